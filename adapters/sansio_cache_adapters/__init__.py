@@ -1,0 +1,1 @@
+"""What touches the world: clients and stores around the pure core of :mod:`sansio_cache`."""

@@ -1,0 +1,1 @@
+"""Stores: memory, SQLite, files and Redis, all held to one contract (:mod:`sansio_cache.testing`)."""

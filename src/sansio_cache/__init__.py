@@ -1,0 +1,144 @@
+"""An HTTP cache for the client you already have.
+
+Everything users need is here, and is loaded when it is first used: ``import sansio_cache`` loads no client, no store
+and no third-party module.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sansio_cache_adapters.aiohttp_middleware import CacheMiddleware as CacheMiddleware
+    from sansio_cache_adapters.aiohttp_session import AsyncCachedSession as AsyncCachedSession
+    from sansio_cache_adapters.httpx_transports import AsyncCacheTransport as AsyncCacheTransport
+    from sansio_cache_adapters.httpx_transports import CacheTransport as CacheTransport
+    from sansio_cache_adapters.patch import disabled as disabled
+    from sansio_cache_adapters.patch import enabled as enabled
+    from sansio_cache_adapters.patch import install_cache as install_cache
+    from sansio_cache_adapters.patch import is_installed as is_installed
+    from sansio_cache_adapters.patch import uninstall_cache as uninstall_cache
+    from sansio_cache_adapters.requests_adapter import CacheAdapter as CacheAdapter
+    from sansio_cache_adapters.requests_session import CachedSession as CachedSession
+    from sansio_cache_adapters.stores.files import FileStore as FileStore
+    from sansio_cache_adapters.stores.memory import MemoryStore as MemoryStore
+    from sansio_cache_adapters.stores.redis import RedisStore as RedisStore
+    from sansio_cache_adapters.stores.sqlite import SQLiteStore as SQLiteStore
+    from sansio_cache_adapters.trio_session import TrioCachedSession as TrioCachedSession
+
+    from .errors import BadSignature as BadSignature
+    from .errors import BrokenRecord as BrokenRecord
+    from .errors import CacheError as CacheError
+    from .errors import ForeignStore as ForeignStore
+    from .errors import KeyRequired as KeyRequired
+    from .errors import NotCached as NotCached
+    from .errors import SettingError as SettingError
+    from .errors import StoreBusy as StoreBusy
+    from .errors import StoreError as StoreError
+    from .expiry import DO_NOT_CACHE as DO_NOT_CACHE
+    from .expiry import EXPIRE_IMMEDIATELY as EXPIRE_IMMEDIATELY
+    from .expiry import NEVER_EXPIRE as NEVER_EXPIRE
+    from .policy import DEFAULT_IDENTITY as DEFAULT_IDENTITY
+    from .policy import Heuristic as Heuristic
+    from .policy import Policy as Policy
+
+__all__ = [
+    # sessions
+    "AsyncCachedSession",
+    "CachedSession",
+    "TrioCachedSession",
+    # to mount on an existing client
+    "AsyncCacheTransport",
+    "CacheAdapter",
+    "CacheMiddleware",
+    "CacheTransport",
+    # for a whole script
+    "disabled",
+    "enabled",
+    "install_cache",
+    "is_installed",
+    "uninstall_cache",
+    # stores
+    "FileStore",
+    "MemoryStore",
+    "RedisStore",
+    "SQLiteStore",
+    # settings
+    "DEFAULT_IDENTITY",
+    "DO_NOT_CACHE",
+    "EXPIRE_IMMEDIATELY",
+    "NEVER_EXPIRE",
+    "Heuristic",
+    "Policy",
+    # errors
+    "BadSignature",
+    "BrokenRecord",
+    "CacheError",
+    "ForeignStore",
+    "KeyRequired",
+    "NotCached",
+    "SettingError",
+    "StoreBusy",
+    "StoreError",
+]
+
+_ADAPTERS = "sansio_cache_adapters"
+_LAZY = {
+    "AsyncCacheTransport": f"{_ADAPTERS}.httpx_transports",
+    "AsyncCachedSession": f"{_ADAPTERS}.aiohttp_session",
+    "BadSignature": "sansio_cache.errors",
+    "BrokenRecord": "sansio_cache.errors",
+    "CacheAdapter": f"{_ADAPTERS}.requests_adapter",
+    "CacheError": "sansio_cache.errors",
+    "CacheMiddleware": f"{_ADAPTERS}.aiohttp_middleware",
+    "CacheTransport": f"{_ADAPTERS}.httpx_transports",
+    "CachedSession": f"{_ADAPTERS}.requests_session",
+    "DEFAULT_IDENTITY": "sansio_cache.policy",
+    "DO_NOT_CACHE": "sansio_cache.expiry",
+    "EXPIRE_IMMEDIATELY": "sansio_cache.expiry",
+    "FileStore": f"{_ADAPTERS}.stores.files",
+    "ForeignStore": "sansio_cache.errors",
+    "Heuristic": "sansio_cache.policy",
+    "KeyRequired": "sansio_cache.errors",
+    "MemoryStore": f"{_ADAPTERS}.stores.memory",
+    "NEVER_EXPIRE": "sansio_cache.expiry",
+    "NotCached": "sansio_cache.errors",
+    "Policy": "sansio_cache.policy",
+    "RedisStore": f"{_ADAPTERS}.stores.redis",
+    "SQLiteStore": f"{_ADAPTERS}.stores.sqlite",
+    "SettingError": "sansio_cache.errors",
+    "StoreBusy": "sansio_cache.errors",
+    "StoreError": "sansio_cache.errors",
+    "TrioCachedSession": f"{_ADAPTERS}.trio_session",
+    "disabled": f"{_ADAPTERS}.patch",
+    "enabled": f"{_ADAPTERS}.patch",
+    "install_cache": f"{_ADAPTERS}.patch",
+    "is_installed": f"{_ADAPTERS}.patch",
+    "uninstall_cache": f"{_ADAPTERS}.patch",
+}
+_EXTRAS = {"aiohttp": "aiohttp", "anyio": "aiohttp", "h11": "trio", "httpx2": "httpx", "redis": "redis"}
+_EXTRAS |= {"requests": "requests", "trio": "trio", "truststore": "trio", "urllib3": "requests"}
+
+if not TYPE_CHECKING:  # else checkers would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """Load a public name on first use; a missing extra says how to install it."""
+        module = _LAZY.get(name)
+        if module is None:
+            raise AttributeError(f"module 'sansio_cache' has no attribute {name!r}")
+        try:
+            value = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            extra = _EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            raise ImportError(
+                f"{name} needs {error.name}, which is not installed: pip install 'sansio-cache[{extra}]'",
+                name=error.name,
+            ) from error
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -1,0 +1,121 @@
+"""What only the outside world can do, and what it replies.
+
+``exchange`` yields these; a driver has a :class:`~sansio_cache.drivers.World` perform them. Every action that can wait
+brings back the time at which it was done, since a decision taken with an older ``now`` finds records from the future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from .keys import Keys
+from .messages import Received, Request, Unreachable
+from .records import Item, Stored
+
+__all__ = [
+    "Action",
+    "Alone",
+    "Claim",
+    "Drop",
+    "Fetch",
+    "Freshen",
+    "Granted",
+    "Landed",
+    "Later",
+    "Load",
+    "Loaded",
+    "Steps",
+    "ask",
+]
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Action(msgspec.Struct, Generic[R], frozen=True):
+    """A wish of the core's; the driver replies with an R. ``verb`` names the method of the world that performs it."""
+
+    verb: ClassVar[str]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What a partition holds, in distrust, and the time."""
+
+    records: Sequence[Stored]
+    now: float
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """We fetch for all who wait."""
+
+    now: float
+
+
+class Landed(msgspec.Struct, frozen=True):
+    """Another's fetch has ended while we waited: load again."""
+
+    now: float
+
+
+class Alone(msgspec.Struct, frozen=True):
+    """Fetch for ourselves: waited too long, nobody to wait with, or an answer that is not stored."""
+
+    now: float
+
+
+class Load(Action[Loaded], frozen=True):
+    """Read all records of a partition."""
+
+    verb = "load"
+    keys: Keys
+
+
+class Claim(Action[Granted | Landed | Alone], frozen=True):
+    """Ask to fetch for all, or wait for whoever does."""
+
+    verb = "claim"
+    keys: Keys
+    patience: float
+    """Seconds to wait for another, at most."""
+
+
+class Fetch(Action[Received | Unreachable], frozen=True):
+    """Send a request and wait for the head of its response."""
+
+    verb = "fetch"
+    request: Request
+
+
+class Freshen(Action[bool], frozen=True):
+    """Replace the head of a record, if it is still the one with this ``rev``; whether it was."""
+
+    verb = "freshen"
+    item: Item
+    rev: int
+
+
+class Drop(Action[None], frozen=True):
+    """Spoil every record of a resource."""
+
+    verb = "drop"
+    resource: bytes
+
+
+class Later(Action[None], frozen=True):
+    """Validate in the background."""
+
+    verb = "later"
+    request: Request
+    keys: Keys
+
+
+Steps = Generator[Action[Any], Any, T]
+"""A computation that may ask for actions and returns a T."""
+
+
+def ask(action: Action[R]) -> Generator[Action[R], R, R]:
+    """Yield an action and return its reply, typed: to be delegated to with ``yield from``."""
+    return (yield action)

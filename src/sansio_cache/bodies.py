@@ -1,0 +1,179 @@
+"""Bodies in passing: cut into chunks, hashed, and checked for being whole, in bounded memory.
+
+Only complete messages are stored (RFC 9111 §3.3): the length that Content-Length states, and for gzip and deflate the
+end of the coding too, since a client library may not notice that a coded body was cut short.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+from .cache_control import parse_delta
+from .messages import Headers
+from .records import CHUNK_SIZE, Flaw, Head, body_digest
+
+__all__ = ["Chunker", "CodingCheck", "HashList", "expected_length"]
+
+_STEP = 65_536
+
+
+def expected_length(method: str, status: int, headers: Headers) -> int | None:
+    """The length in bytes that a response's framing promises (RFC 9112 §6.3), or None where it promises none."""
+    if method == "HEAD" or status in (204, 304) or 100 <= status < 200:
+        return 0
+    if "transfer-encoding" in headers:
+        return None
+    lengths = {part.strip(" \t") for line in headers.lines("content-length") for part in line.split(",")}
+    if len(lengths) != 1:
+        return None
+    text = lengths.pop()
+    return int(text) if parse_delta(text) is not None and len(text) <= 18 else None
+
+
+class Chunker:
+    """Cuts a body into chunks of CHUNK_SIZE as it comes, and hashes each.
+
+    ``length`` counts the bytes so far, ``hashes`` holds the SHA-256s of the chunks cut so far.
+    """
+
+    __slots__ = ("_pending", "_size", "hashes", "length")
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.hashes = bytearray()
+        self._pending: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take more of the body; the chunks that are now whole."""
+        self.length += len(data)
+        self._pending.append(data)
+        self._size += len(data)
+        if self._size < CHUNK_SIZE:
+            return []
+        whole = b"".join(self._pending)
+        cut = len(whole) - len(whole) % CHUNK_SIZE
+        self._pending, self._size = [whole[cut:]], len(whole) - cut
+        return [self._hashed(whole[at : at + CHUNK_SIZE]) for at in range(0, cut, CHUNK_SIZE)]
+
+    def rest(self) -> bytes:
+        """The last chunk, which may be empty, at the end of the body. Called once."""
+        data, self._pending = b"".join(self._pending), []
+        return self._hashed(data) if data else data
+
+    def _hashed(self, chunk: bytes) -> bytes:
+        self.hashes += hashlib.sha256(chunk).digest()
+        return chunk
+
+
+class CodingCheck:
+    """Whether a coded body has come to the end of its coding.
+
+    gzip and deflate are decoded in steps and the output discarded; other codings pass unchecked here, the client's
+    own decoder being the judge of them.
+    """
+
+    __slots__ = ("_broken", "_decoder", "_empty", "_fresh")
+
+    def __init__(self, headers: Headers) -> None:
+        self._fresh = _decoder_of(headers)
+        self._decoder = None if self._fresh is None else self._fresh()
+        self._broken = False
+        self._empty = True
+
+    def feed(self, data: bytes) -> None:
+        """Take more of the body."""
+        self._empty = self._empty and not data
+        while data and self._decoder is not None and self._fresh is not None and not self._broken:
+            if self._decoder.eof:
+                # A gzip file may be several members one after the other (RFC 1952 §2.2).
+                self._decoder = self._fresh()
+            try:
+                self._decoder.decompress(data, _STEP)
+            except zlib.error:
+                self._broken = True
+                return
+            data = self._decoder.unconsumed_tail or self._decoder.unused_data
+
+    def complete(self) -> bool:
+        """Whether what has been fed is whole, as far as can be told; no content at all (HEAD, 204) is."""
+        return self._decoder is None or self._empty or (not self._broken and self._decoder.eof)
+
+
+class _Decoder(Protocol):
+    """What zlib's decompression objects have in common with ours."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, limit: int, /) -> bytes: ...
+
+
+def _gzip() -> _Decoder:
+    return zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+
+class _Deflate:
+    """RFC 9110 §8.4.1.2 means the zlib format; some origins send raw deflate, and clients take both."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self) -> None:
+        self._inner: _Decoder | None = None
+
+    @property
+    def eof(self) -> bool:
+        return self._inner is not None and self._inner.eof
+
+    @property
+    def unconsumed_tail(self) -> bytes:
+        return b"" if self._inner is None else self._inner.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return b"" if self._inner is None else self._inner.unused_data
+
+    def decompress(self, data: bytes, limit: int) -> bytes:
+        if self._inner is None:
+            # The zlib header is CM = 8 in the low bits of its first byte (RFC 1950 §2.2).
+            wrapped = data[0] & 0x0F == 8
+            self._inner = zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+        return self._inner.decompress(data, limit)
+
+
+def _decoder_of(headers: Headers) -> Callable[[], _Decoder] | None:
+    codings = [each.strip(" \t").lower() for each in (headers.get("content-encoding") or "").split(",")]
+    match [each for each in codings if each not in ("", "identity")]:
+        case ["gzip" | "x-gzip"]:
+            return _gzip
+        case ["deflate"]:
+            return _Deflate
+        case _:
+            return None
+
+
+class HashList:
+    """The hashes of a stored body's chunks, once found to be those that its head vouches for."""
+
+    __slots__ = ("_hashes",)
+
+    def __init__(self, hashes: bytes) -> None:
+        self._hashes = hashes
+
+    @staticmethod
+    def checked(hashes: bytes, head: Head) -> HashList | Flaw:
+        """The list, or BODY where it is not the one that was signed."""
+        count = -(-head.length // head.chunk_size) if head.chunk_size > 0 else -1
+        if len(hashes) != 32 * count or body_digest(hashes) != head.digest:
+            return Flaw.BODY
+        return HashList(hashes)
+
+    def holds(self, index: int, chunk: bytes) -> bool:
+        """Whether a chunk is the one that was signed."""
+        return hashlib.sha256(chunk).digest() == self._hashes[32 * index : 32 * index + 32]

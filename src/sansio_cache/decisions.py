@@ -1,0 +1,194 @@
+"""The decisions that the rules return, by name.
+
+choose(request, records, now)  →  Reuse | ReuseStale | Validate | Forward | Refuse
+judge(choice, reply)           →  Keep | Freshened | Pass | Again | Fail
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .cache_status import CacheStatus, Fwd
+from .errors import CacheError
+from .keys import Keys
+from .messages import Headers, Request
+from .records import Flaw, Item, Record
+
+if TYPE_CHECKING:
+    from .keeping import Keeping
+
+__all__ = [
+    "Again",
+    "Answer",
+    "Choice",
+    "Fail",
+    "Forward",
+    "Freshened",
+    "FromNetwork",
+    "FromStore",
+    "Given",
+    "Keep",
+    "LookUp",
+    "Pass",
+    "PassBy",
+    "Refuse",
+    "Reuse",
+    "ReuseStale",
+    "Validate",
+    "Verdict",
+]
+
+
+class FromNetwork(msgspec.Struct, frozen=True):
+    """The body that the network is bringing."""
+
+
+class FromStore(msgspec.Struct, frozen=True):
+    """Bytes ``start`` to ``stop`` (excluded) of a stored body."""
+
+    record: Record
+    start: int
+    stop: int
+
+
+class Given(msgspec.Struct, frozen=True):
+    """These very bytes."""
+
+    data: bytes
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The response to a request: its head, and where its body comes from.
+
+    :ivar record: the stored response that it was made from, or None.
+    :ivar revalidated: the origin has just said that ``record`` is still good.
+    :ivar expires: POSIX time at which it becomes stale; None where it is not stored, infinite for never.
+    :ivar key: the partition key; ``b""`` where the cache was passed by.
+    :ivar keeping: how to store the body that the network brings, or None.
+    :ivar flaws: what was wrong with records found on the way.
+    """
+
+    status: int
+    reason: str
+    headers: Headers
+    body: FromNetwork | FromStore | Given
+    cache_status: CacheStatus
+    record: Record | None = None
+    revalidated: bool = False
+    expires: float | None = None
+    key: bytes = b""
+    keeping: Keeping | None = None
+    flaws: Sequence[Flaw] = ()
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether the body does not come from the network."""
+        return not isinstance(self.body, FromNetwork)
+
+
+class LookUp(msgspec.Struct, frozen=True):
+    """The request may be answered from the store."""
+
+    keys: Keys
+
+
+class PassBy(msgspec.Struct, frozen=True):
+    """The request goes to the origin, and nothing of it is stored."""
+
+    fwd: Fwd
+    reason: str
+
+
+class Reuse(msgspec.Struct, frozen=True):
+    """A stored response is the answer."""
+
+    answer: Answer
+
+
+class ReuseStale(msgspec.Struct, frozen=True):
+    """A stale stored response is the answer, and is validated in the background."""
+
+    answer: Answer
+
+
+class Validate(msgspec.Struct, frozen=True):
+    """Ask the origin whether a stored response is still good.
+
+    :ivar records: all that match the request; ``record``, whose validators go out, is one of them.
+    """
+
+    request: Request
+    record: Record
+    records: Sequence[Record]
+    fwd: Fwd
+    reason: str
+
+
+class Forward(msgspec.Struct, frozen=True):
+    """Ask the origin for a response.
+
+    :ivar record: a stored response that may stand in if the origin fails, or None.
+    """
+
+    request: Request
+    record: Record | None
+    fwd: Fwd
+    reason: str
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """Nothing stored answers, and the origin must not be asked.
+
+    :ivar answer: 504 (RFC 9111 §5.2.1.7), or the error to raise.
+    """
+
+    answer: Answer | CacheError
+
+
+Choice = Reuse | ReuseStale | Validate | Forward | Refuse
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """The network's response is the answer, and is stored as its body comes."""
+
+    answer: Answer
+    spoils: Sequence[bytes] = ()
+
+
+class Freshened(msgspec.Struct, frozen=True):
+    """A stored response was confirmed; its record gets the new head.
+
+    :ivar item: to be written, or None where the reader does not write.
+    """
+
+    answer: Answer
+    item: Item | None
+    rev: int
+
+
+class Pass(msgspec.Struct, frozen=True):
+    """The answer is not stored.
+
+    :ivar spoils: resources whose records are dropped.
+    """
+
+    answer: Answer
+    spoils: Sequence[bytes] = ()
+
+
+class Again(msgspec.Struct, frozen=True):
+    """The origin confirmed something that we do not have: fetch without validators of ours."""
+
+    forward: Forward
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """The network failed, and nothing may stand in."""
+
+    error: Exception
+
+
+Verdict = Keep | Freshened | Pass | Again | Fail

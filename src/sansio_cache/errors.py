@@ -1,0 +1,108 @@
+"""The errors of the library.
+
+    CacheError
+    ├── BadSignature      a record of this store that no key verifies, or that lies where it does not belong
+    ├── BrokenRecord      a stored body that no longer matches its record
+    ├── NotCached         ``offline``: nothing stored answers the request
+    ├── StoreError        what a store could not do; a session goes on without it
+    │   ├── StoreBusy     it would have to wait: try again, elsewhere or later
+    │   └── ForeignStore  the place holds something that is not ours; it is left untouched
+    └── SettingError      a setting of wrong type or value, or two that contradict each other (a ``ValueError``)
+        └── KeyRequired   a signed store opened without a key
+
+Each carries its evidence as attributes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadSignature",
+    "BrokenRecord",
+    "CacheError",
+    "ForeignStore",
+    "KeyRequired",
+    "NotCached",
+    "SettingError",
+    "StoreBusy",
+    "StoreError",
+]
+
+
+class CacheError(Exception):
+    """The root of every error that this library raises on its own account."""
+
+
+class BadSignature(CacheError):
+    """A stored record names this store and is signed, but does not verify, or lies in a foreign place.
+
+    :ivar url: the URL that was asked for, or None where only the body was at hand.
+    :ivar key: the partition key, hexadecimal.
+    :ivar reason: ``"signature"``, ``"place"`` or ``"body"``.
+    """
+
+    def __init__(self, url: str | None, key: str, reason: str) -> None:
+        self.url = url
+        self.key = key
+        self.reason = reason
+        what = {
+            "signature": "carries a signature that no key given verifies",
+            "place": "was signed for another place than the one it lies in",
+            "body": "has a body that differs from what was signed",
+        }[reason]
+        super().__init__(
+            f"the stored response for {url or 'this URL'} (key {key[:16]}…) {what}. If you changed the secret, "
+            "give the old one too: secret_key=[old, new]. Else someone altered the store: fetch anew with "
+            "force_refresh=True, remove the entry with session.cache.delete(urls=[...]), or go on with "
+            'on_bad_signature="miss".'
+        )
+
+    def __reduce__(self) -> tuple[type[BadSignature], tuple[str | None, str, str]]:
+        return (type(self), (self.url, self.key, self.reason))
+
+
+class BrokenRecord(CacheError):
+    """A stored body is not the one that its record describes; the record has been dropped.
+
+    :ivar reason: what does not match.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the stored body is broken ({reason}); the entry was dropped: ask again to fetch it anew")
+
+    def __reduce__(self) -> tuple[type[BrokenRecord], tuple[str]]:
+        return (type(self), (self.reason,))
+
+
+class NotCached(CacheError):
+    """No stored response answers the request, and ``offline`` forbids the network.
+
+    :ivar url: the URL that was asked for.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(f"nothing stored answers {url}, and offline=True forbids to fetch it")
+
+    def __reduce__(self) -> tuple[type[NotCached], tuple[str]]:
+        return (type(self), (self.url,))
+
+
+class StoreError(CacheError):
+    """What a store could not do. Sessions never show it: they go on without the store."""
+
+
+class StoreBusy(StoreError):
+    """The store would have to wait for someone else's lock."""
+
+
+class ForeignStore(StoreError):
+    """What lies at the store's place is not a store of ours; it is left as it is."""
+
+
+class SettingError(CacheError, ValueError):
+    """A setting has a wrong type or value, or two settings contradict each other."""
+
+
+class KeyRequired(SettingError):
+    """The store is marked as signed, and no ``secret_key`` was given."""

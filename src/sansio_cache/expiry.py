@@ -1,0 +1,107 @@
+"""What a user may give as ``expire_after``, as values.
+
+A user's explicit time replaces the response's own freshness; see :mod:`sansio_cache.policy` for who wins.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from .dates import parse_date
+from .errors import SettingError
+
+__all__ = [
+    "DO_NOT_CACHE",
+    "EXPIRE_IMMEDIATELY",
+    "NEVER_EXPIRE",
+    "DoNotCache",
+    "ExpireAfter",
+    "Expiry",
+    "Resident",
+    "Until",
+    "parse_expire_after",
+    "parse_seconds",
+]
+
+EXPIRE_IMMEDIATELY: Final = 0
+"""Store, but validate before every use."""
+NEVER_EXPIRE: Final = -1
+"""Fresh for ever."""
+
+
+class DoNotCache:
+    """The type of :data:`DO_NOT_CACHE`: neither stored nor answered from the store."""
+
+    _only: DoNotCache | None = None
+
+    def __new__(cls) -> DoNotCache:  # noqa: PYI034 - there is only the one
+        if cls._only is None:
+            cls._only = super().__new__(cls)
+        return cls._only
+
+    def __repr__(self) -> str:
+        return "DO_NOT_CACHE"
+
+    def __reduce__(self) -> str:
+        return "DO_NOT_CACHE"
+
+
+DO_NOT_CACHE: Final = DoNotCache()
+
+
+class Resident(msgspec.Struct, frozen=True):
+    """Fresh for so many seconds after we received it; ``math.inf``: for ever."""
+
+    seconds: float
+
+
+class Until(msgspec.Struct, frozen=True):
+    """Fresh until a POSIX time."""
+
+    at: float
+
+
+Expiry = Resident | Until | DoNotCache
+ExpireAfter = int | float | timedelta | datetime | str | DoNotCache | None
+
+
+def parse_seconds(value: object, name: str) -> float:
+    """Seconds, at least 0, from a number or a timedelta.
+
+    :raises SettingError: for anything else; bool too, since True would be one second.
+    """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise SettingError(f"{name} takes seconds (0 or more) or a timedelta, not {value!r}")
+    return float(seconds)
+
+
+def parse_expire_after(value: ExpireAfter, name: str = "expire_after") -> Expiry | None:
+    """The meaning of an ``expire_after``; None for None: the response decides.
+
+    :raises SettingError: where it is none of seconds, timedelta, datetime, HTTP-date, NEVER_EXPIRE,
+        EXPIRE_IMMEDIATELY and DO_NOT_CACHE.
+    """
+    if value is None or isinstance(value, DoNotCache):
+        return value
+    if isinstance(value, datetime):
+        # A naive datetime is local time, as everywhere in the standard library.
+        return Until(value.astimezone(UTC).timestamp())
+    if isinstance(value, str):
+        at = parse_date(value)
+        if at is None:
+            raise SettingError(f"{name}={value!r} is no HTTP-date, such as 'Sun, 06 Nov 1994 08:49:37 GMT'")
+        return Until(at)
+    if value == NEVER_EXPIRE and not isinstance(value, timedelta | bool):
+        return Resident(math.inf)
+    try:
+        return Resident(parse_seconds(value, name))
+    except SettingError:
+        raise SettingError(
+            f"{name} takes seconds (0 or more), a timedelta, a datetime, an HTTP-date, NEVER_EXPIRE (-1), "
+            f"EXPIRE_IMMEDIATELY (0), DO_NOT_CACHE or None, not {value!r}"
+        ) from None

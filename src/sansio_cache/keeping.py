@@ -1,0 +1,152 @@
+"""Keeping: a response on its way into the store, from its head to the end of its body."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from .freshness import Facts, Says, expires_at
+from .keys import Keys
+from .messages import Headers, Received, Request
+from .policy import Policy
+from .records import CHUNK_SIZE, FORMAT, Head, Item, Kept, Place, body_digest, seal_head, variant_of
+from .sealing import Sealer
+from .storing import Storing, storable_headers
+from .urls import redact
+
+__all__ = ["Keeping", "purge_time"]
+
+_ROOM: Final = 30 * 86_400.0
+"""Seconds that a stale response with a validator stays: a 304 is cheaper than its body."""
+_LITTLE_ROOM: Final = 86_400.0
+
+
+def purge_time(stale_at: float, facts: Facts, policy: Policy) -> float:
+    """From when a record may be removed: stale, with room for stale use and validation. POSIX seconds."""
+    room = _ROOM if facts.says & Says.VALIDATOR else _LITTLE_ROOM
+    graces = [each for each in (policy.error_grace, policy.stale_grace) if math.isfinite(each)]
+    return stale_at + max(room, facts.while_revalidate, facts.if_error, *graces)
+
+
+class Keeping:
+    """A decision to store a response whose body has still to come.
+
+    An adapter feeds the body to the store, then calls :meth:`finish` once, at a clean end, and commits the item that
+    it gives. Where the body breaks off, nothing is called, and nothing was stored.
+    """
+
+    __slots__ = ("_facts", "_place", "_policy", "_request", "_response", "_sealer", "_vary", "keys", "max_body")
+
+    def __init__(
+        self,
+        request: Request,
+        response: Received,
+        facts: Facts,
+        vary: tuple[tuple[str, bytes], ...],
+        keys: Keys,
+        place: Place,
+        sealer: Sealer,
+        policy: Policy,
+    ) -> None:
+        self._request = request
+        self._response = response
+        self._facts = facts
+        self._vary = vary
+        self._place = place
+        self._sealer = sealer
+        self._policy = policy
+        self.keys = keys
+        self.max_body = policy.max_body
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self._request.method
+
+    @property
+    def status(self) -> int:
+        """The response's status code."""
+        return self._response.status
+
+    @property
+    def headers(self) -> Headers:
+        """The response's fields as received."""
+        return self._response.headers
+
+    @property
+    def vary_limit(self) -> int:
+        """How many variants of one partition are kept."""
+        return self._policy.vary_limit
+
+    def finish(self, body: bytes | None, entry: bytes, length: int, hashes: bytes) -> Item | Storing:
+        """The item to commit, or why it is not kept after all.
+
+        :param body: the whole body where it goes beside its head, else None.
+        :param entry: the id under which the chunks were written; ``b""`` with a body.
+        :param length: bytes of the body.
+        :param hashes: the SHA-256s of its chunks.
+        :raises Exception: whatever ``filter_fn`` raises.
+        """
+        response, policy = self._response, self._policy
+        headers = storable_headers(response.headers, policy)
+        if policy.filter_fn is not None and not policy.filter_fn(
+            self._request, Kept(response.status, response.reason, response.headers, body)
+        ):
+            return Storing.FILTERED
+        head = Head(
+            format=FORMAT,
+            store_id=self._place.store_id,
+            namespace=self._place.namespace,
+            resource=self.keys.resource,
+            partition=self.keys.partition,
+            method=self._request.method,
+            status=response.status,
+            reason=response.reason,
+            headers=headers.items,
+            vary=self._vary,
+            requested_at=response.requested_at,
+            received_at=response.received_at,
+            length=length,
+            chunk_size=CHUNK_SIZE,
+            digest=body_digest(hashes),
+            facts=self._facts,
+            url=redact(self._request.url),
+            tags=self._request.options.tags,
+        )
+        item = item_of(head, self._sealer, policy, self._request, body=body, entry=entry, hashes=hashes)
+        return Storing.TOO_LARGE if item is None else item
+
+
+def item_of(
+    head: Head,
+    sealer: Sealer,
+    policy: Policy,
+    request: Request,
+    *,
+    body: bytes | None,
+    entry: bytes,
+    hashes: bytes,
+) -> Item | None:
+    """A head as a store takes it, or None where it is too large to be kept."""
+    sealed = seal_head(head, sealer)
+    if sealed is None:
+        return None
+    stale_at = expires_at(head.facts, head.status, head.received_at, policy, policy.expiry_for(request))
+    return Item(
+        resource=head.resource,
+        partition=head.partition,
+        variant=variant_of(head.method, head.vary),
+        sealed=sealed,
+        body=body,
+        entry=entry,
+        hashes=hashes,
+        size=head.length,
+        requested_at=head.requested_at,
+        received_at=head.received_at,
+        stale_at=stale_at,
+        purge_at=purge_time(stale_at, head.facts, policy),
+        url=head.url,
+        method=head.method,
+        status=head.status,
+        tags=head.tags,
+    )

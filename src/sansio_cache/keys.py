@@ -1,0 +1,163 @@
+"""The two keys of a stored response.
+
+The **resource** key names the URL; the **partition** key names who asked for it and how. Both are SHA-256 over
+length-prefixed parts, so that no two lists of parts meet. Golden vectors in the tests pin both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from functools import lru_cache
+from typing import NamedTuple, cast
+from urllib.parse import parse_qsl, urlencode
+
+from .messages import Headers, Request
+from .policy import Policy
+from .urls import normalise
+from .vary import nominated_value
+
+__all__ = ["Keys", "KeyMaker", "digest_of"]
+
+_RESOURCE = b"sansio-cache.resource.1"
+_CUSTOM = b"sansio-cache.key-fn.1"
+_PARTITION = b"sansio-cache.partition.1"
+_SHAPE = b"sansio-cache.shape.1"
+
+
+class Keys(NamedTuple):
+    """Where a stored response lies; both are 32 bytes."""
+
+    resource: bytes
+    partition: bytes
+
+
+def digest_of(*parts: bytes) -> bytes:
+    """SHA-256 over parts, each prefixed by its length in eight bytes."""
+    return hashlib.sha256(
+        b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
+    ).digest()
+
+
+@lru_cache(maxsize=4096)
+def _resource(url: str) -> bytes:
+    return digest_of(_RESOURCE, url.encode("utf-8", "surrogatepass"))
+
+
+@lru_cache(maxsize=4096)
+def _plain_partition(resource: bytes, method: bytes, peer: str, shape: bytes) -> bytes:
+    return digest_of(_PARTITION, resource, method, b"", b"", b"", peer.encode(), shape)
+
+
+class KeyMaker:
+    """Makes the keys of requests under one policy and one store's salt."""
+
+    __slots__ = ("_policy", "_salt", "_separating", "_shape")
+
+    def __init__(self, policy: Policy, salt: bytes) -> None:
+        self._policy = policy
+        self._salt = salt
+        self._separating = policy.separating
+        self._shape = _shape(policy)
+
+    def keys(self, request: Request) -> Keys:
+        """The keys of a request. ``request.body`` must be known where its method is not GET or HEAD."""
+        policy = self._policy
+        _, userinfo = normalise(request.url)
+        resource = self.resource(request)
+        # GET and HEAD share a partition: a stored GET answers HEAD (RFC 9110 §9.3.2).
+        method = b"GET" if request.method in ("GET", "HEAD") else request.method.encode()
+        identity = self._identity(request.headers, userinfo)
+        matched = b"" if policy.matched == frozenset() else self._matched(request.headers)
+        body = b"" if method == b"GET" and not request.body else self._body(request)
+        if not (identity or matched or body):
+            return Keys(resource, _plain_partition(resource, method, request.peer, self._shape))
+        parts = (_PARTITION, resource, method, identity, matched, body, request.peer.encode(), self._shape)
+        return Keys(resource, digest_of(*parts))
+
+    def resource(self, request: Request) -> bytes:
+        """The resource key of a request's URL, or of what ``key_fn`` makes of it."""
+        key_fn = self._policy.key_fn
+        if key_fn is not None:
+            result = key_fn(request)
+            return digest_of(_CUSTOM, result.encode() if isinstance(result, str) else result)
+        return self.resource_of_url(request.url)
+
+    def resource_of_url(self, url: str) -> bytes:
+        """The resource key of a URL, after ``ignored_parameters``."""
+        plain, _ = normalise(url)
+        return _resource(_without_parameters(plain, self._policy.ignored) if self._policy.ignored else plain)
+
+    def tag(self, value: bytes) -> bytes:
+        """The keyed hash under which a value of a request is kept: HMAC-SHA256 under the store's salt."""
+        return hmac.digest(self._salt, value, hashlib.sha256)
+
+    def _identity(self, headers: Headers, userinfo: str | None) -> bytes:
+        separating = self._separating
+        present = [name for name in headers.names() if name in separating]
+        if not present and userinfo is None:
+            return b""
+        parts = [part for name in sorted(present) for part in _field(name, headers)]
+        return self.tag(
+            digest_of(b"" if userinfo is None else b"@" + userinfo.encode("utf-8", "surrogatepass"), *parts)
+        )
+
+    def _matched(self, headers: Headers) -> bytes:
+        names = self._policy.matched
+        wanted = sorted((set(headers.names()) if names is None else names) - self._policy.ignored)
+        parts = [part for name in wanted for part in (name.encode("latin-1"), nominated_value(name, headers))]
+        return self.tag(digest_of(b"match", *parts))
+
+    def _body(self, request: Request) -> bytes:
+        content_type = request.headers.get("content-type") or ""
+        body = request.body or b""
+        if self._policy.ignored and body:
+            body = _without_body_parameters(body, content_type, self._policy.ignored)
+        # Keyed, since a request's body may hold a password and its plain digest could be guessed.
+        return self.tag(digest_of(b"body", content_type.encode("latin-1", "backslashreplace"), body))
+
+
+def _field(name: str, headers: Headers) -> list[bytes]:
+    lines = [line.encode("latin-1", "backslashreplace") for line in headers.lines(name)]
+    return [name.encode("latin-1", "backslashreplace"), digest_of(*lines)]
+
+
+def _shape(policy: Policy) -> bytes:
+    """The key-shaping settings: sessions that separate users differently never meet."""
+    matched = ("*",) if policy.matched is None else tuple(sorted(policy.matched))
+    lists = (tuple(sorted(policy.separating)), matched, tuple(sorted(policy.ignored)))
+    parts = [digest_of(*(name.encode() for name in names)) for names in lists]
+    return digest_of(_SHAPE, *parts, b"key_fn" if policy.key_fn is not None else b"", policy.namespace.encode())
+
+
+def _without_parameters(url: str, ignored: frozenset[str]) -> str:
+    base, mark, query = url.partition("?")
+    if not mark:
+        return url
+    kept = [pair for pair in query.split("&") if not _ignores(pair, ignored)]
+    return f"{base}?{'&'.join(kept)}" if kept else base
+
+
+def _ignores(pair: str, ignored: frozenset[str]) -> bool:
+    name = pair.partition("=")[0]
+    decoded = parse_qsl(name + "=", keep_blank_values=True)
+    return name in ignored or (bool(decoded) and decoded[0][0] in ignored)
+
+
+def _without_body_parameters(body: bytes, content_type: str, ignored: frozenset[str]) -> bytes:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+        return urlencode([pair for pair in pairs if pair[0] not in ignored], encoding="latin-1").encode()
+    if kind == "application/json" or kind.endswith("+json"):
+        try:
+            value = json.loads(body)
+        except ValueError:
+            return body
+        if isinstance(value, dict):
+            members = cast("dict[str, object]", value)
+            if not ignored.isdisjoint(members):
+                kept = {name: each for name, each in members.items() if name not in ignored}
+                return json.dumps(kept, sort_keys=True).encode()
+    return body

@@ -1,0 +1,142 @@
+"""What passes between a client, the cache and an origin: plain frozen values.
+
+Field values are ``str`` by latin-1, as RFC 9110 §5.5 has them: every byte survives the way in and out.
+Times are POSIX seconds as ``float``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from .expiry import Expiry
+
+__all__ = ["EMPTY", "NO_OPTIONS", "Headers", "Options", "Received", "Request", "Unreachable"]
+
+
+_CONDITIONAL = frozenset({"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"})
+
+
+class Headers:
+    """The header fields of a message: ordered, repeats kept, spelled as they came, compared without case."""
+
+    __slots__ = ("_index", "items")
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self.items: tuple[tuple[str, str], ...] = tuple(items)
+        self._index: dict[str, list[str]] | None = None
+
+    def _by_name(self) -> dict[str, list[str]]:
+        index = self._index
+        if index is None:
+            index = dict[str, list[str]]()
+            for name, value in self.items:
+                index.setdefault(name.lower(), []).append(value)
+            self._index = index
+        return index
+
+    def lines(self, name: str) -> list[str]:
+        """Every line of one field, in order; ``name`` in lower case."""
+        return self._by_name().get(name, [])
+
+    def get(self, name: str) -> str | None:
+        """The combined value of a field (RFC 9110 §5.3), or None where it is absent; ``name`` in lower case."""
+        lines = self._by_name().get(name)
+        if lines is None:
+            return None
+        return lines[0] if len(lines) == 1 else ", ".join(lines)
+
+    def names(self) -> Iterable[str]:
+        """The names of the fields present, in lower case, each once."""
+        return self._by_name().keys()
+
+    @property
+    def conditional(self) -> bool:
+        """Whether a request carries a precondition or a range (RFC 9110 §13.1, §14.2)."""
+        return not _CONDITIONAL.isdisjoint(self._by_name())
+
+    def without(self, names: Iterable[str]) -> Headers:
+        """These fields without those named (lower case)."""
+        unwanted = frozenset(names)
+        return Headers(item for item in self.items if item[0].lower() not in unwanted)
+
+    def with_field(self, name: str, value: str) -> Headers:
+        """These fields with one set to a single line, at the end if it was there before or not."""
+        return Headers((*self.without((name.lower(),)).items, (name, value)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self.items == other.items
+
+    def __hash__(self) -> int:
+        return hash(self.items)
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self.items)!r})"
+
+
+EMPTY = Headers()
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What one request says to the cache; never sent to the origin."""
+
+    expiry: Expiry | None = None
+    """This request's ``expire_after``; None: not given."""
+    only_if_cached: bool = False
+    """A fresh stored response or 504 (RFC 9111 §5.2.1.7)."""
+    refresh: bool = False
+    """Validate whatever is stored before it is used."""
+    force_refresh: bool = False
+    """Fetch anew, without reading the store."""
+    tags: tuple[str, ...] = ()
+    """Kept with the stored response, to find and delete it by."""
+
+
+NO_OPTIONS = Options()
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request as it would go out: one hop, every field final.
+
+    :ivar body: the content; ``b""`` for none, None where it cannot be known without consuming it.
+    :ivar peer: what decides whom the client talks to, where it is not the default (unverified TLS, another CA, a
+        client certificate, a server name): it separates entries.
+    """
+
+    method: str
+    url: str
+    headers: Headers = EMPTY
+    body: bytes | None = b""
+    peer: str = ""
+    options: Options = NO_OPTIONS
+
+
+class Received(msgspec.Struct, frozen=True):
+    """The head of a response from the network.
+
+    :ivar requested_at: when the request was sent (RFC 9111 §4.2.3, *request_time*).
+    :ivar received_at: when its head had come (*response_time*).
+    """
+
+    status: int
+    reason: str
+    headers: Headers
+    requested_at: float
+    received_at: float
+
+
+class Unreachable(msgspec.Struct, frozen=True):
+    """The network gave no response: a value, since a stored response may still be used (RFC 9111 §4.2.4)."""
+
+    error: Exception
+    at: float

@@ -1,0 +1,265 @@
+"""The settings of a session, as one frozen value, checked when it is made.
+
+Precedence of freshness, most specific first: the request's ``expire_after``, ``urls_expire_after``, the session's
+``expire_after``, the response's own fields, the heuristic.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from fnmatch import translate
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from .errors import SettingError
+from .expiry import ExpireAfter, Expiry, parse_expire_after, parse_seconds
+
+if TYPE_CHECKING:
+    from .messages import Request
+    from .records import Kept
+
+__all__ = ["ALIASES", "DEFAULT_IDENTITY", "Heuristic", "OnBadSignature", "Policy", "make_policy"]
+
+DEFAULT_IDENTITY = frozenset(
+    {
+        "api-key",
+        "apikey",
+        "authorization",
+        "private-token",
+        "proxy-authorization",
+        "x-access-token",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-api-token",
+        "x-apikey",
+        "x-auth",
+        "x-auth-key",
+        "x-auth-token",
+        "x-authorization",
+        "x-csrf-token",
+        "x-github-token",
+        "x-gitlab-token",
+        "x-session-token",
+        "x-vault-token",
+    }
+)
+"""Request fields whose value separates users, in lower case. Userinfo in the URL does so always."""
+
+OnBadSignature = Literal["raise", "miss"]
+ALIASES: Mapping[str, str] = {
+    "allowable_codes": "allowed_codes",
+    "allowable_methods": "allowed_methods",
+    "ignored_params": "ignored_parameters",
+    "include_headers": "match_headers",
+}
+"""Names under which users of other caches know a setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heuristic:
+    """Freshness where the response states none (RFC 9111 §4.2.2): a share of the time since Last-Modified.
+
+    :ivar share: of that time; 0.1 is what the RFC calls typical.
+    :ivar cap: seconds, at most.
+    :ivar fixed: seconds, instead of both, for a response without Last-Modified too.
+    """
+
+    share: float = 0.1
+    cap: float = 604_800.0
+    fixed: float | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a session caches. Every argument is a setting that sessions take as a keyword of the same name.
+
+    :raises SettingError: for a wrong type or value, naming what the setting takes.
+    """
+
+    cache_control: bool = True
+    expire_after: ExpireAfter = None
+    urls_expire_after: Mapping[str | re.Pattern[str], ExpireAfter] = field(
+        default_factory=dict[str | re.Pattern[str], ExpireAfter]
+    )
+    heuristic: Heuristic | float | timedelta | None = Heuristic()
+    allowed_codes: Collection[int] | None = None
+    allowed_methods: Collection[str] = ("GET", "HEAD")
+    ignored_parameters: Collection[str] = ()
+    match_headers: Collection[str] | bool = ()
+    identity: Collection[str] = DEFAULT_IDENTITY
+    filter_fn: Callable[[Request, Kept], bool] | None = None
+    key_fn: Callable[[Request], str | bytes] | None = None
+    stale_if_error: bool | float | timedelta = False
+    stale_while_revalidate: bool | float | timedelta = False
+    shared: bool = False
+    always_revalidate: bool = False
+    read_only: bool = False
+    offline: bool = False
+    vary_limit: int = 32
+    max_body: int | None = None
+    namespace: str = ""
+    on_bad_signature: OnBadSignature = "raise"
+    wait_for_body: float = 1.0
+    wait_for_leader: float = 30.0
+
+    # What the settings mean, worked out once.
+    expiry: Expiry | None = field(init=False, repr=False, compare=False)
+    url_rules: tuple[tuple[re.Pattern[str], Expiry | None], ...] = field(init=False, repr=False, compare=False)
+    guess: Heuristic | None = field(init=False, repr=False, compare=False)
+    codes: frozenset[int] | None = field(init=False, repr=False, compare=False)
+    methods: frozenset[str] = field(init=False, repr=False, compare=False)
+    ignored: frozenset[str] = field(init=False, repr=False, compare=False)
+    matched: frozenset[str] | None = field(init=False, repr=False, compare=False)
+    """Names that ``match_headers`` puts in the key; None: every field of the request."""
+    separating: frozenset[str] = field(init=False, repr=False, compare=False)
+    error_grace: float = field(init=False, repr=False, compare=False)
+    stale_grace: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_plain(self)
+
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        put("expiry", parse_expire_after(self.expire_after))
+        put("url_rules", _url_rules(self.urls_expire_after))
+        put("guess", _heuristic(self.heuristic))
+        put("codes", _codes(self.allowed_codes))
+        put("methods", frozenset(name.upper() for name in _names(self.allowed_methods, "allowed_methods")))
+        put("ignored", frozenset(_names(self.ignored_parameters, "ignored_parameters")))
+        put("matched", _matched(self.match_headers))
+        named = frozenset(name.lower() for name in _names(self.identity, "identity"))
+        # A shared cache serves many users; only a cookie may tell them apart.
+        put("separating", named | {"cookie"} if self.shared else named)
+        put("error_grace", _grace(self.stale_if_error, "stale_if_error"))
+        put("stale_grace", _grace(self.stale_while_revalidate, "stale_while_revalidate"))
+        for name in ("wait_for_body", "wait_for_leader"):
+            put(name, parse_seconds(getattr(self, name), name))
+
+    def expiry_for(self, request: Request) -> Expiry | None:
+        """The user's explicit time for a request, or None where the response decides."""
+        if request.options.expiry is not None:
+            return request.options.expiry
+        for pattern, expiry in self.url_rules:
+            if pattern.search(request.url):
+                return expiry
+        return self.expiry
+
+
+def make_policy(settings: Mapping[str, Any]) -> Policy:
+    """A policy from keywords, under their own names or those of :data:`ALIASES`.
+
+    :raises SettingError: for an unknown name, or one given twice under two names.
+    """
+    renamed: dict[str, Any] = {}
+    for name, value in settings.items():
+        own = ALIASES.get(name, name)
+        if own in renamed:
+            raise SettingError(f"{name} and {own if name != own else _alias_of(own)} are one setting: give one of them")
+        renamed[own] = value
+    known = {each.name for each in fields(Policy) if each.init}
+    unknown = sorted(renamed.keys() - known)
+    if unknown:
+        raise SettingError(f"unknown setting {unknown[0]!r}; there are {', '.join(sorted(known))}")
+    return Policy(**renamed)
+
+
+def _alias_of(own: str) -> str:
+    return next(alias for alias, name in ALIASES.items() if name == own)
+
+
+_BOOLS = ("cache_control", "shared", "always_revalidate", "read_only", "offline")
+_FUNCTIONS = ("filter_fn", "key_fn")
+
+
+def _check_plain(policy: Policy) -> None:
+    for name in _BOOLS:
+        if not isinstance(getattr(policy, name), bool):
+            raise SettingError(f"{name} takes True or False, not {getattr(policy, name)!r}")
+    for name in _FUNCTIONS:
+        value = getattr(policy, name)
+        if value is not None and not callable(value):
+            raise SettingError(f"{name} takes a plain function or None, not {value!r}")
+    _check_count(policy.vary_limit, "vary_limit", 1)
+    if policy.max_body is not None:
+        _check_count(policy.max_body, "max_body", 0)
+    if not isinstance(policy.namespace, str):
+        raise SettingError(f"namespace takes a str, not {policy.namespace!r}")
+    if policy.on_bad_signature not in get_args(OnBadSignature):
+        raise SettingError(f'on_bad_signature takes "raise" or "miss", not {policy.on_bad_signature!r}')
+
+
+def _check_count(value: object, name: str, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SettingError(f"{name} takes a whole number from {least}, not {value!r}")
+
+
+def _names(value: Collection[str], name: str) -> Iterable[str]:
+    # A lone string is a collection of letters, and never what was meant.
+    if isinstance(value, str | bytes) or not isinstance(value, Collection):
+        raise SettingError(f"{name} takes a list of names, not {value!r}")
+    for each in value:
+        if not isinstance(each, str) or not each:
+            raise SettingError(f"{name} takes names, not {each!r}")
+    return value
+
+
+def _codes(value: Collection[int] | None) -> frozenset[int] | None:
+    if value is None:
+        return None
+    if isinstance(value, str | bytes) or not isinstance(value, Collection):
+        raise SettingError(f"allowed_codes takes a list of status codes, not {value!r}")
+    for code in value:
+        if isinstance(code, bool) or not isinstance(code, int) or not 200 <= code <= 599:
+            raise SettingError(f"allowed_codes takes final status codes (200 to 599), not {code!r}")
+    return frozenset(value)
+
+
+def _matched(value: Collection[str] | bool) -> frozenset[str] | None:
+    if isinstance(value, bool):
+        return None if value else frozenset()
+    return frozenset(name.lower() for name in _names(value, "match_headers"))
+
+
+def _grace(value: bool | float | timedelta, name: str) -> float:
+    if isinstance(value, bool):
+        return math.inf if value else 0.0
+    return parse_seconds(value, name)
+
+
+def _heuristic(value: Heuristic | float | timedelta | None) -> Heuristic | None:
+    if value is None or value is False:
+        return None
+    if not isinstance(value, Heuristic):
+        return Heuristic(fixed=parse_seconds(value, "heuristic"))
+    share = value.share
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise SettingError(f"heuristic's share takes a number from 0 to 1, not {share!r}")
+    parse_seconds(value.cap, "heuristic's cap")
+    return value
+
+
+def _url_rules(
+    given: Mapping[str | re.Pattern[str], ExpireAfter],
+) -> tuple[tuple[re.Pattern[str], Expiry | None], ...]:
+    if not isinstance(given, Mapping):
+        raise SettingError(f"urls_expire_after takes a mapping of patterns to times, not {given!r}")
+    return tuple(
+        (_pattern(key), parse_expire_after(value, f"urls_expire_after[{key!r}]")) for key, value in given.items()
+    )
+
+
+def _pattern(key: str | re.Pattern[str]) -> re.Pattern[str]:
+    """A glob as users of other caches write it: scheme left out at will, and a host stands for all below it."""
+    if isinstance(key, re.Pattern):
+        return key
+    if not isinstance(key, str) or not key:
+        raise SettingError(f"urls_expire_after takes globs (str) or compiled patterns, not {key!r}")
+    scheme, mark, rest = key.rpartition("://")
+    start = re.escape(scheme + mark) if mark else r"[a-z][a-z0-9+.\-]*://"
+    # "example.com" and "example.com/path" stand for everything below them.
+    glob = translate(rest if rest.endswith("*") else rest + "*")
+    return re.compile(r"\A" + start + glob, re.IGNORECASE)

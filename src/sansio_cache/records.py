@@ -1,0 +1,262 @@
+"""Records: what is kept of a response, how it is written, and how it is read back in distrust.
+
+A record is a head and a body. The head is MessagePack of typed structs, data only; it is sealed (``sealing.py``) and
+names its place, so that it is worth nothing anywhere else. A store holds :class:`Stored` and is given :class:`Item`;
+it never looks inside the sealed bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from .freshness import Facts
+from .keys import Keys, digest_of
+from .messages import Headers
+from .sealing import MAX_HEAD, Frame, Sealer, unframe
+
+__all__ = [
+    "CHUNK_SIZE",
+    "FORMAT",
+    "INLINE_LIMIT",
+    "Flaw",
+    "Head",
+    "Item",
+    "Kept",
+    "Meta",
+    "Place",
+    "Record",
+    "Stored",
+    "body_digest",
+    "chunk_hashes",
+    "encode_head",
+    "open_record",
+    "seal_head",
+    "variant_of",
+]
+
+FORMAT: Final = 1
+CHUNK_SIZE: Final = 1_048_576
+"""Bytes of a chunk of a large body."""
+INLINE_LIMIT: Final = 65_536
+"""Bytes up to which a body lies beside its head, so that a hit costs one read."""
+
+
+class Meta(NamedTuple):
+    """A store's meta record, made once, first writer wins.
+
+    :ivar store_id: 16 random bytes.
+    :ivar salt: 32 random bytes, under which identities and Vary values are hashed.
+    :ivar signed: whether the store was ever opened with a secret.
+    """
+
+    store_id: bytes
+    salt: bytes
+    signed: bool
+
+
+class Place(NamedTuple):
+    """What a record must name to be taken for ours."""
+
+    store_id: bytes
+    namespace: str
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """Everything that is signed. Times are POSIX seconds; ``length`` and ``chunk_size`` bytes of the body.
+
+    :ivar vary: the request fields that Vary nominated, each with the keyed hash of its value.
+    :ivar digest: SHA-256 over the SHA-256s of the body's chunks.
+    :ivar url: redacted, for people to read; it decides nothing.
+    """
+
+    format: int
+    store_id: bytes
+    namespace: str
+    resource: bytes
+    partition: bytes
+    method: str
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    vary: tuple[tuple[str, bytes], ...]
+    requested_at: float
+    received_at: float
+    length: int
+    chunk_size: int
+    digest: bytes
+    facts: Facts
+    url: str
+    tags: tuple[str, ...] = ()
+
+
+class Stored(NamedTuple):
+    """A record as a store gives it back, in distrust.
+
+    :ivar sealed: the sealed head.
+    :ivar body: the whole body where it lies beside its head, else None.
+    :ivar entry: the id under which the chunks lie (16 bytes).
+    :ivar rev: changes with every change of the record; the store compares it before the next one.
+    """
+
+    sealed: bytes
+    body: bytes | None
+    entry: bytes
+    rev: int
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A record as a store is given it; all but ``sealed`` and ``body`` can at worst cause a miss.
+
+    :ivar variant: 32 bytes; a new record takes the place of the one of the same variant in its partition.
+    :ivar entry: the id under which chunks were written, or ``b""`` where ``body`` is the whole body.
+    :ivar hashes: the SHA-256s of the chunks, one after the other.
+    :ivar size: bytes of the body.
+    :ivar requested_at: a response requested before its resource was dropped is not committed.
+    :ivar stale_at: when it becomes stale by the writer's policy, for people; POSIX seconds, may be infinite.
+    :ivar purge_at: from when the store may remove it: ``stale_at`` with room for stale use and validation.
+    """
+
+    resource: bytes
+    partition: bytes
+    variant: bytes
+    sealed: bytes
+    body: bytes | None
+    entry: bytes
+    hashes: bytes
+    size: int
+    requested_at: float
+    received_at: float
+    stale_at: float
+    purge_at: float
+    url: str
+    method: str
+    status: int
+    tags: tuple[str, ...]
+
+
+class Kept(NamedTuple):
+    """A response about to be kept, as ``filter_fn`` sees it; ``body`` is None above 64 KiB."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes | None
+
+
+class Record:
+    """A record that was opened and, where there is a key, verified."""
+
+    __slots__ = ("_headers", "head", "stored")
+
+    def __init__(self, head: Head, stored: Stored) -> None:
+        self.head = head
+        self.stored = stored
+        self._headers: Headers | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """The stored header fields."""
+        if self._headers is None:
+            self._headers = Headers(self.head.headers)
+        return self._headers
+
+
+class Flaw(Enum):
+    """Why a stored record cannot be used."""
+
+    UNREADABLE = "unreadable"
+    UNSIGNED = "unsigned"
+    """It has no signature, and there is a secret."""
+    FOREIGN = "foreign"
+    """It names another store, namespace or format."""
+    SIGNATURE = "signature"
+    """It names this store and is signed, and no key verifies it."""
+    PLACE = "place"
+    """It verifies, but names another place than the one it lies in."""
+    BODY = "body"
+    """The body beside it is not the one it describes."""
+    KEYLESS = "keyless"
+    """It is signed, and there is no secret to verify it by."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Head)
+
+
+def encode_head(head: Head) -> bytes:
+    """The payload of a head, to be sealed."""
+    return _encoder.encode(head)
+
+
+def body_digest(hashes: bytes) -> bytes:
+    """The digest of a body from the SHA-256s of its chunks, one after the other."""
+    return hashlib.sha256(hashes).digest()
+
+
+def chunk_hashes(body: bytes) -> bytes:
+    """The SHA-256s of the chunks of a whole body; of an empty body none."""
+    if len(body) <= CHUNK_SIZE:
+        return hashlib.sha256(body).digest() if body else b""
+    view = memoryview(body)
+    return b"".join(hashlib.sha256(view[at : at + CHUNK_SIZE]).digest() for at in range(0, len(body), CHUNK_SIZE))
+
+
+def variant_of(method: str, vary: Sequence[tuple[str, bytes]]) -> bytes:
+    """The variant key (32 bytes) of a response: HEAD or not, and what Vary nominated."""
+    parts = [part for name, tag in vary for part in (name.encode("latin-1"), tag)]
+    return digest_of(b"HEAD" if method == "HEAD" else b"", *parts)
+
+
+def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer) -> Record | Flaw:
+    """The record in a stored row, or what is wrong with it.
+
+    :param keys: where it lies; None to take its own word for it (maintenance, which reuses nothing).
+    """
+    kind, payload = unframe(stored.sealed)
+    if kind is Frame.UNREADABLE:
+        return Flaw.UNREADABLE
+    if kind is Frame.SIGNED and not sealer.signed:
+        return _flaw_of(payload, place, Flaw.KEYLESS)
+    if kind is Frame.UNSIGNED and sealer.signed:
+        return Flaw.UNSIGNED
+    if kind is Frame.SIGNED and not sealer.verifies(stored.sealed):
+        return _flaw_of(payload, place, Flaw.SIGNATURE)
+    head = _decode(payload)
+    if head is None:
+        return Flaw.UNREADABLE
+    if head.format != FORMAT or head.store_id != place.store_id or head.namespace != place.namespace:
+        return Flaw.FOREIGN
+    if keys is not None and (head.partition != keys.partition or head.resource != keys.resource):
+        return Flaw.PLACE
+    if stored.body is not None and (
+        len(stored.body) != head.length or body_digest(chunk_hashes(stored.body)) != head.digest
+    ):
+        return Flaw.BODY
+    return Record(head, stored)
+
+
+def _decode(payload: bytes) -> Head | None:
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, RecursionError):
+        return None
+
+
+def _flaw_of(payload: bytes, place: Place, flaw: Flaw) -> Flaw:
+    """``flaw`` if the payload, which nobody vouches for, at least claims to be a record of this store."""
+    head = _decode(payload)
+    if head is None:
+        return Flaw.UNREADABLE
+    claims_us = head.format == FORMAT and head.store_id == place.store_id and head.namespace == place.namespace
+    return flaw if claims_us else Flaw.FOREIGN
+
+
+def seal_head(head: Head, sealer: Sealer) -> bytes | None:
+    """The sealed head, or None where it is too large to be kept (:data:`~sansio_cache.sealing.MAX_HEAD`)."""
+    sealed = sealer.seal(encode_head(head))
+    return sealed if len(sealed) <= MAX_HEAD else None

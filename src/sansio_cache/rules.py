@@ -1,0 +1,125 @@
+"""The rules of one session over one store: its policy, its keys, its place, its secret.
+
+plan(request)                  →  LookUp | PassBy
+open(stored, keys)             →  records and flaws
+choose(request, records, now)  →  Reuse | ReuseStale | Validate | Forward | Refuse
+judge(request, choice, reply)  →  Keep | Freshened | Pass | Again | Fail
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from . import choosing, judging
+from .cache_control import parse_cache_control
+from .cache_status import Fwd
+from .decisions import Choice, Forward, LookUp, PassBy, Validate, Verdict
+from .errors import BadSignature
+from .expiry import DoNotCache
+from .keys import KeyMaker, Keys
+from .messages import Headers, Received, Request, Unreachable
+from .policy import Policy
+from .records import Flaw, Meta, Place, Record, Stored, open_record
+from .sealing import Sealer
+from .storing import Storing, may_keep
+from .vary import nominated_value
+
+__all__ = ["Rules"]
+
+_TAMPERED: Final = frozenset({Flaw.SIGNATURE, Flaw.PLACE, Flaw.BODY})
+
+
+class Rules:
+    """Everything that decides, for one policy, one store and one secret.
+
+    :param undecodable: content codings that this client would not decode though users expect it (a codec that is not
+        installed): a stored response so coded counts as no match.
+    """
+
+    __slots__ = ("maker", "place", "policy", "sealer", "undecodable")
+
+    def __init__(self, policy: Policy, meta: Meta, sealer: Sealer, undecodable: frozenset[str] = frozenset()) -> None:
+        self.policy = policy
+        self.place = Place(meta.store_id, policy.namespace)
+        self.sealer = sealer
+        self.maker = KeyMaker(policy, meta.salt)
+        self.undecodable = undecodable
+
+    def plan(self, request: Request) -> LookUp | PassBy:
+        """Whether a request may be answered from the store at all."""
+        if request.method not in self.policy.methods:
+            return PassBy(Fwd.METHOD, "method")
+        headers = request.headers
+        if "upgrade" in headers:
+            return PassBy(Fwd.REQUEST, "upgrade")
+        if request.body is None:
+            return PassBy(Fwd.REQUEST, "body-not-known")
+        if isinstance(self.policy.expiry_for(request), DoNotCache):
+            return PassBy(Fwd.BYPASS, "do-not-cache")
+        if self.policy.cache_control and parse_cache_control(headers.lines("cache-control")).no_store:
+            return PassBy(Fwd.REQUEST, "request-no-store")
+        return LookUp(self.maker.keys(request))
+
+    def open(self, stored: Sequence[Stored], keys: Keys) -> tuple[list[Record], list[Flaw]]:
+        """The records among stored rows, the most recent first, and what was wrong with the others."""
+        records: list[Record] = []
+        flaws: list[Flaw] = []
+        for each in stored:
+            opened = open_record(each, keys, self.place, self.sealer)
+            if isinstance(opened, Record):
+                records.append(opened)
+            else:
+                flaws.append(opened)
+        if len(records) > 1:
+            # "the most recent response (as determined by the Date header field)" (RFC 9111 §4).
+            records.sort(key=lambda record: (record.head.facts.date, record.head.received_at), reverse=True)
+        return records, flaws
+
+    def matching(self, request: Request, records: Sequence[Record]) -> list[Record]:
+        """Those of a partition's records that answer the request (RFC 9111 §4) and that this policy would store."""
+        return [record for record in records if self._matches(request, record)]
+
+    def _matches(self, request: Request, record: Record) -> bool:
+        head = record.head
+        # A stored HEAD has no content to answer GET with.
+        if head.method != request.method and not (head.method == "GET" and request.method == "HEAD"):
+            return False
+        for name, tag in head.vary:
+            if self.vary_tag(name, request.headers) != tag:
+                return False
+        if self.undecodable and not self.undecodable.isdisjoint(_codings(record.headers)):
+            return False
+        expiry = self.policy.expiry_for(request)
+        return may_keep(head.method, head.status, head.facts, self.policy, expiry) is Storing.KEEP
+
+    def vary_tag(self, name: str, headers: Headers) -> bytes:
+        """The keyed hash of what a request says in a field that Vary nominates."""
+        return self.maker.tag(name.encode("latin-1", "backslashreplace") + b"\0" + nominated_value(name, headers))
+
+    def choose(
+        self, request: Request, records: Sequence[Record], now: float, waited_since: float | None = None
+    ) -> Choice:
+        """What becomes of a request, with the records that match it."""
+        return choosing.choose(request, records, now, self.policy, waited_since=waited_since)
+
+    def judge(self, request: Request, choice: Validate | Forward, reply: Received | Unreachable, keys: Keys) -> Verdict:
+        """What becomes of the reply to a choice."""
+        return judging.judge(request, choice, reply, keys, self)
+
+    def judge_passing(self, request: Request, reply: Received | Unreachable, plan: PassBy) -> Verdict:
+        """What becomes of the reply to a request that passed the cache by."""
+        return judging.judge_passing(request, reply, plan.fwd, plan.reason, self)
+
+    def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | None:
+        """The error that tampered records call for where no other answers the request, if the policy wants one."""
+        if self.policy.on_bad_signature == "miss" or not self.sealer.signed:
+            return None
+        for flaw in flaws:
+            if flaw in _TAMPERED:
+                return BadSignature(request.url, keys.partition.hex(), flaw.value)
+        return None
+
+
+def _codings(headers: Headers) -> set[str]:
+    return {each.strip(" \t").lower() for each in (headers.get("content-encoding") or "").split(",")}

@@ -1,0 +1,137 @@
+"""Which responses are stored, and what of them (RFC 9111 §3)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from .cache_control import parse_cache_control
+from .expiry import DoNotCache, Expiry
+from .freshness import HEURISTIC_CODES, Facts, Says
+from .messages import Headers, Received, Request
+from .policy import Policy
+from .vary import ANYTHING, nominated
+
+__all__ = ["Storing", "may_keep", "may_store", "storable_headers"]
+
+UNDERSTOOD_CODES: Final = frozenset(
+    {*range(200, 209), 226, *range(300, 309), *range(400, 418), *range(421, 427), 428, 429, 431, 451, *range(500, 512)}
+)
+"""Status codes whose caching rules we follow (RFC 9111 §3, *understands*), for must-understand."""
+
+_NEVER: Final = frozenset({206, 304, 412, 416})
+"""Answers to a range or a precondition: neither is part of the key, so they would answer the wrong request."""
+
+_TIMED_CODES: Final = (HEURISTIC_CODES | {302, 303, 307}) - _NEVER
+"""Codes that a user's own time covers: what is cacheable by default, and the redirects on the way there."""
+
+_NEVER_STORED_FIELDS: Final = frozenset(
+    {
+        # RFC 9111 §3.1, with RFC 9110 §7.6.1 and §11.7
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # A stored cookie would log the next reader in as the first (CVE-2023-30861).
+        "set-cookie",
+    }
+)
+
+
+class Storing(StrEnum):
+    """Whether a response is stored, or the reason why not."""
+
+    KEEP = "kept"
+    METHOD = "method"
+    STATUS = "status"
+    NO_STORE = "no-store"
+    REQUEST_NO_STORE = "request-no-store"
+    PRIVATE = "private"
+    AUTHORIZATION = "authorization"
+    NO_FRESHNESS = "no-freshness"
+    VARY = "vary"
+    DO_NOT_CACHE = "do-not-cache"
+    READ_ONLY = "read-only"
+    TOO_LARGE = "too-large"
+    FILTERED = "filtered"
+
+
+def may_keep(method: str, status: int, facts: Facts, policy: Policy, expiry: Expiry | None) -> Storing:
+    """Whether a policy would store such a response; also asked by the reader of what another policy stored."""
+    if method not in policy.methods:
+        return Storing.METHOD
+    if status in _NEVER or status < 200 or (policy.codes is not None and status not in policy.codes):
+        return Storing.STATUS
+    if isinstance(expiry, DoNotCache):
+        return Storing.DO_NOT_CACHE
+    if policy.cache_control:
+        refusal = _prohibited(status, facts, policy)
+        if refusal is not Storing.KEEP:
+            return refusal
+    own_word = facts.says & (Says.SHARED_EXPLICIT if policy.shared else Says.EXPLICIT)
+    if own_word:
+        return Storing.KEEP
+    if expiry is not None or not policy.cache_control:
+        return Storing.KEEP if status in _TIMED_CODES or policy.codes is not None else Storing.STATUS
+    return _without_freshness(status, facts, policy)
+
+
+def _prohibited(status: int, facts: Facts, policy: Policy) -> Storing:
+    says = facts.says
+    no_store = bool(says & (Says.SHARED_NO_STORE if policy.shared else Says.NO_STORE))
+    if says & Says.MUST_UNDERSTAND:
+        # RFC 9111 §5.2.2.3: with it, no-store is for those who do not understand the status.
+        no_store = status not in UNDERSTOOD_CODES
+    if no_store:
+        return Storing.NO_STORE
+    if policy.shared and says & Says.PRIVATE:
+        return Storing.PRIVATE
+    if policy.shared and says & Says.AUTHORIZED and not says & (Says.MUST_REVALIDATE | Says.PUBLIC | Says.S_MAXAGE):
+        return Storing.AUTHORIZATION
+    return Storing.KEEP
+
+
+def _without_freshness(status: int, facts: Facts, policy: Policy) -> Storing:
+    """RFC 9111 §3 for a response that does not state its freshness."""
+    says = facts.says
+    cacheable = status in HEURISTIC_CODES or says & (Says.PUBLIC | (0 if policy.shared else Says.PRIVATE))
+    if not cacheable:
+        return Storing.STATUS
+    # The RFC lets it be stored; with nothing to reuse it by, it would only take up room.
+    usable = says & Says.VALIDATOR or (policy.guess is not None and policy.guess.fixed is not None)
+    return Storing.KEEP if usable else Storing.NO_FRESHNESS
+
+
+def may_store(request: Request, response: Received, facts: Facts, policy: Policy, expiry: Expiry | None) -> Storing:
+    """Whether the response to a request is stored (RFC 9111 §3)."""
+    if policy.read_only:
+        return Storing.READ_ONLY
+    if policy.cache_control and parse_cache_control(request.headers.lines("cache-control")).no_store:
+        return Storing.REQUEST_NO_STORE
+    if nominated(response.headers) == ANYTHING:
+        return Storing.VARY
+    return may_keep(request.method, response.status, facts, policy, expiry)
+
+
+def storable_headers(headers: Headers, policy: Policy) -> Headers:
+    """The fields of a response that are stored (RFC 9111 §3.1).
+
+    Left out are hop-by-hop fields, those that Connection nominates, Set-Cookie, and those that a qualified
+    ``no-cache="…"`` (or in a shared cache ``private="…"``) restricts: without them the rest may be reused.
+    """
+    unwanted = set(_NEVER_STORED_FIELDS)
+    for line in headers.lines("connection"):
+        unwanted.update(name.strip(" \t").lower() for name in line.split(","))
+    if policy.cache_control:
+        directives = parse_cache_control(headers.lines("cache-control"))
+        if isinstance(directives.no_cache, frozenset):
+            unwanted |= directives.no_cache
+        if policy.shared and isinstance(directives.private, frozenset):
+            unwanted |= directives.private
+    return headers.without(unwanted)
