@@ -1,0 +1,64 @@
+"""Background work of a blocking session: few daemon threads, each key once, bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Final
+
+__all__ = ["Background"]
+
+_THREADS: Final = 4
+_MOST_WAITING: Final = 256
+
+
+class Background:
+    """Runs jobs in at most four threads, which end when there is nothing to do."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: dict[Hashable, Callable[[], None]] = {}
+        self._running: set[Hashable] = set()
+        self._threads = 0
+        self._closed = False
+
+    def submit(self, key: Hashable, job: Callable[[], None]) -> bool:
+        """Run a job, unless its key is waiting or running, or too much waits; whether it will be run."""
+        with self._changed:
+            if self._closed or key in self._running or key in self._waiting or len(self._waiting) >= _MOST_WAITING:
+                return False
+            self._waiting[key] = job
+            if self._threads < _THREADS:
+                self._threads += 1
+                threading.Thread(target=self._work, name="sansio-cache-background", daemon=True).start()
+            return True
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    self._threads -= 1
+                    self._changed.notify_all()
+                    return
+                key = next(iter(self._waiting))
+                job = self._waiting.pop(key)
+                self._running.add(key)
+            try:
+                job()
+            finally:
+                with self._changed:
+                    self._running.discard(key)
+                    self._changed.notify_all()
+
+    def close(self, seconds: float) -> bool:
+        """Wait until all is done, at most so long; what still waits then is dropped. Whether all was done."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while self._waiting or self._running:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    self._waiting.clear()
+                    return False
+                self._changed.wait(left)
+            return True

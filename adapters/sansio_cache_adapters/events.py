@@ -1,0 +1,132 @@
+"""What a session tells of its decisions: events, and the counters and log lines made from them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sansio_cache.decisions import Answer
+from sansio_cache.urls import redact
+
+__all__ = ["Event", "Events", "Stats", "logger"]
+
+logger = logging.getLogger("sansio_cache")
+
+
+class Event(NamedTuple):
+    """One decision.
+
+    :ivar kind: ``hit``, ``stale``, ``validated``, ``miss``, ``bypass``, ``stored``, ``not-stored``,
+        ``bad-signature``, ``flaw``, ``store-trouble`` or ``background-error``.
+    :ivar url: redacted; ``""`` where it concerns the store as a whole.
+    :ivar reason: why, in this library's words.
+    :ivar key: the partition key, hexadecimal, or ``""``.
+    :ivar at: POSIX seconds.
+    """
+
+    kind: str
+    method: str
+    url: str
+    status: int
+    reason: str
+    key: str
+    at: float
+
+
+class Stats(NamedTuple):
+    """Counters since the session began; ``bytes`` are those answered from the store."""
+
+    hits: int = 0
+    misses: int = 0
+    stale: int = 0
+    validated: int = 0
+    bypassed: int = 0
+    collapsed: int = 0
+    stored: int = 0
+    not_stored: int = 0
+    bad_signatures: int = 0
+    flaws: int = 0
+    store_troubles: int = 0
+    background_errors: int = 0
+    bytes: int = 0
+
+
+_COUNTERS = {
+    "hit": "hits",
+    "stale": "stale",
+    "validated": "validated",
+    "miss": "misses",
+    "bypass": "bypassed",
+    "stored": "stored",
+    "not-stored": "not_stored",
+    "bad-signature": "bad_signatures",
+    "flaw": "flaws",
+    "store-trouble": "store_troubles",
+    "background-error": "background_errors",
+}
+
+
+class Events:
+    """Counts, logs and hands on the decisions of one session; safe for several threads."""
+
+    def __init__(self, on_event: Callable[[Event], object] | None, clock: Callable[[], float]) -> None:
+        self._on_event = on_event
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(Stats._fields, 0)
+
+    def answered(self, method: str, url: str, answer: Answer) -> None:
+        """Tell of an answer, and of the flaws met on the way to it."""
+        kind = _kind_of(answer)
+        status = answer.cache_status
+        with self._lock:
+            counts = self._counts
+            counts[_COUNTERS[kind]] += 1
+            if status.collapsed:
+                counts["collapsed"] += 1
+            if kind in ("hit", "stale") and answer.record is not None:
+                counts["bytes"] += answer.record.head.length
+        if answer.flaws:
+            for flaw in answer.flaws:
+                self.tell("flaw", method, url, answer.status, flaw.value, answer.key)
+        if self._on_event is not None or logger.isEnabledFor(logging.DEBUG):
+            self._hand_on(
+                self._event(kind, method, url, answer.status, status.detail or str(status.fwd or ""), answer.key)
+            )
+
+    def tell(
+        self, kind: str, method: str = "", url: str = "", status: int = 0, reason: str = "", key: bytes = b""
+    ) -> None:
+        """Tell of anything else."""
+        with self._lock:
+            self._counts[_COUNTERS[kind]] += 1
+        if self._on_event is not None or logger.isEnabledFor(logging.DEBUG):
+            self._hand_on(self._event(kind, method, url, status, reason, key))
+
+    def stats(self) -> Stats:
+        """The counters so far."""
+        with self._lock:
+            return Stats(**self._counts)
+
+    def _event(self, kind: str, method: str, url: str, status: int, reason: str, key: bytes) -> Event:
+        return Event(kind, method, redact(url) if url else "", status, reason, key.hex(), self._clock())
+
+    def _hand_on(self, event: Event) -> None:
+        logger.debug("%s %s %s: %s %s", event.kind, event.method, event.url, event.status, event.reason)
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:  # the listener's trouble must not become the request's
+            logger.exception("on_event raised on %s", event.kind)
+
+
+def _kind_of(answer: Answer) -> str:
+    status = answer.cache_status
+    if status.hit:
+        return "stale" if status.ttl is not None and status.ttl <= 0.0 and not status.collapsed else "hit"
+    if answer.revalidated:
+        return "validated"
+    return "miss" if answer.key else "bypass"

@@ -1,0 +1,127 @@
+"""Single flight within a process: of all who want one cold key at a time, one fetches and the others wait.
+
+Serves threads, asyncio and trio alike, and all sessions on one store: what is waited for is a
+``concurrent.futures.Future``; threads wait on it, tasks on an event of their loop that its callback sets.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import wait as wait_for
+from contextlib import suppress
+from typing import Final
+
+from sansio_cache.keys import Keys
+
+__all__ = ["FLIGHTS", "Flight", "Flights", "NotStorable", "OwnFlight", "wait_blocking"]
+
+REMEMBERED: Final = 10.0
+"""Seconds for which a key is known as not storable: nobody queues for it."""
+_MOST_REMEMBERED: Final = 4096
+
+
+class OwnFlight:
+    """The caller leads this flight already: to wait would be to wait for oneself."""
+
+
+class NotStorable:
+    """The answer was not storable a moment ago: nobody queues for it."""
+
+
+class Flight:
+    """One fetch that others may wait for.
+
+    :ivar head: done when the response's head has come, or the flight has ended.
+    :ivar done: done when the flight has ended for those who wait.
+    """
+
+    __slots__ = ("done", "head", "key", "leader", "resource")
+
+    def __init__(self, key: tuple[bytes, bytes], resource: bytes, leader: object) -> None:
+        self.key = key
+        self.resource = resource
+        self.leader = leader
+        self.head: Future[None] = Future()
+        self.done: Future[None] = Future()
+
+
+class Flights:
+    """The flights of a process, by store and partition."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flights: dict[tuple[bytes, bytes], Flight] = {}
+        self._not_storable: dict[tuple[bytes, bytes], float] = {}
+
+    def join(self, store_id: bytes, keys: Keys, me: object) -> tuple[bool, Flight] | OwnFlight | NotStorable:
+        """A flight for these keys, and whether we lead it.
+
+        :param me: the thread or task that asks.
+        """
+        key = (store_id, keys.partition)
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is not None:
+                return OwnFlight() if flight.leader == me else (False, flight)
+            until = self._not_storable.get(key)
+            if until is not None:
+                if time.monotonic() < until:
+                    return NotStorable()
+                del self._not_storable[key]
+            flight = self._flights[key] = Flight(key, keys.resource, me)
+            return True, flight
+
+    def landed(self, flight: Flight) -> None:
+        """The head of the response has come, and is being stored."""
+        _resolve(flight.head)
+
+    def end(self, flight: Flight, *, storable: bool = True) -> None:
+        """Set free whoever waits. Ending twice is nothing."""
+        with self._lock:
+            if self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
+            if not storable:
+                if len(self._not_storable) >= _MOST_REMEMBERED:
+                    self._not_storable.clear()
+                self._not_storable[flight.key] = time.monotonic() + REMEMBERED
+        _resolve(flight.head)
+        _resolve(flight.done)
+
+    def forget(self, store_id: bytes, resource: bytes) -> None:
+        """A resource was dropped: nobody joins a flight that began before."""
+        with self._lock:
+            for key, flight in list(self._flights.items()):
+                if key[0] == store_id and flight.resource == resource:
+                    del self._flights[key]
+
+    def count(self) -> int:
+        """How many flights there are."""
+        with self._lock:
+            return len(self._flights)
+
+    def reset(self) -> None:
+        """Forget everything: after fork the leaders are in another process, and the lock may be held there."""
+        self._lock = threading.Lock()
+        self._flights = {}
+        self._not_storable = {}
+
+
+def _resolve(future: Future[None]) -> None:
+    # Two may end it at once; the first one did.
+    with suppress(InvalidStateError):
+        future.set_result(None)
+
+
+def wait_blocking(future: Future[None], seconds: float) -> bool:
+    """Wait for a future as a thread; whether it was done in time."""
+    wait_for([future], timeout=seconds)
+    return future.done()
+
+
+FLIGHTS: Final = Flights()
+"""The flights of this process."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=FLIGHTS.reset)

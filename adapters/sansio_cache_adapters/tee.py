@@ -1,0 +1,180 @@
+"""Bodies between network, reader and store: the tee that stores what passes, and the reader of what was stored."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+from sansio_cache.bodies import HashList, Intake
+from sansio_cache.decisions import FromStore
+from sansio_cache.keeping import Keeping
+from sansio_cache.records import INLINE_LIMIT, Flaw, Item, variant_of
+from sansio_cache.storing import Storing
+
+from .engine import Engine
+from .events import logger
+from .work import Work
+
+__all__ = ["StoredBody", "Tee"]
+
+
+class Duty(Protocol):
+    """What a leader owes to those who wait."""
+
+    def release(self, *, storable: bool) -> None: ...
+
+
+class Tee:
+    """Takes a body on its way to the reader into the store; whatever goes wrong here, the reader does not notice.
+
+    Feed it every byte as received, then :meth:`finish` at a clean end, or :meth:`abandon`.
+
+    :ivar done: nothing more need be fed.
+    """
+
+    __slots__ = ("_engine", "_entry", "_intake", "_keeping", "_lead", "_overdue", "_written", "done")
+
+    def __init__(self, engine: Engine, keeping: Keeping, lead: Duty | None) -> None:
+        self.done = False
+        self._engine = engine
+        self._keeping = keeping
+        self._lead = lead
+        self._entry = b""
+        self._written = 0
+        self._intake = Intake(keeping.method, keeping.status, keeping.headers, engine.max_body)
+        self._overdue = engine.clock() + engine.policy.wait_for_body
+
+    def feed(self, data: bytes) -> Work[None]:
+        """Take bytes of the body, as received."""
+        if self.done or not data:
+            return
+        for chunk in self._intake.feed(data):
+            yield from self._guarded(self._write(chunk))
+            if self.done:
+                return
+        if self._intake.refused:
+            self._end(storable=False)
+        elif self._lead is not None and self._engine.clock() > self._overdue:
+            # Others have waited long enough for this body (``wait_for_body``).
+            self._release(storable=True)
+
+    def finish(self) -> Work[None]:
+        """The body has come to its end, as the client judges it: commit, if it is whole."""
+        if self.done:
+            return
+        if self._intake.whole():
+            yield from self._guarded(self._commit())
+        self._end(storable=True)
+
+    def abandon(self) -> None:
+        """The reader went away, or the body broke off: nothing becomes visible. Never raises."""
+        self._end(storable=True)
+
+    def _guarded(self, work: Work[None]) -> Work[None]:
+        try:
+            yield from work
+        except Exception as error:
+            self._engine.guard.trip(error)
+            self._end(storable=True)
+        except BaseException:
+            self._end(storable=True)
+            raise
+
+    def _write(self, chunk: bytes) -> Work[None]:
+        store = self._engine.store
+        if not self._entry:
+            self._entry = yield store.begin
+        yield partial(store.write, self._entry, self._written, chunk)
+        self._written += 1
+
+    def _commit(self) -> Work[None]:
+        engine, chunker = self._engine, self._intake.chunker
+        rest = chunker.rest()
+        inline = not self._entry and chunker.length <= INLINE_LIMIT
+        if not inline and rest:
+            yield from self._write(rest)
+        item = self._item(rest if inline else None, chunker.length, bytes(chunker.hashes))
+        if isinstance(item, Storing):
+            self._told("not-stored", item.value)
+            self._end(storable=False)
+            return
+        entry, self._entry = self._entry, b""
+        call = partial(engine.store.commit, item, vary_limit=self._keeping.vary_limit, now=engine.clock())
+        try:
+            kept: bool = yield call
+        except BaseException:
+            self._entry = entry
+            raise
+        self._told("stored" if kept else "not-stored", "" if kept else "refused-by-store")
+
+    def _item(self, body: bytes | None, length: int, hashes: bytes) -> Item | Storing:
+        try:
+            return self._keeping.finish(body, self._entry, length, hashes)
+        except Exception as error:  # filter_fn is the user's own
+            logger.warning("filter_fn raised, so the response is not kept: %s: %s", type(error).__name__, error)
+            return Storing.FILTERED
+
+    def _told(self, kind: str, reason: str) -> None:
+        keeping = self._keeping
+        self._engine.events.tell(kind, keeping.method, keeping.url, keeping.status, reason, keeping.keys.partition)
+
+    def _release(self, *, storable: bool) -> None:
+        lead, self._lead = self._lead, None
+        if lead is not None:
+            lead.release(storable=storable)
+
+    def _end(self, *, storable: bool) -> None:
+        self.done = True
+        entry, self._entry = self._entry, b""
+        if entry:
+            self._engine.store.abort(entry)
+        self._release(storable=storable)
+
+
+class StoredBody:
+    """Reads a stored body from ``source.start`` to ``source.stop``, each chunk verified before it is given.
+
+    Holds nothing of the store between two reads; works after the session was closed.
+    """
+
+    __slots__ = ("_at", "_engine", "_hashes", "_source")
+
+    def __init__(self, engine: Engine, source: FromStore) -> None:
+        self._engine = engine
+        self._source = source
+        self._at = source.start
+        self._hashes: HashList | None = None
+
+    def read(self) -> Work[bytes]:
+        """The next piece, at most a chunk (1 MiB); ``b""`` at the end.
+
+        :raises BadSignature: it is not what was signed (without a secret BrokenRecord); the record is dropped.
+        :raises StoreError: it is gone.
+        """
+        source, at = self._source, self._at
+        if at >= source.stop:
+            return b""
+        stored, head = source.record.stored, source.record.head
+        if stored.body is not None:
+            self._at = source.stop
+            whole = at == 0 and source.stop == len(stored.body)
+            return stored.body if whole else stored.body[at : source.stop]
+        if self._hashes is None:
+            hashes = HashList.checked((yield partial(self._engine.store.hashes, stored.entry)), head)
+            if isinstance(hashes, Flaw):
+                raise (yield from self._broken("hashes"))
+            self._hashes = hashes
+        index, offset = divmod(at, head.chunk_size)
+        chunk: bytes = yield partial(self._engine.store.chunk, stored.entry, index)
+        if not self._hashes.holds(index, chunk):
+            raise (yield from self._broken("chunk"))
+        stop = min(source.stop - index * head.chunk_size, len(chunk))
+        self._at = index * head.chunk_size + stop
+        return chunk if offset == 0 and stop == len(chunk) else chunk[offset:stop]
+
+    def _broken(self, reason: str) -> Work[Exception]:
+        engine, record = self._engine, self._source.record
+        variant = variant_of(record.head.method, record.head.vary)
+        call = partial(engine.store.discard, record.head.partition, variant, rev=record.stored.rev)
+        yield from engine.guard.attempting(False, call)
+        return engine.unreadable_body(record.head, reason)
