@@ -1,0 +1,72 @@
+"""What a session's constructor and its single requests say to the cache, as keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any, Final, TypedDict
+
+from sansio_cache.errors import SettingError
+from sansio_cache.expiry import ExpireAfter, parse_expire_after
+from sansio_cache.messages import NO_OPTIONS, Options
+from sansio_cache.policy import ALIASES, Policy, make_policy
+
+__all__ = ["OPTIONS", "CacheOptions", "SETTINGS", "current_options", "split_policy", "take_options"]
+
+OPTIONS: Final = ("expire_after", "only_if_cached", "refresh", "force_refresh", "tags")
+"""The keywords that a single request takes; they are never sent."""
+
+SETTINGS: Final = frozenset(name for name, each in Policy.__dataclass_fields__.items() if each.init) | frozenset(
+    ALIASES
+)
+"""The keywords of a session that are settings of the cache."""
+
+current_options: ContextVar[Options] = ContextVar("sansio_cache_options", default=NO_OPTIONS)
+"""The options of the request under way, for the hops below that a client makes of it."""
+
+
+class CacheOptions(TypedDict, total=False):
+    """The keywords of :data:`OPTIONS`, for type checkers."""
+
+    expire_after: ExpireAfter
+    only_if_cached: bool
+    refresh: bool
+    force_refresh: bool
+    tags: Iterable[str]
+
+
+def take_options(keywords: dict[str, Any]) -> Options:
+    """The options among a request's keywords, which are removed from there.
+
+    :raises SettingError: for one of wrong type or value.
+    """
+    given = {name: keywords.pop(name) for name in OPTIONS if name in keywords}
+    if not given:
+        return NO_OPTIONS
+    for name in ("only_if_cached", "refresh", "force_refresh"):
+        if not isinstance(given.get(name, False), bool):
+            raise SettingError(f"{name} takes True or False, not {given[name]!r}")
+    tags = given.pop("tags", ())
+    if isinstance(tags, str | bytes) or not isinstance(tags, Iterable):
+        raise SettingError(f"tags takes a list of names, not {tags!r}")
+    tags = tuple(tags)
+    for tag in tags:
+        if not isinstance(tag, str) or not tag:
+            raise SettingError(f"tags takes names, not {tag!r}")
+    return Options(expiry=parse_expire_after(given.pop("expire_after", None)), tags=tags, **given)
+
+
+def split_policy(keywords: dict[str, Any], policy: Policy | None = None) -> Policy:
+    """The policy that a session's keywords make; they are removed from there.
+
+    :param policy: one made before; then no settings may be given beside it.
+    :raises SettingError: see :class:`~sansio_cache.policy.Policy`.
+    """
+    settings = {name: keywords.pop(name) for name in list(keywords) if name in SETTINGS}
+    if policy is None:
+        return make_policy(settings)
+    if not isinstance(policy, Policy):
+        raise SettingError(f"policy takes a Policy, not {policy!r}")
+    if settings:
+        raise SettingError(f"give {', '.join(sorted(settings))} to the Policy or to the session, not to both")
+    return policy
