@@ -1,0 +1,124 @@
+"""sansio-cache in all its clients. All is imported when a session opens: what is missing is reported as absent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.clients import PIECE, AsyncioClient, BlockingClient, Client, TrioClient
+from suite.contenders.secret import SECRET
+from suite.model import GIB, Setting
+
+
+class _Ours(Client):
+    """The keywords of our sessions."""
+
+    session: Any
+
+    def __init__(self, setting: Setting, *, signed: bool = False, memory: bool = False) -> None:
+        super().__init__(setting)
+        self.signed = signed
+        self.memory = memory
+
+    def keywords(self) -> dict[str, Any]:
+        """What any of our sessions is opened with."""
+        from sansio_cache import MemoryStore, SQLiteStore
+
+        path = str(self.setting.folder / "cache.sqlite")
+        keywords: dict[str, Any] = {}
+        if self.signed:
+            keywords["secret_key"] = SECRET
+        if self.memory:
+            keywords["cache"] = MemoryStore()
+        elif self.setting.mode == "huge":
+            keywords |= {"cache": SQLiteStore(path, max_bytes=4 * GIB), "max_body": 2 * GIB}
+        else:
+            keywords["cache"] = path
+        return keywords
+
+
+class OursRequests(_Ours, BlockingClient):
+    """`CachedSession`, a requests session."""
+
+    def begin(self) -> None:
+        from sansio_cache import CachedSession
+
+        self.session = CachedSession(**self.keywords())
+
+    def get(self, url: str) -> int:
+        return len(self.session.get(url).content)
+
+    def stream(self, url: str) -> int:
+        with self.session.get(url, stream=True) as response:
+            return sum(map(len, response.iter_content(PIECE)))
+
+    def end(self) -> None:
+        self.session.close()
+
+    async def purge(self) -> None:
+        self.session.cache.delete(expired=True)
+
+    async def left(self) -> int:
+        return sum(1 for _ in self.session.cache.urls())
+
+
+class OursRequestsPrepared(OursRequests):
+    """The same with an auth callable: no remembered preparation provably holds, so that each request is prepared."""
+
+    def begin(self) -> None:
+        super().begin()
+        self.session.auth = lambda prepared: prepared
+
+
+class OursAiohttp(_Ours, AsyncioClient):
+    """`AsyncCachedSession`, an aiohttp session."""
+
+    async def begin(self) -> None:
+        from sansio_cache import AsyncCachedSession
+
+        self.session = AsyncCachedSession(**self.keywords())
+
+    async def get(self, url: str) -> int:
+        async with self.session.get(url) as response:
+            return len(await response.read())
+
+    async def stream(self, url: str) -> int:
+        total = 0
+        async with self.session.get(url) as response:
+            async for piece in response.content.iter_chunked(PIECE):
+                total += len(piece)
+        return total
+
+    async def end(self) -> None:
+        await self.session.close()
+
+    async def purge(self) -> None:
+        await self.session.cache.delete(expired=True)
+
+    async def left(self) -> int:
+        return len([url async for url in self.session.cache.urls()])
+
+
+class OursTrio(_Ours, TrioClient):
+    """`TrioCachedSession`, our own HTTP/1.1 client on trio."""
+
+    async def begin(self) -> None:
+        from sansio_cache import TrioCachedSession
+
+        self.session = TrioCachedSession(**self.keywords())
+        await self.session.__aenter__()
+
+    async def get(self, url: str) -> int:
+        return len((await self.session.get(url)).content)
+
+    async def stream(self, url: str) -> int:
+        total = 0
+        async with self.session.stream("GET", url) as response:
+            async for piece in response.iter_bytes():
+                total += len(piece)
+        return total
+
+    async def end(self) -> None:
+        await self.session.__aexit__(None, None, None)
+
+    async def purge(self) -> None:
+        await self.session.cache.delete(expired=True)

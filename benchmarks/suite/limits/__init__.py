@@ -1,0 +1,4 @@
+"""Hand-written loops that do the least a cache hit needs, and decide nothing: the limit for all that decide.
+
+None of them is a cache. They know no freshness, no Vary and no method; they read a record and hand out its body.
+"""

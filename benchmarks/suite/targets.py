@@ -1,0 +1,171 @@
+"""What sansio-cache means to reach, as a table, and whether it did.
+
+Ratios are taken within each round and their median is judged, since absolute figures drift with the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from suite.contenders import CONTENDERS
+from suite.rounds import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A target and what came of it; `met` is None where it was not measured."""
+
+    what: str
+    wanted: str
+    got: str
+    met: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Ours against the fastest of some others, at least."""
+
+    what: str
+    scenario: str
+    ours: str
+    others: tuple[str, ...]
+    least: float
+    figure: str = "ops"
+
+    def judge(self, results: Results) -> Verdict:
+        """What came of it."""
+        wanted = f"≥ {self.least:g} x {_names(self.others)}"
+        found = ratio(results, self.scenario, self.figure, self.ours, self.others)
+        if found is None:
+            return Verdict(self.what, wanted, "-", None)
+        return Verdict(self.what, wanted, f"{found:.2f} x", found >= self.least)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A figure of ours, at most or at least."""
+
+    what: str
+    scenario: str
+    ours: str
+    figure: str
+    unit: str
+    most: float = float("inf")
+    least: float = float("-inf")
+
+    def judge(self, results: Results) -> Verdict:
+        """What came of it."""
+        wanted = f"≤ {self.most:g} {self.unit}" if self.most < float("inf") else f"≥ {self.least:g} {self.unit}"
+        values = results.rounds(self.scenario, self.ours, self.figure).values()
+        if not values:
+            return Verdict(self.what, wanted, "-", None)
+        found = median(values)
+        return Verdict(self.what, wanted, f"{found:.3g} {self.unit}", self.least <= found <= self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """The time of our first session above the import of the client below it."""
+
+    what: str
+    ours: str
+    client: str
+    most: float
+
+    def judge(self, results: Results) -> Verdict:
+        """What came of it."""
+        wanted = f"≤ {self.client}'s import + {self.most:g} ms"
+        session = results.rounds("startup", self.ours, "session")
+        imported = results.rounds("startup", self.client, "import")
+        both = session.keys() & imported.keys()
+        if not both:
+            return Verdict(self.what, wanted, "-", None)
+        found = median(session[number] - imported[number] for number in both)
+        return Verdict(self.what, wanted, f"+ {found:.1f} ms", found <= self.most)
+
+
+Target = Ratio | Bound | Margin
+
+
+def ratio(results: Results, scenario: str, figure: str, ours: str, others: tuple[str, ...]) -> float | None:
+    """Ours over the fastest of the others, the median over the rounds that have both."""
+    mine = results.rounds(scenario, ours, figure)
+    theirs = [results.rounds(scenario, name, figure) for name in others]
+    found = []
+    for number, value in mine.items():
+        rivals = [values[number] for values in theirs if number in values]
+        if rivals:
+            found.append(value / max(rivals))
+    return median(found) if found else None
+
+
+def peers(client: str, *, signed: bool = False) -> tuple[str, ...]:
+    """The peers on a client; those of all clients that sign, if asked."""
+    return tuple(
+        contender.name
+        for contender in CONTENDERS
+        if contender.role == "peer" and ("signed" in contender.does if signed else contender.client == client)
+    )
+
+
+def judge(results: Results) -> list[Verdict]:
+    """What came of every target that this run had to do with."""
+    return [target.judge(results) for target in targets() if target_scenario(target) in results.outcomes]
+
+
+def target_scenario(target: Target) -> str:
+    """The scenario that a target is judged by."""
+    return "startup" if isinstance(target, Margin) else target.scenario
+
+
+SESSIONS = {"requests": "ours-requests-signed", "aiohttp": "ours-aiohttp-signed", "trio": "ours-trio-signed"}
+
+
+def targets() -> Iterator[Target]:
+    """All targets, in the order of the report."""
+    signed, prepared, asyncio_signed, trio_signed = (
+        SESSIONS["requests"], "ours-requests-prepared", SESSIONS["aiohttp"], SESSIONS["trio"],
+    )  # fmt: skip
+    yield Ratio("warm hit, requests, prepared", "warm_hit", prepared, ("requests-cache-signed",), 5)
+    yield Ratio("warm hit, requests, prepared", "warm_hit", prepared, peers("requests"), 2)
+    yield Ratio("warm hit, requests, remembered", "warm_hit", signed, ("requests-cache-signed",), 10)
+    yield Ratio("warm hit, requests, remembered", "warm_hit", signed, peers("requests"), 4)
+    yield Ratio("warm hit, aiohttp", "warm_hit", asyncio_signed, ("aiohttp-client-cache-signed",), 8)
+    yield Ratio("warm hit, aiohttp, memory", "warm_hit", "ours-aiohttp-memory", ("aiohttp-client-cache-memory",), 6)
+    yield Ratio("warm hit, trio", "warm_hit", trio_signed, ("hishel-trio",), 20)
+    for client, name in SESSIONS.items():
+        yield Ratio(f"signing, {client}", "warm_hit", name, (f"ours-{client}",), 0.85)
+    for scenario, size in (("hit_100k", "100 KiB"), ("hit_10m", "10 MiB")):
+        for client, name in SESSIONS.items():
+            yield Ratio(f"hit {size}, {client}", scenario, name, peers("", signed=True), 5)
+    for client in ("requests", "aiohttp"):
+        yield Bound(f"growth, {client}", "growth", SESSIONS[client], "kept", "of the rate at 1,000", least=0.85)
+    yield Ratio("miss and store, requests", "miss", signed, ("requests",), 0.85)
+    yield Ratio("miss and store, aiohttp", "miss", asyncio_signed, ("aiohttp",), 0.6)
+    for client in ("requests", "aiohttp"):
+        yield Ratio(f"validate, {client}", "validate", SESSIONS[client], (client,), 0.8)
+    for client, name in SESSIONS.items():
+        many = "8 threads" if client == "requests" else "100 tasks"
+        yield Bound(f"{many} at once, {client}", "at_once", name, "ratio", "x alone", least=1)
+    everyone = tuple(contender.name for contender in CONTENDERS if contender.role == "peer")
+    for client, name in SESSIONS.items():
+        yield Ratio(f"4 processes, {client}", "processes", name, everyone, 4)
+        yield Bound(f"4 processes, {client}", "processes", name, "errors", "errors", most=0)
+    for client, name in SESSIONS.items():
+        yield Bound(f"stampede of 50, {client}", "stampede", name, "fetches", "fetches", most=1)
+        yield Bound(f"stampede over 4 processes, {client}", "stampede_processes", name, "fetches", "fetches", most=1)
+    for client, name in SESSIONS.items():
+        yield Bound(f"large body, miss, {client}", "huge_body", name, "miss", "MiB", most=16)
+        yield Bound(f"large body, hit, {client}", "huge_body", name, "hit", "MiB", most=16)
+    yield Bound("purge", "purge", signed, "seconds", "s", most=2)
+    yield Bound("purge, another writer's p99.9", "purge", signed, "p999", "ms", most=20)
+    yield Bound("import sansio_cache", "startup", signed, "import", "ms", most=15)
+    for client, name in SESSIONS.items():
+        yield Margin(f"first session, {client}", name, client, 15)
+    yield Bound("pure core", "core", "ours-core", "us", "µs", most=20)
+
+
+def _names(others: tuple[str, ...]) -> str:
+    return others[0] if len(others) == 1 else f"the fastest of {len(others)} peers"
