@@ -48,7 +48,7 @@ class BlockingCache:
         return self.engine.stored_answer(request, self.engine.store.load)
 
     def answer(
-        self, request: Request, transfer: Transfer[N], *, background: bool = False
+        self, request: Request, transfer: Transfer[N], /, *, background: bool = False
     ) -> tuple[Answer, N | None, Tee | None]:
         """The answer, the client's own response where the body comes from there, and the tee to feed it to.
 

@@ -37,7 +37,7 @@ def answer_from(
     """
     head = record.head
     age = current_age(head.facts, head.received_at, now)
-    headers = Headers((*(item for item in head.headers if item[0].lower() != "age"), ("Age", _delta(age))))
+    headers = Headers((*head.headers, ("Age", _delta(age))))
 
     def made(code: int, reason: str, fields: Headers, body: FromStore | Given) -> Answer:
         return Answer(code, reason, fields, body, status, record, revalidated, expires, head.partition)

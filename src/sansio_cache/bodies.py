@@ -15,7 +15,7 @@ from .cache_control import parse_delta
 from .messages import Headers
 from .records import CHUNK_SIZE, Flaw, Head, body_digest
 
-__all__ = ["Chunker", "CodingCheck", "HashList", "expected_length"]
+__all__ = ["Chunker", "CodingCheck", "HashList", "Intake", "expected_length"]
 
 _STEP = 65_536
 
@@ -177,3 +177,35 @@ class HashList:
     def holds(self, index: int, chunk: bytes) -> bool:
         """Whether a chunk is the one that was signed."""
         return hashlib.sha256(chunk).digest() == self._hashes[32 * index : 32 * index + 32]
+
+
+class Intake:
+    """A body on its way into the store: what to write, and whether at the end it is whole.
+
+    :ivar refused: it will not be kept; nothing more need be fed.
+    """
+
+    __slots__ = ("_check", "_expected", "_limit", "chunker", "refused")
+
+    def __init__(self, method: str, status: int, headers: Headers, limit: int) -> None:
+        self._expected = expected_length(method, status, headers)
+        self._check = CodingCheck(headers)
+        self._limit = limit
+        self.chunker = Chunker()
+        self.refused = self._expected is not None and self._expected > limit
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take more of the body; the chunks to write now."""
+        if self.refused:
+            return []
+        if self.chunker.length + len(data) > self._limit:
+            self.refused = True
+            return []
+        self._check.feed(data)
+        return self.chunker.feed(data)
+
+    def whole(self) -> bool:
+        """Whether the body has come to its end: the length promised, the coding finished."""
+        if self.refused:
+            return False
+        return self._expected in (None, self.chunker.length) and self._check.complete()

@@ -6,13 +6,13 @@ awaits what its world gives it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from .actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded, Steps
 from .messages import Received, Unreachable
 
-__all__ = ["AsyncWorld", "World", "run", "run_async"]
+__all__ = ["AsyncWorld", "World", "run", "run_async", "run_if_stored"]
 
 T = TypeVar("T")
 
@@ -63,3 +63,20 @@ async def run_async(steps: Steps[T], world: AsyncWorld) -> T:
         return result
     finally:
         steps.close()
+
+
+def run_if_stored(steps: Steps[T], load: Callable[[Load], Loaded | None]) -> T | None:
+    """The result of steps if to read the store is all that they ask for; else None, and nothing has happened.
+
+    :param load: gives what the store holds, or None where it cannot say at once.
+    """
+    try:
+        action = next(steps)
+        loaded = load(action) if isinstance(action, Load) else None
+        if loaded is not None:
+            steps.send(loaded)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    steps.close()
+    return None

@@ -64,6 +64,11 @@ class Keeping:
         return self._request.method
 
     @property
+    def url(self) -> str:
+        """The request's URL."""
+        return self._request.url
+
+    @property
     def status(self) -> int:
         """The response's status code."""
         return self._response.status

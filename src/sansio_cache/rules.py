@@ -17,6 +17,7 @@ from .cache_status import Fwd
 from .decisions import Choice, Forward, LookUp, PassBy, Validate, Verdict
 from .errors import BadSignature
 from .expiry import DoNotCache
+from .freshness import Says
 from .keys import KeyMaker, Keys
 from .messages import Headers, Received, Request, Unreachable
 from .policy import Policy
@@ -88,7 +89,7 @@ class Rules:
         for name, tag in head.vary:
             if self.vary_tag(name, request.headers) != tag:
                 return False
-        if self.undecodable and not self.undecodable.isdisjoint(_codings(record.headers)):
+        if head.facts.says & Says.CODED and not self.undecodable.isdisjoint(_codings(record.headers)):
             return False
         expiry = self.policy.expiry_for(request)
         return may_keep(head.method, head.status, head.facts, self.policy, expiry) is Storing.KEEP

@@ -30,6 +30,8 @@ _NEVER_STORED_FIELDS: Final = frozenset(
         # RFC 9111 §3.1, with RFC 9110 §7.6.1 and §11.7
         "connection",
         "keep-alive",
+        # read into the facts; the answer's own Age takes its place
+        "age",
         "proxy-authenticate",
         "proxy-authentication-info",
         "proxy-authorization",
