@@ -1,0 +1,158 @@
+"""The fast path of ``AsyncCachedSession``: a stored answer without what aiohttp does for the network.
+
+What a plain GET makes of its arguments is remembered from the first time, when aiohttp itself did it, and holds as
+long as all that went into it is the same. Whatever is not provably so takes the long way.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import ClientRequest, ClientSession, ClientTimeout, CookieJar, DummyCookieJar
+from aiohttp.hdrs import COOKIE
+from aiohttp.typedefs import StrOrURL
+from msgspec.structs import replace
+from multidict import getversion
+from yarl import URL
+
+from sansio_cache.decisions import Answer
+from sansio_cache.messages import Options, Request
+
+from .aiohttp_middleware import REDIRECTS, AiohttpCache, Wish
+from .aiohttp_private import makes_requests_plainly, session_part
+from .aiohttp_response import Asked, CachedClientResponse, cached_class, stored_response
+
+__all__ = ["FastPath"]
+
+_KNOWN: Final = frozenset({"allow_redirects", "headers", "params", "raise_for_status", "timeout"})
+_PLAIN: Final = frozenset({"allow_redirects"})
+_REMEMBERED: Final = 4096
+
+
+class _Known:
+    """What a GET became.
+
+    :ivar version: that of the session's default headers.
+    """
+
+    __slots__ = ("asked", "request", "version")
+
+    def __init__(self, version: int, request: Request, asked: Asked) -> None:
+        self.version = version
+        self.request = request
+        self.asked = asked
+
+
+class FastPath:
+    """Answers of one session that need no network."""
+
+    def __init__(self, session: ClientSession, cache: AiohttpCache) -> None:
+        self._session = session
+        self._engine = cache.engine
+        self._jar = session.cookie_jar
+        self._defaults: Any = session.headers
+        self._traced = session.trace_configs
+        self._auto = ClientRequest.DEFAULT_HEADERS.copy()
+        self._applies = _is_plain(session)
+        self._remembered: dict[object, _Known] = {}
+
+    def key(self, method: str, url: StrOrURL, keywords: dict[str, Any]) -> object | None:
+        """What names a plain GET among those of its session, or None where it takes the long way."""
+        if method != "GET" or not self._applies or not _KNOWN.issuperset(keywords):
+            return None
+        kind = type(url)
+        if kind is not str and kind is not URL:
+            return None
+        if self._traced or self._session.closed or self._auto != ClientRequest.DEFAULT_HEADERS:
+            return None
+        if _PLAIN.issuperset(keywords):
+            return url
+        return _key(url, keywords)
+
+    def answer(self, key: object, keywords: dict[str, Any], options: Options) -> CachedClientResponse | None:
+        """The response if a stored one answers at once; None to take the long way, nothing having happened.
+
+        :raises BadSignature: see ``docs/topics/security.md``.
+        :raises NotCached: ``offline``, and nothing stored answers.
+        :raises aiohttp.ClientResponseError: ``raise_for_status``.
+        """
+        known = self._remembered.get(key)
+        if known is None or known.version != getversion(self._defaults):
+            return None
+        if len(self._jar) and self._jar.filter_cookies(known.asked.url):
+            return None
+        request = known.request if options is known.request.options else replace(known.request, options=options)
+        usable = _is_final if keywords.get("allow_redirects", True) else None
+        engine = self._engine
+        answer = engine.stored_answer(request, engine.store.load_nowait, usable)
+        if answer is None:
+            return None
+        response = stored_response(answer, known.asked, engine)
+        raising = keywords.get("raise_for_status")
+        if self._session.raise_for_status if raising is None else raising:
+            response.raise_for_status()
+        return response
+
+    def learn(self, key: object, wish: Wish) -> None:
+        """Remember what a request that took the long way became, if it was one."""
+        if wish.seen is None or wish.hops != 1:
+            return
+        native, request = wish.seen
+        session = self._session
+        if native.method != "GET" or request.body != b"" or COOKIE in native.headers:
+            return
+        asked = Asked(
+            session,
+            cached_class(native.response_class),
+            native.method,
+            native.url,
+            native.original_url,
+            native.headers.copy(),
+            decode=wish.decode,
+            bufsize=session_part(session, "read_bufsize"),
+        )
+        if len(self._remembered) >= _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[key] = _Known(getversion(self._defaults), request, asked)
+
+
+def _is_plain(session: ClientSession) -> bool:
+    """Whether a session makes requests of nothing but their arguments, its default headers and its cookies."""
+    jar = session.cookie_jar
+    return (
+        not session_part(session, "middlewares")
+        and not session.trace_configs
+        and not session.trust_env
+        and session.auth is None
+        and not callable(session.raise_for_status)
+        and session_part(session, "request_class") is ClientRequest
+        and type(jar) in (CookieJar, DummyCookieJar)
+        and makes_requests_plainly(session)
+    )
+
+
+def _key(url: object, keywords: dict[str, Any]) -> object | None:
+    if callable(keywords.get("raise_for_status")):
+        return None
+    if not isinstance(keywords.get("timeout", _NO_TIMEOUT), ClientTimeout):
+        return None
+    pairs = [_pairs(keywords.get(name)) for name in ("headers", "params")]
+    return None if None in pairs else (url, *pairs)
+
+
+_NO_TIMEOUT: Final = ClientTimeout()
+
+
+def _pairs(given: Any) -> tuple[tuple[str, str], ...] | None:
+    """The fields of a plain dict of texts; None for anything else."""
+    if given is None:
+        return ()
+    if type(given) is not dict:
+        return None
+    pairs: tuple[Any, ...] = tuple(given.items())
+    return pairs if all(type(name) is str and type(value) is str for name, value in pairs) else None
+
+
+def _is_final(answer: Answer) -> bool:
+    """Whether an answer is one that aiohttp gives as it is: no redirect."""
+    return answer.status not in REDIRECTS

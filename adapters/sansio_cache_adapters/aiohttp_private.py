@@ -1,0 +1,444 @@
+"""All that touches what aiohttp keeps to itself, for 3.12 and for what came after.
+
+A reader that pulls, a response that builds itself when it is looked at, and what is read of requests and sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator, Sequence
+from inspect import signature
+from types import TracebackType
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+from aiohttp import ClientConnectionError, ClientRequest, ClientResponse, ClientSession, StreamReader, helpers
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.helpers import TimerNoop
+from aiohttp.http import HttpVersion11
+from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.payload import BytesPayload
+from multidict import CIMultiDictProxy
+
+__all__ = [
+    "Body",
+    "LazyResponse",
+    "Makings",
+    "PulledReader",
+    "coding_complaint",
+    "connector_tls",
+    "is_decoded",
+    "known_body",
+    "makes_requests_plainly",
+    "new_response",
+    "request_traces",
+    "response_timer",
+    "retries",
+    "session_part",
+]
+
+T = TypeVar("T")
+_NO_CAUSE: Final[BaseException] = cast(Any, helpers)._EXC_SENTINEL
+_PAUSE_AFTER: Final = 8
+"""Pieces of 64 KiB that are decoded before the event loop gets its turn."""
+
+
+class Body(Protocol):
+    """What a :class:`PulledReader` pulls from.
+
+    :ivar at_end: there is nothing left to pull.
+    :ivar chunked: it comes in HTTP chunks, whose ends its reader may want to see.
+    :ivar coded: a content coding is taken off it.
+    """
+
+    @property
+    def at_end(self) -> bool: ...
+    @property
+    def chunked(self) -> bool: ...
+    @property
+    def coded(self) -> bool: ...
+
+    async def pull(self) -> tuple[bytes, bool]:
+        """More bytes as received, and whether an HTTP chunk ends behind them."""
+        ...
+
+    async def taken(self, data: bytes) -> None:
+        """Told of what was pulled, once it cannot get lost any more."""
+        ...
+
+    def decoded(self, data: bytes) -> Iterator[bytes]:
+        """Pieces of the content, as the reader gets them."""
+        ...
+
+    def finish_decoding(self) -> None:
+        """Told at the end; raises where the coding has not come to its own."""
+        ...
+
+    def arrived(self) -> bytes:
+        """What can be had without waiting."""
+        ...
+
+    def leave(self, *, reading: bool) -> asyncio.Task[None] | None:
+        """Told that nothing more will be pulled; the work that is left to do for what has arrived."""
+        ...
+
+    def exception(self) -> BaseException | None: ...
+    def set_exception(self, exc: BaseException, exc_cause: BaseException) -> None: ...
+    def is_eof(self) -> bool: ...
+    def on_eof(self, callback: Callable[[], None]) -> None: ...
+    async def wait_eof(self) -> None: ...
+
+
+class _Unpaced(BaseProtocol):
+    """The connection of a reader that nobody feeds: it fetches when it wants, so there is nothing to hold up."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._reading_paused = False
+
+    @property
+    def connected(self) -> bool:
+        return True
+
+    def pause_reading(self) -> None:
+        return
+
+    def resume_reading(self, *_: object, **__: object) -> None:
+        return
+
+
+_UNPACED: Final = _Unpaced()
+
+
+class PulledReader(StreamReader):
+    """A ``StreamReader`` that fetches where another would wait to be fed: back pressure without a task.
+
+    :param source: where it fetches from.
+    :param limit: the session's ``read_bufsize``.
+    """
+
+    def __init__(self, source: Body, *, limit: int, timer: Any, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(_UNPACED, limit, timer=timer, loop=loop)
+        self._source = source
+        self._pieces: Iterator[bytes] = iter(())
+        self._ahead: bytes | None = None
+        self._chunk_ends = False
+        self._pulling = False
+        self._unpaused = 0
+        self.total_compressed_bytes = 0 if source.coded else None
+        if source.chunked:
+            self.begin_http_chunk_receiving()
+
+    async def _wait(self, func_name: str) -> None:
+        if self._pulling:
+            raise RuntimeError(f"{func_name}() called while another coroutine is already waiting for incoming data")
+        self._pulling = True
+        try:
+            await self._more()
+        finally:
+            self._pulling = False
+
+    async def _more(self) -> None:
+        if self._ahead is None and not self._source.at_end:
+            data, self._chunk_ends = await self._source.pull()
+            # From here on a cancellation loses nothing: the next call goes on with what was pulled.
+            self._begin(data)
+            await self._source.taken(data)
+        self._unpaused += 1
+        if self._unpaused % _PAUSE_AFTER == 0:
+            await asyncio.sleep(0)
+        self._step()
+
+    def _begin(self, data: bytes) -> None:
+        if self._source.coded:
+            self.total_compressed_bytes = (self.total_compressed_bytes or 0) + len(data)
+        self._pieces = self._source.decoded(data)
+        self._advance()
+
+    def _advance(self) -> None:
+        try:
+            self._ahead = next(self._pieces, None)
+        except Exception as error:
+            self._ahead = None
+            super().set_exception(error)
+            raise
+
+    def _step(self) -> None:
+        """Feed one piece, and what comes after it if it was the last."""
+        if self._ahead is not None:
+            self.feed_data(self._ahead)
+            self._advance()
+        if self._ahead is not None:
+            return
+        if self._chunk_ends:
+            self._chunk_ends = False
+            self.end_http_chunk_receiving()
+        if self._source.at_end and not self._eof:
+            try:
+                self._source.finish_decoding()
+            except Exception as error:
+                super().set_exception(error)
+                raise
+            super().feed_eof()
+
+    async def read_ahead(self, limit: int) -> None:
+        """Fetch up to so many bytes of content before anyone asks.
+
+        :raises Exception: what reading raises.
+        """
+        while not self._eof and self.total_bytes < limit:
+            await self._wait("read_ahead")
+
+    def read_nowait(self, n: int = -1) -> bytes:
+        if not self._buffer and not self._eof and not self._pulling and self._exception is None:
+            self._begin(self._source.arrived())
+            self._step()
+            while self._ahead is not None:
+                self._step()
+        return super().read_nowait(n)
+
+    def leave(self) -> asyncio.Task[None] | None:
+        """Nothing more will be read; the work that is left to do for what has arrived unread."""
+        return self._source.leave(reading=self._pulling)
+
+    # Whether all has been received is the source's to say: it may not have been read yet.
+
+    def is_eof(self) -> bool:
+        return self._eof or self._source.is_eof()
+
+    def on_eof(self, callback: Callable[[], None]) -> None:
+        self._source.on_eof(callback)
+
+    async def wait_eof(self) -> None:
+        await self._source.wait_eof()
+
+    def exception(self) -> BaseException | None:
+        return self._exception or self._source.exception()
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException = _NO_CAUSE) -> None:
+        super().set_exception(exc, exc_cause)
+        self._source.set_exception(exc, exc_cause)
+
+
+class Makings(Protocol):
+    """What a :class:`LazyResponse` builds its parts from."""
+
+    def headers(self) -> CIMultiDictProxy[str]: ...
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]: ...
+    def request_info(self) -> Any: ...
+    def content(self, *, consumed: bool) -> StreamReader: ...
+    def whole(self) -> bytes | None:
+        """The content, where it is at hand as a whole."""
+        ...
+
+
+class _Built(Generic[T]):
+    """An attribute that is built from a response's makings when first looked at; a value set goes before it."""
+
+    def __init__(self, name: str, build: Callable[[Any, Makings], T]) -> None:
+        self._name = name
+        self._build = build
+
+    def __get__(self, response: Any, owner: object = None) -> T | None:
+        # Before its start a response from the network has nothing either.
+        makings: Makings | None = None if response is None else response._makings
+        if makings is None:
+            return None
+        value = response.__dict__[self._name] = self._build(response, makings)
+        return value
+
+
+def _content(response: Any, makings: Makings) -> StreamReader:
+    content = makings.content(consumed=response._body is not None)
+    if response._released:
+        content.set_exception(ClientConnectionError("Connection closed"))
+    return content
+
+
+class LazyResponse(ClientResponse):
+    """A ``ClientResponse`` that may have come from a store: then its parts are built when they are looked at.
+
+    One from the network is as aiohttp makes it, but that what has arrived of its body is not given up unstored.
+    """
+
+    _makings: Makings | None = None
+    content = cast(StreamReader, _Built("content", _content))
+    _headers = cast("CIMultiDictProxy[str]", _Built("_headers", lambda _, makings: makings.headers()))
+    _raw_headers = cast(Any, _Built("_raw_headers", lambda _, makings: makings.raw_headers()))
+    _request_info = cast(Any, _Built("_request_info", lambda _, makings: makings.request_info()))
+
+    def _leave(self) -> asyncio.Task[None] | None:
+        """The work that is left to do for a body that is not going to be read any further."""
+        content = self.__dict__.get("content")
+        return content.leave() if isinstance(content, PulledReader) else None
+
+    def _notify_content(self) -> None:
+        if self._makings is not None and "content" not in self.__dict__:
+            self._released = True
+        else:
+            super()._notify_content()
+
+    def close(self) -> None:
+        self._leave()
+        super().close()
+
+    def release(self) -> Any:
+        left = self._leave()
+        done = super().release()
+        return done if left is None else _Awaited(left)
+
+    async def read(self) -> bytes:
+        makings = self._makings
+        if makings is None or self._body is not None or self._released or self._traces or "content" in self.__dict__:
+            return await super().read()
+        whole = makings.whole()
+        if whole is None:
+            return await super().read()
+        self._body = whole
+        return whole
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        if self._makings is not None and type(self).release is LazyResponse.release:
+            self._in_context = False
+            self._notify_content()
+            return
+        left = self._leave()
+        await super().__aexit__(exc_type, exc_val, exc_tb)
+        if left is not None:
+            await _Awaited(left)
+
+
+class _Awaited:
+    """Waits for a task that goes on if the waiter is cancelled; need not be awaited."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from asyncio.shield(self._task).__await__()
+
+
+class _Sent:
+    """In the place of a writer whose request has gone out."""
+
+    output_size = 0
+
+
+_PARAMETERS: Final = signature(ClientResponse.__init__).parameters
+_R = TypeVar("_R", bound=LazyResponse)
+
+
+def new_response(
+    cls: type[_R],
+    makings: Makings,
+    session: ClientSession,
+    *,
+    method: str,
+    url: Any,
+    real_url: Any,
+    status: int,
+    reason: str,
+    traces: Sequence[Any] = (),
+    cookies: tuple[str, ...] = (),
+) -> _R:
+    """A response as it is when its message has wholly come: closed, its connection given back, its body unread."""
+    loop: asyncio.AbstractEventLoop = cast(Any, session)._loop
+    if cls.__init__ is ClientResponse.__init__:
+        response = cls.__new__(cls)
+        attributes = response.__dict__
+        attributes["method"] = method
+        attributes["_url"] = url
+        attributes["_real_url"] = real_url
+        attributes["_cache"] = {}
+        attributes["_traces"] = traces
+        attributes["_timer"] = _NO_TIMER
+        attributes["_loop"] = loop
+        attributes["_session"] = session
+        attributes["_resolve_charset"] = cast(Any, session)._resolve_charset
+    else:
+        # A class of the user's own with more to it.
+        parts: dict[str, Any] = {
+            "writer": None,
+            "continue100": None,
+            "timer": _NO_TIMER,
+            "request_info": makings.request_info(),
+            "traces": traces,
+            "loop": loop,
+            "session": session,
+        }
+        if "stream_writer" in _PARAMETERS:
+            parts["stream_writer"] = _Sent()
+        response = cls(method, real_url, **parts)
+        attributes = response.__dict__
+    attributes["_makings"] = makings
+    attributes["version"] = HttpVersion11
+    attributes["status"] = status
+    attributes["reason"] = reason
+    if cookies:
+        attributes["_raw_cookie_headers"] = cookies
+    return response
+
+
+_NO_TIMER: Final = TimerNoop()
+
+
+def response_timer(response: ClientResponse) -> Any:
+    """The total timeout that a response is under."""
+    return cast(Any, response)._timer
+
+
+def is_decoded(session: ClientSession, raw: StreamReader) -> bool:
+    """Whether aiohttp takes the content coding off a body, so that its bytes are not those that came."""
+    return session.auto_decompress or getattr(raw, "total_compressed_bytes", None) is not None
+
+
+def coding_complaint(coding: str) -> str:
+    """What aiohttp says of a coding that it cannot decode."""
+    return str(ContentEncodingError(f"Can not decode content-encoding: {coding}"))
+
+
+def known_body(request: ClientRequest) -> bytes | None:
+    """The content of a request, ``b""`` for none; None where it cannot be known without consuming it."""
+    body: Any = request.body
+    if not body:
+        return b""
+    if isinstance(body, bytes):
+        return body
+    if not isinstance(body, BytesPayload):
+        return None
+    # A bytearray or memoryview may change until it is sent.
+    value: object = cast(Any, body)._value
+    return value if isinstance(value, bytes) else None
+
+
+def request_traces(request: ClientRequest) -> Sequence[Any]:
+    """The traces that a request tells of its progress."""
+    traces: Sequence[Any] = cast(Any, request)._traces
+    return traces
+
+
+def connector_tls(session: ClientSession) -> tuple[object, str]:
+    """What a session's connector says of TLS (True: the default), and of a socket that stands in for every host."""
+    connector: Any = session.connector
+    if connector is None:
+        return True, ""
+    path: object = getattr(connector, "path", None)
+    return getattr(connector, "_ssl", True), f"socket={path}" if isinstance(path, str) else ""
+
+
+def session_part(session: ClientSession, name: str) -> Any:
+    """A setting of a session that it does not show."""
+    return getattr(session, f"_{name}")
+
+
+def makes_requests_plainly(session: ClientSession) -> bool:
+    """Whether a session's class makes URLs and header fields as aiohttp's own does."""
+    own, plain = cast(Any, type(session)), cast(Any, ClientSession)
+    return all(getattr(own, name) is getattr(plain, name) for name in ("_prepare_headers", "_build_url"))
+
+
+def retries(session: ClientSession) -> bool:
+    """Whether aiohttp itself sends a request again when a kept connection turns out to be closed."""
+    return bool(getattr(session, "_retry_connection", True))

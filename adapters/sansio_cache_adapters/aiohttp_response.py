@@ -1,0 +1,244 @@
+"""What a cached session of aiohttp returns: the client's own response, and what the cache knows of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from aiohttp import ClientResponse, ClientSession, RequestInfo, StreamReader
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from sansio_cache.decisions import Answer, FromStore, Given
+from sansio_cache.messages import Headers
+
+from .aiohttp_bodies import Decoding, Keep, NetworkBody, StoredContent, coding_of
+from .aiohttp_private import LazyResponse, PulledReader, new_response, response_timer
+from .engine import Engine
+from .tee import StoredBody, Tee
+
+__all__ = ["Asked", "CachedClientResponse", "adopt", "cached_class", "received_fields", "stored_response"]
+
+
+class CachedClientResponse(LazyResponse):
+    """An ``aiohttp.ClientResponse`` with what the cache knows of it."""
+
+    _answer: Answer | None = None
+    _kept_at: float | None = None
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether it was made from a stored response."""
+        answer = self._answer
+        return answer is not None and answer.record is not None and answer.from_cache
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the stored response was received; aware, UTC; None where nothing was stored."""
+        answer = self._answer
+        record = None if answer is None else answer.record
+        return _moment(self._kept_at if record is None else record.head.received_at)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it becomes stale; None for never, and where it is not stored."""
+        return None if self._answer is None else _moment(self._answer.expires)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it has become stale by now."""
+        expires = None if self._answer is None else self._answer.expires
+        return expires is not None and expires <= time.time()
+
+    @property
+    def cache_key(self) -> str:
+        """The partition key, hexadecimal; ``""`` where the cache was passed by."""
+        return "" if self._answer is None else self._answer.key.hex()
+
+    @property
+    def revalidated(self) -> bool:
+        """Whether the origin has just confirmed it."""
+        return self._answer is not None and self._answer.revalidated
+
+    @property
+    def cache_status(self) -> str:
+        """How the cache handled the request, and why (RFC 9211); ``""`` where it was switched off."""
+        return "" if self._answer is None else str(self._answer.cache_status)
+
+
+def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
+    """The class of a session's responses with what the cache adds to it."""
+    if base is ClientResponse:
+        return CachedClientResponse
+    if issubclass(base, CachedClientResponse):
+        return base
+    known = _classes.get(base)
+    if known is None:
+        known = _classes[base] = cast(
+            "type[CachedClientResponse]", type(base.__name__, (CachedClientResponse, base), {})
+        )
+    return known
+
+
+_classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = WeakKeyDictionary()
+
+
+def _moment(at: float | None) -> datetime | None:
+    """A POSIX time as an aware datetime; None for none, for never, and for what a datetime cannot hold."""
+    if at is None:
+        return None
+    try:
+        return datetime.fromtimestamp(at, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+class Asked:
+    """What a response repeats of its request.
+
+    :param fields: the header fields as they would be sent; the response gets a view of them.
+    :param decode: whether the user wants content codings taken off.
+    """
+
+    __slots__ = ("bufsize", "cls", "decode", "fields", "method", "real_url", "session", "traces", "url")
+
+    def __init__(
+        self,
+        session: ClientSession,
+        cls: type[CachedClientResponse],
+        method: str,
+        url: URL,
+        real_url: URL,
+        fields: CIMultiDict[str],
+        *,
+        decode: bool,
+        bufsize: int,
+        traces: Any = (),
+    ) -> None:
+        self.session = session
+        self.cls = cls
+        self.method = method
+        self.url = url
+        self.real_url = real_url
+        self.fields = fields
+        self.decode = decode
+        self.bufsize = bufsize
+        self.traces = traces
+
+    def request_info(self) -> RequestInfo:
+        return RequestInfo(self.url, self.method, CIMultiDictProxy(self.fields), self.real_url)
+
+
+class _Stored:
+    """The makings of a response from a store."""
+
+    __slots__ = ("_answer", "_asked", "_engine")
+
+    def __init__(self, answer: Answer, asked: Asked, engine: Engine) -> None:
+        self._answer = answer
+        self._asked = asked
+        self._engine = engine
+
+    def headers(self) -> CIMultiDictProxy[str]:
+        return CIMultiDictProxy(CIMultiDict([(_utf8(name), _utf8(value)) for name, value in self._answer.headers]))
+
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return tuple((_bytes(name), _bytes(value)) for name, value in self._answer.headers)
+
+    def request_info(self) -> RequestInfo:
+        return self._asked.request_info()
+
+    def whole(self) -> bytes | None:
+        answer = self._answer
+        coded = answer.record is not None and answer.record.head.facts.coded
+        return None if coded and self._asked.decode else self._at_hand()
+
+    def _at_hand(self) -> bytes | None:
+        source = self._answer.body
+        if isinstance(source, FromStore):
+            body = source.record.stored.body
+            whole = body is None or (source.start == 0 and source.stop == len(body))
+            return body if whole or body is None else body[source.start : source.stop]
+        return source.data if isinstance(source, Given) else b""
+
+    def content(self, *, consumed: bool) -> StreamReader:
+        asked, source = self._asked, self._answer.body
+        body: StoredBody | bytes | None = b"" if consumed else self._at_hand()
+        if body is None:
+            assert isinstance(source, FromStore)  # noqa: S101 - what is not at hand is in the store
+            body = StoredBody(self._engine, source)
+        decoding = Decoding(coding_of(self._answer.headers) if asked.decode and body != b"" else "")
+        loop = asyncio.get_running_loop()
+        return PulledReader(StoredContent(body, decoding), limit=asked.bufsize, timer=None, loop=loop)
+
+
+def stored_response(answer: Answer, asked: Asked, engine: Engine) -> CachedClientResponse:
+    """The response that an answer without the network gives; nothing of it is built before it is looked at."""
+    # Cookies that come with a confirmation are this exchange's own: aiohttp puts them into the jar.
+    cookies = answer.headers.lines("set-cookie") if answer.revalidated else ()
+    response = new_response(
+        asked.cls,
+        _Stored(answer, asked, engine),
+        asked.session,
+        method=asked.method,
+        url=asked.url,
+        real_url=asked.real_url,
+        status=answer.status,
+        reason=_utf8(answer.reason),
+        traces=asked.traces,
+        cookies=tuple(_utf8(line) for line in cookies),
+    )
+    response.__dict__["_answer"] = answer
+    return response
+
+
+def received_fields(response: ClientResponse) -> Headers:
+    """The header fields of a response as the core has them: byte for byte, by latin-1."""
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers])
+
+
+async def adopt(
+    response: ClientResponse,
+    answer: Answer,
+    tee: Tee | None,
+    *,
+    decode: bool,
+    bufsize: int,
+    keep: Keep,
+    clock: Callable[[], float],
+) -> None:
+    """Tell a response from the network what the cache knows of it, and let its body pass through the tee.
+
+    One whose body is neither stored nor decoded stays as it is.
+    """
+    if isinstance(response, CachedClientResponse):
+        response.__dict__["_answer"] = answer
+        response.__dict__["_kept_at"] = clock() if answer.keeping is not None else None
+    decoding = Decoding(coding_of(answer.headers) if decode else "")
+    if response.status == 101 or (tee is None and not decoding):
+        return
+    raw = response.content
+    body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response))
+    if raw.at_eof() and raw.exception() is None:
+        # No content (HEAD, 204), or none that anyone has to wait for.
+        await body.finish()
+        return
+    loop, timer = asyncio.get_running_loop(), response_timer(response)
+    response.content = PulledReader(body, limit=bufsize, timer=timer, loop=loop)
+
+
+def _is_chunked(response: ClientResponse) -> bool:
+    return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+
+
+def _utf8(text: str) -> str:
+    """A field of the core's as aiohttp shows it."""
+    return text if text.isascii() else _bytes(text).decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1", "replace")
