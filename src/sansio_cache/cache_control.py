@@ -7,15 +7,16 @@ What is malformed or doubled is read towards not storing and not reusing: a proh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
-__all__ = ["NO_DIRECTIVES", "Directives", "parse_cache_control", "parse_delta"]
+__all__ = ["NO_DIRECTIVES", "Directives", "parse_cache_control", "parse_delta", "parse_targeted"]
 
 _MAX_DELTA = 2_147_483_648.0  # RFC 9111 §1.2.2: the greatest integer that every recipient can represent, 2^31
+_MEMOISED = 1024  # characters; longer fields are rare, and the memory for them is an origin's to fill
 INVALID = -1.0
 """A time that cannot be read: stale in a response, and the strictest demand in a request."""
 
@@ -47,33 +48,44 @@ class Directives(msgspec.Struct, frozen=True):
 NO_DIRECTIVES = Directives()
 
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = r"\"((?:[^\"\\]|\\.)*+)\""
+_FLAGS = re.ASCII | re.DOTALL
 # cache-directive = token [ "=" ( token / quoted-string ) ]
-# White space around "=" is not in the grammar: it is accepted here so that `private = "a"` still prohibits, and
-# marks the argument as malformed.
-_DIRECTIVE = re.compile(
-    rf"[\s,]*(?P<name>{_NAME})(?P<gap>\s*)(?:=(?P<gap2>\s*)(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)(?P<end>\"?)|(?P<bare>[^,]*)))?"
-    r"(?P<junk>[^,]*)",
-    re.ASCII | re.DOTALL,
-)
+_DIRECTIVE = re.compile(rf"[ \t]*+({_NAME})(?:=(?:({_NAME})|{_QUOTED}))?[ \t]*+", _FLAGS)
+# Cache-Control = #cache-directive: a comma within a quoted string separates nothing.
+_MEMBER = re.compile(rf"(?:[^,\"]|{_QUOTED})*+", _FLAGS)
+_WORD = re.compile(_NAME, _FLAGS)
 _DELTA = re.compile(r"[0-9]+", re.ASCII)
 
 
 class _Argument(msgspec.Struct, frozen=True):
-    """What stands after the name: its text, and whether it is spelled as the grammar says."""
+    """What stands after the name: its text, and whether all is spelled as the grammar says."""
 
     text: str | None
     well_formed: bool
+
+
+_MALFORMED = _Argument(None, well_formed=False)
 
 
 def parse_delta(text: str) -> float | None:
     """The seconds of a delta-seconds (RFC 9111 §1.2.2), at most 2^31; None where the text is none."""
     if not _DELTA.fullmatch(text):
         return None
-    return _MAX_DELTA if len(text) > 10 else min(float(text), _MAX_DELTA)
+    digits = text.lstrip("0") or "0"
+    return _MAX_DELTA if len(digits) > 10 else min(float(digits), _MAX_DELTA)
+
+
+# Readers: the value of one directive.
 
 
 def _flag(argument: _Argument) -> bool:
     return argument.text is None and argument.well_formed
+
+
+def _with_any_argument(argument: _Argument) -> bool:
+    # "If any arguments are present, they have no meaning and MUST be ignored." (RFC 8246 §2)
+    return argument.well_formed
 
 
 def _prohibition(_argument: _Argument) -> bool:
@@ -85,7 +97,7 @@ def _fields(argument: _Argument) -> bool | frozenset[str]:
     if argument.text is None or not argument.well_formed:
         return True
     names = [name.strip().lower() for name in argument.text.split(",")]
-    return frozenset(names) if all(re.fullmatch(_NAME, name) for name in names) else True
+    return frozenset(names) if all(_WORD.fullmatch(name) for name in names) else True
 
 
 def _seconds(argument: _Argument) -> float:
@@ -98,81 +110,139 @@ def _max_stale(argument: _Argument) -> float:
     return _MAX_DELTA if argument.text is None and argument.well_formed else _seconds(argument)
 
 
-_KNOWN: dict[str, Callable[[_Argument], object]] = {
-    "no-store": _prohibition,
-    "no-cache": _fields,
-    "private": _fields,
-    "public": _flag,
-    "must-revalidate": _prohibition,
-    "proxy-revalidate": _prohibition,
-    "must-understand": _flag,
-    "immutable": _flag,
-    "no-transform": _flag,
-    "only-if-cached": _prohibition,
-    "max-age": _seconds,
-    "s-maxage": _seconds,
-    "max-stale": _max_stale,
-    "min-fresh": _seconds,
-    "stale-while-revalidate": _seconds,
-    "stale-if-error": _seconds,
+# Combiners: the value of a directive that occurs twice, with different values.
+
+
+def _either(old: object, new: object) -> object:
+    return bool(old or new)
+
+
+def _both(old: object, new: object) -> object:
+    return bool(old and new)
+
+
+def _all_fields(old: object, new: object) -> object:
+    if old is True or new is True:
+        return True
+    return cast(frozenset[str], old) | cast(frozenset[str], new)
+
+
+def _invalid(_old: object, _new: object) -> object:
+    # RFC 9111 §4.2.1 allows "the first occurrence", or to consider the response stale.
+    return INVALID
+
+
+def _most(old: object, new: object) -> object:
+    return INVALID if INVALID in (old, new) else max(cast(float, old), cast(float, new))
+
+
+class _Known(NamedTuple):
+    """How a directive is read, and what becomes of two that differ."""
+
+    read: Callable[[_Argument], object]
+    combine: Callable[[object, object], object]
+
+
+_KNOWN: dict[str, _Known] = {
+    "no-store": _Known(_prohibition, _either),
+    "no-cache": _Known(_fields, _all_fields),
+    "private": _Known(_fields, _all_fields),
+    "public": _Known(_flag, _both),
+    "must-revalidate": _Known(_prohibition, _either),
+    "proxy-revalidate": _Known(_prohibition, _either),
+    "must-understand": _Known(_flag, _both),
+    "immutable": _Known(_with_any_argument, _both),
+    "no-transform": _Known(_prohibition, _either),
+    "only-if-cached": _Known(_prohibition, _either),
+    "max-age": _Known(_seconds, _invalid),
+    "s-maxage": _Known(_seconds, _invalid),
+    "max-stale": _Known(_max_stale, _invalid),
+    "min-fresh": _Known(_seconds, _most),
+    "stale-while-revalidate": _Known(_seconds, _invalid),
+    "stale-if-error": _Known(_seconds, _invalid),
 }
 _ATTRIBUTES = {name: name.replace("-", "_") for name in _KNOWN}
 assert set(_ATTRIBUTES.values()) == set(Directives.__struct_fields__)  # noqa: S101 - the table is whole
 
-# A second, different time: RFC 9111 §4.2.1 allows "the first occurrence or considering the response stale".
-_PERMISSIVE_TIMES = frozenset({"max-age", "s-maxage", "max-stale", "stale-while-revalidate", "stale-if-error"})
+
+def _arguments(text: str) -> Iterator[tuple[str, _Argument]]:
+    """The names of a list's directives, in lower case, with their arguments."""
+    for member, closed in _members(text):
+        match = _DIRECTIVE.fullmatch(member) if closed else None
+        if match is not None:
+            name, bare, quoted = match.groups()
+            argument = bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+            yield name.lower(), _Argument(argument, well_formed=True)
+        else:
+            # What was meant is unknown: whatever is named in it is there, and malformed.
+            for word in _WORD.findall(member):
+                yield word.lower(), _MALFORMED
 
 
-def _as_seconds(value: object) -> float:
-    return value if isinstance(value, float) else INVALID
+def _members(text: str) -> Iterator[tuple[str, bool]]:
+    """The members of a list, and whether their quotes are closed."""
+    start = 0
+    while start <= len(text):
+        end = next(_MEMBER.finditer(text, start)).end()
+        if text[end : end + 1] == '"':
+            # A quote that is never closed must not hide what follows it.
+            yield from ((part, False) for part in text[start:].split(","))
+            return
+        yield text[start:end], True
+        start = end + 1
 
 
-def _combine(name: str, old: object, new: object) -> object:
-    if old == new:
-        return old
-    if name in _PERMISSIVE_TIMES:
-        return INVALID
-    if name == "min-fresh":
-        return INVALID if INVALID in (old, new) else max(old, new, key=_as_seconds)
-    if name in ("no-cache", "private"):
-        return _both_fields(old, new)
-    return bool(old or new)
-
-
-def _both_fields(old: object, new: object) -> bool | frozenset[object]:
-    if old is True or new is True:
-        return True
-    return cast(frozenset[object], old) | cast(frozenset[object], new)
-
-
-@lru_cache(maxsize=1024)
-def _parse(text: str) -> Directives:
+def _combined(arguments: Iterable[tuple[str, _Argument]]) -> Directives:
     found: dict[str, object] = {}
-    for match in _DIRECTIVE.finditer(text):
-        name = match["name"].lower()
-        read = _KNOWN.get(name)
-        if read is None:
+    for name, argument in arguments:
+        known = _KNOWN.get(name)
+        if known is None:
             continue
-        value = read(_argument(match))
+        value = known.read(argument)
         attribute = _ATTRIBUTES[name]
-        found[attribute] = _combine(name, found[attribute], value) if attribute in found else value
+        if attribute in found and found[attribute] != value:
+            value = known.combine(found[attribute], value)
+        found[attribute] = value
     return Directives(**found) if found else NO_DIRECTIVES  # type: ignore[arg-type]
 
 
-def _argument(match: re.Match[str]) -> _Argument:
-    tidy = not match["gap"].strip(" \t") and not match["junk"].strip(" \t")
-    if match["quoted"] is not None:
-        closed = bool(match["end"])
-        text = re.sub(r"\\(.)", r"\1", match["quoted"], flags=re.DOTALL)
-        return _Argument(text, tidy and closed and not match["gap"] and not match["gap2"])
-    bare = match["bare"]
-    if bare is None:
-        return _Argument(None, tidy)
-    spaced = bool(match["gap"] or match["gap2"])
-    return _Argument(bare.rstrip(" \t"), tidy and not spaced)
+def _parse(text: str) -> Directives:
+    return _combined(_arguments(text))
+
+
+_remembered = lru_cache(maxsize=1024)(_parse)
 
 
 def parse_cache_control(lines: Iterable[str]) -> Directives:
     """The directives of all Cache-Control lines of a message together (RFC 9111 §5.2); unknown ones are ignored."""
     text = ",".join(lines)
-    return _parse(text) if text else NO_DIRECTIVES
+    if not text:
+        return NO_DIRECTIVES
+    return _remembered(text) if len(text) <= _MEMOISED else _parse(text)
+
+
+def parse_targeted(lines: Iterable[str]) -> Directives | None:
+    """The directives of a targeted field, which is a structured dictionary (RFC 9213 §2.1).
+
+    None where there is no such field, and where it is empty or cannot be parsed, since it "MUST be ignored" then.
+    """
+    text = ",".join(lines)
+    if not text.strip(" \t"):
+        return None
+    import http_sf
+
+    try:
+        parsed: object = http_sf.parse(text.encode("latin-1"), tltype="dictionary")
+    except ValueError:
+        return None
+    members = cast(dict[str, tuple[object, object]], parsed)
+    return _combined((name, _targeted(name, value)) for name, (value, _) in members.items())
+
+
+def _targeted(name: str, value: object) -> _Argument:
+    """A structured value as an argument; one of a type that the directive does not take is malformed."""
+    if value is True:
+        return _Argument(None, well_formed=True)
+    if _KNOWN.get(name, _KNOWN["no-store"]).read in (_seconds, _max_stale):
+        return _Argument(str(value), well_formed=isinstance(value, int))
+    return _Argument(value, well_formed=True) if isinstance(value, str) else _MALFORMED
