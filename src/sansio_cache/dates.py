@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,12 +19,20 @@ _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 # IMF-fixdate    = day-name "," SP date1 SP time-of-day SP GMT
 # rfc850-date    = day-name-l "," SP date2 SP time-of-day SP GMT
 # asctime-date   = day-name SP date3 SP time-of-day SP year
-_FORMATS = (
-    re.compile(rf"{_DAYS}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT", re.ASCII),
-    re.compile(rf"{_LONG_DAYS}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT", re.ASCII),
-    re.compile(rf"{_DAYS} {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_TIME} (?P<year>[0-9]{{4}})", re.ASCII),
+_FORMATS = tuple(
+    # "a cache recipient SHOULD match the field value case-insensitively" (RFC 9111 §4.2)
+    re.compile(form, re.ASCII | re.IGNORECASE)
+    for form in (
+        rf"{_DAYS}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
+        rf"{_LONG_DAYS}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
+        rf"{_DAYS} {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_TIME} (?P<year>[0-9]{{4}})",
+    )
 )
+_LONGEST = len("Wednesday, 09-Nov-94 08:49:37 GMT")
+_FIRST_SECOND = -62_135_596_800  # 0001-01-01T00:00:00Z, the first date that datetime knows
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last date that the grammar can spell
+_FIFTY_YEARS = 18_263 * 86_400
+_PIVOT = 1_577_836_799.0  # 2019-12-31T23:59:59Z: two digits then mean 1970 to 2069, as in RFC 6265
 
 
 def parse_date(text: str, now: float | None = None) -> float | None:
@@ -32,24 +41,30 @@ def parse_date(text: str, now: float | None = None) -> float | None:
     :param now: decides the century of a two-digit year: "a timestamp that appears to be more than 50 years in the
         future" is one in the past (RFC 9110 §5.6.7). None: the pivot of RFC 6265, 1970 to 2069.
     """
-    return _parse(text, 2019 if now is None else datetime.fromtimestamp(now, UTC).year)
+    if len(text) > _LONGEST:
+        return None
+    now = _PIVOT if now is None else now
+    at, century_before = _parse(text, datetime.fromtimestamp(now, UTC).year // 100)
+    return century_before if at is None or at - now > _FIFTY_YEARS else at
 
 
 @lru_cache(maxsize=512)
-def _parse(text: str, this_year: int) -> float | None:
+def _parse(text: str, century: int) -> tuple[float | None, float | None]:
+    """The time in this century, and in the one before: the same where the year has four digits."""
     for form in _FORMATS:
         match = form.fullmatch(text)
         if match is not None:
-            return _seconds(match, this_year)
-    return None
+            year = int(match["year"])
+            if len(match["year"]) == 4:
+                at = _seconds(match, year)
+                return at, at
+            return _seconds(match, year + 100 * century), _seconds(match, year + 100 * (century - 1))
+    return None, None
 
 
-def _seconds(match: re.Match[str], this_year: int) -> float | None:
-    year, month = int(match["year"]), _MONTHS.index(match["month"]) + 1
+def _seconds(match: re.Match[str], year: int) -> float | None:
+    month = _MONTHS.index(match["month"].title()) + 1
     day, hour, minute, second = (int(match[part]) for part in ("day", "hour", "minute", "second"))
-    if len(match["year"]) == 2:
-        year += this_year - this_year % 100
-        year -= 100 if year > this_year + 50 else 0
     leap = second == 60  # grammatical, and one second after :59
     try:
         return datetime(year, month, day, hour, minute, second - leap, tzinfo=UTC).timestamp() + leap
@@ -63,5 +78,5 @@ def _format_second(second: int) -> str:
 
 
 def format_date(at: float) -> str:
-    """The IMF-fixdate of a POSIX time, cut to the second and to the years that the form can spell."""
-    return _format_second(int(max(0, min(at, _LAST_SECOND))))
+    """The IMF-fixdate of a POSIX time, cut to the second and to the years from 1 to 9999."""
+    return _format_second(math.floor(max(_FIRST_SECOND, min(at, _LAST_SECOND))))

@@ -77,7 +77,10 @@ def parse_seconds(value: object, name: str) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
         raise SettingError(f"{name} takes seconds (0 or more) or a timedelta, not {value!r}")
-    return float(seconds)
+    try:
+        return float(seconds)
+    except OverflowError:
+        raise SettingError(f"{name} takes seconds that fit into a float, not {value!r}") from None
 
 
 def parse_expire_after(value: ExpireAfter, name: str = "expire_after") -> Expiry | None:
@@ -89,14 +92,13 @@ def parse_expire_after(value: ExpireAfter, name: str = "expire_after") -> Expiry
     if value is None or isinstance(value, DoNotCache):
         return value
     if isinstance(value, datetime):
-        # A naive datetime is local time, as everywhere in the standard library.
-        return Until(value.astimezone(UTC).timestamp())
+        return Until(_posix(value))
     if isinstance(value, str):
         at = parse_date(value)
         if at is None:
             raise SettingError(f"{name}={value!r} is no HTTP-date, such as 'Sun, 06 Nov 1994 08:49:37 GMT'")
         return Until(at)
-    if value == NEVER_EXPIRE and not isinstance(value, timedelta | bool):
+    if value == NEVER_EXPIRE and isinstance(value, int | float):
         return Resident(math.inf)
     try:
         return Resident(parse_seconds(value, name))
@@ -105,3 +107,11 @@ def parse_expire_after(value: ExpireAfter, name: str = "expire_after") -> Expiry
             f"{name} takes seconds (0 or more), a timedelta, a datetime, an HTTP-date, NEVER_EXPIRE (-1), "
             f"EXPIRE_IMMEDIATELY (0), DO_NOT_CACHE or None, not {value!r}"
         ) from None
+
+
+def _posix(value: datetime) -> float:
+    try:
+        # A naive datetime is local time, as everywhere in the standard library.
+        return value.astimezone(UTC).timestamp()
+    except (OverflowError, ValueError):  # within a day of the ends of time, where no zone matters
+        return value.replace(tzinfo=UTC).timestamp()

@@ -137,7 +137,7 @@ class Policy:
         put("error_grace", _grace(self.stale_if_error, "stale_if_error"))
         put("stale_grace", _grace(self.stale_while_revalidate, "stale_while_revalidate"))
         for name in ("wait_for_body", "wait_for_leader"):
-            put(name, parse_seconds(getattr(self, name), name))
+            put(name, _bounded(getattr(self, name), name))
 
     def expiry_for(self, request: Request) -> Expiry | None:
         """The user's explicit time for a request, or None where the response decides."""
@@ -230,6 +230,13 @@ def _grace(value: bool | float | timedelta, name: str) -> float:
     return parse_seconds(value, name)
 
 
+def _bounded(value: float | timedelta, name: str) -> float:
+    seconds = parse_seconds(value, name)
+    if seconds == math.inf:
+        raise SettingError(f"{name} takes a time that ends, not {value!r}")
+    return seconds
+
+
 def _heuristic(value: Heuristic | float | timedelta | None) -> Heuristic | None:
     if value is None or value is False:
         return None
@@ -238,8 +245,8 @@ def _heuristic(value: Heuristic | float | timedelta | None) -> Heuristic | None:
     share = value.share
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise SettingError(f"heuristic's share takes a number from 0 to 1, not {share!r}")
-    parse_seconds(value.cap, "heuristic's cap")
-    return value
+    fixed = None if value.fixed is None else parse_seconds(value.fixed, "heuristic's fixed")
+    return Heuristic(share, parse_seconds(value.cap, "heuristic's cap"), fixed)
 
 
 def _url_rules(
@@ -252,14 +259,23 @@ def _url_rules(
     )
 
 
+_HOST_GLOB = {"*": "[^/?#@]*", "?": "[^/?#@]"}
+
+
 def _pattern(key: str | re.Pattern[str]) -> re.Pattern[str]:
-    """A glob as users of other caches write it: scheme left out at will, and a host stands for all below it."""
-    if isinstance(key, re.Pattern):
+    """A glob as users of other caches write it: scheme left out at will, and what it names stands for all below it."""
+    if isinstance(key, re.Pattern) and isinstance(key.pattern, str):
         return key
     if not isinstance(key, str) or not key:
         raise SettingError(f"urls_expire_after takes globs (str) or compiled patterns, not {key!r}")
-    scheme, mark, rest = key.rpartition("://")
-    start = re.escape(scheme + mark) if mark else r"[a-z][a-z0-9+.\-]*://"
-    # "example.com" and "example.com/path" stand for everything below them.
-    glob = translate(rest if rest.endswith("*") else rest + "*")
-    return re.compile(r"\A" + start + glob, re.IGNORECASE)
+    scheme, mark, rest = key.partition("://")
+    if not mark:
+        scheme, rest = "*", key
+    start = r"[a-z][a-z0-9+.\-]*" if scheme == "*" else re.escape(scheme)
+    if "/" in rest or rest.endswith("*"):
+        # "example.com/path" stands for everything below it.
+        glob = translate(rest.rstrip("*") + "*")
+    else:
+        # A host alone does, too, but not for example.com.evil.net.
+        glob = "".join(_HOST_GLOB.get(each, re.escape(each)) for each in rest) + r"(?::[0-9]*)?(?=[/?#]|\Z)"
+    return re.compile(rf"\A{start}://(?:[^/?#]*@)?{glob}", re.IGNORECASE)
