@@ -11,8 +11,9 @@ import hmac
 import json
 from functools import lru_cache
 from typing import NamedTuple, cast
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import unquote_plus
 
+from .errors import SettingError
 from .messages import Headers, Request
 from .policy import Policy
 from .urls import normalise
@@ -42,12 +43,12 @@ def digest_of(*parts: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _resource(url: str) -> bytes:
-    return digest_of(_RESOURCE, url.encode("utf-8", "surrogatepass"))
+    return digest_of(_RESOURCE, _utf8(url))
 
 
 @lru_cache(maxsize=4096)
 def _plain_partition(resource: bytes, method: bytes, peer: str, shape: bytes) -> bytes:
-    return digest_of(_PARTITION, resource, method, b"", b"", b"", peer.encode(), shape)
+    return digest_of(_PARTITION, resource, method, b"", b"", b"", _utf8(peer), shape)
 
 
 class KeyMaker:
@@ -73,15 +74,20 @@ class KeyMaker:
         body = b"" if method == b"GET" and not request.body else self._body(request)
         if not (identity or matched or body):
             return Keys(resource, _plain_partition(resource, method, request.peer, self._shape))
-        parts = (_PARTITION, resource, method, identity, matched, body, request.peer.encode(), self._shape)
+        parts = (_PARTITION, resource, method, identity, matched, body, _utf8(request.peer), self._shape)
         return Keys(resource, digest_of(*parts))
 
     def resource(self, request: Request) -> bytes:
-        """The resource key of a request's URL, or of what ``key_fn`` makes of it."""
+        """The resource key of a request's URL, or of what ``key_fn`` makes of it.
+
+        :raises SettingError: ``key_fn`` gives neither str nor bytes.
+        """
         key_fn = self._policy.key_fn
         if key_fn is not None:
             result = key_fn(request)
-            return digest_of(_CUSTOM, result.encode() if isinstance(result, str) else result)
+            if not isinstance(result, str | bytes):
+                raise SettingError(f"key_fn takes a request and gives str or bytes, not {type(result).__name__}")
+            return digest_of(_CUSTOM, _utf8(result) if isinstance(result, str) else result)
         return self.resource_of_url(request.url)
 
     def resource_of_url(self, url: str) -> bytes:
@@ -99,14 +105,13 @@ class KeyMaker:
         if not present and userinfo is None:
             return b""
         parts = [part for name in sorted(present) for part in _field(name, headers)]
-        return self.tag(
-            digest_of(b"" if userinfo is None else b"@" + userinfo.encode("utf-8", "surrogatepass"), *parts)
-        )
+        return self.tag(digest_of(b"" if userinfo is None else b"@" + _utf8(userinfo), *parts))
 
     def _matched(self, headers: Headers) -> bytes:
         names = self._policy.matched
-        wanted = sorted((set(headers.names()) if names is None else names) - self._policy.ignored)
-        parts = [part for name in wanted for part in (name.encode("latin-1"), nominated_value(name, headers))]
+        ignored = {name.lower() for name in self._policy.ignored}
+        wanted = sorted((set(headers.names()) if names is None else names) - ignored)
+        parts = [part for name in wanted for part in (_utf8(name), nominated_value(name, headers))]
         return self.tag(digest_of(b"match", *parts))
 
     def _body(self, request: Request) -> bytes:
@@ -115,20 +120,25 @@ class KeyMaker:
         if self._policy.ignored and body:
             body = _without_body_parameters(body, content_type, self._policy.ignored)
         # Keyed, since a request's body may hold a password and its plain digest could be guessed.
-        return self.tag(digest_of(b"body", content_type.encode("latin-1", "backslashreplace"), body))
+        return self.tag(digest_of(b"body", _utf8(content_type), body))
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _field(name: str, headers: Headers) -> list[bytes]:
-    lines = [line.encode("latin-1", "backslashreplace") for line in headers.lines(name)]
-    return [name.encode("latin-1", "backslashreplace"), digest_of(*lines)]
+    return [_utf8(name), digest_of(*(_utf8(line) for line in headers.lines(name)))]
 
 
 def _shape(policy: Policy) -> bytes:
     """The key-shaping settings: sessions that separate users differently never meet."""
     matched = ("*",) if policy.matched is None else tuple(sorted(policy.matched))
     lists = (tuple(sorted(policy.separating)), matched, tuple(sorted(policy.ignored)))
-    parts = [digest_of(*(name.encode() for name in names)) for names in lists]
-    return digest_of(_SHAPE, *parts, b"key_fn" if policy.key_fn is not None else b"", policy.namespace.encode())
+    parts = [digest_of(*map(_utf8, names)) for names in lists]
+    custom = b"key_fn" if policy.key_fn is not None else b""
+    # A shared cache stores less of a response than a private one: the two never meet.
+    return digest_of(_SHAPE, *parts, custom, b"shared" if policy.shared else b"", _utf8(policy.namespace))
 
 
 def _without_parameters(url: str, ignored: frozenset[str]) -> str:
@@ -141,23 +151,29 @@ def _without_parameters(url: str, ignored: frozenset[str]) -> str:
 
 def _ignores(pair: str, ignored: frozenset[str]) -> bool:
     name = pair.partition("=")[0]
-    decoded = parse_qsl(name + "=", keep_blank_values=True)
-    return name in ignored or (bool(decoded) and decoded[0][0] in ignored)
+    return name in ignored or unquote_plus(name) in ignored
 
 
 def _without_body_parameters(body: bytes, content_type: str, ignored: frozenset[str]) -> bytes:
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
-        return urlencode([pair for pair in pairs if pair[0] not in ignored], encoding="latin-1").encode()
+        # What is not left out keeps its spelling: "a" and "a=" are two bodies.
+        kept = [pair for pair in body.decode("latin-1").split("&") if not _ignores(pair, ignored)]
+        return "&".join(kept).encode("latin-1")
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            value = json.loads(body)
-        except ValueError:
+            value = json.loads(body, object_pairs_hook=_distinct)
+        except (ValueError, RecursionError):
             return body
         if isinstance(value, dict):
             members = cast("dict[str, object]", value)
             if not ignored.isdisjoint(members):
-                kept = {name: each for name, each in members.items() if name not in ignored}
-                return json.dumps(kept, sort_keys=True).encode()
+                return json.dumps({name: each for name, each in members.items() if name not in ignored}).encode()
     return body
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name occurs twice: to leave out one member would merge bodies that differ")
+    return members

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote_plus, urljoin
 
 __all__ = ["SplitURL", "join", "normalise", "origin", "redact", "split"]
 
@@ -13,11 +14,16 @@ _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 # RFC 3986 appendix B.
 _URL = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_SECRET = re.compile(
-    r"(?:^|[_\-.])(?:key|apikey|appid|token|secret|sig|signature|password|passwd|pwd|pass|auth|credential|credentials"
-    r"|session|sessionid|sid|jwt|code)(?:$|[_\-.\[])|token$|secret$|password$|apikey$|signature$|^auth",
-    re.IGNORECASE,
-)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*|[0-9]+")
+# fmt: off
+_SECRET_WORDS = frozenset({
+    "access", "apikey", "appid", "assertion", "auth", "authenticity", "authorization", "bearer", "code", "cred",
+    "creds", "credential", "credentials", "csrf", "hmac", "jwt", "key", "nonce", "oauth", "otp", "pass", "passphrase",
+    "passwd", "password", "pin", "private", "pwd", "saml", "secret", "session", "sessionid", "sid", "sig",
+    "signature", "signed", "ticket", "token", "verifier", "xsrf",
+})
+# fmt: on
+_SECRET_ENDS = ("assertion", "code", "key", "password", "secret", "sessionid", "sessid", "sig", "signature", "token")
 
 
 class SplitURL(NamedTuple):
@@ -43,10 +49,15 @@ def split(url: str) -> SplitURL:
 
 def _host_and_port(text: str) -> tuple[str, str]:
     host, colon, port = text.rpartition(":")
-    # An IPv6 literal holds colons of its own, inside its brackets.
-    if colon and "]" not in port:
+    # An IPv6 literal holds colons of its own, inside its brackets. Colons elsewhere name no port that can be told.
+    if colon and "]" not in port and (":" not in host or host.endswith("]")):
         return host, port
     return text, ""
+
+
+def _lower(text: str) -> str:
+    # Only ASCII letters are alike in both cases: the Kelvin sign is no "k".
+    return text.lower() if text.isascii() else text
 
 
 def _escapes(text: str) -> str:
@@ -85,8 +96,10 @@ def normalise(url: str) -> tuple[str, str | None]:
     one. Order and repetition of parameters, ``+`` against ``%20``, blank against absent stay different.
     """
     parts = split(url)
-    scheme = parts.scheme.lower()
-    host = _escapes(parts.host).lower()
+    if not parts.host:
+        return url.partition("#")[0], parts.userinfo  # no URL of a resource on the network: nothing is known of it
+    scheme = _lower(parts.scheme)
+    host = _lower(_escapes(parts.host))
     port = "" if parts.port == _DEFAULT_PORTS.get(scheme) or not parts.port else ":" + parts.port
     path = _without_dots(_escapes(parts.path)) or "/"
     query = "" if parts.query is None else "?" + _escapes(parts.query)
@@ -101,8 +114,6 @@ def origin(url: str) -> str:
 
 def join(base: str, reference: str) -> str:
     """The URL that a reference names, seen from ``base`` (RFC 3986 §5.2); ``reference`` where it cannot be read."""
-    from urllib.parse import urljoin
-
     try:
         return urljoin(base, reference)
     except ValueError:
@@ -113,16 +124,28 @@ def redact(url: str) -> str:
     """A URL for people to read: userinfo dropped, values of secret-looking parameters replaced by REDACTED."""
     parts = split(url)
     port = f":{parts.port}" if parts.port else ""
-    query = "" if parts.query is None else "?" + _redact_query(parts.query)
-    return f"{parts.scheme}://{parts.host}{port}{parts.path or '/'}{query}"
+    # Parameters may stand in the path, too: /cart;jsessionid=1234
+    path = _parameters_redacted(parts.path or "/", _IN_PATH)
+    query = "" if parts.query is None else "?" + _parameters_redacted(parts.query, _IN_QUERY)
+    return f"{parts.scheme}://{parts.host}{port}{path}{query}"
 
 
-def _redact_query(query: str) -> str:
-    def one(pair: str) -> str:
-        name, equals, _ = pair.partition("=")
-        plain = _escapes(name)
-        # camelCase names are words too: accessToken, X-Amz-Signature.
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain)
-        return f"{name}=REDACTED" if equals and (_SECRET.search(words) or _SECRET.search(plain)) else pair
+_IN_PATH = re.compile(r"([;/])")
+_IN_QUERY = re.compile(r"([&;])")
+_NESTED = re.compile(r"[?&;#]([^?&;#=/]+)=")
 
-    return "&".join(one(pair) for pair in query.split("&"))
+
+def _parameters_redacted(text: str, separator: re.Pattern[str]) -> str:
+    return "".join(map(_redacted, separator.split(text)))
+
+
+def _redacted(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    # A URL within a value has parameters of its own.
+    names = [name, *_NESTED.findall(unquote_plus(value))]
+    return f"{name}=REDACTED" if equals and any(map(_looks_secret, names)) else pair
+
+
+def _looks_secret(name: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(unquote_plus(name))]
+    return not _SECRET_WORDS.isdisjoint(words) or any(word.endswith(_SECRET_ENDS) for word in words)

@@ -16,16 +16,21 @@ ANYTHING = ("*",)
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 
 
+_MEMOISED = 1024  # characters; longer fields are rare, and the memory for them is an origin's to fill
+
+
 def nominated(headers: Headers) -> tuple[str, ...]:
     """The request fields that a response's Vary names, in lower case, each once, sorted; :data:`ANYTHING` for ``*``.
 
     A member that is no field name is read as ``*``: what it meant to separate is unknown.
     """
     lines = headers.lines("vary")
-    return _members(",".join(lines)) if lines else ()
+    if not lines:
+        return ()
+    text = ",".join(lines)
+    return _remembered(text) if len(text) <= _MEMOISED else _members(text)
 
 
-@lru_cache(maxsize=512)
 def _members(text: str) -> tuple[str, ...]:
     members = {member for each in text.split(",") if (member := each.strip(" \t").lower())}
     if any(member == "*" or not _TOKEN.fullmatch(member) for member in members):
@@ -33,15 +38,29 @@ def _members(text: str) -> tuple[str, ...]:
     return tuple(sorted(members))
 
 
+_remembered = lru_cache(maxsize=512)(_members)
+
+
 def nominated_value(name: str, headers: Headers) -> bytes:
     """What of a request field is compared: absence, or its value normalised as RFC 9111 §4.1 allows.
 
-    Lines are combined and white space around commas removed. Accept-Encoding is a set of codings and weights.
+    Lines are combined and white space around commas removed, save where quoted strings may hold it. Accept-Encoding
+    is a set of codings and weights; in Accept-Language case and white space mean nothing.
     """
     lines: Sequence[str] = headers.lines(name)
     if not lines:
         return b""
-    members = [member.strip(" \t") for member in ",".join(lines).split(",")]
-    if name == "accept-encoding":
-        members = sorted({member.lower().replace(" ", "").replace("\t", "") for member in members} - {""})
-    return b"=" + ",".join(members).encode("latin-1", "backslashreplace")
+    text = ",".join(line.strip(" \t") for line in lines)
+    if '"' not in text:
+        members = [member.strip(" \t") for member in text.split(",")]
+        if name in _INSENSITIVE:
+            members = [member.lower().replace(" ", "").replace("\t", "") for member in members]
+        if name == "accept-encoding":
+            members = sorted(set(members) - {""})
+        text = ",".join(members)
+    return b"=" + text.encode("utf-8", "surrogatepass")
+
+
+# Fields of names and weights, both without case (RFC 9110 §12.5.3 and §12.5.4). The order of languages is kept: origins
+# take it for a preference.
+_INSENSITIVE = frozenset({"accept-encoding", "accept-language"})
