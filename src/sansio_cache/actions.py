@@ -105,7 +105,7 @@ class Drop(Action[None], frozen=True):
 
 
 class Later(Action[None], frozen=True):
-    """Validate in the background."""
+    """Validate in the background, by a request that says ``refresh``."""
 
     verb = "later"
     request: Request

@@ -20,6 +20,8 @@ _MAX_AGE: Final = 2_147_483_648
 _IN_NOT_MODIFIED: Final = frozenset(
     {"cache-control", "content-location", "date", "etag", "expires", "last-modified", "vary"}
 )
+# They are about the content of the message, and a part is another content (RFC 9530 §2).
+_OF_WHOLE_CONTENT: Final = frozenset({"content-digest", "content-md5"})
 
 
 def answer_from(
@@ -60,7 +62,7 @@ def answer_from(
                 return made(416, "Range Not Satisfiable", fields, Given(b""))
             case Part(start, stop):
                 fields = headers.with_field("Content-Range", f"bytes {start}-{stop - 1}/{head.length}")
-                fields = fields.with_field("Content-Length", str(stop - start))
+                fields = fields.with_field("Content-Length", str(stop - start)).without(_OF_WHOLE_CONTENT)
                 return made(206, "Partial Content", fields, FromStore(record, start, stop))
             case _:
                 pass

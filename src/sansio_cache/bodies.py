@@ -91,16 +91,26 @@ class CodingCheck:
             if self._decoder.eof:
                 # A gzip file may be several members one after the other (RFC 1952 §2.2).
                 self._decoder = self._fresh()
-            try:
-                self._decoder.decompress(data, _STEP)
-            except zlib.error:
-                self._broken = True
-                return
+            self._step(self._decoder, data)
             data = self._decoder.unconsumed_tail or self._decoder.unused_data
 
     def complete(self) -> bool:
         """Whether what has been fed is whole, as far as can be told; no content at all (HEAD, 204) is."""
-        return self._decoder is None or self._empty or (not self._broken and self._decoder.eof)
+        if self._decoder is None or self._empty:
+            return True
+        # All has been taken in, but not all need have come out: the end of a raw deflate stream is the last to do so.
+        while not (self._broken or self._decoder.eof):
+            if not self._step(self._decoder, b""):
+                return False
+        return not self._broken
+
+    def _step(self, decoder: _Decoder, data: bytes) -> bool:
+        """Decode on; whether anything came out."""
+        try:
+            return bool(decoder.decompress(data, _STEP))
+        except zlib.error:
+            self._broken = True
+            return False
 
 
 class _Decoder(Protocol):
@@ -169,7 +179,7 @@ class HashList:
     @staticmethod
     def checked(hashes: bytes, head: Head) -> HashList | Flaw:
         """The list, or BODY where it is not the one that was signed."""
-        count = -(-head.length // head.chunk_size) if head.chunk_size > 0 else -1
+        count = -(-head.length // head.chunk_size)
         if len(hashes) != 32 * count or body_digest(hashes) != head.digest:
             return Flaw.BODY
         return HashList(hashes)

@@ -52,10 +52,12 @@ class CacheStatus(msgspec.Struct, frozen=True):
         import http_sf
 
         parameters: ParamsType = {}
-        if self.hit:
+        # A collapsed request is one that went forward together with another (RFC 9211 §2.6): no hit in these words.
+        fwd = Fwd.MISS if self.collapsed and self.fwd is None else self.fwd
+        if self.hit and fwd is None:
             parameters["hit"] = True
-        if self.fwd is not None:
-            parameters["fwd"] = http_sf.Token(str(self.fwd))
+        if fwd is not None:
+            parameters["fwd"] = http_sf.Token(str(fwd))
         if self.fwd_status is not None:
             parameters["fwd-status"] = self.fwd_status
         if self.ttl is not None and math.isfinite(self.ttl):

@@ -12,7 +12,7 @@ from .cache_status import CacheStatus, Fwd
 from .decisions import Choice, Forward, Refuse, Reuse, ReuseStale, Validate
 from .errors import NotCached
 from .expiry import Expiry
-from .freshness import Says, current_age, remaining
+from .freshness import Says, current_age, expiry_time, remaining
 from .messages import Request
 from .policy import Policy
 from .records import Record
@@ -55,10 +55,10 @@ def prohibits_stale(record: Record, policy: Policy, expiry: Expiry | None) -> bo
     """Whether the response forbids to use it stale (RFC 9111 §4.2.4); a user's own time replaces what it says."""
     if expiry is not None or not policy.cache_control:
         return False
-    says = record.head.facts.says
+    says = record.head.facts.word(policy).says
     if says & (Says.NO_CACHE | Says.MUST_REVALIDATE):
         return True
-    return policy.shared and bool(says & (Says.PROXY_REVALIDATE | Says.S_MAXAGE | Says.SHARED_NO_CACHE))
+    return policy.shared and bool(says & (Says.PROXY_REVALIDATE | Says.S_MAXAGE))
 
 
 def choose(
@@ -66,29 +66,35 @@ def choose(
 ) -> Choice:
     """What becomes of a request.
 
-    :param records: those that match the request (RFC 9111 §4: URI, method, Vary, storable by this policy), the most
-        recent first.
+    :param records: those that match the request (RFC 9111 §4: URI, method, Vary, storable by this policy), the
+        preferred first. It alone decides: an older one must not be used because a newer one has become stale.
     :param waited_since: since when this request has waited for another's fetch, or None.
     """
-    directives = request_directives(request) if policy.cache_control else NO_DIRECTIVES
-    expiry = policy.expiry_for(request)
-    only_stored = directives.only_if_cached or request.options.only_if_cached
-    for record in records:
-        judged = _stand(record, request, directives, now, policy, expiry)
-        standing = judged.standing
-        if standing is Standing.MUST_VALIDATE:
-            if not _collapses(record, directives, policy, request, waited_since):
-                continue
-            standing = Standing.COLLAPSED
-        if only_stored and standing is Standing.STALE_WHILE_REVALIDATE:
-            continue
-        choice = _reuse(record, request, now, standing, judged.ttl)
-        return _elsewhere(request, record) if choice is None else choice
     if policy.offline:
-        return _offline(request, records, now)
+        return _offline(request, records, now, policy)
+    directives = request_directives(request)
+    only_stored = directives.only_if_cached or request.options.only_if_cached
+    if not records:
+        return Refuse(gateway_timeout("only-if-cached")) if only_stored else Forward(request, None, Fwd.MISS, "")
+    record = records[0]
+    expiry = policy.expiry_for(request)
+    judged = _stand(record, request, directives, now, policy, expiry)
+    standing = judged.standing
+    collapsed = waited_since is not None and record.head.received_at >= waited_since
+    if standing is Standing.MUST_VALIDATE and collapsed and _collapses(record, directives, policy, expiry):
+        standing = Standing.COLLAPSED
+    if standing is Standing.STALE_WHILE_REVALIDATE and only_stored:
+        standing = Standing.MUST_VALIDATE
+    if standing is not Standing.MUST_VALIDATE:
+        choice = _reuse(record, request, now, standing, judged.ttl, collapsed=collapsed)
+        if choice is not None:
+            return choice
     if only_stored:
         return Refuse(gateway_timeout("only-if-cached"))
-    return _ask_origin(request, records, now, directives, policy, expiry)
+    if standing is not Standing.MUST_VALIDATE:
+        # It would do, but what the request asks of it only the origin may answer.
+        return Forward(request, record, Fwd.REQUEST, "precondition-or-range")
+    return _ask_origin(request, records, judged)
 
 
 def _stand(
@@ -105,8 +111,10 @@ def _stand(
     if not prohibits_stale(record, policy, expiry):
         if directives.max_stale is not None and staleness <= directives.max_stale:
             return _Judged(Standing.STALE_ALLOWED, ttl, "max-stale")
-        own = head.facts.while_revalidate if policy.cache_control and expiry is None else 0.0
-        if staleness <= max(policy.stale_grace, own) and max(policy.stale_grace, own) > 0.0:
+        own = head.facts.word(policy).while_revalidate if policy.cache_control and expiry is None else 0.0
+        window = max(policy.stale_grace, own)
+        # "Unless the max-stale request directive is also present", who sends max-age wants nothing stale (§5.2.1.1).
+        if 0.0 < window >= staleness and directives.max_age is None:
             return _Judged(Standing.STALE_WHILE_REVALIDATE, ttl, "stale-while-revalidate")
     return _Judged(Standing.MUST_VALIDATE, ttl, "stale")
 
@@ -123,75 +131,69 @@ def _must_validate(
     """Why a stored response must be validated even while fresh; empty where it need not be."""
     if request.options.refresh or policy.always_revalidate:
         return "refresh"
-    says = record.head.facts.says
-    no_cache = Says.SHARED_NO_CACHE if policy.shared else Says.NO_CACHE
-    if says & no_cache and policy.cache_control and expiry is None:
+    says = record.head.facts.word(policy).says
+    if says & Says.NO_CACHE and policy.cache_control and expiry is None:
         return "no-cache"
     if directives is NO_DIRECTIVES:
         return ""
     if directives.no_cache:
         return "request-no-cache"
     # A value that cannot be read is negative here: the strictest demand.
-    age = current_age(record.head.facts, record.head.received_at, now)
-    if directives.max_age is not None and age > directives.max_age:
-        return "request-max-age"
+    if directives.max_age is not None and not _immutable(request, says, ttl):
+        age = current_age(record.head.facts, record.head.received_at, now)
+        if age > directives.max_age:
+            return "request-max-age"
     if directives.min_fresh is not None and (directives.min_fresh < 0.0 or ttl < directives.min_fresh):
         return "request-min-fresh"
     return ""
 
 
-def _collapses(
-    record: Record, directives: Directives, policy: Policy, request: Request, waited_since: float | None
-) -> bool:
+def _immutable(request: Request, says: int, ttl: float) -> bool:
+    """Whether age does not matter while it is fresh (RFC 8246 §2), to be believed over TLS only (§3).
+
+    ``max-age`` in a request is a reload; ``no-cache``, ``refresh`` and ``always_revalidate`` force it.
+    """
+    return bool(says & Says.IMMUTABLE) and ttl > 0.0 and request.url[:6].lower() == "https:"
+
+
+def _collapses(record: Record, directives: Directives, policy: Policy, expiry: Expiry | None) -> bool:
     """Whether a stale response may be used once by a request that waited while it was fetched (RFC 9111 §4)."""
-    if waited_since is None or record.head.received_at < waited_since:
-        return False
-    says = record.head.facts.says
-    if policy.cache_control and says & (Says.NO_CACHE | Says.SHARED_NO_CACHE):
+    if prohibits_stale(record, policy, expiry):
         return False
     return not (directives.no_cache or directives.max_age is not None or directives.min_fresh is not None)
 
 
-def _reuse(record: Record, request: Request, now: float, standing: Standing, ttl: float) -> Choice | None:
+def _reuse(
+    record: Record, request: Request, now: float, standing: Standing, ttl: float, *, collapsed: bool
+) -> Choice | None:
     stale = standing is not Standing.FRESH
     detail = standing.name.lower().replace("_", "-") if stale else ""
-    status = CacheStatus(hit=True, ttl=ttl, collapsed=standing is Standing.COLLAPSED, detail=detail)
-    answer = answer_from(record, request, now, now + ttl, status)
+    status = CacheStatus(hit=True, ttl=ttl, collapsed=collapsed, detail=detail)
+    answer = answer_from(record, request, now, expiry_time(now, ttl), status)
     if answer is None:
         return None
     return ReuseStale(answer) if standing is Standing.STALE_WHILE_REVALIDATE else Reuse(answer)
 
 
-def _elsewhere(request: Request, record: Record) -> Choice:
-    """A stored response would do, but what the request asks of it only the origin may answer."""
-    return Forward(request, record, Fwd.REQUEST, "precondition-or-range")
-
-
-def _offline(request: Request, records: Sequence[Record], now: float) -> Choice:
+def _offline(request: Request, records: Sequence[Record], now: float, policy: Policy) -> Choice:
+    """The preferred of the stored responses that can answer, of any age: the origin is never asked."""
+    expiry = policy.expiry_for(request)
     for record in records:
-        status = CacheStatus(hit=True, detail="offline")
-        answer = answer_from(record, request, now, now, status)
+        head = record.head
+        ttl = remaining(head.facts, head.status, head.received_at, now, policy, expiry)
+        status = CacheStatus(hit=True, ttl=ttl, detail="offline")
+        answer = answer_from(record, request, now, expiry_time(now, ttl), status)
         if answer is not None:
             return Reuse(answer)
     return Refuse(NotCached(request.url))
 
 
-def _ask_origin(
-    request: Request,
-    records: Sequence[Record],
-    now: float,
-    directives: Directives,
-    policy: Policy,
-    expiry: Expiry | None,
-) -> Choice:
-    if not records:
-        return Forward(request, None, Fwd.MISS, "")
-    record = records[0]
-    judged = _stand(record, request, directives, now, policy, expiry)
-    fwd = Fwd.STALE if judged.ttl <= 0.0 else Fwd.REQUEST
+def _ask_origin(request: Request, records: Sequence[Record], judged: _Judged) -> Choice:
+    # RFC 9211 §2.2: "request" is for a fresh response that "the request's semantics" did not allow.
+    demanded = judged.reason.startswith(("request-", "refresh")) and judged.ttl > 0.0
+    fwd = Fwd.REQUEST if demanded else Fwd.STALE
     for each in records:
-        if each.head.facts.says & Says.VALIDATOR:
-            conditional = conditional_request(request, each)
-            if conditional is not request:
-                return Validate(conditional, each, records, fwd, judged.reason)
-    return Forward(request, record, fwd, judged.reason)
+        conditional = conditional_request(request, each)
+        if conditional is not request:
+            return Validate(conditional, each, records, fwd, judged.reason)
+    return Forward(request, records[0], fwd, judged.reason)

@@ -50,6 +50,8 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
     :raises Exception: whatever kept the network from answering, where nothing stored may stand in.
     """
     plan = rules.plan(request)
+    if isinstance(plan, Refuse):
+        return _refused(plan)
     if isinstance(plan, PassBy):
         return (yield from _pass_by(request, rules, plan))
     flaws: Sequence[Flaw] = ()
@@ -57,7 +59,7 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
     if rules.policy.offline or not request.options.force_refresh:
         found, flaws = yield from _look(request, rules, plan, now, background=background)
         if isinstance(found, Answer):
-            return found
+            return replace(found, flaws=flaws) if flaws else found
         choice = found
     verdict = yield from _fetch(request, rules, plan.keys, choice)
     answer = yield from _settle(verdict)
@@ -77,10 +79,12 @@ def _look(
         choice = rules.choose(request, matching, loaded.now, waited_since)
         match choice:
             case Reuse(answer):
-                return (replace(answer, flaws=flaws) if flaws else answer), flaws
+                return answer, flaws
             case ReuseStale(answer):
-                yield from ask(Later(request, keys))
-                return (replace(answer, flaws=flaws) if flaws else answer), flaws
+                # Else the one in the background would find the same stale response good enough.
+                options = replace(request.options, refresh=True)
+                yield from ask(Later(replace(request, options=options), keys))
+                return answer, flaws
             case Refuse() | Forward():
                 _complain(request, rules, keys, flaws, background=background)
             case Validate():

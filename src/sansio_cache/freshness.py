@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from .cache_control import INVALID, Directives, parse_cache_control, parse_delta
+from .cache_control import INVALID, Directives, parse_cache_control, parse_delta, parse_targeted
 from .dates import parse_date
 from .expiry import DoNotCache, Expiry, Resident, Until
 from .messages import Headers, Received
@@ -23,8 +23,10 @@ __all__ = [
     "HEURISTIC_CODES",
     "Facts",
     "Says",
+    "Word",
     "current_age",
     "expires_at",
+    "expiry_time",
     "freshness_lifetime",
     "read_facts",
     "remaining",
@@ -39,7 +41,7 @@ CLOCK_SKEW: Final = 60.0
 
 
 class Says:
-    """What a stored response's fields say, beside its times: bits of an int (an IntFlag costs a hit 5 µs)."""
+    """What directives say to one kind of cache, beside times: bits of an int (an IntFlag costs a hit 5 µs)."""
 
     NO_CACHE = 1
     NO_STORE = 2
@@ -49,20 +51,24 @@ class Says:
     PROXY_REVALIDATE = 32
     S_MAXAGE = 64
     MUST_UNDERSTAND = 128
-    AUTHORIZED = 256
-    """The request carried Authorization (RFC 9111 §3.5)."""
-    VALIDATOR = 512
-    """The response has an ETag or a Last-Modified to validate it by."""
-    EXPLICIT = 1024
-    """The response states its freshness, for a private cache."""
-    SHARED_EXPLICIT = 2048
-    """The response states its freshness, for a shared cache."""
-    SHARED_NO_STORE = 4096
-    """A shared cache must not store it, by a field meant for it (RFC 9213)."""
-    SHARED_NO_CACHE = 8192
-    """A shared cache must validate it, by a field meant for it (RFC 9213)."""
-    CODED = 16384
-    """Its content is coded (RFC 9110 §8.4)."""
+    IMMUTABLE = 256
+    EXPLICIT = 512
+    """It states its freshness."""
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True):
+    """What a stored response says to a private cache, or to a shared one.
+
+    :ivar lifetime: its own freshness lifetime, seconds; meaningless without ``Says.EXPLICIT``.
+    :ivar while_revalidate: its stale-while-revalidate window (RFC 5861 §3), seconds.
+    :ivar if_error: its stale-if-error window (RFC 5861 §4), seconds.
+    :ivar says: bits of :class:`Says`.
+    """
+
+    lifetime: float
+    while_revalidate: float
+    if_error: float
+    says: int
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
@@ -70,22 +76,26 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
 
     :ivar date: its Date, or when it was received (RFC 9110 §6.6.1); POSIX seconds.
     :ivar initial_age: *corrected_initial_age* (RFC 9111 §4.2.3), seconds; infinite where Age cannot be read.
-    :ivar lifetime: its own freshness lifetime for a private cache, seconds; meaningless without ``EXPLICIT``.
-    :ivar shared_lifetime: the same for a shared cache, with ``SHARED_EXPLICIT``.
     :ivar last_modified: POSIX seconds, or None.
-    :ivar while_revalidate: its stale-while-revalidate window (RFC 5861 §3), seconds.
-    :ivar if_error: its stale-if-error window (RFC 5861 §4), seconds.
-    :ivar says: flags of :class:`Says`.
+    :ivar validator: it has an ETag or a Last-Modified to validate it by.
+    :ivar authorized: the request carried Authorization (RFC 9111 §3.5).
+    :ivar coded: its content is coded (RFC 9110 §8.4).
+    :ivar private: its word to a private cache.
+    :ivar shared: its word to a shared one.
     """
 
     date: float
     initial_age: float
-    lifetime: float
-    shared_lifetime: float
     last_modified: float | None
-    while_revalidate: float
-    if_error: float
-    says: int
+    validator: bool
+    authorized: bool
+    coded: bool
+    private: Word
+    shared: Word
+
+    def word(self, policy: Policy) -> Word:
+        """Its word to a cache of this policy."""
+        return self.shared if policy.shared else self.private
 
 
 def read_facts(response: Received, *, authorized: bool) -> Facts:
@@ -95,29 +105,38 @@ def read_facts(response: Received, *, authorized: bool) -> Facts:
     """
     headers = response.headers
     directives = parse_cache_control(headers.lines("cache-control"))
-    # RFC 9213 §2.2: a shared cache that finds a targeted field for it ignores Cache-Control and Expires.
-    targeted = headers.lines("cdn-cache-control")
-    for_shared = parse_cache_control(targeted) if targeted else directives
     stated = parse_date(headers.get("date") or "", response.received_at)
     date = response.received_at if stated is None else stated
     expires = _expires_lifetime(headers, date, response.received_at)
-    lifetime = directives.max_age if directives.max_age is not None else expires
-    shared = for_shared.s_maxage if for_shared.s_maxage is not None else for_shared.max_age
-    if shared is None and not targeted:
-        shared = expires
-    last_modified = parse_date(headers.get("last-modified") or "", response.received_at)
-    says = _says(headers, directives, for_shared, authorized=authorized)
-    says |= Says.EXPLICIT if lifetime is not None else 0
-    says |= Says.SHARED_EXPLICIT if shared is not None else 0
     return Facts(
         date=date,
         initial_age=_initial_age(headers, date, response),
+        last_modified=parse_date(headers.get("last-modified") or "", response.received_at),
+        validator="etag" in headers or "last-modified" in headers,
+        authorized=authorized,
+        coded="content-encoding" in headers,
+        private=_word(directives, directives.max_age, expires, headers),
+        shared=_shared_word(directives, expires, headers),
+    )
+
+
+def _shared_word(directives: Directives, expires: float | None, headers: Headers) -> Word:
+    # "it MUST ignore the Cache-Control and Expires header fields in that response" (RFC 9213 §2.2)
+    targeted = parse_targeted(headers.lines("cdn-cache-control"))
+    if targeted is not None:
+        directives, expires = targeted, None
+    max_age = directives.max_age if directives.s_maxage is None else directives.s_maxage
+    return _word(directives, max_age, expires, headers)
+
+
+def _word(directives: Directives, max_age: float | None, expires: float | None, headers: Headers) -> Word:
+    # A time that cannot be read is negative: stated, and stale.
+    lifetime = expires if max_age is None else max_age
+    return Word(
         lifetime=max(lifetime or 0.0, 0.0),
-        shared_lifetime=max(shared or 0.0, 0.0),
-        last_modified=last_modified,
         while_revalidate=max(directives.stale_while_revalidate or 0.0, 0.0),
         if_error=max(directives.stale_if_error or 0.0, 0.0),
-        says=says,
+        says=_says(directives, headers) | (0 if lifetime is None else Says.EXPLICIT),
     )
 
 
@@ -130,22 +149,21 @@ _SAYS: Mapping[str, int] = {
 }
 
 
-def _says(headers: Headers, directives: Directives, for_shared: Directives, *, authorized: bool) -> int:
+def _says(directives: Directives, headers: Headers) -> int:
     says = 0
     for name, flag in _SAYS.items():
         if getattr(directives, name):
             says |= flag
     # The qualified forms restrict fields, not the response: storing leaves those fields out (see storing.py).
-    says |= Says.NO_CACHE if directives.no_cache is True else 0
-    says |= Says.PRIVATE if for_shared.private is True else 0
-    says |= Says.S_MAXAGE if (for_shared.s_maxage or 0) > INVALID and for_shared.s_maxage is not None else 0
-    says |= Says.SHARED_NO_STORE if for_shared.no_store else 0
-    says |= Says.SHARED_NO_CACHE if for_shared.no_cache is True else 0
-    says |= Says.AUTHORIZED if authorized else 0
     # Pragma: no-cache in a response means nothing (RFC 9111 §5.4).
-    if "etag" in headers or "last-modified" in headers:
-        says |= Says.VALIDATOR
-    says |= Says.CODED if "content-encoding" in headers else 0
+    says |= Says.NO_CACHE if directives.no_cache is True else 0
+    says |= Says.PRIVATE if directives.private is True else 0
+    if directives.s_maxage is not None:
+        # One that cannot be read prohibits what a good one does, and permits nothing.
+        says |= Says.PROXY_REVALIDATE if directives.s_maxage == INVALID else Says.S_MAXAGE
+    # To be believed only with "a strong indication that the stored response size is the correct" one (RFC 8246 §3).
+    if directives.immutable and ("content-length" in headers or "transfer-encoding" in headers):
+        says |= Says.IMMUTABLE
     return says
 
 
@@ -188,19 +206,15 @@ def current_age(facts: Facts, received_at: float, now: float) -> float:
 
 def freshness_lifetime(facts: Facts, status: int, policy: Policy) -> float:
     """*freshness_lifetime* by the response's own word, else by the heuristic (RFC 9111 §4.2.1–4.2.2), seconds."""
-    if policy.shared:
-        if facts.says & Says.SHARED_EXPLICIT:
-            return facts.shared_lifetime
-    elif facts.says & Says.EXPLICIT:
-        return facts.lifetime
-    return _heuristic_lifetime(facts, status, policy)
+    word = facts.word(policy)
+    return word.lifetime if word.says & Says.EXPLICIT else _heuristic_lifetime(facts, status, policy)
 
 
 def _heuristic_lifetime(facts: Facts, status: int, policy: Policy) -> float:
     guess = policy.guess
     # "A cache MUST NOT use heuristics" for codes not so defined, unless the response is explicitly cacheable
     # (§4.2.2 with §3: public).
-    if guess is None or (status not in HEURISTIC_CODES and not facts.says & Says.PUBLIC):
+    if guess is None or (status not in HEURISTIC_CODES and not facts.word(policy).says & Says.PUBLIC):
         return 0.0
     if guess.fixed is not None:
         return guess.fixed
@@ -234,4 +248,9 @@ def remaining(
 
 def expires_at(facts: Facts, status: int, received_at: float, policy: Policy, expiry: Expiry | None) -> float:
     """The POSIX time at which a stored response becomes stale; infinite for never."""
-    return received_at + remaining(facts, status, received_at, received_at, policy, expiry)
+    return expiry_time(received_at, remaining(facts, status, received_at, received_at, policy, expiry))
+
+
+def expiry_time(now: float, ttl: float) -> float:
+    """The POSIX time at which freshness ends or ended; ``now`` where it is not known how long ago that was."""
+    return now if ttl == -math.inf else now + ttl

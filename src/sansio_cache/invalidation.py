@@ -23,8 +23,7 @@ def invalidated_urls(request: Request, response: Received) -> tuple[str, ...]:
         return ()
     urls = [request.url]
     for name in ("location", "content-location"):
-        reference = response.headers.get(name)
-        if reference is not None:
+        for reference in response.headers.lines(name):
             url = join(request.url, reference)
             if origin(url) == origin(request.url):
                 urls.append(url)

@@ -11,14 +11,14 @@ from .answering import answer_from
 from .cache_status import CacheStatus, Fwd
 from .choosing import prohibits_stale, request_directives
 from .decisions import Again, Answer, Fail, Forward, Freshened, FromNetwork, Keep, Pass, Validate, Verdict
-from .freshness import expires_at, read_facts, remaining
+from .freshness import expires_at, expiry_time, read_facts, remaining
 from .invalidation import invalidated_urls
 from .keeping import Keeping, item_of
 from .keys import Keys
 from .messages import Received, Request, Unreachable
 from .records import Record
 from .storing import Storing, may_store, storable_headers
-from .validation import freshened_headers, has_preconditions, head_confirms, selected_by
+from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
 from .vary import nominated
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def judge(
         confirmed = _confirmed_by_head(request, choice, reply, keys, rules)
         if confirmed is not None:
             return confirmed
-    if isinstance(choice, Validate) and reply.status >= 500:
+    if asked is not None and asked.head.status < 500 <= reply.status:
         # The stored response is no worse than before; an error must not take its place (RFC 9111 §4.3.3).
         return Pass(_network_answer(reply, choice.fwd, keys.partition, choice.reason))
     return _keep_or_pass(request, reply, keys, rules, choice.fwd, choice.reason)
@@ -86,11 +86,11 @@ def _on_error(request: Request, choice: Validate | Forward, now: float, rules: R
     head = record.head
     ttl = remaining(head.facts, head.status, head.received_at, now, policy, expiry)
     asked = request_directives(request).stale_if_error or 0.0
-    grace = max(policy.error_grace, head.facts.if_error, asked)
+    grace = max(policy.error_grace, head.facts.word(policy).if_error, asked)
     if grace <= 0.0 or -ttl > grace:
         return None
     status = CacheStatus(hit=True, ttl=ttl, detail="stale-if-error")
-    answer = answer_from(record, request, now, now + ttl, status)
+    answer = answer_from(record, request, now, expiry_time(now, ttl), status)
     return None if answer is None else Pass(answer)
 
 
@@ -98,6 +98,9 @@ def _not_modified(request: Request, choice: Validate | Forward, reply: Received,
     if not isinstance(choice, Validate):
         # The user's own precondition, or an origin that answers what nobody asked: as without the cache.
         return Pass(_network_answer(reply, choice.fwd, b"", choice.reason))
+    if "etag" not in reply.headers and asks_for_others(request, choice.record):
+        # Their tags went out with ours, and nobody knows which of them the origin means.
+        return Again(Forward(request, choice.record, choice.fwd, "validator-unknown"))
     record = selected_by(reply, choice.records, choice.record)
     if record is None:
         if has_preconditions(request):
@@ -108,7 +111,7 @@ def _not_modified(request: Request, choice: Validate | Forward, reply: Received,
 
 def _freshened(
     request: Request, record: Record, reply: Received, fwd: Fwd, reason: str, rules: Rules
-) -> Freshened | Again:
+) -> Freshened | Pass | Again:
     policy = rules.policy
     fields = freshened_headers(record.headers, reply.headers)
     # Date and Age are those of the update: without them this response's age would be counted from the old one.
@@ -134,10 +137,13 @@ def _freshened(
         # They are this exchange's own, for the user, and never stored.
         answer = replace(answer, headers=type(fields)([*answer.headers, *cookies]))
     storing = may_store(request, current, facts, policy, policy.expiry_for(request))
+    if storing is Storing.READ_ONLY:
+        return Freshened(answer, None, record.stored.rev)
     # A 304 that names other fields in Vary tells nothing of the values that the stored response was chosen by.
     revaried = nominated(fields) != tuple(name for name, _ in record.head.vary)
     if storing is not Storing.KEEP or revaried:
-        return Freshened(answer, None, record.stored.rev)
+        # What is stored must not be reused by what it used to say.
+        return Pass(answer, (record.head.resource,))
     item = item_of(head, rules.sealer, policy, request, body=record.stored.body, entry=record.stored.entry, hashes=b"")
     return Freshened(answer, item, record.stored.rev)
 
@@ -153,7 +159,7 @@ def _confirmed_by_head(
         spoils = () if rules.policy.read_only else (keys.resource,)
         return Pass(_network_answer(reply, choice.fwd, keys.partition, "head-differs"), spoils)
     freshened = _freshened(request, record, reply, choice.fwd, choice.reason, rules)
-    if not isinstance(freshened, Freshened):
+    if isinstance(freshened, Again):
         return None
     return replace(freshened, answer=_network_answer(reply, choice.fwd, keys.partition, choice.reason))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from .freshness import Facts, Says, expires_at
+from .freshness import Facts, expires_at
 from .keys import Keys
 from .messages import Headers, Received, Request
 from .policy import Policy
@@ -23,9 +23,10 @@ _LITTLE_ROOM: Final = 86_400.0
 
 def purge_time(stale_at: float, facts: Facts, policy: Policy) -> float:
     """From when a record may be removed: stale, with room for stale use and validation. POSIX seconds."""
-    room = _ROOM if facts.says & Says.VALIDATOR else _LITTLE_ROOM
+    room = _ROOM if facts.validator else _LITTLE_ROOM
+    word = facts.word(policy)
     graces = [each for each in (policy.error_grace, policy.stale_grace) if math.isfinite(each)]
-    return stale_at + max(room, facts.while_revalidate, facts.if_error, *graces)
+    return stale_at + max(room, word.while_revalidate, word.if_error, *graces)
 
 
 class Keeping:

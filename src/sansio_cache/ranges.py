@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .cache_control import parse_delta
 from .dates import parse_date
 from .messages import Headers, Request
 from .records import Record
@@ -55,7 +54,8 @@ def requested_part(request: Request, record: Record) -> Part | Whole | Unsatisfi
 def _part(match: re.Match[str], length: int) -> Part | Unsatisfiable | Elsewhere:
     first, last, suffix = match.groups()
     if suffix is not None:
-        wanted = int(parse_delta(suffix) or 0) if len(suffix) < 10 else length
+        digits = suffix.lstrip("0")
+        wanted = length if len(digits) > 18 else int(digits or 0)
         return Part(max(0, length - wanted), length) if wanted and length else Unsatisfiable()
     if len(first) > 18 or len(last) > 18:
         return Elsewhere()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -86,8 +86,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     vary: tuple[tuple[str, bytes], ...]
     requested_at: float
     received_at: float
-    length: int
-    chunk_size: int
+    length: Annotated[int, msgspec.Meta(ge=0)]
+    chunk_size: Annotated[int, msgspec.Meta(gt=0)]
     digest: bytes
     facts: Facts
     url: str
@@ -208,7 +208,7 @@ def chunk_hashes(body: bytes) -> bytes:
 
 def variant_of(method: str, vary: Sequence[tuple[str, bytes]]) -> bytes:
     """The variant key (32 bytes) of a response: HEAD or not, and what Vary nominated."""
-    parts = [part for name, tag in vary for part in (name.encode("latin-1"), tag)]
+    parts = [part for name, tag in vary for part in (name.encode(), tag)]
     return digest_of(b"HEAD" if method == "HEAD" else b"", *parts)
 
 
@@ -243,7 +243,7 @@ def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer)
 def _decode(payload: bytes) -> Head | None:
     try:
         return _decoder.decode(payload)
-    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
 
 
@@ -257,6 +257,12 @@ def _flaw_of(payload: bytes, place: Place, flaw: Flaw) -> Flaw:
 
 
 def seal_head(head: Head, sealer: Sealer) -> bytes | None:
-    """The sealed head, or None where it is too large to be kept (:data:`~sansio_cache.sealing.MAX_HEAD`)."""
-    sealed = sealer.seal(encode_head(head))
+    """The sealed head, or None where it is too large to be kept (:data:`~sansio_cache.sealing.MAX_HEAD`).
+
+    None, too, for text that no client could have received or sent (lone surrogates).
+    """
+    try:
+        sealed = sealer.seal(encode_head(head))
+    except UnicodeEncodeError:
+        return None
     return sealed if len(sealed) <= MAX_HEAD else None

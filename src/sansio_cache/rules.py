@@ -1,6 +1,6 @@
 """The rules of one session over one store: its policy, its keys, its place, its secret.
 
-plan(request)                  →  LookUp | PassBy
+plan(request)                  →  LookUp | PassBy | Refuse
 open(stored, keys)             →  records and flaws
 choose(request, records, now)  →  Reuse | ReuseStale | Validate | Forward | Refuse
 judge(request, choice, reply)  →  Keep | Freshened | Pass | Again | Fail
@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from . import choosing, judging
-from .cache_control import parse_cache_control
+from .answering import gateway_timeout
 from .cache_status import Fwd
-from .decisions import Choice, Forward, LookUp, PassBy, Validate, Verdict
-from .errors import BadSignature
+from .decisions import Choice, Forward, LookUp, PassBy, Refuse, Validate, Verdict
+from .errors import BadSignature, NotCached
 from .expiry import DoNotCache
-from .freshness import Says
 from .keys import KeyMaker, Keys
 from .messages import Headers, Received, Request, Unreachable
 from .policy import Policy
@@ -47,23 +46,31 @@ class Rules:
         self.maker = KeyMaker(policy, meta.salt)
         self.undecodable = undecodable
 
-    def plan(self, request: Request) -> LookUp | PassBy:
-        """Whether a request may be answered from the store at all."""
+    def plan(self, request: Request) -> LookUp | PassBy | Refuse:
+        """Whether a request may be answered from the store at all, and whether it may go out where it may not."""
+        directives = choosing.request_directives(request)
+        passing = self._passing(request, no_store=directives.no_store)
+        if self.policy.offline:
+            return LookUp(self.maker.keys(request)) if passing is None else Refuse(NotCached(request.url))
+        if passing is None and not request.options.force_refresh:
+            return LookUp(self.maker.keys(request))
+        if directives.only_if_cached or request.options.only_if_cached:
+            return Refuse(gateway_timeout("only-if-cached"))
+        return LookUp(self.maker.keys(request)) if passing is None else passing
+
+    def _passing(self, request: Request, *, no_store: bool) -> PassBy | None:
         if request.method not in self.policy.methods:
             return PassBy(Fwd.METHOD, "method")
-        headers = request.headers
-        if "upgrade" in headers:
+        if "upgrade" in request.headers:
             return PassBy(Fwd.REQUEST, "upgrade")
         if request.body is None:
             return PassBy(Fwd.REQUEST, "body-not-known")
         if isinstance(self.policy.expiry_for(request), DoNotCache):
             return PassBy(Fwd.BYPASS, "do-not-cache")
-        if self.policy.cache_control and parse_cache_control(headers.lines("cache-control")).no_store:
-            return PassBy(Fwd.REQUEST, "request-no-store")
-        return LookUp(self.maker.keys(request))
+        return PassBy(Fwd.REQUEST, "request-no-store") if no_store else None
 
     def open(self, stored: Sequence[Stored], keys: Keys) -> tuple[list[Record], list[Flaw]]:
-        """The records among stored rows, the most recent first, and what was wrong with the others."""
+        """The records among stored rows, the preferred first, and what was wrong with the others."""
         records: list[Record] = []
         flaws: list[Flaw] = []
         for each in stored:
@@ -73,8 +80,7 @@ class Rules:
             else:
                 flaws.append(opened)
         if len(records) > 1:
-            # "the most recent response (as determined by the Date header field)" (RFC 9111 §4).
-            records.sort(key=lambda record: (record.head.facts.date, record.head.received_at), reverse=True)
+            records.sort(key=_preference, reverse=True)
         return records, flaws
 
     def matching(self, request: Request, records: Sequence[Record]) -> list[Record]:
@@ -89,14 +95,14 @@ class Rules:
         for name, tag in head.vary:
             if self.vary_tag(name, request.headers) != tag:
                 return False
-        if head.facts.says & Says.CODED and not self.undecodable.isdisjoint(_codings(record.headers)):
+        if head.facts.coded and not self.undecodable.isdisjoint(_codings(record.headers)):
             return False
         expiry = self.policy.expiry_for(request)
         return may_keep(head.method, head.status, head.facts, self.policy, expiry) is Storing.KEEP
 
     def vary_tag(self, name: str, headers: Headers) -> bytes:
         """The keyed hash of what a request says in a field that Vary nominates."""
-        return self.maker.tag(name.encode("latin-1", "backslashreplace") + b"\0" + nominated_value(name, headers))
+        return self.maker.tag(name.encode() + b"\0" + nominated_value(name, headers))
 
     def choose(
         self, request: Request, records: Sequence[Record], now: float, waited_since: float | None = None
@@ -120,6 +126,13 @@ class Rules:
             if flaw in _TAMPERED:
                 return BadSignature(request.url, keys.partition.hex(), flaw.value)
         return None
+
+
+def _preference(record: Record) -> tuple[bool, float, float]:
+    # "the most recent response (as determined by the Date header field)" (RFC 9111 §4); but first, since an origin may
+    # forget Vary on its default response, "the most recent stored response with a valid Vary field value" (§4.1).
+    head = record.head
+    return bool(head.vary), head.facts.date, head.received_at
 
 
 def _codings(headers: Headers) -> set[str]:

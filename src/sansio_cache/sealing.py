@@ -123,7 +123,7 @@ def make_sealer(secret_key: SecretKey) -> Sealer:
         is the only way to be unsigned.
     """
     given: Sequence[object] = [secret_key] if isinstance(secret_key, str | bytes) else _listed(secret_key)
-    keys = [key.encode() if isinstance(key, str) else key for key in given]
+    keys = [_encoded(key) if isinstance(key, str) else key for key in given]
     for key in keys:
         if not isinstance(key, bytes) or not key:
             raise SettingError(
@@ -136,6 +136,15 @@ def make_sealer(secret_key: SecretKey) -> Sealer:
             f"secret_key is shorter than {_SHORT} bytes: take one from secrets.token_hex(32)", UserWarning, stacklevel=3
         )
     return Sealer(proven)
+
+
+def _encoded(key: str) -> bytes:
+    try:
+        # What the environment holds may be any bytes: they come as surrogates.
+        return key.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # The original error would show the secret.
+        raise SettingError("secret_key holds characters that no encoding has (lone surrogates)") from None
 
 
 def _listed(value: Sequence[object]) -> Sequence[object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from .cache_control import parse_cache_control
+from .cache_control import NO_DIRECTIVES, Directives, parse_cache_control, parse_targeted
 from .expiry import DoNotCache, Expiry
 from .freshness import HEURISTIC_CODES, Facts, Says
 from .messages import Headers, Received, Request
@@ -76,8 +76,7 @@ def may_keep(method: str, status: int, facts: Facts, policy: Policy, expiry: Exp
         refusal = _prohibited(status, facts, policy)
         if refusal is not Storing.KEEP:
             return refusal
-    own_word = facts.says & (Says.SHARED_EXPLICIT if policy.shared else Says.EXPLICIT)
-    if own_word:
+    if facts.word(policy).says & Says.EXPLICIT:
         return Storing.KEEP
     if expiry is not None or not policy.cache_control:
         return Storing.KEEP if status in _TIMED_CODES or policy.codes is not None else Storing.STATUS
@@ -85,8 +84,8 @@ def may_keep(method: str, status: int, facts: Facts, policy: Policy, expiry: Exp
 
 
 def _prohibited(status: int, facts: Facts, policy: Policy) -> Storing:
-    says = facts.says
-    no_store = bool(says & (Says.SHARED_NO_STORE if policy.shared else Says.NO_STORE))
+    says = facts.word(policy).says
+    no_store = bool(says & Says.NO_STORE)
     if says & Says.MUST_UNDERSTAND:
         # RFC 9111 §5.2.2.3: with it, no-store is for those who do not understand the status.
         no_store = status not in UNDERSTOOD_CODES
@@ -94,19 +93,19 @@ def _prohibited(status: int, facts: Facts, policy: Policy) -> Storing:
         return Storing.NO_STORE
     if policy.shared and says & Says.PRIVATE:
         return Storing.PRIVATE
-    if policy.shared and says & Says.AUTHORIZED and not says & (Says.MUST_REVALIDATE | Says.PUBLIC | Says.S_MAXAGE):
+    if policy.shared and facts.authorized and not says & (Says.MUST_REVALIDATE | Says.PUBLIC | Says.S_MAXAGE):
         return Storing.AUTHORIZATION
     return Storing.KEEP
 
 
 def _without_freshness(status: int, facts: Facts, policy: Policy) -> Storing:
     """RFC 9111 §3 for a response that does not state its freshness."""
-    says = facts.says
+    says = facts.word(policy).says
     cacheable = status in HEURISTIC_CODES or says & (Says.PUBLIC | (0 if policy.shared else Says.PRIVATE))
     if not cacheable:
         return Storing.STATUS
     # The RFC lets it be stored; with nothing to reuse it by, it would only take up room.
-    usable = says & Says.VALIDATOR or (policy.guess is not None and policy.guess.fixed is not None)
+    usable = facts.validator or (policy.guess is not None and policy.guess.fixed is not None)
     return Storing.KEEP if usable else Storing.NO_FRESHNESS
 
 
@@ -114,7 +113,7 @@ def may_store(request: Request, response: Received, facts: Facts, policy: Policy
     """Whether the response to a request is stored (RFC 9111 §3)."""
     if policy.read_only:
         return Storing.READ_ONLY
-    if policy.cache_control and parse_cache_control(request.headers.lines("cache-control")).no_store:
+    if parse_cache_control(request.headers.lines("cache-control")).no_store:
         return Storing.REQUEST_NO_STORE
     if nominated(response.headers) == ANYTHING:
         return Storing.VARY
@@ -130,10 +129,18 @@ def storable_headers(headers: Headers, policy: Policy) -> Headers:
     unwanted = set(_NEVER_STORED_FIELDS)
     for line in headers.lines("connection"):
         unwanted.update(name.strip(" \t").lower() for name in line.split(","))
-    if policy.cache_control:
-        directives = parse_cache_control(headers.lines("cache-control"))
-        if isinstance(directives.no_cache, frozenset):
-            unwanted |= directives.no_cache
-        if policy.shared and isinstance(directives.private, frozenset):
-            unwanted |= directives.private
+    directives = parse_cache_control(headers.lines("cache-control"))
+    if isinstance(directives.no_cache, frozenset):
+        unwanted |= directives.no_cache
+    if policy.shared:
+        unwanted |= _restricted_to_one_user(headers, directives)
+    # Without it nobody could read what is stored: whoever restricts it did not mean that.
+    unwanted.discard("content-encoding")
     return headers.without(unwanted)
+
+
+def _restricted_to_one_user(headers: Headers, directives: Directives) -> frozenset[str]:
+    # A field meant for shared caches may restrict other fields than Cache-Control does (RFC 9213): all of them go.
+    targeted = parse_targeted(headers.lines("cdn-cache-control")) or NO_DIRECTIVES
+    named = (directives.private, targeted.private, targeted.no_cache)
+    return frozenset(name for each in named if isinstance(each, frozenset) for name in each)

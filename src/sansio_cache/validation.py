@@ -15,6 +15,7 @@ from .records import Record
 
 __all__ = [
     "Precondition",
+    "asks_for_others",
     "conditional_request",
     "freshened_headers",
     "has_preconditions",
@@ -31,8 +32,8 @@ _FOR_ORIGIN: Final = ("if-match", "if-unmodified-since")
 
 _NOT_FRESHENED: Final = frozenset(
     {
-        # "fields that the cache's processing of the response depends upon" (RFC 9111 §3.2): they describe the stored
-        # content, which a 304 does not bring.
+        # "Header fields that the cache's stored response depends upon", and Content-Length (RFC 9111 §3.2): they
+        # describe the stored content, which a 304 does not bring.
         "content-encoding",
         "content-length",
         "content-md5",
@@ -72,11 +73,21 @@ def has_preconditions(request: Request) -> bool:
     return "if-none-match" in request.headers or "if-modified-since" in request.headers
 
 
+def asks_for_others(request: Request, record: Record) -> bool:
+    """Whether the user's If-None-Match names other responses than the stored one."""
+    tags = request.headers.get("if-none-match")
+    ours = record.headers.get("etag") or ""
+    return tags is not None and {_weak(tag.strip()) for tag in tags.split(",")} != {_weak(ours)}
+
+
 def precondition(request: Request, record: Record) -> Precondition:
     """The user's preconditions against a stored response (RFC 9110 §13.2.2, RFC 9111 §4.3.2)."""
     headers = request.headers
     if any(name in headers for name in _FOR_ORIGIN):
         return Precondition.ORIGIN
+    if request.method not in ("GET", "HEAD"):
+        # To a method that changes something they say "only if": 412, not 304 (RFC 9110 §13.1.2).
+        return Precondition.ORIGIN if has_preconditions(request) else Precondition.NONE
     tags = headers.get("if-none-match")
     if tags is not None:
         return _if_none_match(tags, record.headers.get("etag"))
@@ -97,10 +108,11 @@ def _if_none_match(tags: str, etag: str | None) -> Precondition:
 
 def _if_modified_since(since: str, record: Record) -> Precondition:
     at = parse_date(since)
-    if at is None or record.head.method not in ("GET", "HEAD"):
+    if at is None:
         return Precondition.NONE
     facts = record.head.facts
-    # "If the stored response does not contain Last-Modified, use Date, or else when it was received" (§4.3.2).
+    # "the Last-Modified header field is not present": "use the stored response's Date field value (or, if no Date
+    # field is present, the time that the stored response was received)" (§4.3.2).
     modified = facts.date if facts.last_modified is None else facts.last_modified
     return Precondition.NOT_MODIFIED if modified <= at else Precondition.NONE
 
@@ -108,13 +120,15 @@ def _if_modified_since(since: str, record: Record) -> Precondition:
 def conditional_request(request: Request, record: Record) -> Request:
     """The request that asks whether a stored response is still good (RFC 9111 §4.3.1).
 
-    The user's own preconditions stay, ours join them; with an If-None-Match of theirs that is ``*``, or only an
-    If-Modified-Since, the request goes out as the user wrote it.
+    The user's own If-None-Match stays, ours joins it. The request itself where there is nothing to ask by, or where
+    the user asks by other means: If-None-Match ``*``, If-Modified-Since alone, and what only the origin may answer.
     """
     headers = request.headers
     etag = record.headers.get("etag")
-    theirs = headers.get("if-none-match")
     modified = record.headers.get("last-modified")
+    if any(name in headers for name in _FOR_ORIGIN) or (etag is None and modified is None):
+        return request
+    theirs = headers.get("if-none-match")
     if theirs is not None:
         if etag is None or theirs.strip() == "*":
             return request
@@ -134,26 +148,28 @@ def selected_by(response: Received, records: Sequence[Record], asked: Record) ->
 
     :param asked: the one whose validators went out.
     """
+    candidates = (asked, *(record for record in records if record is not asked))
     tag = response.headers.get("etag")
     if tag is not None:
-        stored = [record for record in (asked, *records) if record.headers.get("etag") is not None]
-        # A strong validator selects those with the same one; a weak one the most recent that matches.
-        for record in stored:
-            theirs = record.headers.get("etag") or ""
-            if theirs == tag or (tag.startswith("W/") and _weak(theirs) == _weak(tag)):
-                return record
-        return None
+        tagged = [(record, record.headers.get("etag")) for record in candidates]
+        same = [record for record, theirs in tagged if theirs == tag]
+        # One is taken as the other's weak form: origins that compress weaken the tag of the 200, not that of the 304.
+        alike = [record for record, theirs in tagged if theirs is not None and _weak(theirs) == _weak(tag)]
+        return next(iter(same or alike), None)
     modified = response.headers.get("last-modified")
-    if modified is not None and asked.headers.get("etag") is None:
-        return asked if parse_date(modified) == asked.head.facts.last_modified else None
+    theirs = asked.headers.get("last-modified")
+    if modified is not None and theirs is not None and modified != theirs:
+        at = parse_date(modified)
+        return asked if at is not None and at == asked.head.facts.last_modified else None
     return asked
 
 
 def head_confirms(response: Received, record: Record) -> bool:
     """Whether a 200 to HEAD is about a stored GET response (RFC 9111 §4.3.5)."""
+    stored = {"content-length": str(record.head.length)}
     for name in ("etag", "last-modified", "content-length"):
         theirs = response.headers.get(name)
-        if theirs is not None and theirs != record.headers.get(name):
+        if theirs is not None and theirs != (record.headers.get(name) or stored.get(name)):
             return False
     return True
 
