@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -17,16 +18,22 @@ class Background:
     """Runs jobs in at most four threads, which end when there is nothing to do."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._changed = threading.Condition()
         self._waiting: dict[Hashable, Callable[[], None]] = {}
         self._running: set[Hashable] = set()
         self._threads = 0
-        self._closed = False
 
     def submit(self, key: Hashable, job: Callable[[], None]) -> bool:
         """Run a job, unless its key is waiting or running, or too much waits; whether it will be run."""
+        if self._pid != os.getpid():
+            # After fork the threads are in another process, and the lock may be held there.
+            self._begin()
         with self._changed:
-            if self._closed or key in self._running or key in self._waiting or len(self._waiting) >= _MOST_WAITING:
+            if key in self._running or key in self._waiting or len(self._waiting) >= _MOST_WAITING:
                 return False
             self._waiting[key] = job
             if self._threads < _THREADS:
@@ -53,6 +60,8 @@ class Background:
 
     def close(self, seconds: float) -> bool:
         """Wait until all is done, at most so long; what still waits then is dropped. Whether all was done."""
+        if self._pid != os.getpid():
+            return True
         deadline = time.monotonic() + seconds
         with self._changed:
             while self._waiting or self._running:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
 from sansio_cache.decisions import Answer
@@ -27,6 +28,15 @@ from .work import do
 __all__ = ["BlockingCache"]
 
 N = TypeVar("N")
+N_contra = TypeVar("N_contra", contravariant=True)
+
+
+class BlockingTransfer(Transfer[N_contra], Protocol[N_contra]):
+    """How a blocking client's request goes to the network."""
+
+    def detached(self) -> BlockingTransfer[N_contra]:
+        """The same for a later time, when the user may have changed what belongs to them."""
+        ...
 
 
 class BlockingCache:
@@ -41,14 +51,20 @@ class BlockingCache:
             policy, store, sealer, probe=probe, me=threading.get_ident, wait=wait_blocking, pause=time.sleep, **options
         )
         self.background = Background()
+        self._options = options
         do(self.engine.opened())
 
-    def stored_answer(self, request: Request) -> Answer | None:
-        """The answer if reading the store is all it takes; else None, and nothing has happened."""
-        return self.engine.stored_answer(request, self.engine.store.load)
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The store comes back by its location; the secret travels along.
+        engine = self.engine
+        return _restored, (engine.policy, engine.store, engine.sealer.keys, self._options)
+
+    def stored_answer(self, request: Request, usable: Callable[[Answer], bool]) -> Answer | None:
+        """The answer if reading the store is all it takes and it is usable; else None, and nothing has happened."""
+        return self.engine.stored_answer(request, self.engine.store.load, usable)
 
     def answer(
-        self, request: Request, transfer: Transfer[N], /, *, background: bool = False
+        self, request: Request, transfer: BlockingTransfer[N], /, *, background: bool = False
     ) -> tuple[Answer, N | None, Tee | None]:
         """The answer, the client's own response where the body comes from there, and the tee to feed it to.
 
@@ -80,10 +96,10 @@ class BlockingCache:
         engine.answered(request, answer)
         return answer, response.native, None
 
-    def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
-        self.background.submit(key, partial(self._validate, request, transfer))
+    def _later(self, transfer: BlockingTransfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
+        self.background.submit(key, partial(self._validate, request, transfer.detached()))
 
-    def _validate(self, request: Request, transfer: Transfer[Any]) -> None:
+    def _validate(self, request: Request, transfer: BlockingTransfer[Any]) -> None:
         try:
             _, native, tee = self.answer(request, transfer, background=True)
             if native is not None:
@@ -102,6 +118,10 @@ class BlockingCache:
         except Exception as error:
             logger.warning("closing the cache at %s failed: %s", self.engine.store.location, error)
         self.engine.guard.reopen()
+
+
+def _restored(policy: Policy, store: Store, keys: Sequence[bytes], options: dict[str, Any]) -> BlockingCache:
+    return BlockingCache(policy, store, Sealer(keys), **options)
 
 
 class _World:

@@ -52,7 +52,8 @@ class Flights:
     """The flights of a process, by store and partition."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A finalizer may end a flight in the midst of anything, this lock's own holder included.
+        self._lock = threading.RLock()
         self._flights: dict[tuple[bytes, bytes], Flight] = {}
         self._not_storable: dict[tuple[bytes, bytes], float] = {}
 
@@ -104,7 +105,7 @@ class Flights:
 
     def reset(self) -> None:
         """Forget everything: after fork the leaders are in another process, and the lock may be held there."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._flights = {}
         self._not_storable = {}
 

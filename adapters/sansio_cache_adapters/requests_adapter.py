@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3 import HTTPResponse
 
+from sansio_cache.decisions import Answer
+from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 
 from .blocking import BlockingCache
 from .events import Event
-from .hop import Response
 from .opening import resolve
 from .options import current_options, split_policy, take_options
-from .requests_bodies import TeeReader, raw_response
+from .requests_bodies import BodyGone
 from .requests_response import CachedResponse, Facts, adopt, stored_response, take_cookies
+from .requests_transfer import Sending, tee_into
 from .stores.settings import UNGIVEN, Ungiven
 from .tee import Tee
 
-__all__ = ["CacheAdapter", "core_request", "make_cache", "peer_of"]
+__all__ = ["CacheAdapter", "core_request", "make_cache"]
 
 
 def make_cache(
@@ -38,6 +42,9 @@ def make_cache(
 
     :raises SettingError: see :func:`~sansio_cache_adapters.opening.resolve`.
     """
+    for name, function in (("on_event", on_event), ("clock", clock)):
+        if not callable(function) and not (name == "on_event" and function is None):
+            raise SettingError(f"{name} takes a function, not {function!r}")
     store, sealer = resolve(cache, secret_key)
     return BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=_undecodable())
 
@@ -48,22 +55,68 @@ def _undecodable() -> frozenset[str]:
     return frozenset({"br", "zstd"}) - frozenset(ACCEPT_ENCODING.split(","))
 
 
-def peer_of(url: str, verify: object, cert: object) -> str:
+def peer_of(url: str, verify: object, cert: object, adapter: BaseAdapter | None) -> str:
     """What decides whom requests talks to, where it is not the default: it is part of the key."""
     if not url[:6].lower().startswith("https:"):
         return ""
     parts: list[str] = []
-    if verify is False:
+    # requests verifies nothing for whatever is false, None included.
+    if not verify:
         parts.append("unverified")
-    elif verify not in (True, None):
+    elif verify is not True:
         parts.append(f"ca={verify}")
     if cert:
         parts.append(f"cert={cert}")
+    manager = getattr(adapter, "poolmanager", None)
+    pool: Mapping[str, object] = getattr(manager, "connection_pool_kw", _NOTHING)
+    parts += [f"{name}={pool[name]}" for name in _TLS_SETTINGS if pool.get(name) is not None]
+    context = pool.get("ssl_context")
+    if isinstance(context, ssl.SSLContext):
+        parts.append(_context(context))
     return ";".join(parts)
 
 
-def core_request(prepared: requests.PreparedRequest, verify: object, cert: object) -> Request:
-    """A prepared request as the core sees it; it is not touched, and its body not consumed."""
+_Delivered = tuple[Answer, requests.Response | None, Tee | None]
+_NOTHING: Final[Mapping[str, object]] = {}
+_TLS_SETTINGS: Final = (
+    *("cert_reqs", "ca_certs", "ca_cert_dir", "ca_cert_data", "cert_file", "key_file"),
+    *("assert_hostname", "assert_fingerprint", "server_hostname"),
+)
+
+
+_contexts: WeakKeyDictionary[ssl.SSLContext, str] = WeakKeyDictionary()
+
+
+def _context(context: ssl.SSLContext) -> str:
+    """What an adapter's own TLS context decides, as first seen: urllib3 adds to it as it connects.
+
+    A client certificate that was loaded into it cannot be seen.
+    """
+    known = _contexts.get(context)
+    if known is None:
+        known = _contexts[context] = _describe(context)
+    return known
+
+
+def _describe(context: ssl.SSLContext) -> str:
+    if context.verify_mode is not ssl.CERT_REQUIRED:
+        return "context=unverified"
+    try:
+        authorities = sorted(context.get_ca_certs(binary_form=True))
+    except NotImplementedError:
+        # A look-alike that leaves verifying to the system (truststore).
+        return "context=system"
+    hashed = hashlib.sha256(b"".join(authorities)).hexdigest()
+    return f"context={hashed}{'' if context.check_hostname else ',any-host'}"
+
+
+def core_request(
+    prepared: requests.PreparedRequest, verify: object, cert: object, adapter: BaseAdapter | None
+) -> Request:
+    """A prepared request as the core sees it; it is not touched, and its body not consumed.
+
+    :param adapter: the one that would send it.
+    """
     body: Any = prepared.body
     if body is None:
         known: bytes | None = b""
@@ -73,8 +126,8 @@ def core_request(prepared: requests.PreparedRequest, verify: object, cert: objec
         known = body if isinstance(body, bytes) else None
     url = prepared.url or ""
     fields = Headers([(_text(name), _text(value)) for name, value in prepared.headers.items()])
-    peer = peer_of(url, verify, cert)
-    return Request(prepared.method or "GET", url, fields, known, peer, current_options.get())
+    peer = peer_of(url, verify, cert, adapter)
+    return Request(prepared.method or "", url, fields, known, peer, current_options.get())
 
 
 def _text(value: str | bytes) -> str:
@@ -109,6 +162,8 @@ class CacheAdapter(BaseAdapter):
         policy = split_policy(settings, policy)
         if settings:
             raise TypeError(f"CacheAdapter() got an unexpected keyword argument {next(iter(settings))!r}")
+        if inner is not None and not isinstance(inner, BaseAdapter):
+            raise SettingError(f"inner takes an adapter of requests, such as HTTPAdapter(), not {inner!r}")
         self.inner = HTTPAdapter() if inner is None else inner
         self._owns = True
         self._cache = make_cache(cache, secret_key, policy, on_event, clock)
@@ -138,34 +193,53 @@ class CacheAdapter(BaseAdapter):
         :raises BadSignature: see ``docs/topics/security.md``.
         :raises requests.RequestException: as without a cache.
         """
-        started = time.perf_counter()
         if options:
             current = take_options(options)
             if options:
                 raise TypeError(f"send() got an unexpected keyword argument {next(iter(options))!r}")
             token = current_options.set(current)
             try:
-                return self.send(request, stream, timeout, verify, cert, proxies)
+                return self._send(request, stream, timeout, verify, cert, proxies)
             finally:
                 current_options.reset(token)
-        sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
-        transfer = _Transfer(self.inner, request, sending)
-        delivered = self._cache.answer(core_request(request, verify, cert), transfer)
-        answer, response, tee = delivered
-        facts = Facts(answer, self._cache.engine, lambda: request, lambda: self, started)
-        if response is None:
-            return self._stored(facts, transfer, stream=stream)
-        if tee is not None:
-            _tee_into(response, tee)
-        return adopt(response, facts)
+        return self._send(request, stream, timeout, verify, cert, proxies)
 
-    def _stored(self, facts: Facts, transfer: _Transfer, *, stream: bool) -> CachedResponse:
+    def _send(
+        self, request: requests.PreparedRequest, stream: bool, timeout: Any, verify: Any, cert: Any, proxies: Any
+    ) -> requests.Response:
+        started = time.perf_counter()
+        sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
+        transfer = Sending(self.inner, request, sending)
+        asked = core_request(request, verify, cert, self.inner)
+        for last in (False, True):
+            delivered: _Delivered = self._cache.answer(asked, transfer)
+            answer, response, tee = delivered
+            facts = Facts(answer, self._cache.engine, lambda: request, lambda: self, started)
+            if response is not None:
+                if tee is not None:
+                    tee_into(response, tee)
+                return adopt(response, facts, self)
+            try:
+                return self._stored(facts, transfer, stream=stream)
+            except BodyGone as error:
+                # Its record is dropped by now: the next look finds another, or asks the origin.
+                if last:
+                    raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
+        raise AssertionError("unreachable: the last round returns or raises")
+
+    def _stored(self, facts: Facts, transfer: Sending, *, stream: bool) -> CachedResponse:
         response = stored_response(facts, stream=stream)
         response.request = facts.request()
         vars(response)["connection"] = self
         if facts.answer.revalidated and transfer.confirmed is not None:
             take_cookies(response, transfer.confirmed)
         return response
+
+    def __getattr__(self, name: str) -> Any:
+        # What users ask of the adapter that they mounted: max_retries, poolmanager, proxy_manager_for…
+        if name in ("inner", "_cache", "_owns") or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.inner, name)
 
     def close(self) -> None:
         """Close the adapter below, and the cache unless it is a session's."""
@@ -179,73 +253,3 @@ class CacheAdapter(BaseAdapter):
     def __setstate__(self, state: dict[str, Any]) -> None:
         BaseAdapter.__init__(self)
         self.inner, self._owns, self._cache = state["inner"], state["owns"], state["cache"]
-
-
-class _Transfer:
-    """Sends one prepared request, with the validators that the core adds, through an adapter."""
-
-    def __init__(self, inner: BaseAdapter, prepared: requests.PreparedRequest, sending: dict[str, Any]) -> None:
-        self._inner = inner
-        self._prepared = prepared
-        self._sending = sending
-        self.confirmed: requests.Response | None = None
-
-    def send(self, request: Request, /) -> Response[requests.Response]:
-        prepared = self._prepared
-        changed = _added_fields(prepared, request)
-        if changed:
-            prepared = prepared.copy()
-            prepared.headers.update(changed)
-        response = self._inner.send(prepared, stream=True, **self._sending)
-        response.request = self._prepared
-        raw: Any = response.raw
-        fields = getattr(raw, "headers", None) or response.headers
-        headers = Headers([(_text(name), _text(value)) for name, value in fields.items()])
-        return Response(response.status_code, response.reason or "", headers, response)
-
-    def discard(self, native: requests.Response, /) -> None:
-        self.confirmed = native
-        drain = getattr(native.raw, "drain_conn", None)
-        if native.status_code == 304 and drain is not None:
-            drain()
-        native.close()
-
-    def abort(self, native: requests.Response, /) -> None:
-        native.close()
-
-    def drain(self, native: requests.Response, tee: Tee | None, /) -> None:
-        if tee is not None:
-            _tee_into(native, tee)
-            for _ in native.iter_content(65_536):
-                pass
-        native.close()
-
-
-def _added_fields(prepared: requests.PreparedRequest, request: Request) -> dict[str, str]:
-    """The validators that the core added to the user's request."""
-    added: dict[str, str] = {}
-    for name in ("If-None-Match", "If-Modified-Since"):
-        value = request.headers.get(name.lower())
-        if value is not None and _text(prepared.headers.get(name, "")) != value:
-            added[name] = value
-    return added
-
-
-def _tee_into(response: requests.Response, tee: Tee) -> None:
-    """Put a tee below the decoder of a response; one that is not urllib3's passes unstored."""
-    inner: Any = response.raw
-    if not isinstance(inner, HTTPResponse):
-        tee.abandon()
-        return
-    outer: Any = raw_response(
-        TeeReader(inner, tee),
-        headers=inner.headers,
-        status=inner.status,
-        reason=inner.reason,
-        request_method=response.request.method,
-        request_url=response.request.url,
-        retries=inner.retries,
-    )
-    outer.version = inner.version
-    outer._original_response = getattr(inner, "_original_response", None)
-    response.raw = outer

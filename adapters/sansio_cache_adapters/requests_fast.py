@@ -1,8 +1,8 @@
 """The fast path of ``CachedSession``: a stored answer without what requests does for the network.
 
 Of a hit most is requests itself: ``merge_environment_settings`` (proxies, CA bundle) and ``prepare_request``. The
-first is needed only to send. The second can be remembered for a plain GET, as long as what it reads is the same.
-Whatever is not provably the same takes the long way.
+first is needed only to send. The second can be remembered for a plain GET, as long as all that it reads is the same.
+Whatever is not provably the same takes the long way, with the request that was prepared here.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+from requests.cookies import RequestsCookieJar
 from requests.utils import NETRC_FILES
 
+from sansio_cache.decisions import Answer
 from sansio_cache.messages import Options, Request
 
 from .blocking import BlockingCache
-from .requests_adapter import core_request
-from .requests_response import Facts, stored_response
+from .requests_adapter import CacheAdapter, core_request
+from .requests_bodies import BodyGone
+from .requests_response import CachedResponse, Facts, stored_response
 
 if TYPE_CHECKING:
     from .requests_session import CachedSession
@@ -30,109 +32,184 @@ __all__ = ["FastPath"]
 _KNOWN: Final = frozenset(
     {"params", "headers", "cookies", "auth", "timeout", "allow_redirects", "proxies", "stream", "verify", "cert"}
 )
+_STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_adapter")
+"""What a hit passes over or takes for granted."""
 _REMEMBERED: Final = 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_REQUESTS: Final = requests.Session
+_ORIGINAL: Final = (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings)
+
+
+class _Prepared:
+    """A request that was prepared, as requests has it and as the core sees it.
+
+    :ivar adapter: what it would go through; None where that is not ours.
+    :ivar state: all that preparing it has read, or None where that is not known. With a state it is kept, so that the
+        user gets copies of ``native``.
+    """
+
+    __slots__ = ("adapter", "native", "request", "state")
+
+    def __init__(
+        self, native: requests.PreparedRequest, request: Request, adapter: CacheAdapter | None, state: object
+    ) -> None:
+        self.native = native
+        self.request = request
+        self.adapter = adapter
+        self.state = state
+
+    def given_out(self) -> requests.PreparedRequest:
+        return self.native if self.state is None else self.native.copy()
+
+    def path(self) -> CacheAdapter | None:
+        return self.adapter
 
 
 class FastPath:
-    """Answers of one session that need no network."""
+    """Answers of one session that need no network.
 
-    def __init__(self, session: CachedSession, cache: BlockingCache) -> None:
+    :param plain: the class of the session as it is without what subclasses change.
+    """
+
+    def __init__(self, session: CachedSession, cache: BlockingCache, plain: type[CachedSession]) -> None:
         self._session = session
         self._cache = cache
-        self._remembered: OrderedDict[object, tuple[object, requests.PreparedRequest, Request]] = OrderedDict()
+        self._steps = (plain.send, plain.prepare_request, plain.merge_environment_settings, plain.get_adapter)
+        self._remembered: OrderedDict[str, _Prepared] = OrderedDict()
 
-    def answer(self, method: Any, url: Any, keywords: dict[str, Any], options: Options) -> requests.Response | None:
-        """The response if a stored one answers; None to take the long way, nothing having happened."""
+    def applies(self, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
+        """Whether a request is a GET that could be answered here, in a session that nobody has changed."""
+        session = self._session
+        kind = type(session)
+        return (
+            method in ("GET", "get")
+            and type(url) is str
+            and _KNOWN.issuperset(keywords)
+            and session.hooks == {"response": []}
+            and (kind.send, kind.prepare_request, kind.merge_environment_settings, kind.get_adapter) == self._steps
+            and session.__dict__.keys().isdisjoint(_STEPS)
+            # Who instruments requests wants to see hits too.
+            and (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings) == _ORIGINAL
+        )
+
+    def request(self, url: str, keywords: dict[str, Any], options: Options) -> requests.Response:
+        """As ``Session.request`` would do it.
+
+        :raises Exception: what that raises.
+        """
         started = time.perf_counter()
-        if method not in ("GET", "get") or not _KNOWN.issuperset(keywords):
-            return None
-        session = self._session
-        if session.hooks != {"response": []}:
-            return None
-        engine = self._cache.engine
-        if engine.rules is None or engine.guard.down:
-            return None
-        found = self._prepared(url, keywords, options)
-        if found is None:
-            return None
-        prepared, request = found
-        answer = self._cache.stored_answer(request)
-        if answer is None or (answer.status in _REDIRECTS and keywords.get("allow_redirects", True)):
-            return None
-        stream = keywords.get("stream")
-        facts = Facts(answer, engine, prepared.copy, partial(session.get_adapter, prepared.url or ""), started)
-        return stored_response(facts, stream=session.stream if stream is None else bool(stream))
+        prepared = self._prepared(url, keywords, options)
+        response = self._stored(prepared, keywords, started)
+        return self._sent(prepared, keywords) if response is None else response
 
-    def _prepared(
-        self, url: Any, keywords: dict[str, Any], options: Options
-    ) -> tuple[requests.PreparedRequest, Request] | None:
+    def _prepared(self, url: str, keywords: dict[str, Any], options: Options) -> _Prepared:
         session = self._session
+        # As merge_environment_settings merges them.
+        cert = session.cert if keywords.get("cert") is None else keywords["cert"]
         verify = _merged_verify(session, keywords.get("verify"))
-        cert = keywords.get("cert") or session.cert
-        state = self._state(url, keywords, verify, cert)
+        state = self._state(keywords, verify, cert)
         if state is not None:
             known = self._remembered.get(url)
-            if known is not None and known[0] == state:
-                request = known[2]
-                if options is not request.options:
-                    request = Request(request.method, request.url, request.headers, request.body, request.peer, options)
-                return known[1], request
-        arguments = {name: keywords.get(name) for name in ("headers", "params", "cookies", "auth")}
+            if known is not None and known.state == state:
+                return known if known.request.options is options else _with_options(known, options)
+        fields, params = keywords.get("headers"), keywords.get("params") or {}
+        cookies, auth = keywords.get("cookies"), keywords.get("auth")
+        native = session.prepare_request(
+            requests.Request("GET", url, headers=fields, params=params, cookies=cookies, auth=auth)
+        )
         try:
-            prepared = session.prepare_request(requests.Request("GET", url, **arguments))
-        except Exception:
-            # Whatever is wrong with it is said by the long way, in the client's own order.
-            return None
-        if not isinstance(session.adapters.get("https://"), requests.adapters.BaseAdapter):
-            return None
-        request = core_request(prepared, verify, cert)
-        if state is not None and _plain(prepared):
-            self._remembered[url] = (state, prepared, request)
+            adapter = session.adapter_over(native.url or "")
+        except requests.exceptions.InvalidSchema:
+            adapter = None  # sending says so
+        inner = adapter.inner if adapter is not None else None
+        prepared = _Prepared(native, core_request(native, verify, cert, inner), adapter, None)
+        if state is not None and adapter is not None and _plain(native):
+            prepared.state = state
+            self._remembered[url] = prepared
             if len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
-        return prepared, request
+        return prepared
 
-    def _state(self, url: Any, keywords: dict[str, Any], verify: object, cert: object) -> object | None:
-        """All that preparing a plain GET reads, to be compared; None where it cannot be known."""
+    def _state(self, keywords: dict[str, Any], verify: object, cert: object) -> object | None:
+        """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
         session = self._session
-        if type(url) is not str or session.auth or session.params or len(session.cookies._cookies):  # type: ignore[attr-defined]
+        jar = session.cookies
+        if session.auth or session.params or type(jar) is not RequestsCookieJar or jar._cookies:  # type: ignore[attr-defined]
             return None
-        if any(keywords.get(name) for name in ("params", "cookies", "auth")):
+        if keywords.get("params") or keywords.get("cookies") or keywords.get("auth"):
             return None
         if session.trust_env and _has_netrc():
             return None
-        headers = keywords.get("headers")
-        given = None if not headers else tuple(headers.items()) if type(headers) is dict else ()
-        if given == ():
+        given = keywords.get("headers")
+        if given and type(given) is not dict:
             return None
-        return (given, tuple(session.headers.items()), verify, cert)
+        fields = tuple(given.items()) if given else ()
+        return (fields, tuple(session.headers.items()), verify, cert, tuple(session.adapters.items()))
+
+    def _stored(self, prepared: _Prepared, keywords: dict[str, Any], started: float) -> CachedResponse | None:
+        """The response if a stored one answers; None to go on, nothing having happened."""
+        if prepared.adapter is None or any(prepared.native.hooks.values()):
+            return None
+        answer = self._cache.stored_answer(prepared.request, _is_final)
+        if answer is None:
+            return None
+        stream = keywords.get("stream")
+        facts = Facts(answer, self._cache.engine, prepared.given_out, prepared.path, started)
+        try:
+            return stored_response(facts, stream=self._session.stream if stream is None else bool(stream))
+        except BodyGone:
+            return None
+
+    def _sent(self, prepared: _Prepared, keywords: dict[str, Any]) -> requests.Response:
+        """The second half of ``Session.request``."""
+        session = self._session
+        native = prepared.given_out()
+        proxies, stream = keywords.get("proxies") or {}, keywords.get("stream")
+        settings = session.merge_environment_settings(
+            native.url or "", proxies, stream, keywords.get("verify"), keywords.get("cert")
+        )
+        timeout, follow = keywords.get("timeout"), keywords.get("allow_redirects", True)
+        return session.send(native, timeout=timeout, allow_redirects=follow, **settings)
 
 
-def _plain(prepared: requests.PreparedRequest) -> bool:
+def _is_final(answer: Answer) -> bool:
+    """Whether an answer is one that requests gives as it is: no redirect."""
+    return answer.status not in _REDIRECTS
+
+
+def _with_options(known: _Prepared, options: Options) -> _Prepared:
+    asked = known.request
+    request = Request(asked.method, asked.url, asked.headers, asked.body, asked.peer, options)
+    return _Prepared(known.native, request, known.adapter, known.state)
+
+
+def _plain(native: requests.PreparedRequest) -> bool:
     """Whether preparing added nothing that depends on more than its inputs (an auth callable's work, userinfo)."""
-    return "Authorization" not in prepared.headers and prepared.body is None
+    return "Authorization" not in native.headers and native.body is None and not any(native.hooks.values())
 
 
 _homes: dict[str, tuple[int, bool]] = {}
+_SETTLED: Final = 2_000_000_000
+"""Nanoseconds after which a folder's time would show another change: file systems count it in coarse ticks."""
 
 
 def _has_netrc() -> bool:
     """Whether requests would look into a netrc; asked of the folder's time, which a new file changes."""
-    if "NETRC" in os.environ:
-        return True
     home = os.environ.get("HOME")
-    if home is None:
+    if not home or "NETRC" in os.environ:
         return True
     try:
         changed = os.stat(home).st_mtime_ns
     except OSError:
         return False
     known = _homes.get(home)
-    if known is None or known[0] != changed:
-        there = any(os.path.exists(os.path.join(home, name)) for name in NETRC_FILES)
-        known = _homes[home] = (changed, there)
-    return known[1]
+    if known is not None and known[0] == changed:
+        return known[1]
+    # lexists: what a dangling link points to may be made without a change of this folder.
+    there = any(os.path.lexists(os.path.join(home, name)) for name in NETRC_FILES)
+    if time.time_ns() - changed > _SETTLED:
+        _homes[home] = (changed, there)
+    return there
 
 
 def _merged_verify(session: requests.Session, verify: object) -> object:

@@ -14,15 +14,12 @@ from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from sansio_cache.decisions import Answer, FromStore, Given
-from sansio_cache.freshness import Says
 
 from .engine import Engine
-from .requests_bodies import StoredReader, raw_response
+from .requests_bodies import StoredReader, stored_raw
 from .tee import StoredBody
 
-__all__ = ["CachedResponse", "adopt", "stored_response"]
-
-_LAST_YEAR: Final = 9999
+__all__ = ["CachedResponse", "Facts", "adopt", "stored_response", "take_cookies"]
 
 
 def moment(at: float | None) -> datetime | None:
@@ -73,11 +70,18 @@ class CachedResponse(requests.Response):
         value = self.__dict__[name] = make(facts)
         return value
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(_LAZY if "_facts" in self.__dict__ else ())})
+
 
 class Facts:
-    """What the lazy attributes of a response are made from."""
+    """What the lazy attributes of a response are made from.
 
-    __slots__ = ("adapter", "answer", "elapsed", "engine", "prepare", "prepared", "started", "url")
+    :param prepare: gives the prepared request.
+    :param adapter: gives what the request went through, or would have.
+    """
+
+    __slots__ = ("adapter", "answer", "data", "elapsed", "engine", "kept_at", "prepare", "prepared")
 
     def __init__(
         self,
@@ -92,6 +96,8 @@ class Facts:
         self.prepare = prepare
         self.prepared: requests.PreparedRequest | None = None
         self.adapter = adapter
+        self.data: bytes | None = None
+        self.kept_at: float | None = None
         self.elapsed = time.perf_counter() - started
 
     def request(self) -> requests.PreparedRequest:
@@ -101,23 +107,20 @@ class Facts:
         return self.prepared
 
 
+def _reader(facts: Facts) -> StoredReader:
+    source = facts.answer.body
+    if facts.data is not None:
+        return StoredReader(facts.data)
+    if isinstance(source, FromStore):
+        return StoredReader(StoredBody(facts.engine, source))
+    return StoredReader(source.data if isinstance(source, Given) else b"")
+
+
 def _raw(facts: Facts) -> HTTPResponse:
     answer = facts.answer
-    source = answer.body
-    body = source.data if isinstance(source, Given) else b""
-    if isinstance(source, FromStore):
-        inline = source.record.stored.body
-        whole = inline is not None and source.start == 0 and source.stop == len(inline)
-        reader = StoredReader(StoredBody(facts.engine, source))
-        return _raw_of(facts, inline if whole and inline is not None else reader)
-    return _raw_of(facts, body)
-
-
-def _raw_of(facts: Facts, body: Any) -> HTTPResponse:
-    answer = facts.answer
     request = facts.request()
-    return raw_response(
-        body,
+    return stored_raw(
+        _reader(facts),
         headers=HTTPHeaderDict(answer.headers.items),
         status=answer.status,
         reason=answer.reason,
@@ -133,7 +136,7 @@ def _headers(facts: Facts) -> CaseInsensitiveDict[str]:
 
 def _created_at(facts: Facts) -> datetime | None:
     record = facts.answer.record
-    return None if record is None else moment(record.head.received_at)
+    return moment(facts.kept_at if record is None else record.head.received_at)
 
 
 _LAZY: Final[dict[str, Callable[[Facts], Any]]] = {
@@ -156,23 +159,33 @@ _LAZY: Final[dict[str, Callable[[Facts], Any]]] = {
     "revalidated": lambda facts: facts.answer.revalidated,
     "cache_status": lambda facts: str(facts.answer.cache_status),
 }
+_OURS: Final = CachedResponse.__attrs__[len(requests.Response.__attrs__) :]
 
 
 def stored_response(facts: Facts, *, stream: bool) -> CachedResponse:
     """The response that an answer without the network gives; with ``stream`` its body is left to be read.
 
     :raises BadSignature: the body is not what was signed.
+    :raises BodyGone: it is gone from the store.
+    :raises requests.RequestException: it cannot be decoded.
     """
     response = CachedResponse.__new__(CachedResponse)
     attributes = response.__dict__
     attributes["_facts"] = facts
     attributes["_content"] = False
     attributes["_content_consumed"] = False
-    record = facts.answer.record
-    if not stream and (record is None or not record.head.facts.says & Says.CODED):
+    if not stream:
         # The whole body at once: requests would read it in pieces of 10 KiB.
-        attributes["_content"] = _whole(facts)
-        attributes["_content_consumed"] = True
+        data = _whole(facts)
+        record = facts.answer.record
+        if record is not None and record.head.facts.coded:
+            facts.data = data
+            _ = response.content
+        else:
+            attributes["_content"] = data
+            attributes["_content_consumed"] = True
+        # What is left to read of it, as when it was read from the network.
+        facts.data = b""
     return response
 
 
@@ -182,18 +195,21 @@ def _whole(facts: Facts) -> bytes:
         inline = source.record.stored.body
         if inline is not None and source.start == 0 and source.stop == len(inline):
             return inline
-        return StoredReader(StoredBody(facts.engine, source)).readall()
-    return source.data if isinstance(source, Given) else b""
+    return _reader(facts).read()
 
 
-def adopt(response: requests.Response, facts: Facts) -> requests.Response:
+def adopt(response: requests.Response, facts: Facts, adapter: Any) -> requests.Response:
     """A response from the network, with what the cache knows of it; otherwise the client's own as it is."""
+    if facts.answer.keeping is not None:
+        facts.kept_at = facts.engine.clock()
     if type(response) is requests.Response:
         response.__class__ = CachedResponse
-    for name in CachedResponse.__attrs__[len(requests.Response.__attrs__) :]:
-        setattr(response, name, _LAZY[name](facts))
-    if facts.answer.keeping is not None:
-        setattr(response, "created_at", moment(facts.engine.clock()))  # noqa: B010 - may be a class of the user's
+        vars(response)["_facts"] = facts
+    else:
+        for name in _OURS:
+            setattr(response, name, _LAZY[name](facts))
+    # Hooks send again through it (digest auth does): that goes through the cache too.
+    vars(response)["connection"] = adapter
     return response
 
 

@@ -6,25 +6,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import requests
 from requests.adapters import BaseAdapter
 
-from sansio_cache.messages import NO_OPTIONS
+from sansio_cache.messages import NO_OPTIONS, Options
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 
 from .blocking import BlockingCache
+from .care import Care
 from .events import Event
 from .options import current_options, split_policy, take_options
 from .requests_adapter import CacheAdapter, make_cache
 from .requests_fast import FastPath
+from .requests_response import CachedResponse
 from .stores.settings import UNGIVEN, Ungiven
 
 __all__ = ["CachedSession"]
 
+_MOST_WRAPPED: Final = 64
+_asking: ContextVar[CachedSession | None] = ContextVar("sansio_cache_asking", default=None)
+"""The session whose request is under way."""
 _disabled: ContextVar[frozenset[int]] = ContextVar("sansio_cache_disabled", default=frozenset())
 
 
@@ -58,25 +62,41 @@ class CachedSession(requests.Session):
 
     def _begin(self, cache: BlockingCache) -> None:
         self._cache = cache
-        self._adapters: WeakKeyDictionary[BaseAdapter, CacheAdapter] = WeakKeyDictionary()
-        self._fast = FastPath(self, cache)
+        self._wrapped: dict[int, CacheAdapter] = {}
+        self._fast = FastPath(self, cache, CachedSession)
 
     @property
     def policy(self) -> Policy:
         """The session's settings."""
         return self._cache.engine.policy
 
+    @property
+    def cache(self) -> Care:
+        """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
+        return Care(self._cache.engine)
+
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
-        """The adapter mounted for a URL, with the cache above it."""
-        adapter = super().get_adapter(url)  # type: ignore[arg-type] # bytes where a user gave bytes
-        if isinstance(adapter, CacheAdapter) or id(self) in _disabled.get():
-            return adapter
-        wrapped = self._adapters.get(adapter)
+        """The adapter mounted for a URL; for a request that is being sent, with the cache above it."""
+        if _asking.get() is not self:
+            return super().get_adapter(url)  # type: ignore[arg-type] # bytes where a user gave bytes
+        return self.adapter_over(url) or super().get_adapter(url)  # type: ignore[arg-type]
+
+    def adapter_over(self, url: str | bytes) -> CacheAdapter | None:
+        """The cache above the adapter mounted for a URL, or None where that has a cache of its own.
+
+        :raises requests.exceptions.InvalidSchema: none is mounted.
+        """
+        adapter = super().get_adapter(url)  # type: ignore[arg-type]
+        if isinstance(adapter, CacheAdapter):
+            return None
+        wrapped = self._wrapped.get(id(adapter))
         if wrapped is None:
-            wrapped = self._adapters[adapter] = CacheAdapter.over(self._cache, adapter)
+            if len(self._wrapped) >= _MOST_WRAPPED:
+                self._wrapped.clear()
+            wrapped = self._wrapped[id(adapter)] = CacheAdapter.over(self._cache, adapter)
         return wrapped
 
-    def request(self, method: Any, url: Any, *args: Any, **keywords: Any) -> requests.Response:
+    def request(self, method: Any, url: Any, *args: Any, **keywords: Any) -> CachedResponse:
         """As ``requests.Session.request``; takes ``expire_after``, ``only_if_cached``, ``refresh``,
         ``force_refresh`` and ``tags`` beside its keywords.
 
@@ -84,26 +104,42 @@ class CachedSession(requests.Session):
         :raises NotCached: ``offline``, and nothing stored answers.
         """  # noqa: D205
         options = take_options(keywords)
-        token = current_options.set(options)
-        try:
-            if not args and id(self) not in _disabled.get():
-                response = self._fast.answer(method, url, keywords, options)
-                if response is not None:
-                    return response
-            return super().request(method, url, *args, **keywords)
-        finally:
-            current_options.reset(token)
+        with self._asking_with(options) as cached:
+            if cached and not args and self._fast.applies(method, url, keywords):
+                response = self._fast.request(url, keywords, options)
+            else:
+                response = super().request(method, url, *args, **keywords)
+        return cast(CachedResponse, response)
 
-    def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **keywords: Any) -> CachedResponse:
         """As ``requests.Session.send``, with the keywords of :meth:`request` for the cache."""
         options = take_options(keywords)
-        if options is NO_OPTIONS:
-            return super().send(request, **keywords)
-        token = current_options.set(options)
+        if _asking.get() is self and options is NO_OPTIONS:
+            # Part of a request of ours, one hop of several perhaps: its options hold.
+            return cast(CachedResponse, super().send(request, **keywords))
+        with self._asking_with(options):
+            return cast(CachedResponse, super().send(request, **keywords))
+
+    @contextmanager
+    def _asking_with(self, options: Options) -> Iterator[bool]:
+        """Let a request's options reach the adapter; whether the cache is not to be passed by."""
+        cached = id(self) not in _disabled.get()
+        given, asking = current_options.set(options), _asking.set(self if cached else None)
         try:
-            return super().send(request, **keywords)
+            yield cached
         finally:
-            current_options.reset(token)
+            _asking.reset(asking)
+            current_options.reset(given)
+
+    if TYPE_CHECKING:
+
+        def get(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def options(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def head(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def post(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def put(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def patch(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def delete(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
 
     @contextmanager
     def disabled(self) -> Iterator[None]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from sansio_cache.bodies import HashList, Intake
 from sansio_cache.decisions import FromStore
+from sansio_cache.errors import StoreError
 from sansio_cache.keeping import Keeping
 from sansio_cache.records import INLINE_LIMIT, Flaw, Item, variant_of
 from sansio_cache.storing import Storing
@@ -145,6 +147,11 @@ class StoredBody:
         self._at = source.start
         self._hashes: HashList | None = None
 
+    @property
+    def at_end(self) -> bool:
+        """Whether all was read."""
+        return self._at >= self._source.stop
+
     def read(self) -> Work[bytes]:
         """The next piece, at most a chunk (1 MiB); ``b""`` at the end.
 
@@ -160,21 +167,33 @@ class StoredBody:
             whole = at == 0 and source.stop == len(stored.body)
             return stored.body if whole else stored.body[at : source.stop]
         if self._hashes is None:
-            hashes = HashList.checked((yield partial(self._engine.store.hashes, stored.entry)), head)
+            hashes = HashList.checked((yield from self._asked(partial(self._engine.store.hashes, stored.entry))), head)
             if isinstance(hashes, Flaw):
                 raise (yield from self._broken("hashes"))
             self._hashes = hashes
         index, offset = divmod(at, head.chunk_size)
-        chunk: bytes = yield partial(self._engine.store.chunk, stored.entry, index)
+        chunk = yield from self._asked(partial(self._engine.store.chunk, stored.entry, index))
         if not self._hashes.holds(index, chunk):
             raise (yield from self._broken("chunk"))
         stop = min(source.stop - index * head.chunk_size, len(chunk))
         self._at = index * head.chunk_size + stop
         return chunk if offset == 0 and stop == len(chunk) else chunk[offset:stop]
 
-    def _broken(self, reason: str) -> Work[Exception]:
+    def _asked(self, call: Callable[[], Any]) -> Work[bytes]:
+        """What the store gives; a record whose body cannot be had is dropped, lest every later reader meet it."""
+        try:
+            data: bytes = yield call
+        except StoreError:
+            yield from self._discard()
+            raise
+        return data
+
+    def _discard(self) -> Work[None]:
         engine, record = self._engine, self._source.record
         variant = variant_of(record.head.method, record.head.vary)
         call = partial(engine.store.discard, record.head.partition, variant, rev=record.stored.rev)
         yield from engine.guard.attempting(False, call)
-        return engine.unreadable_body(record.head, reason)
+
+    def _broken(self, reason: str) -> Work[Exception]:
+        yield from self._discard()
+        return self._engine.unreadable_body(self._source.record.head, reason)
