@@ -77,6 +77,17 @@ class RequestsClient:
             return Answer(response.status_code, response.reason or "", tuple(response.headers.items()), body)
 
 
+class SharedRequestsClient(RequestsClient):
+    """The same as a shared cache: the suite's tests of those are nothing to a private one."""
+
+    @staticmethod
+    def cached(cache: Any) -> requests.Session:
+        """Our session as a shared cache."""
+        from sansio_cache import CachedSession
+
+        return CachedSession(cache, shared=True)
+
+
 class AiohttpClient:
     """An `aiohttp.ClientSession`."""
 

@@ -36,6 +36,7 @@ from .relay import Failures, serve
 
 CLIENTS: dict[str, Any] = {
     "requests": clients.RequestsClient,
+    "requests-shared": clients.SharedRequestsClient,
     "aiohttp": clients.AiohttpClient,
     "trio": clients.TrioClient,
     "httpx2": clients.Httpx2Client,
