@@ -157,7 +157,7 @@ def tampered(report: Report, origin: Origin, file: Path) -> None:
     report.end()
 
     report.begin("a new key", "deed", "outcome")
-    report.expect("read /items/one with [old key, new key]", "hit", lambda: get("/items/one", [OLD_KEY, NEW_KEY]))
+    report.expect("read /items/one with both keys", "hit", lambda: get("/items/one", [OLD_KEY, NEW_KEY]))
     with CachedSession(file, secret_key=[OLD_KEY, NEW_KEY]) as session:
         brought_up = session.cache.resign()
     report.row(brought_up > 0, "resign", f"{brought_up} records brought up to the new key")

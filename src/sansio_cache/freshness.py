@@ -7,7 +7,7 @@ additions and no parsing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -185,10 +185,20 @@ def _initial_age(headers: Headers, date: float, response: Received) -> float:
     lines = headers.lines("age")
     if not lines:
         return max(apparent_age, response_delay)
-    # RFC 9111 §5.1 lets a list's first member stand; whoever sends a list or junk has no idea of the age, so that
-    # response is taken as stale, which is never wrong (docs/topics/rfc9111.md).
-    age_value = parse_delta(lines[0].strip(" \t")) if len(lines) == 1 else None
+    age_value = _age_value(lines)
     return math.inf if age_value is None else max(apparent_age, age_value + response_delay)
+
+
+def _age_value(lines: Sequence[str]) -> float | None:
+    """The seconds of a received Age; None where whoever sent it cannot be believed.
+
+    Of a list "the first member" counts (RFC 9111 §5.1). Junk, a field sent twice and a value said twice come of someone
+    who has no idea of the age: such a response is taken as stale, which is never wrong (docs/topics/rfc9111.md).
+    """
+    members = [member.strip(" \t") for member in lines[0].split(",")]
+    if len(lines) > 1 or len(set(members)) < len(members):
+        return None
+    return parse_delta(members[0])
 
 
 def resident_time(received_at: float, now: float) -> float:
