@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Final
+
+from .stores.forking import follow_forks
 
 __all__ = ["Background"]
 
@@ -19,9 +20,9 @@ class Background:
 
     def __init__(self) -> None:
         self._begin()
+        follow_forks(self)
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
         self._changed = threading.Condition()
         self._waiting: dict[Hashable, Callable[[], None]] = {}
         self._running: set[Hashable] = set()
@@ -29,9 +30,6 @@ class Background:
 
     def submit(self, key: Hashable, job: Callable[[], None]) -> bool:
         """Run a job, unless its key is waiting or running, or too much waits; whether it will be run."""
-        if self._pid != os.getpid():
-            # After fork the threads are in another process, and the lock may be held there.
-            self._begin()
         with self._changed:
             if key in self._running or key in self._waiting or len(self._waiting) >= _MOST_WAITING:
                 return False
@@ -60,8 +58,6 @@ class Background:
 
     def close(self, seconds: float) -> bool:
         """Wait until all is done, at most so long; what still waits then is dropped. Whether all was done."""
-        if self._pid != os.getpid():
-            return True
         deadline = time.monotonic() + seconds
         with self._changed:
             while self._waiting or self._running:
@@ -71,3 +67,11 @@ class Background:
                     return False
                 self._changed.wait(left)
             return True
+
+    def before_fork(self) -> None:
+        """Nothing to bring to rest: the child does without what waits."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """The threads have stayed in the parent; the lock may be held there."""
+        if child:
+            self._begin()

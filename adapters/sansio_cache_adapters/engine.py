@@ -42,7 +42,7 @@ class Engine:
     """The common part of all sessions.
 
     :param store: blocking or awaitable, as the session is.
-    :param probe: raises while the store is not well; blocking.
+    :param probe: opens the store, or raises while it is not well; blocking.
     :param me: names the thread or task that asks, so that a leader never waits for itself.
     :param wait: waits for a future, some seconds at most; whether it was done.
     :param pause: waits some seconds.
@@ -57,7 +57,7 @@ class Engine:
         store: Any,
         sealer: Sealer,
         *,
-        probe: Callable[[], object],
+        probe: Callable[[], Meta],
         me: Callable[[], object],
         wait: Waiter,
         pause: Pauser,
@@ -73,7 +73,7 @@ class Engine:
         self.pause = pause
         self.clock = clock
         self.events = Events(on_event, clock)
-        self.guard = Guard(str(store.location), probe, self.events)
+        self.guard = Guard(str(store.location), lambda: self.take_meta(probe()), self.events)
         self.flights = FLIGHTS
         self.max_body = policy.max_body if policy.max_body is not None else store.max_bytes // 8
         self._undecodable = undecodable
@@ -114,10 +114,13 @@ class Engine:
                 self.rules = Rules(self.policy, meta, self.sealer, self._undecodable)
             return self.rules
 
-    def stored_answer(self, request: Request, load: Callable[[bytes], Any]) -> Answer | None:
+    def stored_answer(
+        self, request: Request, load: Callable[[bytes], Any], usable: Callable[[Answer], bool] | None = None
+    ) -> Answer | None:
         """The answer if reading the store is all it takes; else None, and nothing has happened.
 
         :param load: the records of a partition, or None where the store cannot say at once.
+        :param usable: whether the client can give such an answer in this way.
         :raises BadSignature: as :func:`sansio_cache.exchange.exchange` does.
         """
         rules = self.rules
@@ -133,8 +136,9 @@ class Engine:
         except Exception as error:
             self.tell_error(error)
             raise
-        if answer is not None:
-            self.answered(request, answer)
+        if answer is None or (usable is not None and not usable(answer)):
+            return None
+        self.answered(request, answer)
         return answer
 
     def answered(self, request: Request, answer: Answer) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from sansio_cache.errors import ForeignStore, SettingError, StoreError
 
 from .events import Events, logger
+from .stores.forking import follow_forks
 from .work import Work
 
 __all__ = ["Guard"]
@@ -25,7 +26,8 @@ _LONGEST_PAUSE: Final = 2.0
 class Guard:
     """Lets calls through to a store while it is well.
 
-    :param probe: raises while the store is not well; blocking, called from a thread of the guard's own.
+    :param probe: raises while the store is not well, and takes it as it then is (it may be another one: a file that was
+        deleted and made anew); blocking, called from a thread of the guard's own.
     """
 
     def __init__(self, location: str, probe: Callable[[], object], events: Events) -> None:
@@ -35,6 +37,7 @@ class Guard:
         self._events = events
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        follow_forks(self)
 
     def attempt(self, otherwise: T, call: Callable[[], T]) -> T:
         """What a blocking call to the store returns, or ``otherwise`` while it is not well."""
@@ -77,7 +80,8 @@ class Guard:
 
     def _heal(self, error: BaseException) -> None:
         pause = _FIRST_PAUSE
-        while not self._stop.wait(pause):
+        stop = self._stop
+        while not stop.wait(pause):
             try:
                 self._probe()
             except Exception as again:
@@ -95,4 +99,15 @@ class Guard:
 
     def reopen(self) -> None:
         """Allow probing again, after close."""
-        self._stop.clear()
+        # Whoever probed has gone: the next call finds out how the store is.
+        self.down = False
+        self._stop = threading.Event()
+
+    def before_fork(self) -> None:
+        """Nothing to bring to rest."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """Whoever probed has stayed in the parent; the lock may be held there."""
+        if child:
+            self._lock = threading.Lock()
+            self.reopen()

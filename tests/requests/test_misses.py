@@ -259,7 +259,10 @@ def test_a_timeout_in_the_body_is_the_clients(session: CachedSession, origin: Or
     """It shows itself where the body is read, and nothing is stored."""
     head = HEAD + b"Content-Length: 10\r\n\r\nhello"
     url = origin.script("/", lambda _, peer: (peer.send(head), peer.wait_for_end()))
-    with session.get(url, stream=True, timeout=0.2) as response, pytest.raises(requests.ConnectionError, match="timed out"):
+    with (
+        session.get(url, stream=True, timeout=0.2) as response,
+        pytest.raises(requests.ConnectionError, match="timed out"),
+    ):
         _ = response.content
     with pytest.raises(requests.exceptions.ReadTimeout):
         session.get(origin.script("/mute", lambda _, peer: peer.wait_for_end()), timeout=0.2)

@@ -1,0 +1,316 @@
+"""The fast path gives what the long way gives: the same request, under the same key, or none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from local_origin import Origin, fresh
+from requests.adapters import BaseAdapter
+
+from sansio_cache import CachedSession, MemoryStore
+from sansio_cache.messages import Request
+from sansio_cache_adapters.requests_adapter import CacheAdapter, core_request
+
+names = st.sampled_from(
+    ["X-A", "x-a", "X-B", "Accept", "accept-encoding", "Cookie", "X-API-Key", "User-Agent", "Range"]
+)
+values = st.one_of(st.text("abc 12", max_size=4).map(str.strip), st.sampled_from([b"bytes", None, "gzip"]))
+fields = st.one_of(st.none(), st.dictionaries(names, values, max_size=3))
+cookies = st.one_of(st.none(), st.dictionaries(st.sampled_from("ab"), st.sampled_from("12"), max_size=2))
+params: Any = st.one_of(
+    st.none(),
+    st.sampled_from(["", b"", "a=1", b"x", {}, [], {"k": None}, {"k": ["1", "2"]}, [("a", "1"), ("a", "2")]]),
+    st.dictionaries(st.sampled_from(["a", "b"]), st.text("é /+1", max_size=3), max_size=2),
+)
+
+
+def bearer(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers["Authorization"] = "Bearer t"
+    return request
+
+
+def rewriting(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.url = (request.url or "") + "&signed=1"
+    return request
+
+
+auths: Any = st.sampled_from([None, ("me", "pw"), ("", ""), bearer, rewriting])
+verifies: Any = st.sampled_from([None, True, False, "", "/ca.pem"])
+certs: Any = st.sampled_from([None, "", "/c.pem", ("/c.pem", "/k.pem")])
+urls = st.sampled_from(
+    [
+        *(
+            "http://a.test/",
+            "HTTP://A.test:80/x?q=1",
+            "https://a.test/x#f",
+            "https://me:pw@a.test/",
+            "http://a.test/%7Ex",
+        ),
+        *("http://a.test/é", " https://b.test/x ", "https://b.test?x=ü&y", "http://[::1]/", "https://xn--a.test/../x"),
+    ]
+)
+calls = st.fixed_dictionaries(
+    {"url": urls},
+    optional={
+        "headers": fields,
+        "params": params,
+        "cookies": cookies,
+        "auth": auths,
+        "verify": verifies,
+        "cert": certs,
+        "stream": st.sampled_from([None, True, False]),
+        "allow_redirects": st.booleans(),
+        "timeout": st.sampled_from([None, 1, (1, 2)]),
+    },
+)
+states = st.fixed_dictionaries(
+    {},
+    optional={
+        "headers": st.dictionaries(names, st.sampled_from(["1", "2", None]), max_size=2),
+        "params": st.sampled_from([{}, {"s": "1"}]),
+        "auth": auths,
+        "cookies": st.dictionaries(st.just("s"), st.just("1"), max_size=1),
+        "verify": verifies,
+        "cert": certs,
+        "trust_env": st.booleans(),
+    },
+)
+environments = st.dictionaries(
+    st.sampled_from(["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "http_proxy"]), st.just("/env.pem"), max_size=2
+)
+
+
+class Recorder(BaseAdapter):
+    """Answers everything, and remembers as what it came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[Any, ...]] = []
+        self.requests: list[Request] = []
+
+    def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:  # type: ignore[override]
+        self.seen.append(native(request))
+        self.requests.append(core_request(request, keywords["verify"], keywords["cert"], self))
+        response = requests.Response()
+        response.status_code = 500
+        response.request = request
+        response._content = b""
+        response.url = request.url or ""
+        return response
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def native(request: requests.PreparedRequest) -> tuple[Any, ...]:
+    return (request.method, request.url, list(request.headers.items()), request.body, request.hooks)
+
+
+def arranged(session: requests.Session, state: dict[str, Any], recorder: Recorder) -> None:
+    for prefix in ("http://", "https://"):
+        session.mount(prefix, recorder)
+    for name, value in state.items():
+        if name == "headers":
+            session.headers.update(value)
+        elif name == "cookies":
+            session.cookies.update(value)
+        else:
+            setattr(session, name, value)
+
+
+class Told:
+    """What the fast path took a request for."""
+
+    def __init__(self, session: CachedSession, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.requests: list[tuple[Any, Request]] = []
+        fast = session._fast
+        prepare = fast._prepared
+
+        def noted(*arguments: Any) -> Any:
+            prepared = prepare(*arguments)
+            self.requests.append((native(prepared.given_out()), prepared.request))
+            return prepared
+
+        monkeypatch.setattr(fast, "_prepared", noted)
+
+
+@example(calls=[{"url": "https://a.test/", "cert": ""}], state={"cert": "/c.pem"}, environment={}, changed={})
+@example(calls=[{"url": "https://a.test/", "verify": None}], state={"verify": ""}, environment={}, changed={})
+@given(calls=st.lists(calls, min_size=1, max_size=3), state=states, environment=environments, changed=states)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_both_ways_ask_the_same(
+    calls: list[dict[str, Any]], state: dict[str, Any], environment: dict[str, str], changed: dict[str, Any]
+) -> None:
+    """Whatever the arguments, the session and the environment, and whatever changes in between."""
+    with pytest.MonkeyPatch.context() as patch, CachedSession(MemoryStore()) as ours, requests.Session() as plain:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        recorders = Recorder(), Recorder()
+        arranged(ours, state, recorders[0])
+        arranged(plain, state, recorders[1])
+        told = Told(ours, patch)
+        for step, call in enumerate([*calls, *calls, *calls]):
+            if step == 2 * len(calls):
+                arranged(ours, changed, recorders[0])
+                arranged(plain, changed, recorders[1])
+            outcomes = [outcome(session, call) for session in (ours, plain)]
+            assert outcomes[0] == outcomes[1]
+        assert recorders[0].seen == recorders[1].seen
+        assert recorders[0].requests == recorders[1].requests
+        # What the fast path would have looked up is what the adapter was given.
+        sent = iter(zip(recorders[0].seen, recorders[0].requests, strict=True))
+        for prepared, request in told.requests:
+            assert (prepared, request) == next(sent)
+
+
+def outcome(session: requests.Session, call: dict[str, Any]) -> object:
+    try:
+        return session.get(**call).status_code
+    except Exception as error:
+        return type(error), str(error)
+
+
+@pytest.fixture
+def url(session: CachedSession, origin: Origin) -> str:
+    """Of a response that is stored, and whose request is remembered."""
+    url = origin.on("/a", fresh(b"x"))
+    session.get(url)
+    session.get(url)
+    return url
+
+
+@pytest.fixture
+def looked(session: CachedSession, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ways that requests took."""
+    ways: list[str] = []
+    fast, adapter = session._fast.request, CacheAdapter.send
+
+    def noted_fast(*arguments: Any) -> Any:
+        ways.append("fast")
+        return fast(*arguments)
+
+    def noted_adapter(*arguments: Any, **keywords: Any) -> Any:
+        ways.append("adapter")
+        return adapter(*arguments, **keywords)
+
+    monkeypatch.setattr(session._fast, "request", noted_fast)
+    monkeypatch.setattr(CacheAdapter, "send", noted_adapter)
+    return ways
+
+
+def test_a_hit_passes_the_adapter_by(session: CachedSession, url: str, looked: list[str]) -> None:
+    """That is what makes it fast; the prepared request is one object for all."""
+    known = session._fast._remembered[url]
+    session.get(url)
+    assert looked == ["fast"]
+    assert session._fast._remembered[url] is known
+
+
+def test_whoever_watches_sees_hits(
+    session: CachedSession, key: str, url: str, looked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ``send`` that was replaced, in the object, in a subclass or in requests, is called for a hit too."""
+    sent: list[str] = []
+
+    def watched(send: Any) -> Any:
+        def wrapper(*arguments: Any, **keywords: Any) -> Any:
+            sent.append("send")
+            return send(*arguments, **keywords)
+
+        return wrapper
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "send", watched(session.send))
+        session.get(url)
+    with monkeypatch.context() as patch:
+        patch.setattr(CachedSession, "send", watched(CachedSession.send))
+        session.get(url)
+    with monkeypatch.context() as patch:
+        patch.setattr(requests.Session, "send", watched(requests.Session.send))
+        session.get(url)
+    assert sent == ["send"] * 3
+    assert looked == ["adapter"] * 3
+
+    class Watching(CachedSession):
+        def send(self, *arguments: Any, **keywords: Any) -> Any:
+            sent.append("mine")
+            return super().send(*arguments, **keywords)
+
+    with Watching(session.cache.store, secret_key=key) as mine:
+        assert mine.get(url).from_cache
+    assert sent[-1] == "mine"
+
+
+@pytest.mark.parametrize("step", ["prepare_request", "merge_environment_settings", "get_adapter"])
+def test_steps_that_were_replaced_are_taken(
+    session: CachedSession, url: str, looked: list[str], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The other steps of requests likewise."""
+    taken: list[str] = []
+    original = getattr(session, step)
+
+    def mine(*arguments: Any, **keywords: Any) -> Any:
+        taken.append(step)
+        return original(*arguments, **keywords)
+
+    monkeypatch.setattr(session, step, mine)
+    assert session.get(url).from_cache
+    assert taken == [step]
+    assert looked == ["adapter"]
+
+
+def remembered(session: CachedSession, url: str, **keywords: Any) -> bool:
+    before = session._fast._remembered.get(url)
+    session.get(url, **keywords)
+    return session._fast._remembered.get(url) is before
+
+
+CHANGES: dict[str, Any] = {
+    "headers": lambda session: session.headers.update({"X-Mine": "1"}),
+    "header removed": lambda session: session.headers.pop("Accept"),
+    "verify": lambda session: setattr(session, "verify", False),
+    "cert": lambda session: setattr(session, "cert", "/c.pem"),
+    "adapter": lambda session: session.mount("http://127", requests.adapters.HTTPAdapter()),
+    "environment": lambda _: os.environ.__setitem__("REQUESTS_CA_BUNDLE", "/ca.pem"),
+}
+
+
+@pytest.fixture
+def kept_environment() -> Iterator[None]:
+    """Takes back what a change does to the environment."""
+    yield
+    os.environ.pop("REQUESTS_CA_BUNDLE", None)
+
+
+@pytest.mark.usefixtures("kept_environment")
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_remembered_is_forgotten_by(session: CachedSession, url: str, change: str) -> None:
+    """Everything that preparing reads."""
+    assert remembered(session, url)
+    CHANGES[change](session)
+    assert not remembered(session, url)
+    assert remembered(session, url)
+
+
+def test_what_is_remembered_is_bounded(session: CachedSession, origin: Origin) -> None:
+    """The oldest go."""
+    origin.on("/a", fresh(b"x"))
+    for number in range(1100):
+        session.get(origin.url(f"/a?{number}"), only_if_cached=True)
+    assert len(session._fast._remembered) == 1024
+    assert origin.url("/a?0") not in session._fast._remembered
+
+
+def test_a_mutable_header_given_is_no_trouble(session: CachedSession, url: str) -> None:
+    """The user's dict is read at each call."""
+    mine = {"X-API-Key": "1"}
+    assert not session.get(url, headers=mine).from_cache
+    assert session.get(url, headers=mine).from_cache
+    mine["X-API-Key"] = "2"
+    assert not session.get(url, headers=mine).from_cache
