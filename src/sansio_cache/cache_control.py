@@ -113,15 +113,11 @@ def _max_stale(argument: _Argument) -> float:
 # Combiners: the value of a directive that occurs twice, with different values.
 
 
-def _either(old: object, new: object) -> object:
-    return bool(old or new)
-
-
 def _both(old: object, new: object) -> object:
     return bool(old and new)
 
 
-def _all_fields(old: object, new: object) -> object:
+def _more(old: object, new: object) -> object:
     if old is True or new is True:
         return True
     return cast(frozenset[str], old) | cast(frozenset[str], new)
@@ -144,16 +140,16 @@ class _Known(NamedTuple):
 
 
 _KNOWN: dict[str, _Known] = {
-    "no-store": _Known(_prohibition, _either),
-    "no-cache": _Known(_fields, _all_fields),
-    "private": _Known(_fields, _all_fields),
+    "no-store": _Known(_prohibition, _more),
+    "no-cache": _Known(_fields, _more),
+    "private": _Known(_fields, _more),
     "public": _Known(_flag, _both),
-    "must-revalidate": _Known(_prohibition, _either),
-    "proxy-revalidate": _Known(_prohibition, _either),
+    "must-revalidate": _Known(_prohibition, _more),
+    "proxy-revalidate": _Known(_prohibition, _more),
     "must-understand": _Known(_flag, _both),
     "immutable": _Known(_with_any_argument, _both),
-    "no-transform": _Known(_prohibition, _either),
-    "only-if-cached": _Known(_prohibition, _either),
+    "no-transform": _Known(_prohibition, _more),
+    "only-if-cached": _Known(_prohibition, _more),
     "max-age": _Known(_seconds, _invalid),
     "s-maxage": _Known(_seconds, _invalid),
     "max-stale": _Known(_max_stale, _invalid),
