@@ -144,8 +144,18 @@ class Engine:
     def answered(self, request: Request, answer: Answer) -> None:
         """Count an answer, and note that its record was used."""
         self.events.answered(request.method, request.url, answer)
-        if answer.record is not None:
-            self.store.touch(answer.record.head.partition, answer.record.stored.entry, now=self.clock())
+        if answer.record is not None and not self.guard.down:
+            try:
+                self.store.touch(answer.record.head.partition, answer.record.stored.entry, now=self.clock())
+            except Exception as error:  # a store of the user's own may raise anything
+                self.guard.trip(error)
+
+    def quietly(self, call: Callable[[], object]) -> None:
+        """Call what never blocks, and should never raise; a store of the user's own may."""
+        try:
+            call()
+        except Exception as error:
+            self.guard.trip(error)
 
     def tell_error(self, error: BaseException) -> None:
         """Count an error that ends a request on the cache's account."""

@@ -12,15 +12,23 @@ import time
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from sansio_cache.keys import Keys
 
-__all__ = ["FLIGHTS", "Flight", "Flights", "NotStorable", "OwnFlight", "wait_blocking"]
+__all__ = ["FLIGHTS", "Duty", "Flight", "Flights", "NotStorable", "OwnFlight", "wait_blocking"]
 
 REMEMBERED: Final = 10.0
 """Seconds for which a key is known as not storable: nobody queues for it."""
 _MOST_REMEMBERED: Final = 4096
+
+
+class Duty(Protocol):
+    """What a leader owes to those who wait."""
+
+    def release(self, *, storable: bool) -> None:
+        """Let go on whoever waits. Never blocks for long, never raises; twice is nothing."""
+        ...
 
 
 class OwnFlight:
@@ -36,14 +44,16 @@ class Flight:
 
     :ivar head: done when the response's head has come, or the flight has ended.
     :ivar done: done when the flight has ended for those who wait.
+    :ivar lead: the leader's duty, once there is one.
     """
 
-    __slots__ = ("done", "head", "key", "leader", "resource")
+    __slots__ = ("done", "head", "key", "lead", "leader", "resource")
 
     def __init__(self, key: tuple[bytes, bytes], resource: bytes, leader: object) -> None:
         self.key = key
         self.resource = resource
         self.leader = leader
+        self.lead: Duty | None = None
         self.head: Future[None] = Future()
         self.done: Future[None] = Future()
 
@@ -88,6 +98,7 @@ class Flights:
                 if len(self._not_storable) >= _MOST_REMEMBERED:
                     self._not_storable.clear()
                 self._not_storable[flight.key] = time.monotonic() + REMEMBERED
+        flight.lead = None
         _resolve(flight.head)
         _resolve(flight.done)
 

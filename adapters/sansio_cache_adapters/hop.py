@@ -82,7 +82,7 @@ class Lead:
         if self.leased and not engine.guard.down:
             self.leased = False
             open_until = 0.0 if storable else engine.clock() + NOT_STORABLE_SECONDS
-            engine.store.release(self.partition, self.token, open_until=open_until)
+            engine.quietly(partial(engine.store.release, self.partition, self.token, open_until=open_until))
         engine.flights.end(self.flight, storable=storable)
 
 
@@ -117,7 +117,7 @@ class Hop(Generic[N]):
             leads, flight = joined
             if not leads:
                 return (yield from self._wait(flight, action.patience))
-            self._lead = Lead(engine, flight, action.keys.partition, action.keys.resource)
+            self._lead = flight.lead = Lead(engine, flight, action.keys.partition, action.keys.resource)
         return (yield from self._lease(self._lead, action.patience))
 
     def _wait(self, flight: Flight, patience: float) -> Work[Landed | Alone]:
@@ -126,6 +126,9 @@ class Hop(Generic[N]):
         ended: bool = yield partial(engine.wait, flight.head, patience)
         if ended:
             ended = yield partial(engine.wait, flight.done, engine.policy.wait_for_body)
+            if not ended and flight.lead is not None:
+                # Its reader takes a rest, or the origin does: nobody waits for that body any longer.
+                flight.lead.release(storable=True)
         return Landed(engine.clock()) if ended else Alone(engine.clock())
 
     def _lease(self, lead: Lead, patience: float) -> Work[Granted | Landed | Alone]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from sansio_cache.bodies import HashList, Intake
 from sansio_cache.decisions import FromStore
@@ -15,15 +15,10 @@ from sansio_cache.storing import Storing
 
 from .engine import Engine
 from .events import logger
+from .flights import Duty
 from .work import Work
 
 __all__ = ["StoredBody", "Tee"]
-
-
-class Duty(Protocol):
-    """What a leader owes to those who wait."""
-
-    def release(self, *, storable: bool) -> None: ...
 
 
 class Tee:
@@ -129,7 +124,7 @@ class Tee:
         self.done = True
         entry, self._entry = self._entry, b""
         if entry:
-            self._engine.store.abort(entry)
+            self._engine.quietly(partial(self._engine.store.abort, entry))
         self._release(storable=storable)
 
 
