@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -33,6 +35,8 @@ __all__ = ["CLOSE_SECONDS", "Engine"]
 
 CLOSE_SECONDS: Final = 5.0
 """Background validation is waited for so long on close, then abandoned."""
+
+_MOST_OWED: Final = 1024
 
 Waiter = Callable[[Future[None], float], bool] | Callable[[Future[None], float], Awaitable[bool]]
 Pauser = Callable[[float], None] | Callable[[float], Awaitable[None]]
@@ -78,6 +82,7 @@ class Engine:
         self.max_body = policy.max_body if policy.max_body is not None else store.max_bytes // 8
         self._undecodable = undecodable
         self._lock = threading.Lock()
+        self._owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
         self.rules: Rules | None = None
         self.store_id = b""
 
@@ -149,6 +154,19 @@ class Engine:
                 self.store.touch(answer.record.head.partition, answer.record.stored.entry, now=self.clock())
             except Exception as error:  # a store of the user's own may raise anything
                 self.guard.trip(error)
+
+    def give_back(self, release: Callable[[], object]) -> None:
+        """Give a lease back; while the store is not well, as soon as it is: else everybody would wait for its end."""
+        if self.guard.down:
+            self._owed.append(release)
+        else:
+            self.quietly(release)
+
+    def settle(self) -> None:
+        """Give back the leases that could not be."""
+        while self._owed and not self.guard.down:
+            with suppress(IndexError):  # another thread was faster
+                self.quietly(self._owed.popleft())
 
     def quietly(self, call: Callable[[], object]) -> None:
         """Call what never blocks, and should never raise; a store of the user's own may."""

@@ -79,10 +79,10 @@ class Lead:
     def release(self, *, storable: bool) -> None:
         """Let go on whoever waits. Never blocks for long, never raises; twice is nothing."""
         engine = self.engine
-        if self.leased and not engine.guard.down:
+        if self.leased:
             self.leased = False
             open_until = 0.0 if storable else engine.clock() + NOT_STORABLE_SECONDS
-            engine.quietly(partial(engine.store.release, self.partition, self.token, open_until=open_until))
+            engine.give_back(partial(engine.store.release, self.partition, self.token, open_until=open_until))
         engine.flights.end(self.flight, storable=storable)
 
 
@@ -136,6 +136,7 @@ class Hop(Generic[N]):
         engine = self._engine
         if lead.leased:
             return Granted(engine.clock())
+        engine.settle()
         deadline = engine.clock() + patience
         waited = False
         while True:

@@ -84,9 +84,7 @@ def test_many_who_ask_start_one_validation(session: CachedSession, clock: Clock,
     assert origin.count() == 2
 
 
-def test_what_is_validated_behind_is_what_was_asked(
-    session: CachedSession, clock: Clock, origin: Origin
-) -> None:
+def test_what_is_validated_behind_is_what_was_asked(session: CachedSession, clock: Clock, origin: Origin) -> None:
     """Though the user changes the request they got back."""
     url = origin.on("/a", lambda _: Reply(b"x", fields=WHILE))
     session.get(url, headers={"X-API-Key": "mine"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,11 @@ def test_a_wrong_setting_is_an_error_that_says_what_to_give(make: Callable[..., 
 
 
 RIGHT: dict[str, list[Any]] = {
-    "expire_after": [None, 0, -1, 1.5, 10**9, math.inf, timedelta(days=1), datetime(2030, 1, 1), DO_NOT_CACHE],
+    "expire_after": [
+        *(None, 0, -1, 1.5, 10**9, math.inf, timedelta(days=1), "Sun, 06 Nov 1994 08:49:37 GMT", DO_NOT_CACHE),
+        datetime(2030, 1, 1),  # noqa: DTZ001 - naive: local time
+        *(datetime.min, datetime.max, datetime.max.replace(tzinfo=UTC)),
+    ],
     "heuristic": [None, False, 5, 0, timedelta(hours=1), Heuristic(0.5), Heuristic(fixed=60)],
     "stale_if_error": [True, False, 0, 60, timedelta(1), math.inf],
     "allowed_codes": [None, [], [200], {200, 404}, range(200, 300)],

@@ -1,0 +1,124 @@
+"""A world for exchanges: one shelf of records, an origin that answers by a script, a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from core_rows import NOW, fields, rules_of, stored_of
+
+from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
+from sansio_cache.decisions import Answer, FromNetwork, FromStore
+from sansio_cache.drivers import run
+from sansio_cache.exchange import exchange
+from sansio_cache.messages import Received, Request, Unreachable
+from sansio_cache.records import Item, chunk_hashes
+from sansio_cache.rules import Rules
+
+
+class Reply(NamedTuple):
+    """What the origin is to answer."""
+
+    status: int = 200
+    lines: tuple[str, ...] = ()
+    body: bytes = b"from the origin"
+    delay: float = 0.0
+
+
+class OriginGone(Exception):
+    """The origin cannot be reached."""
+
+
+def reply(*lines: str, status: int = 200, body: bytes = b"from the origin", delay: float = 0.0) -> Reply:
+    """A scripted answer with these header fields."""
+    return Reply(status, lines, body, delay)
+
+
+class SmallWorld:
+    """Performs actions, and notes them.
+
+    :ivar script: the origin's next answers; an exception is a failure of the network.
+    :ivar claims: the next answers to ``Claim``; Granted when there are none left.
+    :ivar log: the verbs performed.
+    :ivar sent: the requests that went to the origin.
+    :ivar later_asked: the background validations asked for.
+    """
+
+    def __init__(self, rules: Rules | None = None, script: Iterable[Reply | Exception] = ()) -> None:
+        self.rules = rules_of() if rules is None else rules
+        self.script = list(script)
+        self.claims: list[type[Granted | Landed | Alone]] = []
+        self.now = NOW
+        self.shelf: dict[bytes, dict[bytes, tuple[Item, int]]] = {}
+        self.log: list[str] = []
+        self.sent: list[Request] = []
+        self.later_asked: list[Later] = []
+        self._rev = 0
+        self._body = b""
+
+    def put(self, item: Item) -> None:
+        """Commit a record."""
+        self._rev += 1
+        self.shelf.setdefault(item.partition, {})[item.variant] = (item, self._rev)
+
+    def items(self) -> list[Item]:
+        """All that is stored."""
+        return [item for partition in self.shelf.values() for item, _ in partition.values()]
+
+    def load(self, action: Load, /) -> Loaded:
+        self.log.append("load")
+        rows = self.shelf.get(action.keys.partition, {}).values()
+        return Loaded([stored_of(item, rev) for item, rev in rows], self.now)
+
+    def claim(self, action: Claim, /) -> Granted | Landed | Alone:
+        self.log.append("claim")
+        return (self.claims.pop(0) if self.claims else Granted)(self.now)
+
+    def fetch(self, action: Fetch, /) -> Received | Unreachable:
+        self.log.append("fetch")
+        self.sent.append(action.request)
+        answer = self.script.pop(0)
+        if isinstance(answer, Exception):
+            return Unreachable(answer, self.now)
+        asked = self.now
+        self.now += answer.delay
+        self._body = answer.body
+        return Received(answer.status, "Reason", fields(*answer.lines), asked, self.now)
+
+    def freshen(self, action: Freshen, /) -> bool:
+        self.log.append("freshen")
+        old = self.shelf.get(action.item.partition, {}).get(action.item.variant)
+        if old is None or old[1] != action.rev:
+            return False
+        self.put(action.item)
+        return True
+
+    def drop(self, action: Drop, /) -> None:
+        self.log.append("drop")
+        for partition in self.shelf.values():
+            for variant in [key for key, (item, _) in partition.items() if item.resource == action.resource]:
+                del partition[variant]
+
+    def later(self, action: Later, /) -> None:
+        self.log.append("later")
+        self.later_asked.append(action)
+
+    def answer(self, request: Request, *, background: bool = False) -> Answer:
+        """The answer to a request; a response to be kept is kept, as if its body had been read."""
+        answer = run(exchange(request, self.rules, self.now, background=background), self)
+        if answer.keeping is not None:
+            item = answer.keeping.finish(self._body, b"", len(self._body), chunk_hashes(self._body))
+            if isinstance(item, Item):
+                self.put(item)
+        return answer
+
+    def body(self, answer: Answer) -> bytes:
+        """The body of an answer just given."""
+        match answer.body:
+            case FromNetwork():
+                return self._body
+            case FromStore(record, start, stop):
+                assert record.stored.body is not None
+                return record.stored.body[start:stop]
+            case given:
+                return given.data
