@@ -1,0 +1,113 @@
+"""A store whose every verb takes microseconds, for tasks: no thread could make it faster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from sansio_cache.records import Item, Meta, Stored
+
+from .base import Lease, Listed, Size, Store
+
+__all__ = ["Immediate"]
+
+
+class Immediate:
+    """An AsyncStore whose verbs call those of a blocking store at once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.max_bytes = store.max_bytes
+        self.load_nowait = store.load_nowait
+        self.abort = store.abort
+        self.touch = store.touch
+        self.release = store.release
+
+    @property
+    def location(self) -> str:
+        """Where the store lies."""
+        return self.store.location
+
+    def listen(self, on_error: Callable[[BaseException], object]) -> Callable[[], None]:
+        """Nothing is queued, so there is nothing to tell."""
+        return lambda: None
+
+    async def open(self, *, signed: bool) -> Meta:
+        """The meta record; ``signed=True`` marks the store as signed."""
+        return self.store.open(signed=signed)
+
+    async def load(self, partition: bytes) -> Sequence[Stored]:
+        """All records of a partition."""
+        return self.store.load(partition)
+
+    async def hashes(self, entry: bytes) -> bytes:
+        """The SHA-256s of a body's chunks."""
+        return self.store.hashes(entry)
+
+    async def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        return self.store.chunk(entry, index)
+
+    async def begin(self) -> bytes:
+        """A fresh id for a pending body."""
+        return self.store.begin()
+
+    async def write(self, entry: bytes, index: int, data: bytes) -> None:
+        """Add the next chunk to a pending body."""
+        self.store.write(entry, index, data)
+
+    async def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        """Make a record visible."""
+        return self.store.commit(item, vary_limit=vary_limit, now=now)
+
+    async def freshen(self, item: Item, *, rev: int) -> bool:
+        """Change a record's head, if it still has this ``rev``."""
+        return self.store.freshen(item, rev=rev)
+
+    async def drop(self, resource: bytes, *, now: float) -> int:
+        """Remove every record of a resource."""
+        return self.store.drop(resource, now=now)
+
+    async def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        """Remove one record, if it still has this ``rev``."""
+        return self.store.discard(partition, variant, rev=rev)
+
+    async def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take or renew the lease to fetch for a partition."""
+        return self.store.claim(partition, resource, token, now=now, until=until)
+
+    async def listed(self, *, batch: int = 500) -> AsyncIterator[Listed]:
+        """Every record."""
+        for each in self.store.listed(batch=batch):
+            yield each
+
+    async def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        """Give a record another sealed head, if it still has the ``rev`` listed."""
+        return self.store.reseal(listed, sealed)
+
+    async def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, as far as each still has its ``rev``."""
+        return self.store.remove(records)
+
+    async def clear(self) -> None:
+        """Remove everything but the id and the salt."""
+        self.store.clear()
+
+    async def unsign(self) -> None:
+        """Remove the mark that the store is signed."""
+        self.store.unsign()
+
+    async def size(self) -> Size:
+        """How much it holds."""
+        return self.store.size()
+
+    async def sweep(self, *, now: float, limit: int = 500) -> int:
+        """One small batch of what is not wanted any more."""
+        return self.store.sweep(now=now, limit=limit)
+
+    async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the protocol
+        """True: nothing is ever queued."""
+        return self.store.flush(timeout)
+
+    async def close(self) -> None:
+        """Close the store."""
+        self.store.close()

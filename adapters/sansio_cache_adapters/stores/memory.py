@@ -1,0 +1,385 @@
+"""The store in memory: bounded, shared by the threads and loops of one process, and the reference for all others."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
+
+from msgspec.structs import replace
+
+from sansio_cache.errors import StoreError
+from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
+from sansio_cache.sealing import Sealer, SecretKey, make_sealer
+
+from .base import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
+from .forking import follow_forks
+from .memory_parts import Body, Claim, Row
+from .settings import UNGIVEN, Ungiven, check_bounds
+
+__all__ = ["MemoryStore"]
+
+_TIDY_EVERY = 60.0
+
+
+class MemoryStore:
+    """A store in this process's memory, gone with it; safe for threads and for several event loops.
+
+    :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
+    :param max_entries: how many records it holds at most; None for no bound.
+    :param secret_key: signs records and verifies them, as for a session.
+    :raises SettingError: for settings of wrong type or value.
+    """
+
+    inline = True
+    instant = True
+
+    def __init__(
+        self,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        *,
+        max_entries: int | None = None,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+    ) -> None:
+        check_bounds(max_bytes, max_entries)
+        self.max_bytes = max_bytes
+        self.max_entries = max_entries
+        self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
+        self._meta = Meta(os.urandom(16), os.urandom(32), signed=False)
+        self._lock = threading.RLock()
+        self._rev = 0
+        self._next_tidy = -inf
+        self._marks: dict[bytes, float] = {}
+        self._aborted: deque[bytes] = deque()
+        self._released: deque[tuple[bytes, bytes, float]] = deque()
+        self._begin_empty()
+        follow_forks(self)
+
+    def _begin_empty(self) -> None:
+        self._loaded: dict[bytes, tuple[Stored, ...]] = {}
+        self._partitions: dict[bytes, dict[bytes, Row]] = {}
+        self._resources: dict[bytes, dict[bytes, Row]] = {}
+        self._rows: OrderedDict[bytes, Row] = OrderedDict()  # by entry, the longest unused first
+        self._expiring: list[tuple[float, bytes]] = []  # a heap, in which rows that are gone may linger
+        self._pending: dict[bytes, Body] = {}
+        self._bodies: dict[bytes, Body] = {}
+        self._replaced: OrderedDict[bytes, Body] = OrderedDict()
+        self._replaced_bytes = 0
+        self._claims: dict[bytes, Claim] = {}
+        self._bytes = 0
+
+    @property
+    def location(self) -> str:
+        """``"memory"``, for messages."""
+        return "memory"
+
+    def open(self, *, signed: bool) -> Meta:
+        """The meta record; ``signed=True`` marks the store as signed."""
+        with self._lock:
+            if signed:
+                self._meta = self._meta._replace(signed=True)
+            return self._meta
+
+    # Reading
+
+    def load(self, partition: bytes) -> Sequence[Stored]:
+        """All records of a partition."""
+        return self._loaded.get(partition, ())
+
+    load_nowait = load
+
+    def hashes(self, entry: bytes) -> bytes:
+        """The SHA-256s of a body's chunks."""
+        return self._body(entry).hashes
+
+    def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        chunks = self._body(entry).chunks
+        if not 0 <= index < len(chunks):
+            raise StoreError(f"chunk {index} is not there")
+        return chunks[index]
+
+    def _body(self, entry: bytes) -> Body:
+        body = self._bodies.get(entry) or self._replaced.get(entry)
+        if body is None:
+            raise StoreError("the body is gone")
+        return body
+
+    # Writing
+
+    def begin(self) -> bytes:
+        """A fresh id for a pending body."""
+        return os.urandom(16)
+
+    def write(self, entry: bytes, index: int, data: bytes) -> None:
+        """Add the next chunk to a pending body."""
+        with self._lock:
+            if index == 0:
+                self._pending[entry] = Body(time.time())
+            body = self._pending.get(entry)
+            if body is None or index != len(body.chunks) or body.size + len(data) > self.max_bytes:
+                raise StoreError("the pending body was given up, or is larger than the store")
+            body.chunks.append(bytes(data))
+            body.size += len(data)
+            body.at = time.time()
+            self._bytes += len(data)
+            self._evict()
+
+    def abort(self, entry: bytes) -> None:
+        """Mark a pending body as given up. Takes no lock, since a finalizer may call it at any point."""
+        self._aborted.append(entry)
+
+    def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        """Make a record visible in place of the one of its variant; False where it must not be."""
+        with self._lock:
+            pending = self._taken_back(item.entry)
+            whole = not item.entry or (pending is not None and pending.size == item.size)
+            fits = item.size + len(item.sealed) <= self.max_bytes
+            if not whole or not fits or self._is_dropped(item, now):
+                return False
+            entry, body = item.entry or os.urandom(16), item.body
+            if pending is not None and item.size <= INLINE_LIMIT:
+                body = b"".join(pending.chunks)
+            elif pending is not None:
+                pending.hashes = item.hashes
+                self._bodies[entry] = pending
+            variants = self._partitions.get(item.partition, {})
+            if (replaced := variants.get(item.variant)) is not None:
+                self._let_go(replaced, now)
+            self._add(Row(item, Stored(item.sealed, body, entry, self._new_rev()), now))
+            while len(self._partitions[item.partition]) > max(vary_limit, 1):
+                variants = self._partitions[item.partition]
+                others = [row for variant, row in variants.items() if variant != item.variant]
+                self._let_go(min(others, key=lambda row: row.used), now)
+            self._evict()
+            self._tidy(now)
+            return True
+
+    def _new_rev(self) -> int:
+        self._rev += 1
+        return self._rev
+
+    def _taken_back(self, entry: bytes) -> Body | None:
+        body = self._pending.pop(entry, None)
+        if body is not None:
+            self._bytes -= body.size
+        return body
+
+    def _is_dropped(self, item: Item, now: float) -> bool:
+        mark = self._marks.get(item.resource)
+        return mark is not None and item.requested_at <= mark and abs(now - mark) < MARK_SECONDS
+
+    def _add(self, row: Row) -> None:
+        item, entry = row.item, row.stored.entry
+        self._rows[entry] = row
+        self._partitions.setdefault(item.partition, {})[item.variant] = row
+        self._resources.setdefault(item.resource, {})[entry] = row
+        self._bytes += row.cost
+        if item.purge_at != inf:
+            heapq.heappush(self._expiring, (item.purge_at, entry))
+            if len(self._expiring) > 2 * len(self._rows) + 1000:
+                self._expiring = [(each.item.purge_at, key) for key, each in list(self._rows.items())]
+                heapq.heapify(self._expiring)
+        self._show(item.partition)
+
+    def _let_go(self, row: Row, now: float, *, body_too: bool = True) -> None:
+        """Take a record out; a body in chunks stays readable for a while, in a quarter of the bound at most."""
+        item, entry = row.item, row.stored.entry
+        self._rows.pop(entry, None)
+        for rows, key, inner in (
+            (self._partitions, item.partition, item.variant),
+            (self._resources, item.resource, entry),
+        ):
+            del rows[key][inner]
+            if not rows[key]:
+                del rows[key]
+        self._bytes -= row.cost
+        self._show(item.partition)
+        if body_too and (body := self._bodies.pop(entry, None)) is not None:
+            body.at = now
+            self._replaced[entry] = body
+            self._replaced_bytes += body.size
+            while self._replaced_bytes > self.max_bytes // 4:
+                self._replaced_bytes -= self._replaced.popitem(last=False)[1].size
+
+    def _show(self, partition: bytes) -> None:
+        rows = self._partitions.get(partition)
+        if rows:
+            self._loaded[partition] = tuple(row.stored for row in rows.values())
+        else:
+            self._loaded.pop(partition, None)
+
+    # Changing
+
+    def _seen(self, partition: bytes, variant: bytes, rev: int) -> Row | None:
+        row = self._partitions.get(partition, {}).get(variant)
+        return row if row is not None and row.stored.rev == rev else None
+
+    def _exchange(self, row: Row, item: Item) -> None:
+        self._let_go(row, 0.0, body_too=False)
+        stored = row.stored._replace(sealed=item.sealed, rev=self._new_rev())
+        self._add(Row(replace(item, size=row.item.size, hashes=row.item.hashes), stored, row.used))
+
+    def freshen(self, item: Item, *, rev: int) -> bool:
+        """Change a record's head, if it still has this ``rev``."""
+        with self._lock:
+            row = self._seen(item.partition, item.variant, rev)
+            if row is not None:
+                self._exchange(row, item)
+            return row is not None
+
+    def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        """Give a record another sealed head, if it still has the ``rev`` listed."""
+        with self._lock:
+            row = self._seen(listed.partition, listed.variant, listed.stored.rev)
+            if row is not None:
+                self._exchange(row, replace(row.item, sealed=sealed))
+            return row is not None
+
+    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        """Remove one record, if it still has this ``rev``."""
+        with self._lock:
+            row = self._seen(partition, variant, rev)
+            if row is not None:
+                self._let_go(row, time.time())
+            return row is not None
+
+    def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, as far as each still has its ``rev``."""
+        return sum(self.discard(each.partition, each.variant, rev=each.stored.rev) for each in records)
+
+    def drop(self, resource: bytes, *, now: float) -> int:
+        """Remove every record of a resource, mark it, and free its leases."""
+        with self._lock:
+            rows = list(self._resources.get(resource, {}).values())
+            for row in rows:
+                self._let_go(row, now)
+            self._marks.pop(resource, None)  # so that the oldest marks stay in front
+            self._marks[resource] = now
+            self._forget_claims(lambda claim: claim.resource == resource)
+            return len(rows)
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        """Note that a record was used."""
+        row = self._rows.get(entry)
+        if row is not None:
+            row.used = now
+            try:
+                self._rows.move_to_end(entry)
+            except KeyError:
+                return  # it went in another thread meanwhile
+
+    # Leases
+
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take or renew the lease to fetch for a partition."""
+        with self._lock:
+            self._free_released()
+            claim = self._claims.get(partition)
+            if claim is not None and claim.token != token and now < claim.until:
+                return Lease.OPEN if claim.open else Lease.HELD
+            self._claims[partition] = Claim(resource, token, min(until, now + LEASE_SECONDS))
+            return Lease.GRANTED
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the lease back, at the next :meth:`claim`: like :meth:`abort` it takes no lock."""
+        self._released.append((partition, token, open_until))
+
+    def _free_released(self) -> None:
+        while self._released:
+            partition, token, open_until = self._released.popleft()
+            claim = self._claims.get(partition)
+            if claim is not None and claim.token == token:
+                self._claims[partition] = Claim(claim.resource, b"", open_until, open=True)
+
+    def _forget_claims(self, unwanted: Callable[[Claim], bool]) -> None:
+        for partition in [key for key, claim in self._claims.items() if unwanted(claim)]:
+            del self._claims[partition]
+
+    # Care
+
+    def listed(self, *, batch: int = 500) -> Iterator[Listed]:
+        """Every record that is there when its turn comes."""
+        for row in list(self._rows.values()):
+            if self._rows.get(row.stored.entry) is row:
+                yield row.listed()
+
+    def clear(self) -> None:
+        """Remove everything but the id, the salt and the marks of dropped resources."""
+        with self._lock:
+            self._begin_empty()
+            self.unsign()
+
+    def unsign(self) -> None:
+        """Remove the mark that the store is signed."""
+        with self._lock:
+            self._meta = self._meta._replace(signed=False)
+
+    def size(self) -> Size:
+        """How much it holds."""
+        return Size(len(self._rows), self._bytes)
+
+    def sweep(self, *, now: float, limit: int = 500) -> int:
+        """One batch of what has expired, was replaced or left over; what is over the bound never stays."""
+        with self._lock:
+            swept = self._sweep_pending(now, limit)
+            while swept < limit and self._expiring and self._expiring[0][0] <= now:
+                purge_at, entry = heapq.heappop(self._expiring)
+                row = self._rows.get(entry)
+                if row is not None and row.item.purge_at == purge_at:
+                    self._let_go(row, now)
+                    swept += 1
+            while swept < limit and self._replaced and next(iter(self._replaced.values())).at <= now - KEEP_REPLACED:
+                self._replaced_bytes -= self._replaced.popitem(last=False)[1].size
+                swept += 1
+            while self._marks and (oldest := next(iter(self._marks))) and self._marks[oldest] <= now - MARK_SECONDS:
+                del self._marks[oldest]
+            self._forget_claims(lambda claim: claim.until <= now)
+            return swept
+
+    def _sweep_pending(self, now: float, limit: int) -> int:
+        swept = 0
+        while self._aborted and swept < limit:
+            swept += self._taken_back(self._aborted.popleft()) is not None
+        dead = [entry for entry, body in self._pending.items() if body.at <= now - LEASE_SECONDS]
+        for entry in dead[: limit - swept]:
+            self._taken_back(entry)
+        return swept + len(dead[: limit - swept])
+
+    def _evict(self) -> None:
+        most = inf if self.max_entries is None else self.max_entries
+        while self._rows and (self._bytes > self.max_bytes or len(self._rows) > most):
+            self._let_go(self._rows.popitem(last=False)[1], time.time())
+
+    def _tidy(self, now: float) -> None:
+        """A sweep now and then, since nobody else does it: after a full batch at once, else in a minute."""
+        if now >= self._next_tidy or now < self._next_tidy - _TIDY_EVERY:
+            self._next_tidy = now + (0.0 if self.sweep(now=now, limit=100) >= 100 else _TIDY_EVERY)
+
+    def flush(self, timeout: float) -> bool:
+        """True: nothing is ever queued."""
+        return True
+
+    def close(self) -> None:
+        """Nothing: what it holds goes with the object."""
+
+    def __reduce__(self) -> tuple[Callable[..., MemoryStore], tuple[object, ...]]:
+        """Another process begins with an empty store of the same bounds and secret."""
+        keys = None if self.sealer is None or not self.sealer.keys else self.sealer.keys
+        return _unpickle, (self.max_bytes, self.max_entries, keys)
+
+    def before_fork(self) -> None:
+        """Let no thread be in the middle of a change when the child begins."""
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on; the child with a copy of its own."""
+        self._lock.release()
+
+
+def _unpickle(max_bytes: int, max_entries: int | None, keys: tuple[bytes, ...] | None) -> MemoryStore:
+    return MemoryStore(max_bytes, max_entries=max_entries, secret_key=UNGIVEN if keys is None else keys)

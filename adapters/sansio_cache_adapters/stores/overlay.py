@@ -1,0 +1,121 @@
+"""What was queued and is not written yet, laid over what the store holds, so that a process sees its own writes."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sansio_cache.records import Item, Stored
+
+from .base import Store
+
+__all__ = ["Layer", "Overlay", "laid_over"]
+
+_REMEMBERED: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One queued change of a partition.
+
+    :ivar stored: the record as it will be, under a ``rev`` of ours below 0; None for one that goes.
+    :ivar variant: of a record that is committed; None for a change of one that is there.
+    :ivar replaces: the ``rev`` of the record that is changed, and its sealed head where that ``rev`` is ours.
+    """
+
+    partition: bytes
+    stored: Stored | None
+    variant: bytes | None = None
+    replaces: int = 0
+    replaces_sealed: bytes | None = None
+
+
+class Overlay:
+    """The layers of all partitions. The store's own ``rev`` of a queued record is learnt when it is asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._layers: dict[bytes, tuple[Layer, ...]] = {}
+        self._revs = itertools.count(-1, -1)
+        self._ours: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
+        self.entries: set[bytes] = set()
+
+    def of(self, partition: bytes) -> tuple[Layer, ...]:
+        """The layers of a partition. Ask before reading the store: a layer goes when it is written."""
+        return self._layers.get(partition, ())
+
+    def commit(self, item: Item) -> Layer:
+        """A record queued to be committed."""
+        stored = Stored(item.sealed, item.body, item.entry, self._new_rev(item.partition, item.sealed))
+        layer = Layer(item.partition, stored, variant=item.variant)
+        with self._lock:
+            others = [each for each in self.of(item.partition) if each.variant != item.variant]
+            self._layers[item.partition] = (*others, layer)
+            self.entries.add(item.entry)
+        return layer
+
+    def freshen(self, item: Item, rev: int) -> Layer:
+        """A record queued to be freshened; only its sealed head counts here."""
+        stored = Stored(item.sealed, None, b"", self._new_rev(item.partition, item.sealed))
+        return self._add(Layer(item.partition, stored, replaces=rev, replaces_sealed=self._sealed(rev)))
+
+    def discard(self, partition: bytes, rev: int) -> Layer:
+        """A record queued to be discarded."""
+        return self._add(Layer(partition, None, replaces=rev, replaces_sealed=self._sealed(rev)))
+
+    def _add(self, layer: Layer) -> Layer:
+        with self._lock:
+            self._layers[layer.partition] = (*self.of(layer.partition), layer)
+        return layer
+
+    def remove(self, layer: Layer) -> None:
+        """A layer was written, or never will be."""
+        with self._lock:
+            left = tuple(each for each in self.of(layer.partition) if each is not layer)
+            if left:
+                self._layers[layer.partition] = left
+            else:
+                self._layers.pop(layer.partition, None)
+            if layer.variant is not None and layer.stored is not None:
+                self.entries.discard(layer.stored.entry)
+
+    def _new_rev(self, partition: bytes, sealed: bytes) -> int:
+        rev = next(self._revs)
+        with self._lock:
+            self._ours[rev] = (partition, sealed)
+            if len(self._ours) > _REMEMBERED:
+                self._ours.popitem(last=False)
+        return rev
+
+    def _sealed(self, rev: int) -> bytes | None:
+        ours = self._ours.get(rev)
+        return None if ours is None else ours[1]
+
+    def real_rev(self, rev: int, store: Store) -> int:
+        """The store's ``rev`` of a record that is known by this one; call it when what made it was written."""
+        ours = self._ours.get(rev)
+        if ours is None:
+            return rev
+        partition, sealed = ours
+        return next((each.rev for each in store.load(partition) if each.sealed == sealed), rev)
+
+
+def laid_over(rows: Sequence[Stored], layers: tuple[Layer, ...]) -> list[Stored]:
+    """The records of a partition as they will be when its layers are written."""
+    result = list(rows)
+    for layer in layers:
+        if layer.variant is None:
+            result = [new for row in result if (new := _changed(row, layer)) is not None]
+        elif layer.stored is not None and all(row.sealed != layer.stored.sealed for row in result):
+            result.append(layer.stored)
+    return result
+
+
+def _changed(row: Stored, layer: Layer) -> Stored | None:
+    if row.rev != layer.replaces and row.sealed != layer.replaces_sealed:
+        return row
+    return None if layer.stored is None else row._replace(sealed=layer.stored.sealed, rev=layer.stored.rev)

@@ -1,0 +1,220 @@
+"""The queue of writes of a store: in order, bounded, by one thread, several in one transaction where the store can."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from itertools import groupby
+from typing import Any, Final, Generic, TypeVar
+
+from sansio_cache.errors import StoreBusy
+
+from .base import Store
+from .forking import Living
+from .overlay import Layer, Overlay
+from .waking import Crew
+
+__all__ = ["QUEUED_BYTES", "OnError", "Queue", "queues"]
+
+T = TypeVar("T")
+OnError = Callable[[BaseException], object]
+
+QUEUED_BYTES: Final = 16 * 1024**2
+_QUEUED: Final = 10_000
+_GROUP: Final = 32
+_REMEMBERED: Final = 1024
+
+
+class _Write(Generic[T]):
+    """Something to do to the store, and what is to happen when it was done or has failed.
+
+    :ivar alone: it does not belong in a transaction with others.
+    """
+
+    __slots__ = ("_after", "_work", "alone")
+
+    def __init__(
+        self, work: Callable[[], T], after: Callable[[T | None, BaseException | None], object], *, alone: bool
+    ) -> None:
+        self._work = work
+        self._after = after
+        self.alone = alone
+
+    def do(self) -> T:
+        return self._work()
+
+    def end(self, result: T | None, error: BaseException | None) -> None:
+        self._after(result, error)
+
+    def __call__(self) -> None:
+        try:
+            result = self._work()
+        except BaseException as error:
+            self._after(None, error)
+        else:
+            self._after(result, None)
+
+
+class Queue:
+    """What waits to be written to one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.listeners: list[OnError] = []
+        self.crew = Crew("sansio-cache writer", 1, group=_GROUP, perform=partial(_perform, store))
+        self._forget()
+        queues.add(self)
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes = self._count = 0
+        self._waiting: deque[Future[None]] = deque()
+        self._dropped: OrderedDict[bytes, float] = OrderedDict()
+        self.overlay = Overlay()
+        self.drops = 0
+        self.broken: OrderedDict[bytes, None] = OrderedDict()
+
+    def begin_anew(self) -> None:
+        """Forget all: in a forked child what is queued is the parent's."""
+        self.crew.begin_anew()
+        self._forget()
+
+    # Room
+
+    def take(self, size: int, most: int) -> bool:
+        """Take room for a write of this size; False if there is none."""
+        with self._lock:
+            if self._count and (self._bytes + size > most or self._count >= _QUEUED):
+                return False
+            self._bytes += size
+            self._count += 1
+            return True
+
+    def _give_back(self, size: int) -> None:
+        with self._lock:
+            self._bytes -= size
+            self._count -= 1
+            waiting, self._waiting = self._waiting, deque()
+        for each in waiting:
+            each.set_result(None)
+
+    def room(self) -> Future[None]:
+        """Done when the next write is done: then look for room again."""
+        future: Future[None] = Future()
+        with self._lock:
+            if self._count:
+                self._waiting.append(future)
+                return future
+        future.set_result(None)
+        return future
+
+    # Writes
+
+    def put(
+        self, work: Callable[[], object], *, size: int = 0, layer: Layer | None = None, alone: bool = False
+    ) -> None:
+        """Queue a write that nobody waits for: its error goes to the listeners.
+
+        :param size: the room that was taken for it.
+        :param layer: what is to be seen of it until it is written.
+        """
+
+        def after(_: object, error: BaseException | None) -> None:
+            if layer is not None:
+                self.overlay.remove(layer)
+            if size:
+                self._give_back(size)
+            if error is not None:
+                self.tell(error)
+
+        self.crew.put(_Write(work, after, alone=alone))
+
+    def ask(self, work: Callable[[], T], *, alone: bool = True) -> Future[T]:
+        """Queue a write whose result somebody wants. Cancelling the future helps as long as nobody has begun."""
+        future: Future[T] = Future()
+
+        def begun() -> T | None:
+            return work() if future.running() or future.set_running_or_notify_cancel() else None
+
+        def after(result: Any, error: BaseException | None) -> None:
+            if future.running():
+                future.set_result(result) if error is None else future.set_exception(error)
+
+        self.crew.put(_Write(begun, after, alone=alone))
+        return future
+
+    def put_chunk(self, entry: bytes, index: int, data: bytes) -> None:
+        """Queue a chunk, room for which was taken. After one that failed, the rest of the body is not written."""
+
+        def work() -> None:
+            try:
+                if entry not in self.broken:
+                    self.store.write(entry, index, data)
+            except BaseException:
+                self.broken[entry] = None
+                if len(self.broken) > _REMEMBERED:
+                    self.broken.popitem(last=False)
+                raise
+
+        self.put(work, size=len(data), alone=True)
+
+    def drop(self, resource: bytes, now: float) -> Future[int]:
+        """Queue a drop; until it is done ``drops`` is not 0, and after it ``dropped_at`` knows of it."""
+        with self._lock:
+            self.drops += 1
+            self._dropped.pop(resource, None)
+            self._dropped[resource] = now
+            if len(self._dropped) > _REMEMBERED:
+                self._dropped.popitem(last=False)
+        future = self.ask(partial(self.store.drop, resource, now=now), alone=False)
+        future.add_done_callback(self._drop_done)
+        return future
+
+    def _drop_done(self, _: Future[int]) -> None:
+        with self._lock:
+            self.drops -= 1
+
+    def dropped_at(self, resource: bytes) -> float | None:
+        """When this process dropped a resource, as far as it remembers."""
+        return self._dropped.get(resource)
+
+    def tell(self, error: BaseException) -> None:
+        """Tell all who want to know of a write that failed."""
+        for listener in list(self.listeners):
+            with suppress(Exception):
+                listener(error)
+
+
+queues: Living[Queue] = Living()
+"""The queues of this process."""
+
+
+def _perform(store: Store, works: list[Callable[[], object]]) -> None:
+    """Do queued writes in order, those that belong together in one transaction if the store has ``together``."""
+    in_one = getattr(store, "together", None)
+    for together, writes in groupby(works, lambda work: isinstance(work, _Write) and not work.alone):
+        group: list[_Write[Any]] = [write for write in writes if isinstance(write, _Write)]
+        if in_one is None or not together or len(group) == 1:
+            for write in group:
+                write()
+        else:
+            _in_one_transaction(in_one, group)
+
+
+def _in_one_transaction(in_one: Callable[[Callable[[], list[Any]]], list[Any]], group: list[_Write[Any]]) -> None:
+    try:
+        results = in_one(lambda: [write.do() for write in group])
+    except StoreBusy as error:
+        # Each by itself would only wait as long again.
+        for write in group:
+            write.end(None, error)
+    except BaseException:
+        for write in group:
+            write()
+    else:
+        for write, result in zip(group, results, strict=True):
+            write.end(result, None)

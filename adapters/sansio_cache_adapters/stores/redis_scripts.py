@@ -1,0 +1,300 @@
+"""The scripts that run inside the Redis server: each is one atomic step on keys of one slot."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+__all__ = ["SOURCES", "Script"]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script, and the name under which a server that has seen it once knows it."""
+
+    text: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
+
+
+# A row of records (rows.py) begins with its rev (8 bytes) and its entry (16 bytes).
+_HELPERS: Final = """
+local function num(value) return tonumber(value) end
+local function entry_of(row) return string.sub(row, 9, 24) end
+local function dropped(mark, requested_at, now)
+  return mark and num(requested_at) <= num(mark) and math.abs(num(now) - num(mark)) < 600
+end
+local function extend(key, fresh, ttl)
+  if num(ttl) == 0 then redis.call('PERSIST', key) return end
+  local left = redis.call('PTTL', key)
+  if fresh or (left >= 0 and left < num(ttl)) then redis.call('PEXPIRE', key, ttl) end
+end
+local function later(key, member, score)
+  local before = redis.call('ZSCORE', key, member)
+  if not before or num(before) < num(score) then redis.call('ZADD', key, score, member) end
+end
+"""
+
+
+def _script(body: str) -> Script:
+    return Script(_HELPERS + body)
+
+
+# -- of a resource: KEYS parts, mark
+
+ENTER: Final = _script("""
+-- partition, requested_at ('' for a lease), now, until when the partition may hold something, ttl, forgotten before
+if ARGV[2] ~= '' and dropped(redis.call('GET', KEYS[2]), ARGV[2], ARGV[3]) then return 0 end
+local fresh = redis.call('EXISTS', KEYS[1]) == 0
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[6])
+later(KEYS[1], ARGV[1], ARGV[4])
+extend(KEYS[1], fresh, ARGV[5])
+return 1
+""")
+"""Note a partition among those of its resource, before anything is put into it; 0 where it was dropped."""
+
+MARK: Final = _script("""
+-- now, ttl
+local before = redis.call('GET', KEYS[2])
+local mark = ARGV[1]
+if before and num(before) > num(mark) and num(before) < num(mark) + 600 then mark = before end
+redis.call('SET', KEYS[2], mark, 'PX', ARGV[2])
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+""")
+"""Mark a resource as dropped; its partitions."""
+
+# -- of a partition: KEYS heads, used, mark, lease, open
+
+COMMIT: Final = _script("""
+-- variant, row, entry, requested_at, now, ttl, vary_limit
+if dropped(redis.call('GET', KEYS[3]), ARGV[4], ARGV[5]) then return false end
+local gone = {}
+local fresh = redis.call('EXISTS', KEYS[1]) == 0
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+if old then
+  redis.call('ZREM', KEYS[2], entry_of(old))
+  gone[1] = entry_of(old)
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[5], ARGV[3])
+extend(KEYS[1], fresh, ARGV[6])
+extend(KEYS[2], fresh, ARGV[6])
+local over = redis.call('HLEN', KEYS[1]) - num(ARGV[7])
+if over <= 0 then return gone end
+local others = {}
+local rows = redis.call('HGETALL', KEYS[1])
+for i = 1, #rows, 2 do
+  local entry = entry_of(rows[i + 1])
+  if entry ~= ARGV[3] then
+    others[#others + 1] = {num(redis.call('ZSCORE', KEYS[2], entry) or 0), rows[i], entry}
+  end
+end
+table.sort(others, function(a, b) return a[1] < b[1] end)
+for i = 1, math.min(over, #others) do
+  redis.call('HDEL', KEYS[1], others[i][2])
+  redis.call('ZREM', KEYS[2], others[i][3])
+  gone[#gone + 1] = others[i][3]
+end
+return gone
+""")
+"""Make a record visible; the entries it takes the place of, or nil where it must not be."""
+
+CHANGE: Final = _script("""
+-- variant, rev, row, ttl
+local row = redis.call('HGET', KEYS[1], ARGV[1])
+if not row or string.sub(row, 1, 8) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+extend(KEYS[1], false, ARGV[4])
+extend(KEYS[2], false, ARGV[4])
+return 1
+""")
+"""Put another row in the place of one that still has this rev; whether it had."""
+
+TAKE: Final = _script("""
+-- variant and rev, or '' and entry
+local rows = redis.call('HGETALL', KEYS[1])
+for i = 1, #rows, 2 do
+  local seen = rows[i] == ARGV[1] and string.sub(rows[i + 1], 1, 8) == ARGV[2]
+  if seen or (ARGV[1] == '' and entry_of(rows[i + 1]) == ARGV[2]) then
+    redis.call('HDEL', KEYS[1], rows[i])
+    redis.call('ZREM', KEYS[2], entry_of(rows[i + 1]))
+    return entry_of(rows[i + 1])
+  end
+end
+return false
+""")
+"""Remove a record; its entry, or nil."""
+
+DROP: Final = _script("""
+-- now, ttl
+local before = redis.call('GET', KEYS[3])
+local mark = ARGV[1]
+if before and num(before) > num(mark) and num(before) < num(mark) + 600 then mark = before end
+redis.call('SET', KEYS[3], mark, 'PX', ARGV[2])
+local gone = {}
+for i, row in ipairs(redis.call('HVALS', KEYS[1])) do gone[i] = entry_of(row) end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5])
+return gone
+""")
+"""Empty and mark a partition and free its lease; the entries that went."""
+
+CLAIM: Final = _script("""
+-- token, ttl
+if redis.call('EXISTS', KEYS[5]) == 1 then return 'open' end
+local holder = redis.call('GET', KEYS[4])
+if holder and holder ~= ARGV[1] then return 'held' end
+redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[2])
+return 'granted'
+""")
+"""Take or renew the lease of a partition."""
+
+RELEASE: Final = _script("""
+-- token, for how long it shall be open: 0 for not
+if redis.call('GET', KEYS[4]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[4])
+if num(ARGV[2]) > 0 then redis.call('SET', KEYS[5], '1', 'PX', ARGV[2]) end
+return 1
+""")
+"""Give a lease back, if this token holds it."""
+
+# -- of a body: KEYS body
+
+WRITE: Final = _script("""
+-- index, data, ttl
+if redis.call('HLEN', KEYS[1]) ~= num(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+""")
+"""Write the next chunk of a pending body; 0 where those before it are gone."""
+
+SETTLE: Final = _script("""
+-- number of chunks, size, hashes, ttl
+if redis.call('HLEN', KEYS[1]) ~= num(ARGV[1]) then return 0 end
+local size = 0
+for i = 0, num(ARGV[1]) - 1 do size = size + redis.call('HSTRLEN', KEYS[1], i) end
+if size ~= num(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'hashes', ARGV[3])
+extend(KEYS[1], true, ARGV[4])
+return 1
+""")
+"""Let a pending body, if it is whole, live as long as its record."""
+
+EXTEND: Final = _script("""
+-- ttl
+extend(KEYS[1], false, ARGV[1])
+return 1
+""")
+"""Let a body live longer."""
+
+# -- of the index: KEYS used, cost, due
+
+_INDEX: Final = """
+local function forget(member)
+  local cost = redis.call('HGET', KEYS[2], member)
+  if cost then
+    redis.call('HDEL', KEYS[2], member)
+    redis.call('HINCRBY', KEYS[2], 'total', -num(cost))
+  end
+  redis.call('ZREM', KEYS[1], member)
+  redis.call('ZREM', KEYS[3], member)
+end
+local function total() return num(redis.call('HGET', KEYS[2], 'total') or 0) end
+"""
+
+NOTE: Final = _script(
+    _INDEX
+    + """
+-- member, cost, due, used ('' to leave it as it is), member to forget or ''
+if ARGV[4] ~= '' and redis.call('EXISTS', KEYS[1]) == 0 then
+  -- The first record, or the server has evicted a part of the index: bytes of nobody must not count for ever.
+  redis.call('DEL', KEYS[2], KEYS[3])
+end
+if ARGV[5] ~= '' then forget(ARGV[5]) end
+local before = redis.call('HGET', KEYS[2], ARGV[1])
+if before or ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+  redis.call('HINCRBY', KEYS[2], 'total', num(ARGV[2]) - num(before or 0))
+  redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
+end
+if ARGV[4] ~= '' then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1]) end
+return {total(), redis.call('ZCARD', KEYS[1])}
+"""
+)
+"""Note what a record costs and when it is due; bytes and records in all."""
+
+GROW: Final = _script("""
+-- member, cost, due
+redis.call('HINCRBY', KEYS[2], ARGV[1], ARGV[2])
+redis.call('HINCRBY', KEYS[2], 'total', ARGV[2])
+redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
+return 1
+""")
+"""Note the bytes of a chunk on its way in."""
+
+FORGET: Final = _script(
+    _INDEX
+    + """
+local before = total()
+for _, member in ipairs(ARGV) do forget(member) end
+return before - total()
+"""
+)
+"""Forget members; the bytes that they cost."""
+
+DUE: Final = _script(
+    _INDEX
+    + """
+-- now, limit
+local members = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+local before = total()
+for _, member in ipairs(members) do forget(member) end
+return {before - total(), members}
+"""
+)
+"""Forget what is due; the bytes that it cost, and what it was."""
+
+EVICT: Final = _script(
+    _INDEX
+    + """
+-- max_bytes, max_entries (0 for no bound), limit
+local gone = {}
+local most = num(ARGV[2])
+local before = total()
+while #gone < num(ARGV[3]) do
+  local entries = redis.call('ZCARD', KEYS[1])
+  if total() <= num(ARGV[1]) and (most == 0 or entries <= most) then break end
+  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
+  if not oldest then break end
+  forget(oldest)
+  gone[#gone + 1] = oldest
+end
+return {before - total(), gone}
+"""
+)
+"""Forget the longest unused records above the bound; the bytes that they cost, and which they were."""
+
+SIZE: Final = _script(
+    _INDEX
+    + """
+return {redis.call('ZCARD', KEYS[1]), total()}
+"""
+)
+"""Records and bytes."""
+
+LIST: Final = _script("""
+-- cursor, how many
+return redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+""")
+"""A batch of members: the next cursor, and members and scores in turn."""
+
+SOURCES: Final = {
+    script.sha: script.text
+    for script in (
+        *(ENTER, MARK, COMMIT, CHANGE, TAKE, DROP, CLAIM, RELEASE, WRITE, SETTLE, EXTEND),
+        *(NOTE, GROW, FORGET, DUE, EVICT, SIZE, LIST),
+    )
+}

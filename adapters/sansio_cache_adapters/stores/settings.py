@@ -1,0 +1,32 @@
+"""What the constructors of all stores have in common: a secret that may be left out, and bounds."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from sansio_cache.errors import SettingError
+
+__all__ = ["UNGIVEN", "Ungiven", "check_bounds"]
+
+
+class Ungiven(Enum):
+    """The type of :data:`UNGIVEN`."""
+
+    UNGIVEN = "left out"
+
+
+UNGIVEN: Final = Ungiven.UNGIVEN
+"""Stands for a ``secret_key`` left out; ``None`` would be an unset environment variable, which is an error."""
+
+
+def check_bounds(max_bytes: object, max_entries: object) -> None:
+    """Let pass whole numbers of bytes and entries above 0; ``max_entries`` may be None.
+
+    :raises SettingError: for anything else.
+    """
+    for setting, value in (("max_bytes", max_bytes), ("max_entries", max_entries)):
+        if value is None and setting == "max_entries":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise SettingError(f"{setting} takes a whole number above 0, not {value!r}")

@@ -1,0 +1,237 @@
+"""The schema of a cache file, and every statement that is made against it.
+
+One row of ``records`` is one stored response: plain columns that a person can read (there is a view, ``responses``,
+with dates) beside the sealed head, which alone is believed. A body of up to 2 KiB lies in the row, of up to 64 KiB in
+``small``, a larger one in ``chunks``; a chunk's id is its body's id times 2**20 and its index. Tables have rowids, and
+what tells rows apart is indexed by the first 64 bits of its digest; the whole digest is compared.
+
+The totals in ``meta`` are those of the records with ids up to ``counted``; what came later is few and summed up when it
+is asked for. So a commit does not write that page, and the upkeep moves ``counted`` on.
+"""
+
+# ruff: noqa: S608 - what is filled in are names and numbers of this module
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
+
+APPLICATION_ID: Final = 0x5CAC4E91
+"""Stands in bytes 68 to 71 of a cache file. A file without it is not ours and never touched."""
+SCHEMA_VERSION: Final = 1
+IN_ROW: Final = 2048
+"""Bytes of a body up to which it lies in its record's row: one page less to read and to write."""
+INDEX_BITS: Final = 20
+
+# What a body in chunks can be.
+PENDING: Final = 0
+KEPT: Final = 1
+LET_GO: Final = 2
+"""Its record is gone; a reader may still be at it."""
+DEAD: Final = 3
+
+_VERSION_1: Final = """
+CREATE TABLE meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    store_id BLOB NOT NULL,
+    salt BLOB NOT NULL,
+    signed INTEGER NOT NULL,
+    counted INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
+CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    partition_64 INTEGER NOT NULL,
+    resource_64 INTEGER NOT NULL,
+    rev INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    url TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    weight INTEGER NOT NULL,
+    requested_at REAL NOT NULL,
+    received_at REAL NOT NULL,
+    stale_at REAL NOT NULL,
+    purge_at REAL NOT NULL,
+    used_at REAL NOT NULL,
+    entry BLOB NOT NULL,
+    partition BLOB NOT NULL,
+    resource BLOB NOT NULL,
+    variant BLOB NOT NULL,
+    small_id INTEGER,
+    body_id INTEGER,
+    sealed BLOB NOT NULL,
+    body BLOB
+);
+CREATE INDEX records_partition ON records (partition_64);
+CREATE INDEX records_resource ON records (resource_64);
+CREATE INDEX records_purge_at ON records (purge_at);
+CREATE INDEX records_used_at ON records (used_at);
+CREATE TABLE small (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE bodies (
+    id INTEGER PRIMARY KEY,
+    entry BLOB NOT NULL UNIQUE,
+    state INTEGER NOT NULL,
+    at REAL NOT NULL,
+    size INTEGER NOT NULL,
+    hashes BLOB NOT NULL
+);
+CREATE INDEX bodies_leaving ON bodies (state, at) WHERE state <> 1;
+CREATE TABLE chunks (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE marks (resource BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE leases (
+    partition BLOB PRIMARY KEY,
+    resource BLOB NOT NULL,
+    token BLOB NOT NULL,
+    until REAL NOT NULL,
+    open INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX leases_resource ON leases (resource);
+CREATE VIEW responses AS SELECT
+    method, url, status, size, tags,
+    datetime(received_at, 'unixepoch') AS stored_at,
+    datetime(min(stale_at, 253402300799), 'unixepoch') AS expires_at,
+    datetime(used_at, 'unixepoch') AS used_at
+FROM records;
+INSERT INTO meta VALUES (1, randomblob(16), randomblob(32), 0, 0, 0, 0);
+"""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date, in one transaction; whoever comes second finds it done."""
+    # Imported only here: it takes longer than everything else that opening a store does.
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations("sansio-cache")
+
+    @migrations(name="1")
+    def _(db: Database) -> None:
+        db.executescript(_VERSION_1)
+
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+META: Final = "SELECT store_id, salt, signed FROM meta"
+SIGN: Final = "UPDATE meta SET signed = ?"
+# Records not counted yet, and bodies on their way in.
+TOTALS: Final = f"""
+SELECT m.entries + t.entries, m.bytes + t.bytes + (
+    SELECT coalesce(sum(size), 0) FROM bodies WHERE state = {PENDING}
+)
+FROM meta m, (
+    SELECT count(*) AS entries, coalesce(sum(weight), 0) AS bytes
+    FROM records WHERE id > (SELECT counted FROM meta)
+) t
+"""
+COUNTED: Final = "SELECT counted FROM meta"
+# An id that was counted may be given again when the last records are gone.
+UNCOUNT: Final = """
+UPDATE meta SET entries = entries - ?, bytes = bytes - ?,
+    counted = min(counted, (SELECT coalesce(max(id), 0) FROM records))
+"""
+WEIGH: Final = "UPDATE meta SET bytes = bytes + ? WHERE counted >= ?"
+COUNT_ON: Final = """
+UPDATE meta SET
+    entries = entries + (SELECT count(*) FROM records WHERE id > meta.counted),
+    bytes = bytes + (SELECT coalesce(sum(weight), 0) FROM records WHERE id > meta.counted),
+    counted = (SELECT coalesce(max(id), 0) FROM records)
+WHERE counted < (SELECT max(id) FROM records)
+"""
+
+LOAD: Final = """
+SELECT r.sealed, coalesce(r.body, s.data), r.entry, r.rev
+FROM records r LEFT JOIN small s ON s.id = r.small_id
+WHERE r.partition_64 = ? AND r.partition = ?
+"""
+LISTED: Final = """
+SELECT id, resource, partition, variant, sealed, entry, rev, size, requested_at, received_at, stale_at, purge_at,
+    url, method, status, tags
+FROM records WHERE id > ? ORDER BY id LIMIT ?
+"""
+HASHES: Final = f"SELECT hashes FROM bodies WHERE entry = ? AND state IN ({KEPT}, {LET_GO})"
+CHUNK: Final = f"""
+SELECT c.data FROM bodies b JOIN chunks c ON c.id = (b.id << {INDEX_BITS}) + ?
+WHERE b.entry = ? AND b.state IN ({KEPT}, {LET_GO})
+"""
+
+# A row about to go: what _GOING names is what letting it go takes.
+_GOING = "id, small_id, body_id, weight"
+# One row at least, and the time at which the resource was dropped.
+VARIANTS: Final = f"""
+SELECT {_GOING}, variant, used_at, m.at
+FROM (SELECT 1) LEFT JOIN marks m ON m.resource = ?
+LEFT JOIN records ON partition_64 = ? AND partition = ?
+"""
+SEEN: Final = f"""
+SELECT {_GOING}, size FROM records WHERE partition_64 = ? AND partition = ? AND variant = ? AND rev = ?
+"""
+OF_RESOURCE: Final = f"SELECT {_GOING} FROM records WHERE resource_64 = ? AND resource = ?"
+EXPIRED: Final = f"SELECT {_GOING} FROM records WHERE purge_at <= ? ORDER BY purge_at LIMIT ?"
+LONGEST_UNUSED: Final = f"SELECT {_GOING} FROM records ORDER BY used_at LIMIT ?"
+
+INSERT: Final = """
+INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+FRESHEN: Final = """
+UPDATE records SET sealed = ?, rev = ?, weight = ?, status = ?, method = ?, url = ?, tags = ?,
+    requested_at = ?, received_at = ?, stale_at = ?, purge_at = ?
+WHERE id = ?
+"""
+RESEAL: Final = "UPDATE records SET sealed = ?, rev = ?, weight = ? WHERE id = ?"
+USED: Final = """
+UPDATE records SET used_at = ? WHERE partition_64 = ? AND partition = ? AND entry = ? AND used_at < ?
+"""
+DELETE: Final = "DELETE FROM records WHERE id = ?"
+ADD_SMALL: Final = "INSERT INTO small (data) VALUES (?)"
+DELETE_SMALL: Final = "DELETE FROM small WHERE id = ?"
+
+BEGIN_BODY: Final = f"INSERT INTO bodies (entry, state, at, size, hashes) VALUES (?, {PENDING}, ?, 0, x'')"
+GROW_BODY: Final = f"UPDATE bodies SET at = ?, size = size + ? WHERE entry = ? AND state = {PENDING}"
+PENDING_BODY: Final = f"SELECT id, size FROM bodies WHERE entry = ? AND state = {PENDING}"
+PENDING_BYTES: Final = f"SELECT coalesce(sum(size), 0) FROM bodies WHERE state = {PENDING}"
+KEEP_BODY: Final = f"UPDATE bodies SET state = {KEPT}, hashes = ? WHERE id = ?"
+LET_GO_BODY: Final = f"UPDATE bodies SET state = {LET_GO}, at = ? WHERE id = ?"
+KILL_BODY: Final = f"UPDATE bodies SET state = {DEAD} WHERE id = ?"
+# The second bound: after the clock was set back what is from the future would stay until it comes.
+DEAD_WRITERS: Final = f"SELECT id, size FROM bodies WHERE state = {PENDING} AND (at <= ? OR at >= ?) LIMIT ?"
+READ_LONG_AGO: Final = f"SELECT id FROM bodies WHERE state = {LET_GO} AND (at <= ? OR at >= ?) LIMIT ?"
+LET_GO_BYTES: Final = f"SELECT coalesce(sum(size), 0) FROM bodies WHERE state = {LET_GO}"
+OLDEST_LET_GO: Final = f"SELECT id, size FROM bodies WHERE state = {LET_GO} ORDER BY at"
+NEXT_DEAD: Final = f"SELECT id FROM bodies WHERE state = {DEAD} LIMIT 1"
+DELETE_BODY: Final = "DELETE FROM bodies WHERE id = ?"
+ADD_CHUNK: Final = "INSERT INTO chunks VALUES (?, ?)"
+CHUNKS: Final = "SELECT data FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id"
+DELETE_CHUNKS: Final = """
+DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?)
+"""
+
+SET_MARK: Final = "INSERT OR REPLACE INTO marks VALUES (?, ?)"
+LEASE: Final = "SELECT token, until, open FROM leases WHERE partition = ?"
+SET_LEASE: Final = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)"
+FREE_LEASE: Final = "UPDATE leases SET token = x'', until = ?, open = 1 WHERE partition = ? AND token = ?"
+END_LEASE: Final = "DELETE FROM leases WHERE partition = ? AND token = ?"
+FREE_LEASES: Final = "DELETE FROM leases WHERE resource = ?"
+FORGET: Final = (
+    "DELETE FROM marks WHERE resource IN (SELECT resource FROM marks WHERE at <= ? LIMIT ?)",
+    "DELETE FROM leases WHERE partition IN (SELECT partition FROM leases WHERE until <= ? LIMIT ?)",
+)
+
+CLEAR: Final = (
+    "DELETE FROM records",
+    "DELETE FROM small",
+    f"UPDATE bodies SET state = {DEAD}",
+    "DELETE FROM leases",
+    "UPDATE meta SET signed = 0, counted = 0, entries = 0, bytes = 0",
+)

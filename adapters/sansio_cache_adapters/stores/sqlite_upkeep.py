@@ -1,0 +1,299 @@
+"""What a cache file needs off the hot path: uses noted, what is no more wanted removed, the log brought into the file.
+
+All of it runs in one daemon thread per store, begun with the first write, in small transactions with pauses between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from typing import Final, TypeVar
+
+from sansio_cache.errors import StoreError
+
+from . import sqlite_schema as sql
+from .base import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS
+from .forking import follow_forks
+from .sqlite_connections import Connections
+from .sqlite_records import Going, bits, kill, let_go
+
+__all__ = ["Backlog", "Upkeep", "sweep"]
+
+T = TypeVar("T")
+
+_NOTED_EVERY: Final = 60.0
+"""A record's use is written at most so often."""
+_NOTED_AT_MOST: Final = 100_000
+_REST: Final = 0.5
+"""Seconds from the first write to the upkeep after it, so that many writes make one upkeep."""
+_IDLE: Final = 60.0
+_BATCH: Final = 500
+_PAUSE: Final = 0.001
+"""Seconds between two batches, in which others, who look for the lock every half millisecond, have their turn."""
+_BATCHES: Final = 8
+"""After so many the log is brought into the file, so that it stays short and no commit of others has to do it."""
+_CHUNKS: Final = 16
+_LOG_BYTES: Final = 8 * 1024**2
+"""After so many bytes written the upkeep does not rest."""
+_LONG_LOG: Final = 8192
+"""Pages."""
+_AHEAD: Final = 3600.0
+_LOW_WATER: Final = 0.9
+
+
+class Backlog:
+    """What is written later. Its methods neither wait nor lock, so that a finalizer may call them at any point."""
+
+    def __init__(self) -> None:
+        self.aborted: deque[bytes] = deque()
+        self.released: deque[tuple[bytes, bytes, float]] = deque()
+        self._used: dict[bytes, tuple[float, bytes]] = {}
+        self._noted: dict[bytes, float] = {}
+
+    def note_use(self, partition: bytes, entry: bytes, now: float) -> None:
+        """Remember that a record was used, unless that was noted a moment ago."""
+        noted = self._noted.get(entry)
+        if noted is None or abs(now - noted) >= _NOTED_EVERY:
+            if len(self._noted) >= _NOTED_AT_MOST:
+                self._noted = {}
+            self._noted[entry] = now
+            self._used[entry] = (now, partition)
+
+    def settle(self, connections: Connections, *, wait: bool = True) -> None:
+        """Write what was given up and given back. It is forgotten when it is written, not before."""
+        aborted, released = list(self.aborted), list(self.released)
+        if aborted or released:
+            connections.write(lambda db: _settle(db, aborted, released), wait=wait)
+            _forget(self.aborted, aborted)
+            _forget(self.released, released)
+
+    def write(self, connections: Connections) -> None:
+        """Write all that waits."""
+        self.settle(connections)
+        self._write_uses(connections)
+
+    def _write_uses(self, connections: Connections) -> None:
+        """Write the uses noted, in small batches."""
+        used, self._used = self._used, {}
+        rows = [(at, bits(partition), partition, entry, at) for entry, (at, partition) in list(used.items())]
+        for first in range(0, len(rows), _BATCH):
+            connections.write(partial(_note, rows[first : first + _BATCH]))
+
+
+def _note(rows: list[tuple[float, int, bytes, bytes, float]], db: sqlite3.Connection) -> None:
+    db.executemany(sql.USED, rows)
+
+
+def _forget(waiting: deque[T], written: list[T]) -> None:
+    for each in written:
+        # Another thread may have settled it too, which does no harm.
+        with suppress(ValueError):
+            waiting.remove(each)
+
+
+def _settle(db: sqlite3.Connection, aborted: list[bytes], released: list[tuple[bytes, bytes, float]]) -> None:
+    for entry in aborted:
+        row = db.execute(sql.PENDING_BODY, (entry,)).fetchone()
+        kill(db, [row] if row is not None else [])
+    for partition, token, open_until in released:
+        db.execute(sql.FREE_LEASE, (open_until, partition, token))
+
+
+def sweep(db: sqlite3.Connection, *, now: float, limit: int, max_bytes: int, max_entries: int | None) -> int:
+    """Remove a batch of what is not wanted any more. How many rows went."""
+    execute = db.execute
+    kill(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
+    for (body,) in execute(sql.READ_LONG_AGO, (now - KEEP_REPLACED, now + _AHEAD, limit)).fetchall():
+        execute(sql.KILL_BODY, (body,))
+    _bound_let_go(db, max_bytes // 4)
+    swept = _bury(db, min(limit, _CHUNKS))
+    expired: list[Going] = execute(sql.EXPIRED, (now, limit - swept)).fetchall()
+    let_go(db, expired, now)
+    swept += len(expired)
+    swept += _evict(db, now, limit - swept, max_bytes, max_entries)
+    if swept == 0:
+        for statement, lasts in zip(sql.FORGET, (MARK_SECONDS, 0.0), strict=True):
+            swept += execute(statement, (now - lasts, limit - swept)).rowcount
+    return swept
+
+
+def _bound_let_go(db: sqlite3.Connection, most: int) -> None:
+    """Bodies kept for their last readers take room that does not count: not too much of it."""
+    over = db.execute(sql.LET_GO_BYTES).fetchone()[0] - most
+    if over > 0:
+        for body, size in db.execute(sql.OLDEST_LET_GO).fetchall():
+            if over <= 0:
+                break
+            db.execute(sql.KILL_BODY, (body,))
+            over -= size
+
+
+def _bury(db: sqlite3.Connection, limit: int) -> int:
+    """Remove chunks of bodies that nobody may read any more, from their ends."""
+    gone = 0
+    while gone < limit and (row := db.execute(sql.NEXT_DEAD).fetchone()) is not None:
+        first = row[0] << sql.INDEX_BITS
+        last = first | (1 << sql.INDEX_BITS) - 1
+        chunks = db.execute(sql.DELETE_CHUNKS, (first, last, limit - gone)).rowcount
+        gone += chunks
+        if gone < limit:
+            db.execute(sql.DELETE_BODY, row)
+            gone += chunks == 0
+    return gone
+
+
+def _evict(db: sqlite3.Connection, now: float, limit: int, max_bytes: int, max_entries: int | None) -> int:
+    """Let the longest unused records go while there are too many, and some more, so that it is not always."""
+    entries, stored = db.execute(sql.TOTALS).fetchone()
+    most = entries if max_entries is None else max_entries
+    if stored <= max_bytes and entries <= most:
+        return 0
+    spare_bytes = stored - int(max_bytes * _LOW_WATER)
+    spare_entries = entries - int(most * _LOW_WATER) if entries > most else 0
+    rows: list[Going] = []
+    for row in db.execute(sql.LONGEST_UNUSED, (limit,)).fetchall():
+        if spare_bytes <= 0 and spare_entries <= 0:
+            break
+        rows.append(row)
+        spare_bytes -= row[3]
+        spare_entries -= 1
+    let_go(db, rows, now)
+    return len(rows)
+
+
+class Upkeep:
+    """The thread, and what it does."""
+
+    def __init__(self, connections: Connections, backlog: Backlog, max_bytes: int, max_entries: int | None) -> None:
+        self._connections = connections
+        self._backlog = backlog
+        self._max_bytes = max_bytes
+        self._max_entries = max_entries
+        self._begin_anew()
+        follow_forks(self)
+
+    def _begin_anew(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._shift: object = None
+        self._written = 0
+        # Two bells: a lock that is free has rung. Unlike an Event it may be rung from a finalizer.
+        self._work = threading.Lock()
+        self._haste = threading.Lock()
+        for bell in (self._work, self._haste):
+            bell.acquire()
+
+    @property
+    def runs(self) -> bool:
+        """Whether the thread has begun."""
+        return self._thread is not None
+
+    def nudge(self, written: int = 0) -> None:
+        """There is something to do, after so many bytes written: in a moment, or at once if they are many."""
+        self._written += written
+        if self._thread is None:
+            self._begin()
+        _ring(self._work)
+        if self._written >= _LOG_BYTES:
+            _ring(self._haste)
+
+    def _begin(self) -> None:
+        self._shift = shift = object()
+        thread = threading.Thread(target=self._run, args=(shift,), name="sansio-cache upkeep", daemon=True)
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:
+            # The interpreter is shutting down, or there are too many threads: the next nudge tries again.
+            self._thread = None
+
+    def stop(self) -> None:
+        """End the thread; the next nudge begins another."""
+        thread, self._thread = self._thread, None
+        self._shift = None
+        _ring(self._work)
+        _ring(self._haste)
+        if thread is not None:
+            thread.join(timeout=min(self._connections.patience, 1.0))
+
+    def shut(self) -> None:
+        """Write what is noted, end the thread, close every connection."""
+        if threading.current_thread() is self._thread:
+            # The store was collected by this very thread, which may be writing: it shuts at its end.
+            self._thread = self._shift = None
+            return
+        self.stop()
+        self._shut()
+
+    def _shut(self) -> None:
+        with suppress(StoreError):
+            self._backlog.write(self._connections)
+        self._connections.close()
+
+    def _run(self, shift: object) -> None:
+        while self._shift is shift:
+            self._work.acquire(timeout=_IDLE)
+            if self._shift is shift:
+                self._haste.acquire(timeout=_REST)
+            if self._shift is shift:
+                self._written = 0
+                with suppress(StoreError):
+                    self.once(time.time(), shift)
+        if self._shift is None and self._thread is None:
+            self._shut()
+
+    def once(self, now: float, shift: object = None) -> None:
+        """All that there is to do now, or until the shift ends."""
+        self._backlog.write(self._connections)
+        batches = 0
+        while (self._shift is shift or shift is None) and self.sweep(now, _BATCH):
+            batches += 1
+            if batches % _BATCHES == 0:
+                self._checkpoint()
+            time.sleep(_PAUSE)
+        self._connections.write(lambda db: db.execute(sql.COUNT_ON))
+        self._checkpoint()
+
+    def sweep(self, now: float, limit: int) -> int:
+        """One batch."""
+        return self._connections.write(
+            lambda db: sweep(
+                db,
+                now=now,
+                limit=limit,
+                max_bytes=self._max_bytes,
+                max_entries=self._max_entries,
+            )
+        )
+
+    def _checkpoint(self) -> None:
+        """Bring the log into the file, as far as no reader is in the way; nobody waits for it.
+
+        Only where others write so fast that the log has become long they are held up, until all of it is in the file
+        and it can begin again.
+        """
+        _, pages, _ = self._connections.read(lambda reader: _checkpoint(reader.bulk(), "PASSIVE"))
+        if pages > _LONG_LOG:
+            self._connections.alone(lambda db: _checkpoint(db, "RESTART"))
+
+    def before_fork(self) -> None:
+        """Nothing: whatever the thread is at holds a lock that is waited for."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on; in the child there is no thread yet."""
+        if child:
+            self._begin_anew()
+
+
+def _checkpoint(db: sqlite3.Connection, how: str) -> tuple[int, int, int]:
+    """Whether it was busy, the pages of the log, and how many of them are in the file."""
+    row: tuple[int, int, int] = db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+    return row
+
+
+def _ring(bell: threading.Lock) -> None:
+    with suppress(RuntimeError):
+        bell.release()

@@ -1,0 +1,322 @@
+"""A blocking store for tasks: small reads at once, large ones and all writes in threads, on asyncio and trio alike.
+
+Writes are queued for one thread. A task waits for a write only where it needs the answer (a lease), where the queue
+has no more room (a chunk), or for 10 ms, so that others see it soon (a drop). What is queued is seen at once by the
+process itself: records lie over what the store holds, and while a drop is queued every read goes through the queue,
+behind it, since nobody can tell which partitions it spoils.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from itertools import islice
+from typing import Final, TypeVar
+
+from sansio_cache.errors import StoreBusy, StoreError
+from sansio_cache.records import Item, Meta, Stored
+
+from .base import MARK_SECONDS, AsyncStore, Lease, Listed, Size, Store
+from .forking import follow_forks
+from .immediate import Immediate
+from .overlay import Overlay, laid_over
+from .queued import QUEUED_BYTES, OnError, Queue, queues
+from .waking import Crew, answer_of
+
+__all__ = ["Threaded", "threaded"]
+
+T = TypeVar("T")
+
+_QUEUED_CHUNK_BYTES: Final = 4 * 1024**2
+"""Chunks of large bodies wait for room earlier than records: their writers can wait."""
+_ROOM_WITHIN: Final = 1.0
+_SEEN_WITHIN: Final = 0.01
+_DRAIN_WITHIN: Final = 5.0
+
+
+class Threaded:
+    """An :class:`AsyncStore` over a blocking store. One object serves any number of tasks, loops and threads.
+
+    Take it from :func:`threaded`, so that all sessions on one store share one queue.
+
+    :param on_error: is told, in the writing thread, of each queued write that failed or found no room.
+    """
+
+    def __init__(self, store: Store, *, on_error: OnError | None = None) -> None:
+        self.store = store
+        self.max_bytes = store.max_bytes
+        self._readers = Crew("sansio-cache reader", 2)
+        self._queue = Queue(store)
+        if on_error is not None:
+            self.listen(on_error)
+        weakref.finalize(self, _let_end, self._queue.crew, self._readers).atexit = False
+        _drain_at_exit()
+        follow_forks(self)
+
+    @property
+    def location(self) -> str:
+        """Where the store lies."""
+        return self.store.location
+
+    def listen(self, on_error: OnError) -> Callable[[], None]:
+        """Tell ``on_error`` too of queued writes that fail; call what is returned to end that."""
+        self._queue.listeners.append(on_error)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._queue.listeners.remove(on_error)
+
+        return end
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        """The answer of the writing thread, in its turn."""
+        return await _needed(self._queue.ask(work))
+
+    async def _read(self, work: Callable[[], T]) -> T:
+        """The answer of a reading thread, or in its turn where what is queued may bear on it."""
+        return await (self._ask(work) if self._queue.drops else _needed(self._readers.submit(work)))
+
+    # Reading
+
+    async def open(self, *, signed: bool) -> Meta:
+        """The meta record; ``signed=True`` marks the store as signed."""
+        return await self._ask(partial(self.store.open, signed=signed))
+
+    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
+        """All records of a partition, queued ones included, at once; None where that cannot be."""
+        queue = self._queue
+        if queue.drops:
+            return None
+        layers = queue.overlay.of(partition)
+        rows = self.store.load_nowait(partition)
+        return laid_over(rows, layers) if layers and rows is not None else rows
+
+    async def load(self, partition: bytes) -> Sequence[Stored]:
+        """All records of a partition, queued ones included."""
+        rows = self.load_nowait(partition)
+        if rows is None:
+            layers = self._queue.overlay.of(partition)
+            rows = laid_over(await self._read(partial(self.store.load, partition)), layers)
+        return rows
+
+    async def hashes(self, entry: bytes) -> bytes:
+        """The SHA-256s of a body's chunks."""
+        ask = self._ask if entry in self._queue.overlay.entries else self._read
+        return await ask(partial(self.store.hashes, entry))
+
+    async def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        ask = self._ask if entry in self._queue.overlay.entries else self._read
+        return await ask(partial(self.store.chunk, entry, index))
+
+    # Writing
+
+    async def begin(self) -> bytes:
+        """A fresh id for a pending body."""
+        return os.urandom(16)
+
+    async def write(self, entry: bytes, index: int, data: bytes) -> None:
+        """Queue the next chunk of a pending body, waiting for room for a second at most.
+
+        :raises StoreError: if there was none, or an earlier chunk could not be written: the record is given up.
+        """
+        queue = self._queue
+        deadline = time.monotonic() + _ROOM_WITHIN
+        while not queue.take(len(data), _QUEUED_CHUNK_BYTES):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise StoreBusy("chunks come faster than they can be written")
+            await answer_of(queue.room(), left)
+        queue.put_chunk(entry, index, data)
+        if entry in queue.broken:
+            raise StoreError("an earlier chunk of this body could not be written")
+
+    def abort(self, entry: bytes) -> None:
+        """Give up a pending body."""
+        self._queue.put(partial(self.store.abort, entry))
+
+    async def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        """Queue a record, which this process sees at once. False if it was dropped before, or there is no room."""
+        queue = self._queue
+        size = len(item.body or b"") + len(item.sealed)
+        dropped = queue.dropped_at(item.resource)
+        refused = dropped is not None and item.requested_at <= dropped and abs(now - dropped) < MARK_SECONDS
+        full = not refused and not queue.take(size, QUEUED_BYTES)
+        if refused or full:
+            if item.entry:
+                self.abort(item.entry)
+            if full:
+                queue.tell(StoreBusy("more is to be written than can be queued: the record was dropped"))
+            return False
+        layer = queue.overlay.commit(item)
+        work = partial(self.store.commit, item, vary_limit=vary_limit, now=now)
+        queue.put(work, size=size, layer=layer)
+        return True
+
+    async def freshen(self, item: Item, *, rev: int) -> bool:
+        """Queue a record's new head, which this process sees at once."""
+        overlay = self._queue.overlay
+        layer = overlay.freshen(item, rev)
+        work = partial(_with_real_rev, overlay, self.store, rev, partial(self.store.freshen, item))
+        # A rev of ours stands for one that is learnt by reading what was written.
+        self._queue.put(work, layer=layer, alone=rev < 0)
+        return True
+
+    async def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        """Queue the removal of one record, which this process does not see any more."""
+        overlay = self._queue.overlay
+        layer = overlay.discard(partition, rev)
+        work = partial(_with_real_rev, overlay, self.store, rev, partial(self.store.discard, partition, variant))
+        # A rev of ours stands for one that is learnt by reading what was written.
+        self._queue.put(work, layer=layer, alone=rev < 0)
+        return True
+
+    async def drop(self, resource: bytes, *, now: float) -> int:
+        """Queue the removal of a resource; this process does not see it any more.
+
+        How many records there were, or 0 if that is not known within 10 ms.
+        """
+        dropped = self._queue.drop(resource, now)
+        answer = await answer_of(dropped, _SEEN_WITHIN)
+        if answer is None:
+            dropped.add_done_callback(self._tell_if_failed)
+        return answer or 0
+
+    def _tell_if_failed(self, future: Future[int]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._queue.tell(error)
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        """Note that a record was used."""
+        self.store.touch(partition, entry, now=now)
+
+    # Leases
+
+    async def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take or renew the lease to fetch for a partition. If cancelled, the lease is given back."""
+        work = partial(self.store.claim, partition, resource, token, now=now, until=until)
+        future = self._queue.ask(work, alone=False)
+        try:
+            return await _needed(future)
+        except BaseException:
+            self.release(partition, token)
+            raise
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the lease back, behind all that was queued before."""
+        self._queue.put(partial(self.store.release, partition, token, open_until=open_until))
+
+    # Care
+
+    async def listed(self, *, batch: int = 500) -> AsyncIterator[Listed]:
+        """Every record, what is queued now included."""
+        await self._ask(lambda: None)
+        rows = self.store.listed(batch=batch)
+        while some := await _needed(self._readers.submit(lambda: list(islice(rows, batch)))):
+            for each in some:
+                yield each
+
+    async def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        """Give a record another sealed head, if it still has the ``rev`` listed."""
+        return await self._ask(partial(self.store.reseal, listed, sealed))
+
+    async def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, as far as each still has its ``rev``."""
+        return await self._ask(partial(self.store.remove, records))
+
+    async def clear(self) -> None:
+        """Remove everything but the id and the salt."""
+        await self._ask(self.store.clear)
+
+    async def unsign(self) -> None:
+        """Remove the mark that the store is signed."""
+        await self._ask(self.store.unsign)
+
+    async def size(self) -> Size:
+        """How much it holds, what is queued included."""
+        return await self._ask(self.store.size)
+
+    async def sweep(self, *, now: float, limit: int = 500) -> int:
+        """One small batch of what has expired, is over the bound, was replaced or left over."""
+        return await self._ask(partial(self.store.sweep, now=now, limit=limit))
+
+    async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the protocol
+        """Wait until all that was queued is written, at most ``timeout`` seconds; whether it was."""
+        return await answer_of(self._queue.ask(partial(self.store.flush, timeout)), timeout) or False
+
+    async def close(self) -> None:
+        """Write what is queued (at most 5 s), close the store. Using it reopens."""
+        closed = self._queue.ask(self.store.close)
+        try:
+            await answer_of(closed, _DRAIN_WITHIN)
+        finally:
+            _let_end(self._queue.crew, self._readers)
+
+    def before_fork(self) -> None:
+        """Nothing: what is queued stays the parent's."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on; the child with an empty queue."""
+        if child:
+            self._queue.begin_anew()
+            self._readers.begin_anew()
+
+
+async def _needed(future: Future[T]) -> T:
+    try:
+        await answer_of(future)
+    except BaseException:
+        future.cancel()
+        raise
+    return future.result()
+
+
+def _with_real_rev(overlay: Overlay, store: Store, rev: int, change: Callable[..., bool]) -> bool:
+    return change(rev=overlay.real_rev(rev, store))
+
+
+def _let_end(*crews: Crew) -> None:
+    for crew in crews:
+        crew.stop()
+
+
+def _drain_all() -> None:
+    """At exit: write what is queued, for at most 5 s in all."""
+    deadline = time.monotonic() + _DRAIN_WITHIN
+    working = [queue for queue in queues.all() if queue.crew.works]
+    for future in [queue.ask(partial(queue.store.flush, _DRAIN_WITHIN)) for queue in working]:
+        with suppress(Exception):
+            future.result(timeout=max(deadline - time.monotonic(), 0.0))
+
+
+_draining = False
+_by_store: weakref.WeakValueDictionary[int, Threaded | Immediate] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def _drain_at_exit() -> None:
+    """Once, and after the first store: what is registered last runs first, before stores are closed."""
+    global _draining
+    if not _draining:
+        _draining = True
+        atexit.register(_drain_all)
+
+
+def threaded(store: Store) -> AsyncStore:
+    """The awaitable form of a blocking store, the same object each time as long as anyone holds it.
+
+    A store whose every verb takes microseconds (``store.instant``, as MemoryStore has it) needs no threads.
+    """
+    with _lock:
+        known = _by_store.get(id(store))
+        if known is None:
+            known = Immediate(store) if getattr(store, "instant", False) else Threaded(store)
+            _by_store[id(store)] = known
+        return known

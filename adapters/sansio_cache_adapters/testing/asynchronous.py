@@ -1,0 +1,248 @@
+"""The contract for awaitable stores: the same tests, each put to an event loop in a thread of its own."""
+
+# ruff: noqa: S101 - the asserts are the promises
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import pytest
+
+from sansio_cache.records import Item, Meta, Stored
+from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES, AsyncStore, Lease, Listed, Size, Store
+
+from .bounds import BoundPromises
+from .changes import ChangePromises
+from .opening import MakeStore, make_item, name
+from .records import RecordPromises
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+__all__ = ["AsyncStoreContract"]
+
+T = TypeVar("T")
+
+
+async def _next(rows: AsyncIterator[Listed]) -> Listed | None:
+    return await anext(rows, None)
+
+
+class _Blocking:
+    """An awaitable store as a blocking one: every call is made on the loop behind ``portal``."""
+
+    def __init__(self, store: AsyncStore, portal: BlockingPortal) -> None:
+        self.store = store
+        self.max_bytes = store.max_bytes
+        self._portal = portal
+
+    def run(self, function: Callable[[], Awaitable[T]]) -> T:
+        """The result of an async function called on the loop."""
+        return self._portal.call(function)
+
+    @property
+    def location(self) -> str:
+        return self.store.location
+
+    def open(self, *, signed: bool) -> Meta:
+        return self.run(lambda: self.store.open(signed=signed))
+
+    def load(self, partition: bytes) -> Sequence[Stored]:
+        return self.run(lambda: self.store.load(partition))
+
+    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
+        return self._portal.call(self.store.load_nowait, partition)
+
+    def hashes(self, entry: bytes) -> bytes:
+        return self.run(lambda: self.store.hashes(entry))
+
+    def chunk(self, entry: bytes, index: int) -> bytes:
+        return self.run(lambda: self.store.chunk(entry, index))
+
+    def begin(self) -> bytes:
+        return self.run(lambda: self.store.begin())
+
+    def write(self, entry: bytes, index: int, data: bytes) -> None:
+        return self.run(lambda: self.store.write(entry, index, data))
+
+    def abort(self, entry: bytes) -> None:
+        self._portal.call(self.store.abort, entry)
+
+    def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        return self.run(lambda: self.store.commit(item, vary_limit=vary_limit, now=now))
+
+    def freshen(self, item: Item, *, rev: int) -> bool:
+        return self.run(lambda: self.store.freshen(item, rev=rev))
+
+    def drop(self, resource: bytes, *, now: float) -> int:
+        return self.run(lambda: self.store.drop(resource, now=now))
+
+    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        return self.run(lambda: self.store.discard(partition, variant, rev=rev))
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        self._portal.call(lambda: self.store.touch(partition, entry, now=now))
+
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        return self.run(lambda: self.store.claim(partition, resource, token, now=now, until=until))
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        self._portal.call(lambda: self.store.release(partition, token, open_until=open_until))
+
+    def listed(self, *, batch: int = 500) -> Iterator[Listed]:
+        rows = self.store.listed(batch=batch)
+        while (row := self.run(lambda: _next(rows))) is not None:
+            yield row
+
+    def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        return self.run(lambda: self.store.reseal(listed, sealed))
+
+    def remove(self, records: Sequence[Listed]) -> int:
+        return self.run(lambda: self.store.remove(records))
+
+    def clear(self) -> None:
+        self.run(lambda: self.store.clear())
+
+    def unsign(self) -> None:
+        self.run(lambda: self.store.unsign())
+
+    def size(self) -> Size:
+        return self.run(lambda: self.store.size())
+
+    def sweep(self, *, now: float, limit: int = 500) -> int:
+        return self.run(lambda: self.store.sweep(now=now, limit=limit))
+
+    def flush(self, timeout: float) -> bool:
+        return self.run(lambda: self.store.flush(timeout))
+
+    def close(self) -> None:
+        self.run(lambda: self.store.close())
+
+
+class _Settled(_Blocking):
+    """A store that answers writes before they are made: here each is asked for its effect instead."""
+
+    def _shows(self, partition: bytes, sealed: bytes) -> bool:
+        assert self.flush(5.0)
+        return any(each.sealed == sealed for each in self.load(partition))
+
+    def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        return super().commit(item, vary_limit=vary_limit, now=now) and self._shows(item.partition, item.sealed)
+
+    def freshen(self, item: Item, *, rev: int) -> bool:
+        return super().freshen(item, rev=rev) and self._shows(item.partition, item.sealed)
+
+    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        before = {each.rev for each in self.load(partition)}
+        super().discard(partition, variant, rev=rev)
+        assert self.flush(5.0)
+        return rev in before - {each.rev for each in self.load(partition)}
+
+    def drop(self, resource: bytes, *, now: float) -> int:
+        before = [each for each in self.listed() if each.resource == resource]
+        super().drop(resource, now=now)
+        assert self.flush(5.0)
+        return len(before) - len([each for each in self.listed() if each.resource == resource])
+
+
+class AsyncStoreContract(RecordPromises, ChangePromises, BoundPromises):
+    """What every awaitable store promises, on asyncio and on trio: override :meth:`make_async_store`.
+
+    :cvar queues: whether ``commit``, ``freshen``, ``discard`` and ``drop`` answer before they are carried out.
+    :cvar many_loops: whether one store object serves several event loops at the same time.
+    """
+
+    queues: ClassVar[bool] = False
+    many_loops: ClassVar[bool] = True
+
+    def make_async_store(
+        self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
+    ) -> AsyncStore:
+        """A new store object on the place that belongs to ``tmp_path``."""
+        raise NotImplementedError
+
+    @pytest.fixture(params=["asyncio", "trio"])
+    def backend(self, request: pytest.FixtureRequest) -> str:
+        """The async library to run on."""
+        return str(request.param)
+
+    @contextmanager
+    def blocking(self, store: AsyncStore, backend: str) -> Generator[Store]:
+        """``store`` as a blocking one, on an event loop of its own."""
+        # Only here, since whoever tests a blocking store need not have anyio.
+        from anyio.from_thread import start_blocking_portal
+
+        with start_blocking_portal(backend) as portal:
+            yield (_Settled if self.queues else _Blocking)(store, portal)
+
+    @pytest.fixture
+    def make(self, tmp_path: Path, backend: str) -> Iterator[MakeStore]:
+        """Makes store objects on one place, and closes them all."""
+        with ExitStack() as stack:
+
+            def make(*, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None) -> Store:
+                made = self.make_async_store(tmp_path, max_bytes=max_bytes, max_entries=max_entries)
+                store = stack.enter_context(self.blocking(made, backend))
+                stack.callback(store.close)
+                store.open(signed=False)
+                return store
+
+            yield make
+
+    def test_two_event_loops_share_a_store(self, tmp_path: Path, backend: str, now: float) -> None:
+        """G24: one object, two loops in two threads at the same time; each finds what the other wrote."""
+        if not self.many_loops:
+            pytest.skip("a store object of this kind belongs to one event loop")
+        made = self.make_async_store(tmp_path)
+
+        def work(store: Store, prefix: str) -> None:
+            store.open(signed=False)
+            for index in range(30):
+                text = f"{prefix} {index}"
+                assert store.commit(make_item(text, resource=text, now=now), vary_limit=32, now=now)
+                assert store.drop(name(text), now=now) == 1 or index % 3
+                assert store.claim(name(text), name(text), prefix.encode(), now=now, until=now + 9)
+
+        with self.blocking(made, backend) as here, self.blocking(made, "asyncio") as there:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(work, [here, there], ["here", "there"]))
+            made_here = make_item("both", now=now)
+            assert here.commit(made_here, vary_limit=32, now=now)
+            assert [each.sealed for each in there.load(name("both"))] == [made_here.sealed]
+            there.close()
+            here.close()
+
+    def test_a_cancelled_call_leaves_nothing_behind(self, make: MakeStore, now: float) -> None:
+        """G23: whatever is cancelled while it waits, the store serves the next caller."""
+        store = make()
+        assert isinstance(store, _Blocking)
+        inner = store.store
+        item = make_item("one", now=now)
+        calls: list[Callable[[], Awaitable[object]]] = [
+            lambda: inner.load(name("one")),
+            lambda: inner.commit(item, vary_limit=32, now=now),
+            lambda: inner.freshen(item, rev=1),
+            lambda: inner.drop(name("resource"), now=now),
+            lambda: inner.claim(name("two"), name("two"), b"token", now=now, until=now + 9),
+            inner.size,
+            lambda: inner.flush(1.0),
+        ]
+        for call in calls:
+            store.run(partial(_cancelled, call))
+            assert store.size().entries <= 1
+        later = now + 1
+        assert store.commit(make_item("one", b"later", now=later), vary_limit=32, now=later)
+        assert [each.body for each in store.load(name("one"))] == [b"later"]
+
+
+async def _cancelled(call: Callable[[], Awaitable[object]]) -> None:
+    import anyio
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await call()

@@ -1,0 +1,315 @@
+"""What happens by itself and off the hot path, and what the file looks like from outside."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from sansio_cache.errors import StoreError
+from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
+from sansio_cache.sealing import make_sealer
+from sansio_cache_adapters.stores.base import LEASE_SECONDS, Lease
+from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.testing import make_item, name, put, stream
+
+NOW = time.time()
+Raw = Callable[[], sqlite3.Connection]
+Opened = Callable[..., SQLiteStore]
+Until = Callable[[Callable[[], bool]], None]
+KEY = b"0123456789abcdef0123456789abcdef"
+
+
+class TestByItself:
+    def test_what_has_expired_goes(self, store: SQLiteStore, until: Until) -> None:
+        """Nobody calls ``sweep``: a thread does, a moment after the write."""
+        put(store, make_item("old", now=NOW - 100, lifetime=50), now=NOW)
+        put(store, make_item("new", resource="new", now=NOW), now=NOW)
+        until(lambda: store.size().entries == 1)
+        assert len(store.load(name("new"))) == 1
+
+    def test_what_is_over_the_bound_goes(self, opened: Opened, until: Until) -> None:
+        """G28: the longest unused first, and some more than must."""
+        store = opened(max_bytes=500_000)
+        for index in range(40):
+            put(store, make_item(str(index), bytes(20_000), resource=str(index), now=NOW), now=NOW + index)
+        until(lambda: store.size().bytes <= 450_000)
+        assert len(store.load(name("39"))) == 1
+        assert list(store.load(name("0"))) == []
+
+    def test_the_log_is_brought_into_the_file(self, path: Path, store: SQLiteStore, until: Until) -> None:
+        """G28: a log that is never checkpointed would grow for ever. Two writers at once, 160 MiB in all."""
+
+        def write(number: int) -> None:
+            for index in range(20):
+                text = f"{number} {index}"
+                body = bytes(4 * CHUNK_SIZE)
+                put(store, stream(store, make_item(text, body, resource=text, now=NOW)), now=NOW)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(write, range(2)))
+        until(lambda: path.stat().st_size > 160 * CHUNK_SIZE)
+        assert path.with_name(path.name + "-wal").stat().st_size < 110 * CHUNK_SIZE
+
+    def test_totals_stay_true_when_the_last_records_go(self, store: SQLiteStore) -> None:
+        """Ids are given again: what was counted must not be taken for what comes in its place."""
+        now = time.time()
+        for round_ in range(3):
+            for index in range(10):
+                put(store, make_item(f"{index}", bytes(100), resource=f"{index}", now=now), now=now)
+            store._upkeep.once(now)
+            assert store.size().entries == 10
+            for index in (9, 8, 3):
+                assert store.drop(name(f"{index}"), now=now - 1) == 1
+            assert store.size().entries == 7
+            put(store, make_item("8", bytes(100), resource="8", now=now), now=now)
+            store._upkeep.once(now)
+            listed = list(store.listed())
+            assert store.size() == (8, sum(each.size + len(each.stored.sealed) for each in listed)), round_
+
+    def test_bodies_let_go_do_not_pile_up(self, opened: Opened, raw: Raw) -> None:
+        """G28: replaced bodies take a quarter of the bound at most while they wait for their last readers."""
+        store = opened(max_bytes=8 * CHUNK_SIZE)
+        for _ in range(8):
+            put(store, stream(store, make_item("one", bytes(CHUNK_SIZE), now=NOW)), now=NOW)
+            while store.sweep(now=NOW):
+                pass
+        assert raw().execute("SELECT count(*) FROM chunks").fetchone()[0] <= 3
+
+
+class TestRecency:
+    def used_at(self, raw: Raw) -> float:
+        value: float = raw().execute("SELECT used_at FROM records").fetchone()[0]
+        return value
+
+    def test_uses_are_written_at_most_once_a_minute(self, store: SQLiteStore, raw: Raw) -> None:
+        """No write per hit."""
+        stored = put(store, make_item("one", now=NOW), now=NOW)
+        for seconds, expected in ((100, 100), (130, 100), (159, 100), (161, 161)):
+            store.touch(name("one"), stored.entry, now=NOW + seconds)
+            assert store.flush(1.0)
+            assert self.used_at(raw) == pytest.approx(NOW + expected)
+
+    def test_a_clock_set_back_makes_nothing_older(self, store: SQLiteStore, raw: Raw) -> None:
+        """G25: the latest use counts."""
+        stored = put(store, make_item("one", now=NOW), now=NOW)
+        store.touch(name("one"), stored.entry, now=NOW - 86_400)
+        assert store.flush(1.0)
+        assert self.used_at(raw) == pytest.approx(NOW)
+
+    def test_closing_writes_them(self, store: SQLiteStore, raw: Raw) -> None:
+        """What was noted survives."""
+        stored = put(store, make_item("one", now=NOW), now=NOW)
+        store.touch(name("one"), stored.entry, now=NOW + 100)
+        store.close()
+        assert self.used_at(raw) == pytest.approx(NOW + 100)
+
+    def test_a_store_that_only_reads_writes_them_too(
+        self, path: Path, store: SQLiteStore, until: Until, raw: Raw
+    ) -> None:
+        """Hits alone begin the upkeep."""
+        stored = put(store, make_item("one", now=NOW), now=NOW)
+        store.close()
+        reader = SQLiteStore(path)
+        reader.load(name("one"))
+        reader.touch(name("one"), stored.entry, now=NOW + 100)
+        until(lambda: self.used_at(raw) > NOW)
+        reader.close()
+
+    def test_that_they_cannot_be_written_is_said_by_flush(self, opened: Opened, raw: Raw) -> None:
+        """And hurts nobody."""
+        store = opened(busy_timeout=0.1)
+        stored = put(store, make_item("one", now=NOW), now=NOW)
+        other = raw()
+        other.execute("BEGIN IMMEDIATE")
+        store.touch(name("one"), stored.entry, now=NOW + 100)
+        assert not store.flush(1.0)
+
+
+def test_what_is_left_from_before_the_clock_was_set_back_goes(store: SQLiteStore) -> None:
+    """G25: chunks of a dead writer, and a body that was replaced, with times a day ahead."""
+    put(store, stream(store, make_item("one", bytes(CHUNK_SIZE), now=NOW)), now=NOW)
+    stream(store, make_item("two", bytes(CHUNK_SIZE), now=NOW))
+    put(store, make_item("one", b"", now=NOW), now=NOW)
+    while store.sweep(now=time.time() - 86_400):
+        pass
+    assert store.size() == (1, len(make_item("one", b"", now=NOW).sealed))
+
+
+class TestLeases:
+    def test_a_lease_of_a_clock_far_ahead_holds_nobody_up(self, store: SQLiteStore) -> None:
+        """G25: the clock was set back a day; the lease ends when it would have ended at the longest."""
+        ahead = NOW + 86_400
+        store.claim(name("one"), name("one"), b"a", now=ahead, until=ahead + 30)
+        assert store.claim(name("one"), name("one"), b"b", now=NOW, until=NOW + 30) is Lease.GRANTED
+
+    def test_a_clock_a_little_ahead_is_another_host(self, store: SQLiteStore) -> None:
+        """Two hosts' clocks differ."""
+        store.claim(name("one"), name("one"), b"a", now=NOW + 20, until=NOW + 20 + LEASE_SECONDS)
+        assert store.claim(name("one"), name("one"), b"b", now=NOW, until=NOW + 30) is Lease.HELD
+
+    def test_those_that_ended_are_swept(self, store: SQLiteStore, raw: Raw) -> None:
+        """G28: partitions that are never asked for again leave nothing."""
+        for index in range(20):
+            store.claim(name(str(index)), name("one"), b"a", now=NOW, until=NOW + 30)
+        store.drop(name("two"), now=NOW)
+        while store.sweep(now=NOW + 1000, limit=7):
+            pass
+        counts = "SELECT (SELECT count(*) FROM leases), (SELECT count(*) FROM marks)"
+        assert raw().execute(counts).fetchone() == (0, 0)
+
+    def test_the_commit_gives_it_back(self, store: SQLiteStore, raw: Raw) -> None:
+        """One write less for each miss: what it was granted for has come. Others' leases stay."""
+        for text in ("one", "two"):
+            assert store.claim(name(text), name(text), b"a", now=NOW, until=NOW + 50) is Lease.GRANTED
+        put(store, make_item("one", now=NOW), now=NOW)
+        assert store.claim(name("one"), name("one"), b"b", now=NOW, until=NOW + 50) is Lease.GRANTED
+        assert store.claim(name("two"), name("two"), b"b", now=NOW, until=NOW + 50) is Lease.HELD
+        store.release(name("one"), b"b")
+        store.release(name("two"), b"a")
+        assert raw().execute("SELECT count(*) FROM leases WHERE NOT open").fetchone() == (0,)
+
+    def test_what_was_committed_may_be_open_to_all(self, store: SQLiteStore) -> None:
+        """A release that says OPEN says it after a commit too."""
+        store.claim(name("one"), name("one"), b"a", now=NOW, until=NOW + 50)
+        store.release(name("one"), b"a", open_until=NOW + 40)
+        assert store.claim(name("one"), name("one"), b"b", now=NOW, until=NOW + 50) is Lease.OPEN
+
+
+class TestAtOnce:
+    def test_many_small_variants_are_read_at_once(self, store: SQLiteStore) -> None:
+        """More rows than are read blindly."""
+        for index in range(10):
+            put(store, make_item("one", b"x" * 1000, variant=str(index), now=NOW), now=NOW)
+        assert len(store.load_nowait(name("one")) or ()) == 10
+
+    def test_many_large_variants_are_not(self, store: SQLiteStore) -> None:
+        """They would hold up a loop; ``load`` reads them, and the next reads are well."""
+        for index in range(10):
+            put(store, make_item("one", bytes(INLINE_LIMIT), variant=str(index), now=NOW), now=NOW)
+        put(store, make_item("two", resource="two", now=NOW), now=NOW)
+        assert store.load_nowait(name("one")) is None
+        assert len(store.load(name("one"))) == 10
+        assert len(store.load_nowait(name("two")) or ()) == 1
+
+    def test_before_it_is_open_nothing_is_known(self, path: Path, store: SQLiteStore) -> None:
+        """To open a file takes too long for a loop."""
+        put(store, make_item("one", now=NOW), now=NOW)
+        other = SQLiteStore(path)
+        assert other.load_nowait(name("one")) is None
+        other.open(signed=False)
+        assert len(other.load_nowait(name("one")) or ()) == 1
+        other.close()
+
+    def test_a_broken_log_of_readers_does_not_raise(self, path: Path, store: SQLiteStore, raw: Raw) -> None:
+        """What cannot be read at once is None: whoever may wait finds out why."""
+        put(store, make_item("one", now=NOW), now=NOW)
+        raw().execute("DROP TABLE small")
+        assert store.load_nowait(name("one")) is None
+        assert list(store.load(name("one"))) == []
+        assert path.with_name(path.name + ".corrupt-1").exists()
+
+
+class TestTogether:
+    def test_many_writes_are_one_transaction(self, store: SQLiteStore, raw: Raw) -> None:
+        """Others see all or nothing."""
+        other = raw()
+
+        def work() -> int:
+            for text in ("one", "two"):
+                assert store.commit(make_item(text, now=NOW), vary_limit=32, now=NOW)
+            assert store.claim(name("one"), name("one"), b"a", now=NOW, until=NOW + 30) is Lease.GRANTED
+            return int(other.execute("SELECT count(*) FROM records").fetchone()[0])
+
+        assert store.together(work) == 0
+        assert store.size().entries == 2
+
+    def test_one_that_fails_takes_all_back(self, store: SQLiteStore) -> None:
+        """Nothing of it is written, and the store is free."""
+
+        def work() -> None:
+            store.commit(make_item("one", now=NOW), vary_limit=32, now=NOW)
+            store.write(store.begin(), 7, b"a chunk without a beginning")
+
+        with pytest.raises(StoreError):
+            store.together(work)
+        assert store.size() == (0, 0)
+        put(store, make_item("one", now=NOW), now=NOW)
+
+
+class TestFromOutside:
+    def test_a_person_can_read_it(self, store: SQLiteStore, raw: Raw) -> None:
+        """Which responses lie there, by any SQLite tool."""
+        put(store, replace(make_item("one", now=1_700_000_000), stale_at=float("inf")), now=NOW)
+        columns = "method, url, status, size, stored_at, expires_at, tags"
+        assert raw().execute(f"SELECT {columns} FROM responses").fetchall() == [
+            ("GET", "http://example.org/one", 200, 4, "2023-11-14 22:13:20", "9999-12-31 23:59:59", '["tag","one"]')
+        ]
+
+    def test_sqlite_utils_knows_its_migrations(self, store: SQLiteStore, path: Path) -> None:
+        """The schema is made by sqlite-utils' Migrations, so that its tools see which were applied."""
+        from sqlite_utils import Database
+
+        db = Database(path)
+        assert [row["name"] for row in db["_sqlite_migrations"].rows] == ["1"]
+        db.close()
+
+    def test_opening_an_up_to_date_file_does_not_import_it(
+        self, path: Path, store: SQLiteStore, script: Callable[..., subprocess.Popen[str]]
+    ) -> None:
+        """It takes longer to import than everything else."""
+        process = script('SQLiteStore(path).open(signed=False); say("sqlite_utils" in sys.modules)', path)
+        assert json.loads(process.communicate()[0]) is False
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE records SET url = 'x', status = 999, method = 'POST', tags = '[', size = -1, weight = 7",
+            "UPDATE records SET url = x'ff', tags = x'00', status = 'many', stale_at = 'never'",
+            "UPDATE records SET partition_64 = 0",
+            "UPDATE records SET small_id = 77, body = NULL",
+            "UPDATE records SET body_id = 77, body = NULL",
+            "UPDATE records SET entry = 'text', variant = 3.5",
+            "UPDATE records SET rev = 'x'",
+            "UPDATE meta SET entries = -5, bytes = 'many'",
+            "UPDATE meta SET store_id = 'x', salt = 5, signed = 'yes'",
+            "DELETE FROM small",
+        ],
+    )
+    def test_nothing_outside_the_sealed_head_can_hurt(self, store: SQLiteStore, raw: Raw, statement: str) -> None:
+        """G3: whoever writes into the plain columns makes a miss, or makes it look odd."""
+        put(store, make_item("one", now=NOW), now=NOW)
+        put(store, make_item("two", bytes(5000), resource="two", now=NOW), now=NOW)
+        raw().execute(statement)
+        try:
+            store.open(signed=False)
+            for text in ("one", "two"):
+                for stored in store.load(name(text)):
+                    store.touch(name(text), stored.entry, now=NOW + 100)
+            listed = list(store.listed())
+            store.remove(listed)
+            store.flush(1.0)
+            store.sweep(now=NOW)
+            store.commit(make_item("three", resource="three", now=NOW), vary_limit=32, now=NOW)
+        except StoreError:
+            return
+
+    def test_it_comes_back_from_a_pickle(self, path: Path) -> None:
+        """dropin.md §8: on the same file, with its settings and its secret."""
+        store = SQLiteStore(path, max_bytes=10**6, max_entries=77, secret_key=KEY, busy_timeout=0.5)
+        put(store, make_item("one", now=NOW), now=NOW)
+        again: SQLiteStore = pickle.loads(pickle.dumps(store))
+        assert (again.location, again.max_bytes, again.max_entries, again.busy_timeout) == (str(path), 10**6, 77, 0.5)
+        assert again.sealer == store.sealer == make_sealer(KEY)
+        assert again.load(name("one")) == store.load(name("one"))
+        for each in (store, again):
+            each.close()
+        assert pickle.loads(pickle.dumps(SQLiteStore(path))).sealer is None

@@ -1,0 +1,429 @@
+"""FileStore: the contract, what lies in its folder, and its housekeeping."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.records import CHUNK_SIZE, Item
+from sansio_cache_adapters.stores import files_sweep, housekeeping
+from sansio_cache_adapters.stores.base import (
+    DEFAULT_MAX_BYTES,
+    KEEP_REPLACED,
+    LEASE_SECONDS,
+    MARK_SECONDS,
+    AsyncStore,
+    Lease,
+)
+from sansio_cache_adapters.stores.files import FileStore
+from sansio_cache_adapters.stores.threaded import Threaded
+from sansio_cache_adapters.testing import AsyncStoreContract, StoreContract, make_item, name, put, stream
+
+DAY = 86_400.0
+
+
+class TestFileStore(StoreContract):
+    def make_store(
+        self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
+    ) -> FileStore:
+        return FileStore(tmp_path / "cache", max_bytes=max_bytes, max_entries=max_entries)
+
+
+class TestThreadedFiles(AsyncStoreContract):
+    queues = True
+
+    def make_async_store(
+        self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
+    ) -> AsyncStore:
+        return Threaded(FileStore(tmp_path / "cache", max_bytes=max_bytes, max_entries=max_entries))
+
+
+@pytest.fixture
+def now() -> float:
+    return time.time()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[FileStore]:
+    made = FileStore(path)
+    made.open(signed=False)
+    yield made
+    made.close()
+
+
+def large(index: int, now: float, *, resource: str = "resource") -> Item:
+    return make_item(f"{index}", bytes([index]) * (CHUNK_SIZE + 1), now=now, resource=resource)
+
+
+def in_folder(path: Path, pattern: str) -> list[Path]:
+    return [each for each in path.glob(pattern) if not each.is_dir() or each.is_symlink()]
+
+
+def sweep_all(store: FileStore, now: float) -> int:
+    swept = 0
+    while batch := store.sweep(now=now):
+        swept += batch
+    return swept
+
+
+# What lies there
+
+
+def test_nobody_else_can_read_it(path: Path, now: float) -> None:
+    """G26: files 0600, directories 0700, temporary ones too, whatever the umask."""
+    before = os.umask(0)
+    try:
+        store = FileStore(path / "below")
+        store.open(signed=True)
+        put(store, make_item("one", now=now), now=now)
+        put(store, stream(store, large(2, now)), now=now)
+        stream(store, large(3, now))
+        store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
+        store.drop(name("other"), now=now)
+        assert store.sweep(now=now) == 0
+    finally:
+        os.umask(before)
+    modes = {
+        (each.is_dir(), stat.S_IMODE(each.stat().st_mode))
+        for each in (path / "below").rglob("*")
+        if not each.is_symlink()
+    }
+    assert modes == {(True, 0o700), (False, 0o600)}
+    assert stat.S_IMODE((path / "below").stat().st_mode) == 0o700
+    store.close()
+
+
+def test_a_small_record_is_one_file(store: FileStore, path: Path, now: float) -> None:
+    """Head and body lie in one file, under the resource's folder; a link leads there from the partition."""
+    put(store, make_item("one", b"the body", now=now), now=now)
+    [file] = in_folder(path, "resources/*/*/*")
+    assert (file.parent.name, file.name) == (name("resource").hex(), name("one").hex())
+    assert b"the body" in file.read_bytes()
+    [link] = in_folder(path, "partitions/*/*")
+    assert link.resolve() == file
+    assert in_folder(path, "bodies/*/*") == in_folder(path, "pending/*") == []
+
+
+def test_a_large_body_is_one_file_and_never_changed(store: FileStore, path: Path, now: float) -> None:
+    """Freshening a record does not touch its body."""
+    item = stream(store, large(1, now))
+    assert len(in_folder(path, "pending/*")) == 1
+    stored = put(store, item, now=now)
+    assert in_folder(path, "pending/*") == []
+    [body] = in_folder(path, "bodies/*/*")
+    before = body.stat()
+    assert store.freshen(make_item("1", now=now + 1), rev=stored.rev)
+    after = body.stat()
+    assert (before.st_ino, before.st_mtime_ns, before.st_size) == (after.st_ino, after.st_mtime_ns, after.st_size)
+
+
+def test_a_hit_writes_nothing(store: FileStore, path: Path, now: float) -> None:
+    """Recency is written later, in a batch."""
+    stored = put(store, make_item("one", now=now), now=now)
+    before = {each: each.stat().st_mtime_ns for each in path.rglob("*")}
+    for index in range(100):
+        assert list(store.load(name("one"))) == [stored]
+        store.touch(name("one"), stored.entry, now=now + index)
+    assert {each: each.stat().st_mtime_ns for each in path.rglob("*")} == before
+
+
+def test_it_is_marked_as_a_cache(store: FileStore, path: Path) -> None:
+    """https://bford.info/cachedir/: backups may leave it out."""
+    assert (path / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+
+
+# Readers
+
+
+def test_a_body_can_be_read_while_it_is_replaced(store: FileStore, now: float) -> None:
+    """A reader between two chunks goes on, whoever replaces, drops or evicts."""
+    stored = put(store, stream(store, large(1, now)), now=now)
+    assert store.chunk(stored.entry, 0) == b"\1" * CHUNK_SIZE
+    put(store, stream(store, make_item("1", b"new" * CHUNK_SIZE, now=now)), now=now)
+    sweep_all(store, now + KEEP_REPLACED - 1)
+    assert store.chunk(stored.entry, 1) == b"\1"
+
+
+def test_replaced_bodies_are_bounded(path: Path, now: float) -> None:
+    """They take a quarter of the bound at most, however fast they are replaced."""
+    store = FileStore(path, max_bytes=12 * CHUNK_SIZE)
+    store.open(signed=False)
+    for index in range(20):
+        put(store, stream(store, make_item("one", bytes([index]) * CHUNK_SIZE, now=now)), now=now)
+    assert len(in_folder(path, "bodies/*/*")) <= 4
+    store.close()
+
+
+def test_a_pending_body_is_bounded(path: Path) -> None:
+    """A body that is larger than the store is refused while it comes in."""
+    store = FileStore(path, max_bytes=3 * CHUNK_SIZE)
+    store.open(signed=False)
+    entry = store.begin()
+    for index in range(3):
+        store.write(entry, index, b"x" * CHUNK_SIZE)
+    with pytest.raises(StoreError):
+        store.write(entry, 3, b"x" * CHUNK_SIZE)
+    store.close()
+
+
+def test_chunks_come_in_order(store: FileStore) -> None:
+    """A chunk whose predecessor is missing is refused."""
+    entry = store.begin()
+    with pytest.raises(StoreError):
+        store.write(entry, 1, b"x")
+    store.write(entry, 0, b"x" * CHUNK_SIZE)
+    with pytest.raises(StoreError):
+        store.write(entry, 2, b"x")
+    with pytest.raises(StoreError):
+        store.write(entry, 0, b"x")
+
+
+# Sweeps
+
+
+def test_what_the_dead_left_behind_is_swept(store: FileStore, path: Path, now: float) -> None:
+    """Temporary files, pending bodies, bodies without a head, links to nothing, empty folders, half-done drops."""
+    put(store, make_item("kept", now=now), now=now)
+    put(store, stream(store, large(1, now, resource="kept")), now=now)
+    put(store, stream(store, large(2, now, resource="lost")), now=now)
+    stream(store, large(3, now))
+    (path / "pending" / f"{'0' * 32}.new").write_bytes(b"half a head")
+    (path / "pending" / f"{'0' * 32}.gone").mkdir()
+    (path / "pending" / f"{'0' * 32}.gone" / name("x").hex()).write_bytes(b"a head")
+    head = path / "resources" / name("lost").hex()[:2] / name("lost").hex() / name("2").hex()
+    head.unlink()
+    sweep_all(store, now + 30)
+    assert len(in_folder(path, "bodies/*/*")) == 2
+    assert len(in_folder(path, "pending/*")) == 2
+    assert sweep_all(store, time.time() + 61) == 4
+    assert len(in_folder(path, "bodies/*/*")) == 1
+    assert list(path.glob("pending/*")) == []
+    assert len(in_folder(path, "partitions/*/*")) == len(in_folder(path, "resources/*/*/*")) == 2
+    assert {each.name for each in path.glob("resources/*/*")} == {name("kept").hex(), name("resource").hex()}
+    assert len(store.load(name("1"))) == len(store.load(name("kept"))) == 1
+
+
+def test_leases_and_marks_are_swept(store: FileStore, path: Path, now: float) -> None:
+    """When they count for nothing any more, and not before."""
+    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 30)
+    store.drop(name("resource"), now=now)
+    sweep_all(store, now + 29)
+    assert len(in_folder(path, "leases/*/*")) == len(in_folder(path, "marks/*/*")) == 1
+    sweep_all(store, now + 31)
+    assert in_folder(path, "leases/*/*") == []
+    sweep_all(store, now + MARK_SECONDS + 1)
+    assert in_folder(path, "marks/*/*") == []
+
+
+def test_eviction_spares_what_was_used_meanwhile(path: Path, now: float) -> None:
+    """Small batches: what is touched between two of them stays."""
+    store = FileStore(path, max_entries=5)
+    store.open(signed=False)
+    entries = [put(store, make_item(f"{index}", now=now), now=now + index).entry for index in range(10)]
+    assert store.sweep(now=now + 20, limit=1) == 1
+    store.touch(name("1"), entries[1], now=now + 30)
+    assert store.flush(5.0)
+    sweep_all(store, now + 40)
+    assert [len(store.load(name(f"{index}"))) for index in range(10)] == [0, 1, 0, 0, 0, 0, 1, 1, 1, 1]
+    store.close()
+
+
+def test_a_store_that_grows_is_swept_by_itself(path: Path, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody need call ``sweep``: the housekeeper does, off the hot path."""
+    monkeypatch.setattr(housekeeping, "_PAUSE", 0.01)
+    store = FileStore(path, max_bytes=100_000)
+    store.open(signed=False)
+    for index in range(20):
+        put(store, make_item(f"{index}", b"x" * 20_000, now=now), now=now + index)
+    end = time.monotonic() + 20
+    while store.size().bytes > 100_000:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert len(store.load(name("19"))) == 1
+    store.close()
+
+
+def test_short_scripts_keep_the_bound_too(path: Path, now: float) -> None:
+    """At close, and at exit where nobody closes, a store is swept that no process has swept for a minute."""
+    script = (
+        "import sys, time\n"
+        "from sansio_cache_adapters.stores.files import FileStore\n"
+        "from sansio_cache_adapters.testing import make_item\n"
+        f"store = FileStore({str(path)!r}, max_bytes=100_000)\n"
+        "store.open(signed=False)\n"
+        "now = float(sys.argv[1])\n"
+        "for index in range(20):\n"
+        "    item = make_item(f'{index}', b'x' * 20_000, now=now)\n"
+        "    assert store.commit(item, vary_limit=32, now=now + index)\n"
+    )
+    for end in ("store.close()\n", ""):
+        subprocess.run([sys.executable, "-c", script + end, str(now)], check=True)
+        now += 100
+        store = FileStore(path, max_bytes=100_000)
+        assert store.size().bytes <= 100_000
+        store.close()
+
+
+def test_several_processes_do_not_sweep_at_once(store: FileStore, path: Path, now: float) -> None:
+    """Who has swept says so, by the time of a file; a clock set back does not stop the sweeps."""
+    sweeper = files_sweep.Sweeper(DEFAULT_MAX_BYTES, float("inf"))
+    put(store, make_item("one", now=now, lifetime=10), now=now)
+    root = store._reopened()
+    sweeper.tend(root, now)
+    assert (path / "swept").stat().st_mtime == pytest.approx(now)
+    files_sweep.Sweeper(DEFAULT_MAX_BYTES, float("inf")).tend(root, now + 20)
+    assert store.size().entries == 1
+    sweeper.tend(root, now + 61)
+    assert store.size().entries == 0
+    sweeper.tend(root, now - DAY)
+    assert (path / "swept").stat().st_mtime == pytest.approx(now - DAY)
+
+
+# Recency
+
+
+def test_recency_outlives_close(path: Path, now: float) -> None:
+    """What was touched is written at close, and at exit."""
+    store = FileStore(path, max_entries=2)
+    store.open(signed=False)
+    entries = [put(store, make_item(f"{index}", now=now), now=now + index).entry for index in range(2)]
+    store.touch(name("0"), entries[0], now=now + 9)
+    store.close()
+    other = FileStore(path, max_entries=2)
+    put(other, make_item("2", now=now), now=now + 10)
+    sweep_all(other, now + 11)
+    assert [len(other.load(name(f"{index}"))) for index in range(3)] == [1, 0, 1]
+    other.close()
+
+
+def test_touching_what_is_gone_is_nothing(store: FileStore, now: float) -> None:
+    """Neither a partition nor an entry need be there; an older time changes nothing."""
+    stored = put(store, make_item("one", now=now), now=now)
+    store.touch(name("none"), stored.entry, now=now)
+    store.touch(name("one"), b"\0" * 16, now=now + 9)
+    store.touch(name("one"), stored.entry, now=now - 9)
+    assert store.flush(5.0)
+    assert list(store.load(name("one"))) == [stored]
+
+
+# Time
+
+
+def test_a_clock_set_back_locks_nobody_out(store: FileStore, now: float) -> None:
+    """G25: leases and marks from a day ahead count for nothing."""
+    store.claim(name("one"), name("resource"), b"ahead", now=now + DAY, until=now + DAY + 30)
+    assert store.claim(name("one"), name("resource"), b"token", now=now, until=now + 30) is Lease.GRANTED
+    store.release(name("one"), b"token", open_until=now + DAY)
+    assert store.flush(5.0)
+    assert store.claim(name("one"), name("resource"), b"other", now=now, until=now + 30) is Lease.GRANTED
+    store.drop(name("resource"), now=now + DAY)
+    put(store, make_item("one", now=now), now=now)
+    store.drop(name("resource"), now=now)
+    assert not store.commit(make_item("one", now=now - 1), vary_limit=32, now=now)
+
+
+def test_clocks_of_two_hosts_may_differ_a_little(store: FileStore, now: float) -> None:
+    """Half a minute between two writers: leases and marks hold."""
+    store.claim(name("one"), name("resource"), b"ahead", now=now + 30, until=now + 30 + LEASE_SECONDS)
+    assert store.claim(name("one"), name("resource"), b"token", now=now, until=now + 30) is Lease.HELD
+    store.drop(name("resource"), now=now + 30)
+    store.drop(name("resource"), now=now)
+    assert not store.commit(make_item("one", now=now + 29), vary_limit=32, now=now + 31)
+    assert store.commit(make_item("one", now=now + 31), vary_limit=32, now=now + 31)
+
+
+# Forks, pickles, settings
+
+
+def test_a_child_of_a_fork(store: FileStore, now: float) -> None:
+    """G24: both go on."""
+    put(store, make_item("parent", now=now), now=now)
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=_in_a_child, args=(store, f"child {index}")) for index in range(3)]
+    for child in children:
+        child.start()
+    for index in range(30):
+        put(store, make_item(f"{index}", now=now), now=now)
+    for child in children:
+        child.join(20)
+        assert child.exitcode == 0
+    assert store.size().entries == 34
+
+
+def _in_a_child(store: FileStore, text: str) -> None:
+    now = time.time()
+    stored = put(store, make_item(text, now=now), now=now)
+    store.touch(name(text), stored.entry, now=now)
+    store.claim(name(text), name(text), b"token", now=now, until=now + 9)
+    store.release(name(text), b"token")
+    assert store.flush(5.0)
+    assert store.claim(name(text), name(text), b"other", now=now, until=now + 9) is Lease.GRANTED
+    store.close()
+
+
+def test_a_pickled_store_comes_back_on_the_same_place(path: Path, now: float) -> None:
+    """With its bounds and its secret."""
+    store = FileStore(path, max_bytes=10**6, max_entries=9, secret_key=["k" * 32, "l" * 32])
+    stored = put(store, make_item("one", now=now), now=now)
+    again: FileStore = pickle.loads(pickle.dumps(store))
+    assert list(again.load(name("one"))) == [stored]
+    assert (again.max_bytes, again.max_entries, again.sealer) == (10**6, 9, store.sealer)
+    assert again.location == store.location == str(path)
+    store.close()
+    again.close()
+
+
+def test_a_store_nobody_holds_ends_its_thread(path: Path, now: float) -> None:
+    """Forgetting to close it keeps nothing alive."""
+    store = FileStore(path)
+    store.touch(name("one"), b"x" * 16, now=now)
+    housekeeper = store._housekeeper
+    assert housekeeper.is_running
+    del store
+    end = time.monotonic() + 10
+    while housekeeper.is_running:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FileStore(""),
+        lambda: FileStore(None),  # type: ignore[arg-type]
+        lambda: FileStore(b"bytes"),  # type: ignore[arg-type]
+        lambda: FileStore(3),  # type: ignore[arg-type]
+        lambda: FileStore("with\0nul"),
+        lambda: FileStore("x", max_bytes=0),
+        lambda: FileStore("x", max_bytes=1.5),  # type: ignore[arg-type]
+        lambda: FileStore("x", max_entries=0),
+        lambda: FileStore("x", secret_key=None),  # type: ignore[arg-type]
+        lambda: FileStore("x", secret_key=""),
+    ],
+)
+def test_a_wrong_setting_is_an_error_at_once(make: Callable[[], FileStore]) -> None:
+    with pytest.raises(SettingError):
+        make()
+
+
+def test_the_home_folder_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = FileStore("~/cache")
+    store.open(signed=False)
+    assert (tmp_path / "cache" / "meta").exists()
+    store.close()

@@ -1,0 +1,509 @@
+"""FileStore when its folder is somebody else's, deleted, replaced, read-only, full, locked, or holds garbage.
+
+Trouble is a StoreError within about a second; garbage is a miss; once it has healed the store works again (G20).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
+from sansio_cache.records import CHUNK_SIZE
+from sansio_cache_adapters.stores.base import Lease
+from sansio_cache_adapters.stores.files import FileStore
+from sansio_cache_adapters.testing import make_item, name, put, stream
+
+
+@pytest.fixture
+def now() -> float:
+    return time.time()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[FileStore]:
+    made = FileStore(path)
+    made.open(signed=False)
+    yield made
+    made.close()
+
+
+def works(store: FileStore) -> None:
+    store.open(signed=False)
+    now = time.time()
+    put(store, make_item("works", b"body", resource="works", now=now), now=now)
+    big = put(store, stream(store, make_item("large", b"x" * 70_000, resource="works", now=now)), now=now)
+    assert store.chunk(big.entry, 0) == b"x" * 70_000
+    assert store.claim(name("works"), name("works"), b"token", now=now, until=now + 9) is Lease.GRANTED
+    assert store.drop(name("works"), now=now) == 2
+
+
+def picture(path: Path) -> dict[str, tuple[int, bytes]]:
+    """All that is in a folder, to see whether anything was touched."""
+    files = [each for each in path.rglob("*") if not each.is_symlink() and each.is_file()]
+    return {str(each): (each.stat().st_mtime_ns, each.read_bytes()) for each in files}
+
+
+# Somebody else's
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"thesis.docx": b"years of work"},
+        {"CACHEDIR.TAG": b"Signature: 8a477f597d28d172789f06886806bc55\n# another program's\n"},
+        {"CACHEDIR.TAG": b"Signature: 8a477f597d28d172789f06886806bc55\n", "resources": b""},
+        {"meta": b'{"store_id": "00000000000000000000000000000000", "salt": "' + b"00" * 32 + b'"}'},
+        {"meta": b""},
+    ],
+    ids=["a document", "another cache", "a tag and more", "a meta record without a tag", "an empty meta record"],
+)
+def test_a_folder_of_somebody_else_is_left_alone(path: Path, files: dict[str, bytes]) -> None:
+    path.mkdir()
+    for each, content in files.items():
+        (path / each).write_bytes(content)
+    before = picture(path)
+    store = FileStore(path)
+    for call in (
+        lambda: store.open(signed=True),
+        lambda: store.load(name("one")),
+        lambda: store.commit(make_item("one", now=0.0), vary_limit=32, now=0.0),
+        store.clear,
+        lambda: store.sweep(now=0.0),
+    ):
+        with pytest.raises(ForeignStore, match="left as it is"):
+            call()
+    store.close()
+    assert picture(path) == before
+    assert {each.name for each in path.iterdir()} == set(files)
+
+
+def test_a_file_in_its_place_is_left_alone(path: Path) -> None:
+    path.write_bytes(b"years of work")
+    store = FileStore(path)
+    with pytest.raises(ForeignStore, match=str(path)):
+        store.open(signed=False)
+    assert path.read_bytes() == b"years of work"
+    path.unlink()
+    works(store)
+    store.close()
+
+
+def test_below_a_file_there_is_no_folder(path: Path) -> None:
+    path.write_bytes(b"years of work")
+    with pytest.raises(StoreError):
+        FileStore(path / "below").open(signed=False)
+    assert path.read_bytes() == b"years of work"
+
+
+@pytest.mark.parametrize("tag", [None, b"", b"Signature: 8a477f59"], ids=["empty", "tag begun", "tag half written"])
+def test_a_folder_whose_beginner_died_is_begun(path: Path, tag: bytes | None) -> None:
+    path.mkdir()
+    if tag is not None:
+        (path / "CACHEDIR.TAG").write_bytes(tag)
+    store = FileStore(path)
+    works(store)
+    store.close()
+
+
+def test_all_beginners_get_one_meta_record(path: Path) -> None:
+    """First writer wins, whoever begins at the same moment."""
+    script = (
+        "import sys\nfrom sansio_cache_adapters.stores.files import FileStore\n"
+        f"print(FileStore({str(path)!r}).open(signed=False))\n"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) for _ in range(6)]
+    assert len({process.communicate(timeout=30)[0] for process in processes}) == 1
+    assert list(path.glob("meta*")) == [path / "meta"]
+
+
+# Deleted and replaced
+
+
+def test_a_folder_deleted_while_in_use(store: FileStore, path: Path, now: float) -> None:
+    """What was there is a miss; the next record begins the folder anew, with the same id."""
+    meta = store.open(signed=False)
+    old = put(store, stream(store, make_item("1", b"x" * 70_000, now=now)), now=now)
+    pending = stream(store, make_item("2", b"x" * 70_000, now=now))
+    shutil.rmtree(path)
+    assert list(store.load(name("1"))) == []
+    with pytest.raises(StoreError):
+        store.chunk(old.entry, 0)
+    assert not store.commit(pending, vary_limit=32, now=now)
+    assert store.size() == (0, 0)
+    works(store)
+    assert store.open(signed=False) == meta
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_every_verb_survives_a_deleted_folder(store: FileStore, path: Path, now: float) -> None:
+    stored = put(store, make_item("one", now=now), now=now)
+    [listed] = store.listed()
+    calls: list[Callable[[], object]] = [
+        lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now),
+        lambda: store.freshen(make_item("one", now=now), rev=stored.rev),
+        lambda: store.reseal(listed, b"sealed"),
+        lambda: store.discard(name("one"), name("variant"), rev=stored.rev),
+        lambda: store.remove([listed]),
+        lambda: store.drop(name("other"), now=now),
+        lambda: store.claim(name("one"), name("one"), b"token", now=now, until=now + 9),
+        lambda: stream(store, make_item("one", b"x" * 70_000, now=now)),
+        lambda: list(store.listed()),
+        lambda: store.sweep(now=now),
+        store.size,
+        store.clear,
+        store.unsign,
+        lambda: store.flush(5.0),
+    ]
+    for call in calls:
+        shutil.rmtree(path)
+        call()
+        works(store)
+
+
+def test_a_folder_replaced_by_another_store(store: FileStore, path: Path, now: float) -> None:
+    """Records of the old id would be worth nothing there: they are refused, until the store is opened again."""
+    meta = store.open(signed=False)
+    shutil.rmtree(path)
+    other = FileStore(path)
+    assert other.open(signed=False) != meta
+    with pytest.raises(StoreError, match="taken the place"):
+        store.commit(make_item("one", now=now), vary_limit=32, now=now)
+    assert store.open(signed=False) == other.open(signed=False)
+    works(store)
+    other.close()
+
+
+def test_a_folder_replaced_by_somebody_elses(store: FileStore, path: Path, now: float) -> None:
+    """Nothing is written into it."""
+    shutil.rmtree(path)
+    path.mkdir()
+    (path / "thesis.docx").write_bytes(b"years of work")
+    with pytest.raises(ForeignStore):
+        store.commit(make_item("one", now=now), vary_limit=32, now=now)
+    assert [each.name for each in path.iterdir()] == ["thesis.docx"]
+
+
+# Garbage
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"store_id": 1}', b"\xff" * 50, b'{"store_id": "00", "salt": ""}']
+)
+def test_a_broken_meta_record_is_set_aside(store: FileStore, path: Path, now: float, content: bytes) -> None:
+    """The folder is ours by its tag, so that it is begun anew; what is in it is of another id."""
+    put(store, make_item("one", now=now), now=now)
+    before = store.open(signed=False)
+    store.close()
+    (path / "meta").write_bytes(content)
+    other = FileStore(path)
+    assert other.open(signed=False) != before
+    [aside] = path.glob("meta.broken-*")
+    assert aside.read_bytes() == content
+    works(other)
+    other.close()
+
+
+def _truncated(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def _emptied(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def _overwritten(file: Path) -> None:
+    file.write_bytes(b"garbage" * 100)
+
+
+def _a_header_and_nothing(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:8])
+
+
+def _a_header_and_garbage(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:8] + b"\xff" * 500)
+
+
+def _a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def _a_link_to_itself(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file)
+
+
+def _endless(file: Path) -> None:
+    os.truncate(file, 10 * 1024**3)
+
+
+BREAKING = [
+    *(_truncated, _emptied, _overwritten, _a_header_and_nothing, _a_header_and_garbage),
+    *(_a_folder, _a_pipe, _a_link_to_itself, _endless),
+]
+
+
+@pytest.mark.parametrize("break_it", BREAKING)
+def test_a_broken_head_is_a_miss(store: FileStore, path: Path, now: float, break_it: Callable[[Path], None]) -> None:
+    """Whatever lies in the place of our file: no error, no waiting, no endless reading."""
+    put(store, make_item("one", now=now), now=now)
+    put(store, make_item("two", now=now), now=now)
+    [file] = path.glob(f"resources/*/*/{name('one').hex()}")
+    break_it(file)
+    assert list(store.load(name("one"))) == []
+    assert not store.load_nowait(name("one"))
+    assert [each.partition for each in store.listed()] == [name("two")]
+    assert store.size().entries == 1
+    if break_it is _a_folder:
+        with pytest.raises(StoreError):
+            store.commit(make_item("one", now=now), vary_limit=32, now=now)
+    else:
+        put(store, make_item("one", now=now), now=now)
+        break_it(file)
+    assert store.sweep(now=now) == 1
+    assert store.sweep(now=now) == 0
+    put(store, make_item("one", now=now), now=now)
+    assert len(store.load(name("two"))) == 1
+
+
+@pytest.mark.parametrize("at", range(0, 240, 7))
+def test_a_flipped_bit_is_at_worst_a_miss(store: FileStore, path: Path, now: float, at: int) -> None:
+    """G3: nothing outside the sealed head makes the store raise, or give a head that it did not get."""
+    item = make_item("one", now=now)
+    put(store, item, now=now)
+    [file] = path.glob("resources/*/*/*")
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+    for stored in store.load(name("one")):
+        assert stored.sealed in item.sealed or len(stored.sealed) == len(item.sealed)
+    list(store.listed())
+    store.sweep(now=now)
+    assert store.commit(item, vary_limit=32, now=now)
+    assert item.sealed in {stored.sealed for stored in store.load(name("one"))}
+
+
+@pytest.mark.parametrize("break_it", [each for each in BREAKING if each is not _a_header_and_nothing])
+def test_a_broken_body_is_an_error_and_is_swept(
+    store: FileStore, path: Path, now: float, break_it: Callable[[Path], None]
+) -> None:
+    """Its reader is told; what no head can name goes with the sweeps."""
+    stored = put(store, stream(store, make_item("one", b"x" * (CHUNK_SIZE + 1), now=now)), now=now)
+    [file] = path.glob("bodies/*/*")
+    break_it(file)
+    with pytest.raises(StoreError):
+        store.hashes(stored.entry)
+    with pytest.raises(StoreError):
+        store.chunk(stored.entry, 0)
+    works(store)
+    if not file.is_dir() and not file.is_symlink():
+        os.utime(file, (now - 100, now - 100))
+        store.sweep(now=now)
+        assert not file.exists()
+
+
+def test_a_bent_link_is_a_miss_and_mended(store: FileStore, path: Path, now: float) -> None:
+    """A link that leads elsewhere shows at worst what the core refuses; the next commit puts it right."""
+    for text in ("one", "two"):
+        put(store, make_item(text, now=now), now=now)
+    [link] = path.glob(f"partitions/*/{name('one').hex()}")
+    for target in ("/etc/passwd", "nowhere", f"../{name('two').hex()[:2]}/{name('two').hex()}", "."):
+        link.unlink()
+        link.symlink_to(target)
+        assert all(b"two" in each.sealed for each in store.load(name("one")))
+        assert not store.discard(name("one"), name("variant"), rev=1)
+        store.touch(name("one"), b"x" * 16, now=now)
+        store.flush(5.0)
+        stored = put(store, make_item("one", now=now), now=now)
+        assert list(store.load(name("one"))) == [stored]
+
+
+def test_garbage_among_leases_and_marks_counts_for_nothing(store: FileStore, path: Path, now: float) -> None:
+    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
+    store.drop(name("resource"), now=now)
+    for file in [*path.glob("leases/*/*"), *path.glob("marks/*/*")]:
+        file.write_bytes(b"garbage")
+    assert store.claim(name("one"), name("resource"), b"other", now=now, until=now + 9) is Lease.GRANTED
+    put(store, make_item("one", now=now - 1), now=now)
+    for file in path.glob("*/*/*"):
+        if not file.is_dir():
+            (file.parent / "strange").write_bytes(b"garbage")
+    list(store.listed())
+    store.sweep(now=now + 1000)
+    works(store)
+
+
+# Locks
+
+
+def test_somebodys_lock_is_waited_for_briefly(store: FileStore, path: Path, now: float) -> None:
+    """Reading needs no lock; writing gives up in time, and works when the lock is gone."""
+    put(store, make_item("one", now=now), now=now)
+    [folder] = path.glob("resources/*")
+    fd = os.open(folder, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    began = time.monotonic()
+    with pytest.raises(StoreBusy):
+        store.commit(make_item("one", now=now), vary_limit=32, now=now)
+    assert time.monotonic() - began < 2
+    assert len(store.load(name("one"))) == 1
+    os.close(fd)
+    works(store)
+    put(store, make_item("one", now=now), now=now)
+
+
+# Read-only and full
+
+
+def refused(call: Callable[[], object]) -> None:
+    began = time.monotonic()
+    with pytest.raises(StoreError):
+        call()
+    assert time.monotonic() - began < 2
+
+
+def _without_rights(path: str) -> None:
+    if os.geteuid() == 0:
+        os.setegid(65_534)
+        os.seteuid(65_534)
+    store, now = FileStore(path), time.time()
+    assert not store.open(signed=False).signed
+    assert [each.body for each in store.load(name("one"))] == [b"body"]
+    refused(lambda: store.open(signed=True))
+    refused(lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now))
+    refused(lambda: store.commit(make_item("two", resource="two", now=now), vary_limit=32, now=now))
+    refused(lambda: stream(store, make_item("two", b"x" * 70_000, now=now)))
+    refused(lambda: store.drop(name("resource"), now=now))
+    refused(lambda: store.claim(name("one"), name("one"), b"token", now=now, until=now + 9))
+    refused(lambda: FileStore(f"{path}/below").open(signed=False))
+    store.touch(name("one"), b"x" * 16, now=now)
+    store.abort(store.begin())
+    store.release(name("one"), b"token")
+    store.close()
+
+
+def _set_modes(path: Path, folder: int, file: int) -> None:
+    for each in [path, *path.rglob("*")]:
+        if not each.is_symlink():
+            each.chmod(folder if each.is_dir() else file)
+
+
+def test_a_read_only_folder(now: float) -> None:
+    """It serves what it has and takes nothing; in a process without the right to write, whoever runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="sc-", dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "cache"
+        store = FileStore(path)
+        store.open(signed=False)
+        put(store, make_item("one", now=now), now=now)
+        store.close()
+        _set_modes(path, 0o555, 0o444)
+        child = multiprocessing.get_context("fork").Process(target=_without_rights, args=(str(path),))
+        child.start()
+        child.join(20)
+        _set_modes(path, 0o700, 0o600)
+        assert child.exitcode == 0
+        works(store)
+        store.close()
+
+
+LIMITED = """
+import os, sys, time
+from sansio_cache.errors import StoreError
+from sansio_cache_adapters.stores.files import FileStore
+from sansio_cache_adapters.testing import make_item, name, put, stream
+
+def refused(call):
+    began = time.monotonic()
+    try:
+        call()
+    except StoreError as error:
+        assert time.monotonic() - began < 2
+        return
+    raise SystemExit("nothing was refused")
+
+store = FileStore(sys.argv[1])
+now = time.time()
+"""
+
+FULL = (
+    LIMITED
+    + """
+import resource, signal
+store.open(signed=False)
+put(store, make_item("one", now=now), now=now)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+refused(lambda: store.commit(make_item("one", b"x" * 5_000, now=now), vary_limit=32, now=now))
+refused(lambda: store.commit(make_item("two", b"x" * 70_000, now=now), vary_limit=32, now=now))
+refused(lambda: stream(store, make_item("two", b"x" * 70_000, now=now)))
+assert [each.body for each in store.load(name("one"))] == [b"body"]
+assert os.listdir(sys.argv[1] + "/pending") == []
+resource.setrlimit(resource.RLIMIT_FSIZE, before)
+put(store, make_item("one", b"x" * 5_000, now=now), now=now)
+put(store, stream(store, make_item("two", b"x" * 70_000, now=now)), now=now)
+store.close()
+"""
+)
+
+
+def test_no_room_for_another_byte(path: Path) -> None:
+    """A write that breaks off leaves nothing behind, and what was there stays."""
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+TMPFS = (
+    LIMITED
+    + """
+store.open(signed=False)
+put(store, make_item("one", now=now), now=now)
+junk = os.open(sys.argv[1] + ".junk", os.O_WRONLY | os.O_CREAT)
+try:
+    while True:
+        os.write(junk, b"x" * 4096)
+except OSError:
+    os.close(junk)
+refused(lambda: store.commit(make_item("one", b"x" * 50_000, now=now), vary_limit=32, now=now))
+refused(lambda: stream(store, make_item("two", b"x" * 70_000, now=now)))
+assert [each.body for each in store.load(name("one"))] == [b"body"]
+os.unlink(sys.argv[1] + ".junk")
+put(store, make_item("one", b"x" * 50_000, now=now), now=now)
+put(store, stream(store, make_item("two", b"x" * 70_000, now=now)), now=now)
+store.close()
+"""
+)
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """A file system of one mebibyte, mounted for the test alone where the system lets us."""
+    unshare = shutil.which("unshare")
+    inside = f'mount -t tmpfs -o size=1m none {tmp_path} && exec {sys.executable} -c "$SCRIPT" {tmp_path}/cache'
+    command = [unshare or "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside]
+    if unshare is None or subprocess.run([*command[:-1], "true"], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here; the test above writes against a limit instead")
+    done = subprocess.run(command, env={**os.environ, "SCRIPT": TMPFS}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

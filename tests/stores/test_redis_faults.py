@@ -1,0 +1,342 @@
+"""RedisStore when the server is frozen, gone, full, a replica, locked, flushed, or holds what is not ours.
+
+Each trouble is a StoreError within about a second, and once it has healed the store works again (G20).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+import redis.cluster
+
+from sansio_cache.errors import ForeignStore, StoreError
+from sansio_cache_adapters.stores import redis_verbs
+from sansio_cache_adapters.stores.base import Lease
+from sansio_cache_adapters.stores.redis import RedisStore
+from sansio_cache_adapters.testing import make_item, name, put, stream
+
+BOUND = 2.5
+"""Seconds: about one, and room for a machine that does other things, too."""
+
+
+@pytest.fixture
+def now() -> float:
+    return time.time()
+
+
+def fails_in_time(call: Callable[[], object], match: str = ".") -> None:
+    began = time.monotonic()
+    with pytest.raises(StoreError, match=match):
+        call()
+    assert time.monotonic() - began < BOUND
+
+
+def fails_in_every_way(store: RedisStore, now: float) -> None:
+    """Reading, writing and claiming, and the same from a task."""
+    tasks = store.for_async()
+    item = make_item("two", now=now)
+    fails_in_time(lambda: store.load(name("one")))
+    fails_in_time(lambda: store.commit(item, vary_limit=32, now=now))
+    fails_in_time(lambda: store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9))
+    fails_in_time(lambda: store.open(signed=False))
+
+    async def in_a_task() -> None:
+        try:
+            await tasks.load(name("one"))
+        finally:
+            await tasks.close()
+
+    fails_in_time(lambda: asyncio.run(in_a_task()))
+
+
+def works(store: RedisStore) -> None:
+    store.open(signed=False)
+    now = time.time()
+    put(store, make_item("works", b"body", resource="works", now=now), now=now)
+    big = put(store, stream(store, make_item("large", b"x" * 70_000, resource="works", now=now)), now=now)
+    assert store.chunk(big.entry, 0) == b"x" * 70_000
+    assert store.claim(name("works"), name("works"), b"token", now=now, until=now + 9) is Lease.GRANTED
+    assert store.drop(name("works"), now=now) == 2
+
+
+@pytest.fixture
+def store(redis_server: Any, now: float) -> Any:
+    made = RedisStore(redis_server.url)
+    made.open(signed=False)
+    put(made, make_item("one", now=now), now=now)
+    yield made
+    made.close()
+
+
+def test_a_frozen_server(store: RedisStore, redis_server: Any, now: float) -> None:
+    """Its sockets are open and nothing comes: neither a connection in use nor a new one hangs."""
+    unused = RedisStore(redis_server.tcp_url)
+    redis_server.freeze()
+    fails_in_every_way(store, now)
+    fails_in_every_way(unused, now)
+    redis_server.thaw()
+    assert len(store.load(name("one"))) == 1
+    works(store)
+    works(unused)
+    unused.close()
+
+
+@pytest.mark.parametrize("colour", ["blocking", "asyncio"])
+def test_a_frozen_server_of_a_client_without_limits(redis_server: Any, now: float, colour: str) -> None:
+    """A client handed in that would wait for ever, and decode what it reads, does neither here."""
+    module = redis if colour == "blocking" else redis.asyncio
+    client = module.Redis(
+        host="127.0.0.1",
+        port=redis_server.port,
+        decode_responses=True,
+        socket_timeout=None,
+        socket_connect_timeout=None,
+    )
+    store = RedisStore(client)
+    works(store)
+    redis_server.freeze()
+    fails_in_every_way(store, now)
+    redis_server.thaw()
+    works(store)
+    store.close()
+
+
+def test_a_server_killed_and_started_again(store: RedisStore, redis_server: Any, now: float) -> None:
+    """It comes back empty, without our scripts; the connections in the pool are dead."""
+    redis_server.stop()
+    fails_in_every_way(store, now)
+    redis_server.start()
+    assert list(store.load(name("one"))) == []
+    works(store)
+
+
+def test_a_server_that_never_was(short_path: Path, now: float) -> None:
+    """Nobody listens."""
+    for url in ("redis://127.0.0.1:1", f"unix://{short_path}/none"):
+        store = RedisStore(url)
+        fails_in_every_way(store, now)
+        store.close()
+
+
+def test_a_full_server(make_redis: Any, now: float) -> None:
+    """``noeviction``: what is there can be read, nothing can be added, until there is room."""
+    server = make_redis("--maxmemory-policy", "noeviction")
+    store = RedisStore(server.url)
+    works(store)
+    put(store, make_item("one", now=now), now=now)
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+        fails_in_time(lambda: store.commit(make_item("two", now=now), vary_limit=32, now=now), "maxmemory")
+        fails_in_time(lambda: stream(store, make_item("two", b"x" * 70_000, now=now)), "maxmemory")
+        assert len(store.load(name("one"))) == 1
+        assert store.sweep(now=now) == 0
+        client.config_set("maxmemory", 0)
+    works(store)
+    store.close()
+
+
+def test_a_server_that_evicts(make_redis: Any, now: float) -> None:
+    """``allkeys-lru``: whatever the server throws away, the store goes on, bounded by the server."""
+    server = make_redis("--maxmemory", "6mb", "--maxmemory-policy", "allkeys-lru")
+    store = RedisStore(server.url)
+    store.open(signed=False)
+    for index in range(300):
+        item = make_item(f"{index}", b"x" * 60_000, resource=f"{index}", now=now)
+        put(store, item, now=now + index)
+    assert len(store.load(name("299"))) == 1
+    with server.client() as client:
+        assert client.info("stats")["evicted_keys"] > 0
+        client.delete("{sansio-cache}:used", "{sansio-cache}:cost")
+    works(store)
+    assert store.size().entries >= 0
+    store.close()
+
+
+def test_a_lost_part_of_the_index(redis_server: Any, now: float) -> None:
+    """Bytes that belong to no record any more do not make the store throw away all that is new."""
+    store = RedisStore(redis_server.url, max_bytes=100_000)
+    store.open(signed=False)
+    put(store, make_item("old", b"x" * 90_000, now=now), now=now)
+    with redis_server.client() as client:
+        client.delete("{sansio-cache}:used")
+    for index in range(5):
+        put(store, make_item(f"{index}", b"x" * 15_000, now=now), now=now + index)
+        store.sweep(now=now)
+    assert [len(store.load(name(f"{index}"))) for index in range(5)] == [1] * 5
+    store.close()
+
+
+def test_a_replica(make_redis: Any, store: RedisStore, redis_server: Any, now: float) -> None:
+    """A replica can be read; writing to it is refused, until it is a master."""
+    replica = make_redis("--replicaof", "127.0.0.1", str(redis_server.port))
+    with replica.client() as client:
+        end = time.monotonic() + 20
+        while client.info("replication").get("master_link_status") != "up":
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        follower = RedisStore(replica.url)
+        assert follower.open(signed=False) == store.open(signed=False)
+        assert len(follower.load(name("one"))) == 1
+        fails_in_time(lambda: follower.commit(make_item("two", now=now), vary_limit=32, now=now), "replica")
+        client.replicaof("NO", "ONE")
+    works(follower)
+    follower.close()
+
+
+def test_a_locked_server(make_redis: Any, now: float) -> None:
+    """Without the password, or with a wrong one, which no message repeats; with it the store works."""
+    server = make_redis("--requirepass", "sesame")
+    for url in (server.url, f"redis://:wr0ng@127.0.0.1:{server.port}"):
+        store = RedisStore(url)
+        fails_in_every_way(store, now)
+        with pytest.raises(StoreError) as caught:
+            store.load(name("one"))
+        assert "wr0ng" not in f"{caught.value} {store.location}"
+        store.close()
+    store = RedisStore(f"redis://:sesame@127.0.0.1:{server.port}")
+    works(store)
+    assert "sesame" not in store.location
+    store.close()
+
+
+def test_a_flushed_server(store: RedisStore, redis_server: Any, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was there is a miss; id, salt and mark come back, so that what is written next can be read by all."""
+    meta = store.open(signed=True)
+    other = RedisStore(redis_server.url)
+    with redis_server.client() as client:
+        client.flushall()
+        client.script_flush()
+    assert list(store.load(name("one"))) == []
+    monkeypatch.setattr(redis_verbs, "_CHECK_EVERY", 0.0)
+    put(store, make_item("one", now=now), now=now)
+    assert other.open(signed=False) == meta
+    other.close()
+
+
+def test_another_store_after_a_flush(
+    store: RedisStore, redis_server: Any, now: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes first after a flush decides; the other notices, and takes over the new id when it opens again."""
+    meta = store.open(signed=False)
+    with redis_server.client() as client:
+        client.flushall()
+    other = RedisStore(redis_server.url)
+    assert other.open(signed=False) != meta
+    monkeypatch.setattr(redis_verbs, "_CHECK_EVERY", 0.0)
+    fails_in_time(lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now), "taken the place")
+    assert store.open(signed=False) == other.open(signed=False)
+    works(store)
+    other.close()
+
+
+def test_wrong_types_under_our_keys(store: RedisStore, redis_server: Any, now: float) -> None:
+    """A key that holds something else is left as it is, and is no reason to hang or to break."""
+    heads = f"sansio-cache:p:{{{name('one').hex()}}}:heads"
+    with redis_server.client() as client:
+        client.delete(heads)
+        client.set(heads, "somebody's")
+        fails_in_time(lambda: store.load(name("one")))
+        fails_in_time(lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now))
+        fails_in_time(lambda: store.discard(name("one"), name("variant"), rev=1))
+        assert client.get(heads) == b"somebody's"
+        works(store)
+        client.delete(heads)
+        put(store, make_item("one", now=now), now=now)
+        for key in ("used", "cost", "due"):
+            client.delete(f"{{sansio-cache}}:{key}")
+            client.set(f"{{sansio-cache}}:{key}", "somebody's")
+        fails_in_time(lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now))
+        assert len(store.load(name("one"))) == 1
+        client.delete(*(f"{{sansio-cache}}:{key}" for key in ("used", "cost", "due")))
+    works(store)
+
+
+def test_a_foreign_meta_record(redis_server: Any, now: float) -> None:
+    """Text in its place is somebody else's: named, and left as it is."""
+    with redis_server.client() as client:
+        client.set("{sansio-cache}:meta", "somebody's")
+        store = RedisStore(redis_server.url)
+        with pytest.raises(ForeignStore, match="sansio-cache}:meta"):
+            store.open(signed=False)
+        assert client.get("{sansio-cache}:meta") == b"somebody's"
+        client.delete("{sansio-cache}:meta")
+        client.rpush("{sansio-cache}:meta", "somebody's")
+        fails_in_time(lambda: store.open(signed=False))
+        client.delete("{sansio-cache}:meta")
+    works(store)
+    store.close()
+
+
+@pytest.mark.parametrize("junk", [b"", b"x", b"junk" * 100, bytes(200)], ids=["empty", "short", "long", "zeros"])
+def test_garbage_in_a_row_is_a_miss(store: RedisStore, redis_server: Any, now: float, junk: bytes) -> None:
+    """G3: what is broken is not there; the next answer takes its place."""
+    heads = f"sansio-cache:p:{{{name('one').hex()}}}:heads"
+    with redis_server.client() as client:
+        client.hset(heads, name("variant"), junk)
+        client.hset(heads, name("other"), junk)
+    assert store.load(name("one")) == [] or all(not each.sealed for each in store.load(name("one")))
+    list(store.listed())
+    put(store, make_item("one", now=now), now=now)
+    put(store, make_item("one", variant="other", now=now), now=now)
+    assert len(store.load(name("one"))) == 2
+
+
+@pytest.mark.slow
+def test_a_node_of_a_cluster_is_frozen(make_redis: Any, join: Callable[[list[Any]], None], now: float) -> None:
+    """What lies on the others may be read, the rest fails in time; later all of it is there again."""
+    nodes = [make_redis("--cluster-enabled", "yes", "--cluster-node-timeout", "1000") for _ in range(3)]
+    join(nodes)
+    with redis.cluster.RedisCluster(host="127.0.0.1", port=nodes[0].port) as client:
+        store = RedisStore(client)
+    works(store)
+    for index in range(12):
+        put(store, make_item(f"{index}", resource=f"{index}", now=now), now=now)
+    for break_it, heal in ((nodes[1].freeze, nodes[1].thaw), (nodes[2].stop, nodes[2].start)):
+        break_it()
+        failed = 0
+        for index in range(12):
+            began = time.monotonic()
+            try:
+                store.load(name(f"{index}"))
+            except StoreError:
+                failed += 1
+            assert time.monotonic() - began < BOUND
+        assert failed
+        assert _failed_in_tasks(store) > 0
+        heal()
+        end = time.monotonic() + 20
+        while not _works_again(store):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    store.close()
+
+
+def _failed_in_tasks(store: RedisStore) -> int:
+    async def main() -> int:
+        tasks, failed = store.for_async(), 0
+        for index in range(6):
+            began = time.monotonic()
+            try:
+                await tasks.load(name(f"{index}"))
+            except StoreError:
+                failed += 1
+            assert time.monotonic() - began < BOUND
+        await tasks.close()
+        return failed
+
+    return asyncio.run(main())
+
+
+def _works_again(store: RedisStore) -> bool:
+    try:
+        works(store)
+        return sum(len(store.load(name(f"{index}"))) for index in range(12)) > 0
+    except StoreError:
+        return False
