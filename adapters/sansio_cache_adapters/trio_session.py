@@ -1,0 +1,239 @@
+"""``TrioCachedSession``: a cached HTTP/1.1 client for nurseries, on trio and, through anyio, on asyncio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, Unpack, cast
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
+
+from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
+from sansio_cache.policy import Policy
+from sansio_cache.sealing import SecretKey
+
+from .asynchronous import AsyncCache
+from .care import AsyncCare
+from .engine import CLOSE_SECONDS
+from .events import Event
+from .opening import awaitable, resolve
+from .options import CacheOptions, split_policy, take_options
+from .stores.settings import UNGIVEN, Ungiven
+from .trio_bodies import CachedHop, HopTransfer, cached_hop
+from .trio_client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
+from .trio_decoding import default_accept_encoding
+from .trio_errors import SessionClosed
+
+__all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
+
+_MOST_JOBS = 64
+_OPTIONS = "sansio-cache"
+_disabled: ContextVar[frozenset[int]] = ContextVar("sansio_cache_trio_disabled", default=frozenset())
+
+
+class CachedOptions(RequestOptions, CacheOptions, total=False):
+    """What one request may say, to the client and to the cache."""
+
+
+class CachedTrioResponse(Response):
+    """A response with what the cache knows of it.
+
+    :ivar from_cache: it was made from a stored response.
+    :ivar created_at: when that was received; aware, UTC; None where nothing was stored.
+    :ivar expires: when it becomes stale; None for never, and where it is not stored.
+    :ivar cache_key: the partition key, hexadecimal; ``""`` where the cache was passed by.
+    :ivar revalidated: the origin has just confirmed it.
+    :ivar cache_status: how the cache handled the request, and why (RFC 9211).
+    """
+
+    from_cache: bool = False
+    created_at: datetime | None = None
+    expires: datetime | None = None
+    cache_key: str = ""
+    revalidated: bool = False
+    cache_status: str = ""
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it has become stale by now."""
+        return self.expires is not None and self.expires.timestamp() <= time.time()
+
+
+class TrioCachedSession(HTTPSession):
+    """A client with a cache, for ``async with``; background validation runs in the session's own task group.
+
+    :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
+    :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
+    :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
+    :param on_event: is told every decision (:class:`~sansio_cache_adapters.events.Event`).
+    :param clock: POSIX seconds; for tests.
+    :param keywords: the settings, and those of :class:`~sansio_cache_adapters.trio_client.HTTPSession`.
+    :raises SettingError: for a setting of wrong type or value.
+    :raises KeyRequired: on ``async with``: the store is signed, and no secret was given.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache: Any = None,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        policy: Policy | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Callable[[], float] = time.time,
+        **keywords: Any,
+    ) -> None:
+        policy = split_policy(keywords, policy)
+        super().__init__(**keywords)
+        store, sealer = resolve(cache, secret_key)
+        async_store, blocking = awaitable(store)
+        self._given_store = store if store is cache else None
+        self._cache = AsyncCache(
+            policy,
+            async_store,
+            sealer,
+            probe=lambda: blocking().open(signed=sealer.signed),
+            spawn=self._spawn,
+            on_event=on_event,
+            clock=clock,
+            undecodable=frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", ")),
+        )
+        self._peer = _peer(keywords)
+        self._jobs: dict[object, anyio.Event] = {}
+        self._group: TaskGroup | None = None
+
+    @property
+    def cache(self) -> AsyncCare:
+        """What looks after the cache."""
+        return AsyncCare(self._cache.engine)
+
+    @property
+    def policy(self) -> Policy:
+        """The session's settings."""
+        return self._cache.engine.policy
+
+    async def __aenter__(self) -> Self:
+        await self._cache.open()
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        self._group = group
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The error that leaves the block is not shown to the task group: it would come out as a group of one.
+        try:
+            if error is None:
+                await self._jobs_done(CLOSE_SECONDS)
+        finally:
+            group, self._group = self._group, None
+            if group is not None:
+                group.cancel_scope.cancel()
+                await group.__aexit__(None, None, None)
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection and write what is queued for the store; idempotent."""
+        await super().aclose()
+        if self._given_store is None:
+            await self._cache.close()
+        else:
+            await self._cache.engine.store.flush(CLOSE_SECONDS)
+
+    async def _jobs_done(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            for done in list(self._jobs.values()):
+                await done.wait()
+
+    def _spawn(self, key: object, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._group is not None and key not in self._jobs and len(self._jobs) < _MOST_JOBS:
+            self._jobs[key] = anyio.Event()
+            self._group.start_soon(self._run_job, key, job)
+
+    async def _run_job(self, key: object, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await job()
+        finally:
+            self._jobs.pop(key).set()
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """Pass the cache by within a block; other tasks are not touched."""
+        token = _disabled.set(_disabled.get() | {id(self)})
+        try:
+            yield
+        finally:
+            _disabled.reset(token)
+
+    def prepare(self, method: str, url: str, options: RequestOptions) -> OutgoingRequest:
+        """The first hop of a request; takes the cache's own keywords out.
+
+        :raises SettingError: for one of wrong type or value.
+        """
+        keywords = cast("dict[str, Any]", dict(options))
+        taken = take_options(keywords)
+        prepared = super().prepare(method, url, cast("RequestOptions", keywords))
+        return prepared if taken is NO_OPTIONS else replace(prepared, extra={_OPTIONS: taken})
+
+    async def hop(self, request: OutgoingRequest) -> Hop:
+        """The answer to one request, stored or from the network.
+
+        :raises BadSignature: see ``docs/topics/security.md``.
+        :raises NotCached: ``offline``, and nothing stored answers.
+        :raises TransportError: as without a cache.
+        """
+        if id(self) in _disabled.get():
+            return await super().hop(request)
+        if self._group is None:
+            raise SessionClosed("use the session in its block: async with TrioCachedSession(…) as session")
+        asked = self._core_request(request)
+        answer = self._cache.stored_answer(asked)
+        if answer is not None:
+            await checkpoint()
+            return cached_hop(self._cache.engine, answer, None, None)
+        transfer = HopTransfer(request, super().hop)
+        delivered = await self._cache.answer(asked, transfer)
+        answer, response, tee = delivered
+        return cached_hop(self._cache.engine, answer, response, tee)
+
+    def _core_request(self, request: OutgoingRequest) -> Request:
+        options: Options = request.extra.get(_OPTIONS, NO_OPTIONS)
+        body = request.body if isinstance(request.body, bytes) else None
+        peer = self._peer if request.url.startswith("https:") else ""
+        return Request(request.method, request.url, Headers(request.headers), body, peer, options)
+
+    def respond(
+        self,
+        hop: Hop,
+        request: OutgoingRequest,
+        history: tuple[Response, ...],
+        cookies: Mapping[str, str],
+        elapsed: float,
+    ) -> CachedTrioResponse:
+        """The response object for a hop; ``elapsed`` in seconds."""
+        response = CachedTrioResponse(hop, request, history=history, cookies=cookies, elapsed=elapsed)
+        if isinstance(hop, CachedHop):
+            for name, value in hop.known().items():
+                setattr(response, name, value)
+        return response
+
+    # The same methods, with the cache's keywords and response
+
+    async def request(self, method: str, url: str, **options: Unpack[CachedOptions]) -> CachedTrioResponse:
+        """The response to a request, its body read; takes the cache's keywords beside the client's."""
+        return cast("CachedTrioResponse", await super().request(method, url, **cast("Any", options)))
+
+
+def _peer(keywords: Mapping[str, Any]) -> str:
+    """What decides whom the session talks to, where it is not the default: it is part of the key."""
+    if keywords.get("verify") is False:
+        return "unverified"
+    context = keywords.get("ssl_context")
+    return "" if context is None else f"context={id(context)}"

@@ -1,0 +1,411 @@
+"""Hostile and broken servers: an error of ours, or the response; never a hang, never a connection used again."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import anyio
+import h11
+import pytest
+from anyio import to_thread
+
+from sansio_cache_adapters import trio_connection
+from sansio_cache_adapters.trio_client import HTTPSession, Limits, Timeout
+from sansio_cache_adapters.trio_errors import (
+    ConnectError,
+    ConnectTimeout,
+    LocalProtocolError,
+    ReadError,
+    ReadTimeout,
+    RemoteProtocolError,
+    SessionClosed,
+    StreamClosed,
+    TransportError,
+    WriteTimeout,
+)
+from sansio_cache_adapters.trio_pool import Counts
+
+pytestmark = pytest.mark.anyio
+
+H = b"HTTP/1.1 "
+OK = b"HTTP/1.1 200 OK\r\n"
+GOOD = OK + b"Content-Length: 5\r\n\r\nhello"
+
+# id, what the server sends before it closes, the error that reading the response whole gives.
+BROKEN: list[tuple[str, bytes, type[TransportError]]] = [
+    ("nothing", b"", RemoteProtocolError),
+    ("half a status line", b"HTTP/1.1 20", RemoteProtocolError),
+    ("half a head", OK + b"Content-Length: 5\r\n", RemoteProtocolError),
+    ("not HTTP", b"SSH-2.0-OpenSSH_9.9\r\n\r\n", RemoteProtocolError),
+    ("TLS alert", b"\x15\x03\x01\x00\x02\x02\x46", RemoteProtocolError),
+    ("HTTP/0.9", b"<html>hello</html>\n\n", RemoteProtocolError),
+    ("HTTP/2 preface", b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", RemoteProtocolError),
+    ("status of four digits", H + b"2000 OK\r\n\r\n", RemoteProtocolError),
+    ("status 099", H + b"099 Low\r\n\r\n", RemoteProtocolError),
+    ("space before colon", OK + b"Content-Length : 5\r\n\r\nhello", RemoteProtocolError),
+    ("field without colon", OK + b"nonsense\r\n\r\n", RemoteProtocolError),
+    ("NUL in a field", OK + b"X: a\0b\r\n\r\n", RemoteProtocolError),
+    ("continuation first", OK + b" folded\r\n\r\n", RemoteProtocolError),
+    ("short body", OK + b"Content-Length: 10\r\n\r\nhello", RemoteProtocolError),
+    ("two lengths", OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", RemoteProtocolError),
+    ("list of lengths", OK + b"Content-Length: 5, 6\r\n\r\nhello!", RemoteProtocolError),
+    ("negative length", OK + b"Content-Length: -5\r\n\r\nhello", RemoteProtocolError),
+    ("signed length", OK + b"Content-Length: +5\r\n\r\nhello", RemoteProtocolError),
+    ("endless length", OK + b"Content-Length: " + b"9" * 40 + b"\r\n\r\nhello", RemoteProtocolError),
+    ("unknown coding", OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", RemoteProtocolError),
+    ("two codings", OK + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n", RemoteProtocolError),
+    ("chunk garbage", OK + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\nhello\r\n", RemoteProtocolError),
+    ("chunk too long", OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n", RemoteProtocolError),
+    ("chunk of 2**80", OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"F" * 21 + b"\r\n", RemoteProtocolError),
+    ("negative chunk", OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n", RemoteProtocolError),
+    ("no last chunk", OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", RemoteProtocolError),
+    ("half a chunk", OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel", RemoteProtocolError),
+    ("no end of trailers", OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n", RemoteProtocolError),
+    ("bad trailer", OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX y\r\n\r\n", RemoteProtocolError),
+    ("huge field", OK + b"X: " + b"y" * 200_000 + b"\r\n\r\n", RemoteProtocolError),
+    ("huge field without end", OK + b"X: " + b"y" * 200_000, RemoteProtocolError),
+    ("huge reason", H + b"200 " + b"y" * 200_000 + b"\r\n\r\n", RemoteProtocolError),
+    ("many small fields", OK + b"X: y\r\n" * 2_000 + b"\r\n", RemoteProtocolError),
+    ("fields without end", OK + b"X: y\r\n" * 50_000, RemoteProtocolError),
+    ("chunk line without end", OK + b"Transfer-Encoding: chunked\r\n\r\n5;" + b"x" * 100_000, RemoteProtocolError),
+    ("huge trailers", OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 50_000, RemoteProtocolError),
+    ("101 unasked", H + b"101 Switching Protocols\r\nUpgrade: evil\r\n\r\n", RemoteProtocolError),
+    ("only interim", H + b"103 Early Hints\r\n\r\n", RemoteProtocolError),
+    ("interim flood", (H + b"102 Processing\r\n\r\n") * 500, RemoteProtocolError),
+    ("huge interim", H + b"103 Early Hints\r\nLink: " + b"y" * 200_000 + b"\r\n\r\n", RemoteProtocolError),
+    ("huge interim before", H + b"103 X\r\nA: " + b"y" * 200_000 + b"\r\n\r\n" + GOOD, RemoteProtocolError),
+    ("interim flood before", (H + b"102 Processing\r\n\r\n") * 500 + GOOD, RemoteProtocolError),
+    ("huge reason before", H + b"200 " + b"y" * 200_000 + GOOD[15:], RemoteProtocolError),
+]
+
+
+DRIPPING = [(f"{row[0]}, dripping", *row[1:], False) for row in BROKEN if len(row[1]) < 10_000]
+ALL_BROKEN = [(*row, True) for row in BROKEN] + DRIPPING
+
+
+@pytest.mark.parametrize(
+    ("sent", "error", "whole"), [row[1:] for row in ALL_BROKEN], ids=[row[0] for row in ALL_BROKEN]
+)
+async def test_what_is_no_response_is_an_error_of_ours(
+    serve: Any, sent: bytes, error: type[TransportError], whole: bool
+) -> None:
+    def handler(peer: Any) -> None:
+        if peer.read():
+            peer.send(sent) if whole else peer.drip(sent)
+
+    server = serve(handler)
+    async with HTTPSession(timeout=5) as session:
+        with pytest.raises(error) as caught:
+            await session.get(server.url)
+        assert caught.value.url == server.url + "/"
+        assert len(str(caught.value)) < 300
+        assert session.pool.counts == Counts(0, 0, 0)
+
+
+# id, what the server sends before it closes, status, body, whether the connection is kept.
+SOUND: list[tuple[str, bytes, int, bytes, bool]] = [
+    ("length", OK + b"Content-Length: 5\r\n\r\nhello", 200, b"hello", True),
+    ("no length", OK + b"\r\nhello", 200, b"hello", False),
+    ("HTTP/1.0", b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello", False),
+    ("no reason", b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello", True),
+    ("bare LF", b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", 200, b"hello", True),
+    ("same length twice", OK + b"Content-Length: 5\r\n" * 2 + b"\r\nhello", 200, b"hello", True),
+    (
+        "chunks",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nT: u\r\n\r\n",
+        200,
+        b"hello",
+        True,
+    ),
+    ("close asked", OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello", False),
+    (
+        "interim first",
+        (H + b"103 Early Hints\r\nLink: x\r\n\r\n") * 3 + OK + b"Content-Length: 0\r\n\r\n",
+        200,
+        b"",
+        True,
+    ),
+    ("204 and junk", H + b"204 No Content\r\n\r\njunk", 204, b"", False),
+    ("304 with length", H + b"304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, b"", True),
+    ("junk behind", OK + b"Content-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\n", 200, b"hello", False),
+    ("latin-1", OK + b"X: \xe4\xff\r\nContent-Length: 0\r\n\r\n", 200, b"", True),
+    ("900 fields", OK + b"X: y\r\n" * 900 + b"Content-Length: 0\r\n\r\n", 200, b"", True),
+    ("obs-fold", OK + b"X: a\r\n  b\r\nContent-Length: 0\r\n\r\n", 200, b"", True),
+    ("status 999", H + b"999 What\r\nContent-Length: 0\r\n\r\n", 999, b"", True),
+]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "dripping"])
+@pytest.mark.parametrize(("sent", "status", "body", "kept"), [row[1:] for row in SOUND], ids=[row[0] for row in SOUND])
+async def test_odd_but_sound_responses_are_read(
+    serve: Any, sent: bytes, status: int, body: bytes, kept: bool, whole: bool
+) -> None:
+    def handler(peer: Any) -> None:
+        if peer.read():
+            peer.send(sent) if whole else peer.drip(sent)
+            if kept:
+                peer.wait_for_end()
+
+    server = serve(handler)
+    async with HTTPSession(timeout=5) as session:
+        response = await session.get(server.url)
+        assert (response.status, response.content) == (status, body)
+        if whole:
+            assert session.pool.counts == Counts(0, int(kept), 0)
+        else:
+            assert session.pool.counts.active == 0
+
+
+async def test_junk_in_the_same_segment_ends_the_connection(serve: Any) -> None:
+    def handler(peer: Any) -> None:
+        peer.read()
+        peer.send(GOOD + b"junk")
+        peer.wait_for_end()
+
+    server = serve(handler)
+    async with HTTPSession() as session:
+        assert (await session.get(server.url)).content == b"hello"
+        assert session.pool.counts == Counts(0, 0, 0)
+
+
+async def test_junk_that_comes_later_is_never_read_as_a_response(serve: Any) -> None:
+    answered, sent = threading.Event(), threading.Event()
+
+    def handler(peer: Any) -> None:
+        while peer.read():
+            peer.send(serve.message(b"true"))
+            if peer.number == 1:
+                answered.wait(5)
+                peer.send(serve.message(b"false"))
+                sent.set()
+
+    server = serve(handler)
+    async with HTTPSession() as session:
+        assert (await session.get(server.url)).content == b"true"
+        assert session.pool.counts == Counts(0, 1, 0)
+        answered.set()
+        await to_thread.run_sync(sent.wait, 5)
+        assert (await session.get(server.url)).content == b"true"
+        assert server.accepted == 2
+
+
+async def test_a_reset_is_a_read_error(serve: Any) -> None:
+    read = threading.Event()
+
+    def handler(peer: Any) -> None:
+        peer.read()
+        peer.send(OK + b"Content-Length: 10\r\n\r\nhello")
+        read.wait(5)
+        peer.reset()
+
+    server = serve(handler)
+    async with HTTPSession() as session:
+        async with session.stream("GET", server.url) as response:
+            pieces = response.iter_bytes()
+            assert await anext(pieces) == b"hello"
+            read.set()
+            with pytest.raises(ReadError):
+                await anext(pieces)
+            assert session.pool.counts == Counts(0, 0, 0)
+            with pytest.raises(StreamClosed):
+                await anext(pieces)
+        assert session.pool.counts == Counts(0, 0, 0)
+
+
+# id, what the server sends before it waits, the timeouts, the error
+SILENT: list[tuple[str, bytes, Timeout, type[TransportError]]] = [
+    ("nothing", b"", Timeout(read=0.1), ReadTimeout),
+    ("half a head", b"HTTP/1.1 200 OK\r\n", Timeout(read=0.1), ReadTimeout),
+    ("half a body", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", Timeout(read=0.1), ReadTimeout),
+    ("interim only", b"HTTP/1.1 100 Continue\r\n\r\n", Timeout(read=0.1), ReadTimeout),
+]
+
+
+@pytest.mark.parametrize(("sent", "timeout", "error"), [row[1:] for row in SILENT], ids=[row[0] for row in SILENT])
+async def test_a_server_that_never_answers_is_given_up(
+    serve: Any, sent: bytes, timeout: Timeout, error: type[TransportError]
+) -> None:
+    def handler(peer: Any) -> None:
+        peer.read()
+        peer.send(sent)
+        peer.wait_for_end()
+
+    server = serve(handler)
+    async with HTTPSession(timeout=timeout) as session:
+        with anyio.fail_after(5), pytest.raises(error, match=r"0\.1 s"):
+            await session.get(server.url)
+        assert session.pool.counts == Counts(0, 0, 0)
+        await to_thread.run_sync(server.wait, lambda server: server.open == 0)
+
+
+async def test_a_scope_bounds_a_server_that_drips(serve: Any) -> None:
+    def handler(peer: Any) -> None:
+        peer.read()
+        peer.send(OK + b"Content-Length: 1000000\r\n\r\n")
+        while True:
+            peer.send(b"x")
+
+    server = serve(handler)
+    async with HTTPSession() as session:
+        with anyio.move_on_after(0.1) as scope:
+            await session.get(server.url)
+        assert scope.cancelled_caught
+        assert session.pool.counts == Counts(0, 0, 0)
+
+
+async def test_a_server_that_reads_nothing_is_given_up(serve: Any) -> None:
+    finish = threading.Event()
+
+    def handler(peer: Any) -> None:
+        peer.read_head()
+        finish.wait(10)
+
+    server = serve(handler)
+    async with HTTPSession(timeout=Timeout(write=0.2)) as session:
+        with anyio.fail_after(5), pytest.raises(WriteTimeout):
+            await session.post(server.url, content=bytes(50_000_000))
+        assert session.pool.counts == Counts(0, 0, 0)
+    finish.set()
+
+
+async def test_an_early_answer_is_read_although_the_body_could_not_be_sent(serve: Any) -> None:
+    def handler(peer: Any) -> None:
+        peer.read_head()
+        peer.send(serve.message(b"too large", "413 Content Too Large", "Connection: close"))
+        # Read on for a while, as a careful server does (RFC 9112 §9.6), then close.
+        for _ in range(20):
+            peer.receive()
+
+    server = serve(handler)
+    async with HTTPSession() as session:
+        with anyio.fail_after(10):
+            try:
+                response = await session.post(server.url, content=bytes(50_000_000))
+            except TransportError:
+                pass  # the reset overtook the answer: TCP allows that
+            else:
+                assert response.status == 413
+        assert session.pool.counts == Counts(0, 0, 0)
+
+
+async def test_nobody_there_is_a_connect_error(serve: Any) -> None:
+    server = serve(lambda peer: None)
+    server.close()
+    async with HTTPSession() as session:
+        with pytest.raises(ConnectError) as caught:
+            await session.get(server.url)
+        assert isinstance(caught.value.__cause__, OSError)
+        assert session.pool.counts == Counts(0, 0, 0)
+
+
+async def test_a_handshake_that_never_ends_is_a_connect_timeout(serve: Any) -> None:
+    server = serve(lambda peer: peer.wait_for_end())
+    async with HTTPSession(timeout=Timeout(connect=0.1)) as session:
+        with anyio.fail_after(5), pytest.raises(ConnectTimeout):
+            await session.get(server.url.replace("http:", "https:"))
+        assert session.pool.counts == Counts(0, 0, 0)
+
+
+async def test_plain_http_on_a_tls_port_is_a_connect_error(serve: Any) -> None:
+    server = serve(lambda peer: peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    async with HTTPSession() as session:
+        with pytest.raises(ConnectError):
+            await session.get(server.url.replace("http:", "https:"))
+
+
+@pytest.mark.parametrize("head", [H + b"200 " + b"y" * 100_000, H + b"103 X\r\nA: " + b"y" * 100_000])
+async def test_a_huge_head_is_refused_also_if_it_comes_at_once(
+    serve: Any, head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def receive(self: Any, max_bytes: int = 0) -> bytes:
+        return head + b"\r\n\r\n" + GOOD
+
+    server = serve.pages({})
+    monkeypatch.setattr(trio_connection._Transport, "receive", receive)
+    async with HTTPSession() as session:
+        with pytest.raises(RemoteProtocolError, match="too long"):
+            await session.get(server.url)
+
+
+async def test_what_h11_never_gives_would_be_an_error_too(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = serve.pages({})
+    monkeypatch.setattr(h11.Connection, "next_event", lambda self: h11.PAUSED)
+    async with HTTPSession() as session:
+        with pytest.raises(RemoteProtocolError, match="in the place of a response"):
+            await session.get(server.url)
+
+
+async def test_an_upgrade_that_was_asked_for_is_refused_too(serve: Any) -> None:
+    server = serve.raw(H + b"101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
+    async with HTTPSession() as session:
+        with pytest.raises(RemoteProtocolError, match="another protocol"):
+            await session.get(server.url, headers={"Connection": "Upgrade", "Upgrade": "x"})
+
+
+async def test_an_upgrade_that_the_server_ignores_does_no_harm(serve: Any) -> None:
+    server = serve.pages({"*": serve.message()})
+    async with HTTPSession() as session:
+        response = await session.get(server.url, headers={"Connection": "Upgrade", "Upgrade": "x"})
+        assert response.content == b"hello"
+        assert session.pool.counts == Counts(0, 1, 0)
+
+
+async def test_connect_is_refused_before_anything_is_sent(serve: Any) -> None:
+    server = serve.pages({})
+    async with HTTPSession() as session:
+        with pytest.raises(LocalProtocolError):
+            await session.request("CONNECT", server.url)
+        assert server.accepted == 0
+
+
+async def test_two_readers_of_one_body_are_told_so(serve: Any) -> None:
+    def handler(peer: Any) -> None:
+        peer.read()
+        peer.send(OK + b"Content-Length: 5\r\n\r\n")
+        peer.wait_for_end()
+
+    server = serve(handler)
+    errors: list[TransportError] = []
+
+    async def read(pieces: Any) -> None:
+        try:
+            await anext(pieces)
+        except TransportError as exc:
+            errors.append(exc)
+
+    async with HTTPSession() as session, session.stream("GET", server.url) as response:
+        pieces = response.iter_bytes()
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read, pieces)
+                tasks.start_soon(read, pieces)
+        assert {type(exc) for exc in errors} == {LocalProtocolError, ReadError}
+        assert session.pool.counts == Counts(0, 0, 0)
+
+
+async def test_closing_the_session_ends_what_is_under_way(serve: Any) -> None:
+    def handler(peer: Any) -> None:
+        peer.read()
+        peer.wait_for_end()
+
+    server = serve(handler)
+    session = HTTPSession(limits=Limits(per_host=1))
+    errors: list[str] = []
+
+    async def get() -> None:
+        try:
+            await session.get(server.url)
+        except TransportError as exc:
+            errors.append(type(exc).__name__)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(get)
+            await to_thread.run_sync(server.wait, lambda server: len(server.seen) == 1)
+            await session.aclose()
+    assert sorted(errors) == ["ReadError", "SessionClosed", "SessionClosed"]
+    assert session.pool.counts == Counts(0, 0, 0)
+    with pytest.raises(SessionClosed):
+        await session.get(server.url)
