@@ -240,19 +240,16 @@ def remaining(
 
     A user's explicit time runs from our receipt, and received Age does not count against it.
     """
-    match expiry:
-        case Resident(seconds):
-            resident = resident_time(received_at, now)
-            return seconds - resident if resident < math.inf else -math.inf
-        case Until(at):
-            return at - now if resident_time(received_at, now) < math.inf else -math.inf
-        case DoNotCache():
-            return -math.inf
-        case None:
-            pass
+    resident = resident_time(received_at, now)
+    if resident == math.inf or isinstance(expiry, DoNotCache):
+        return -math.inf
+    if isinstance(expiry, Resident):
+        return expiry.seconds - resident
+    if isinstance(expiry, Until):
+        return expiry.at - now
     if not policy.cache_control:
-        return math.inf if resident_time(received_at, now) < math.inf else -math.inf
-    age = current_age(facts, received_at, now)
+        return math.inf
+    age = facts.initial_age + resident
     return freshness_lifetime(facts, status, policy) - age if age < math.inf else -math.inf
 
 
