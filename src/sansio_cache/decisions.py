@@ -7,18 +7,15 @@ judge(choice, reply)           →  Keep | Freshened | Pass | Again | Fail
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from .cache_status import CacheStatus, Fwd
 from .errors import CacheError
+from .keeping import Keeping
 from .keys import Keys
 from .messages import Headers, Request
 from .records import Flaw, Item, Record
-
-if TYPE_CHECKING:
-    from .keeping import Keeping
 
 __all__ = [
     "Again",

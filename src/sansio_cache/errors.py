@@ -1,4 +1,6 @@
-"""The errors of the library.
+"""The errors of the library, as a tree.
+
+::
 
     CacheError
     ├── BadSignature      a record of this store that no key verifies, or that lies where it does not belong
