@@ -177,11 +177,12 @@ class StoredBody:
     def _asked(self, call: Callable[[], Any]) -> Work[bytes]:
         """What the store gives; a record whose body cannot be had is dropped, lest every later reader meet it."""
         try:
-            data: bytes = yield call
+            data: object = yield call
         except StoreError:
             yield from self._discard()
             raise
-        return data
+        # Whoever can write to a store can put there values of any type; no hash is that of these.
+        return data if isinstance(data, bytes) else b""
 
     def _discard(self) -> Work[None]:
         engine, record = self._engine, self._source.record

@@ -217,6 +217,9 @@ def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer)
 
     :param keys: where it lies; None to take its own word for it (maintenance, which reuses nothing).
     """
+    # Whoever can write to a store can put there values of any type.
+    if not isinstance(stored.sealed, bytes) or not isinstance(stored.body, bytes | None):
+        return Flaw.UNREADABLE
     kind, payload = unframe(stored.sealed)
     if kind is Frame.UNREADABLE:
         return Flaw.UNREADABLE

@@ -72,7 +72,7 @@ RIGHT: dict[str, list[Any]] = {
     "expire_after": [
         *(None, 0, -1, 1.5, 10**9, math.inf, timedelta(days=1), "Sun, 06 Nov 1994 08:49:37 GMT", DO_NOT_CACHE),
         datetime(2030, 1, 1),  # noqa: DTZ001 - naive: local time
-        *(datetime.min, datetime.max, datetime.max.replace(tzinfo=UTC)),
+        *(datetime.min, datetime.max, datetime.max.replace(tzinfo=UTC)),  # noqa: DTZ901 - the ends of the calendar
     ],
     "heuristic": [None, False, 5, 0, timedelta(hours=1), Heuristic(0.5), Heuristic(fixed=60)],
     "stale_if_error": [True, False, 0, 60, timedelta(1), math.inf],

@@ -218,8 +218,11 @@ class Connections:
             raise ForeignStore(f"{self.path} was made by a newer version of sansio-cache; it is left as it is")
         if version < SCHEMA_VERSION:
             migrate(writer)
-        if writer.execute(META).fetchone() is None:
-            raise Corrupt(f"{self.path}: the meta record is missing")
+        match writer.execute(META).fetchone():
+            case (bytes(store_id), bytes(salt), int()) if len(store_id) == 16 and len(salt) == 32:
+                pass
+            case _:
+                raise Corrupt(f"{self.path}: the meta record is missing or broken")
         writer.execute("PRAGMA busy_timeout = 0")
 
     def _mend(self, error: Corrupt | Unopened, deadline: float) -> None:

@@ -127,4 +127,11 @@ def abandon(connection: sqlite3.Connection) -> None:
 def connect(path: str) -> sqlite3.Connection:
     """A connection that never waits and never makes a file."""
     uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=rw"
-    return sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _text
+    return connection
+
+
+def _text(data: bytes) -> str:
+    """Any text: one row in which somebody put what is none must not look like trouble with the file."""
+    return data.decode("utf-8", "replace")
