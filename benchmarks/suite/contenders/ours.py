@@ -58,7 +58,7 @@ class OursRequests(_Ours, BlockingClient):
         self.session.cache.delete(expired=True)
 
     async def left(self) -> int:
-        return sum(1 for _ in self.session.cache.urls())
+        return len(self.session.cache.urls())
 
 
 class OursRequestsPrepared(OursRequests):
@@ -95,7 +95,7 @@ class OursAiohttp(_Ours, AsyncioClient):
         await self.session.cache.delete(expired=True)
 
     async def left(self) -> int:
-        return len([url async for url in self.session.cache.urls()])
+        return len(await self.session.cache.urls())
 
 
 class OursTrio(_Ours, TrioClient):
