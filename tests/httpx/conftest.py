@@ -1,0 +1,56 @@
+"""What the tests of both transports share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from httpx_answers import Open
+from watched_origin import WatchedOrigin
+
+from sansio_cache import CacheTransport, MemoryStore
+from sansio_cache_adapters.flights import FLIGHTS
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Every test of tasks runs on both."""
+    backend: str = request.param
+    return backend
+
+
+@pytest.fixture
+def origin() -> Iterator[WatchedOrigin]:
+    """An origin that counts its connections."""
+    server = WatchedOrigin()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """The store of the test."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def opened(store: MemoryStore) -> Iterator[Open]:
+    """Opens clients, on one store unless said otherwise."""
+    clients: list[httpx2.Client] = []
+
+    def make(inner: httpx2.BaseTransport | None = None, **settings: Any) -> httpx2.Client:
+        clients.append(httpx2.Client(transport=CacheTransport(inner, **{"cache": store, **settings})))
+        return clients[-1]
+
+    yield make
+    for each in clients:
+        each.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_flight() -> Iterator[None]:
+    """Every test leaves no flight behind: whoever came next would wait for it."""
+    yield
+    assert FLIGHTS.count() == 0
