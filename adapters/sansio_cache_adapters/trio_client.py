@@ -181,6 +181,9 @@ class HTTPSession:
         response = await self._follow(method, url, options)
         try:
             await response.read()
+        except TransportError as exc:
+            exc.url = response.url
+            raise
         finally:
             await response.aclose()
         return response

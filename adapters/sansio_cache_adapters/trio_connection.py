@@ -46,6 +46,9 @@ RECEIVE = 256 * 1024
 # asyncio reads up to 256 KiB from the socket at once. Asking for less would leave the rest in a buffer of
 # anyio's, where ``_quiet`` cannot see it.
 PIECE = 64 * 1024
+"""Bytes of a request's content that are written at once, and about as many that a piece of a body has."""
+MAX_PARTS = 256
+"""Chunks that a piece may be made of: a body in chunks of one byte must not keep the event loop busy."""
 GRACE = 0.01
 """Seconds that bytes which already lie in the socket may take to come through TLS and the event loop."""
 
@@ -108,7 +111,8 @@ class Connection:
         self._stream: anyio.abc.ByteStream = tls or transport
         self._socket: socket.socket = transport.extra(SocketAttribute.raw_socket)  # noqa: S610 - no Django
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        self._held = b""
+        self._held = b""  # received, not given to h11 yet
+        self._unparsed = 0  # bytes of a head that h11 has and cannot make an event of yet
 
     @classmethod
     async def open(cls, origin: Origin, seconds: float | None, context: ssl.SSLContext | None) -> Connection:
@@ -128,6 +132,7 @@ class Connection:
         what the body's iterator raises.
         """
         self.heard = self.complete = False
+        self._unparsed = 0
         broken = None
         try:
             await self._send(event, request)
@@ -225,9 +230,8 @@ class Connection:
             event = await self._next_head(seconds)
             if isinstance(event, h11.Response):
                 fields = event.headers.raw_items()
-                size = sum(len(name) + len(value) + 4 for name, value in fields)
-                if len(fields) > MAX_FIELDS or size > MAX_HEAD:
-                    raise RemoteProtocolError(f"a head of {len(fields)} fields and {size} bytes")
+                if len(fields) > MAX_FIELDS:
+                    raise RemoteProtocolError(f"a head of {len(fields)} fields")
                 return Head(
                     event.status_code,
                     event.reason.decode("latin-1"),
@@ -242,6 +246,7 @@ class Connection:
             with door(READ):
                 event = self._h11.next_event()
             if isinstance(event, (h11.Response, h11.InformationalResponse)):
+                self._unparsed = len(self._h11.trailing_data[0])
                 return event
             if event is not h11.NEED_DATA:
                 raise RemoteProtocolError(f"{event!r} in the place of a response")
@@ -252,7 +257,7 @@ class Connection:
         parts: list[bytes] = []
         size = 0
         with door(READ):
-            while not self.complete and size < PIECE:
+            while not self.complete and size < PIECE and len(parts) < MAX_PARTS:
                 event = self._h11.next_event()
                 if isinstance(event, h11.Data):
                     parts.append(bytes(event.data))
@@ -275,8 +280,11 @@ class Connection:
             if not data and not self.heard:
                 raise RemoteProtocolError("the server closed the connection without an answer")
         self.heard = True
-        # A head goes in by slices: h11 would swallow one beyond the limit if it came whole.
-        step = MAX_HEAD if self._h11.their_state is h11.SEND_RESPONSE else RECEIVE
+        step = RECEIVE
+        if self._h11.their_state is h11.SEND_RESPONSE:
+            # h11 finds a head too long only while it is incomplete: never give it one that is both.
+            step = MAX_HEAD + 1 - self._unparsed
+            self._unparsed += len(data[:step])
         self._held = data[step:]
         self._h11.receive_data(data[:step])
 

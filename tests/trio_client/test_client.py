@@ -116,8 +116,9 @@ async def test_codings_are_taken_off(serve: Any) -> None:
     )
     async with HTTPSession() as session:
         assert (await session.get(server.url + "/gzip")).content == b"hello" * 100_000
-        with pytest.raises(DecodingError):
+        with pytest.raises(DecodingError) as caught:
             await session.get(server.url + "/cut")
+        assert caught.value.url == server.url + "/cut"
         assert (await session.head(server.url + "/head")).content == b""
         async with session.stream("GET", server.url + "/gzip") as response:
             assert b"".join([piece async for piece in response.iter_raw()]) == coded
