@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
 from sansio_cache.errors import SettingError
 from sansio_cache.expiry import ExpireAfter, parse_expire_after
@@ -49,7 +49,7 @@ def take_options(keywords: dict[str, Any]) -> Options:
     tags = given.pop("tags", ())
     if isinstance(tags, str | bytes) or not isinstance(tags, Iterable):
         raise SettingError(f"tags takes a list of names, not {tags!r}")
-    tags = tuple(tags)
+    tags = tuple(cast("Iterable[str]", tags))
     for tag in tags:
         if not isinstance(tag, str) or not tag:
             raise SettingError(f"tags takes names, not {tag!r}")

@@ -117,8 +117,17 @@ _LAZY = {
     "is_installed": f"{_ADAPTERS}.patch",
     "uninstall_cache": f"{_ADAPTERS}.patch",
 }
-_EXTRAS = {"aiohttp": "aiohttp", "anyio": "aiohttp", "h11": "trio", "httpx2": "httpx", "redis": "redis"}
-_EXTRAS |= {"requests": "requests", "trio": "trio", "truststore": "trio", "urllib3": "requests"}
+_EXTRAS = {
+    "aiohttp": "aiohttp",
+    "anyio": "trio",
+    "h11": "trio",
+    "httpx2": "httpx",
+    "redis": "redis",
+    "requests": "requests",
+    "trio": "trio",
+    "truststore": "trio",
+    "urllib3": "requests",
+}
 
 if not TYPE_CHECKING:  # else checkers would take any name for one of ours
 
