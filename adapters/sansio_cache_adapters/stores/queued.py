@@ -138,7 +138,10 @@ class Queue:
         future: Future[T] = Future()
 
         def begun() -> T | None:
-            return work() if future.running() or future.set_running_or_notify_cancel() else None
+            # It may be asked a second time, by itself, when others in its transaction have failed.
+            if future.running():
+                return work()
+            return work() if not future.done() and future.set_running_or_notify_cancel() else None
 
         def after(result: Any, error: BaseException | None) -> None:
             if future.running():

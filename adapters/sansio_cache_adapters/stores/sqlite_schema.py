@@ -32,6 +32,7 @@ LET_GO: Final = 2
 """Its record is gone; a reader may still be at it."""
 DEAD: Final = 3
 
+# Leases have no index by resource: they are few, drops are rare, and each miss would pay for it.
 _VERSION_1: Final = """
 CREATE TABLE meta (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -90,7 +91,6 @@ CREATE TABLE leases (
     until REAL NOT NULL,
     open INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX leases_resource ON leases (resource);
 CREATE VIEW responses AS SELECT
     method, url, status, size, tags,
     datetime(received_at, 'unixepoch') AS stored_at,

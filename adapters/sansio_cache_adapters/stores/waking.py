@@ -71,7 +71,8 @@ class Crew:
 
     def begin_anew(self) -> None:
         """Forget threads and queue: in a forked child there are no threads, and the work is the parent's."""
-        self._lock = threading.Lock()
+        # Reentrant, since a finalizer may come in between and put work too.
+        self._lock = threading.RLock()
         # Unlike Queue it may be put to from a finalizer, at any point.
         self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []

@@ -1,0 +1,113 @@
+"""Cancelled tasks leave nothing behind (G23); sessions share one queue (G24)."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+from sansio_cache_adapters.stores.base import AsyncStore, Lease
+from sansio_cache_adapters.stores.immediate import Immediate
+from sansio_cache_adapters.stores.memory import MemoryStore
+from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.threaded import Threaded, threaded
+from sansio_cache_adapters.testing import make_item, name
+
+NOW = time.time()
+T = TypeVar("T")
+Run = Callable[[Callable[[], Awaitable[T]]], T]
+
+
+async def committed(store: AsyncStore, text: str, body: bytes = b"body", *, now: float = NOW) -> bool:
+    return await store.commit(make_item(text, body, resource=text, now=now), vary_limit=32, now=now)
+
+
+class TestCancelled:
+    def test_a_lease_that_nobody_waits_for_is_given_back(
+        self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection
+    ) -> None:
+        """G23: cancelled while the claim was queued, or while it was being answered."""
+
+        async def main() -> None:
+            store = Threaded(SQLiteStore(inner.path, busy_timeout=5))
+            await store.open(signed=False)
+            for text in ("one", "two"):
+                other.execute("BEGIN IMMEDIATE")
+                with anyio.move_on_after(0.05) as scope:
+                    if text == "two":
+                        assert await committed(store, "ahead")
+                    await store.claim(name(text), name(text), b"a", now=NOW, until=NOW + 50)
+                assert scope.cancelled_caught
+                other.execute("ROLLBACK")
+                assert await store.flush(5.0)
+                answer = await store.claim(name(text), name(text), b"b", now=NOW, until=NOW + 50)
+                assert answer is Lease.GRANTED
+            await store.close()
+
+        run(main)
+
+    def test_a_reader_goes_at_once(self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection) -> None:
+        """G23: whoever is cancelled does not wait for the thread that works for him."""
+
+        async def main() -> None:
+            store = Threaded(SQLiteStore(inner.path, busy_timeout=2))
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
+            inner.close()
+            other.execute("BEGIN EXCLUSIVE")
+            began = time.monotonic()
+            with anyio.move_on_after(0.05):
+                await store.load(name("one"))
+            assert time.monotonic() - began < 1
+            other.close()
+            assert list(await store.load(name("one"))) == []
+            await store.close()
+
+        run(main)
+
+
+class TestShared:
+    def test_one_store_has_one_queue(self, inner: SQLiteStore) -> None:
+        """Several sessions on one store object share it, as long as one of them lives."""
+        store = threaded(inner)
+        assert threaded(inner) is store
+        assert isinstance(store, Threaded)
+        memory = MemoryStore()
+        assert isinstance(threaded(memory), Immediate)
+        assert threaded(inner).location == inner.path
+
+    def test_one_closes_while_another_writes(self, run: Run[None], inner: SQLiteStore) -> None:
+        """Closing ends the threads; whoever goes on begins others, and nothing changes its order."""
+
+        async def main() -> None:
+            store = threaded(inner)
+            for index in range(200):
+                assert await committed(store, "one", str(index).encode(), now=NOW + index)
+                if index % 10 == 0:
+                    await store.close()
+            await store.close()
+            assert [each.body for each in inner.load(name("one"))] == [b"199"]
+
+        run(main)
+
+    def test_forgotten_it_writes_what_was_queued(
+        self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection
+    ) -> None:
+        """Nobody closed it: its thread ends when the queue is empty."""
+
+        async def main() -> None:
+            store = Threaded(inner)
+            for index in range(50):
+                assert await committed(store, str(index))
+            writers = [each for each in threading.enumerate() if each.name == "sansio-cache writer"]
+            del store
+            gc.collect()
+            for each in writers:
+                each.join(5)
+            assert inner.size().entries == 50
+
+        run(main)
