@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
@@ -15,9 +16,11 @@ import anyio.lowlevel
 from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import run_async
+from sansio_cache.errors import StoreBusy
 from sansio_cache.exchange import exchange
 from sansio_cache.messages import Received, Request, Unreachable
 from sansio_cache.policy import Policy
+from sansio_cache.records import Meta
 from sansio_cache.sealing import Sealer
 
 from .engine import Engine
@@ -58,10 +61,21 @@ async def wait_awaiting(future: Future[None], seconds: float) -> bool:
     return future.done()
 
 
+def _queued_write_failed(engine: weakref.ref[Engine], error: BaseException) -> None:
+    """Count a write that nobody waits for; more than a lock that is held, and the store is passed by (G20)."""
+    alive = engine()
+    if alive is None:
+        return
+    if isinstance(error, StoreBusy):
+        alive.events.tell("store-trouble", reason=str(error))
+    else:
+        alive.guard.trip(error)
+
+
 class AsyncCache:
     """What an awaiting session asks: an engine whose work is awaited.
 
-    :param probe: raises while the store is not well; blocking.
+    :param probe: opens the store, or raises while it is not well; blocking.
     :param spawn: how the session starts background validation.
     """
 
@@ -71,7 +85,7 @@ class AsyncCache:
         store: AsyncStore,
         sealer: Sealer,
         *,
-        probe: Callable[[], object],
+        probe: Callable[[], Meta],
         spawn: Spawn,
         **options: Any,
     ) -> None:
@@ -79,6 +93,11 @@ class AsyncCache:
             policy, store, sealer, probe=probe, me=current_task, wait=wait_awaiting, pause=anyio.sleep, **options
         )
         self._spawn = spawn
+        listen = getattr(store, "listen", None)
+        if listen is not None:
+            # Weakly: the store's queue outlives its sessions.
+            told = partial(_queued_write_failed, weakref.ref(self.engine))
+            weakref.finalize(self, listen(told))
 
     async def open(self) -> None:
         """Open the store, if that was not done.

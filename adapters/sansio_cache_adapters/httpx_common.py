@@ -6,7 +6,6 @@ import hashlib
 import secrets
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +17,7 @@ from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 
 from .engine import Engine
 from .hop import Response
+from .moments import moment
 from .options import OPTIONS, take_options
 
 __all__ = [
@@ -104,8 +104,8 @@ def known(answer: Answer, engine: Engine) -> dict[str, Any]:
     created_at = engine.clock() if answer.keeping is not None else None
     return {
         "from_cache": record is not None and answer.from_cache,
-        "created_at": _moment(created_at if record is None else record.head.received_at),
-        "expires": _moment(answer.expires),
+        "created_at": moment(created_at if record is None else record.head.received_at),
+        "expires": moment(answer.expires),
         "cache_key": answer.key.hex(),
         "revalidated": answer.revalidated,
         "cache_status": str(answer.cache_status),
@@ -132,16 +132,6 @@ def stored_response(
     if answer.reason:
         extensions["reason_phrase"] = answer.reason.encode("latin-1")
     return httpx2.Response(answer.status, headers=headers, stream=stream, extensions=extensions)
-
-
-def _moment(at: float | None) -> datetime | None:
-    """A POSIX time as an aware datetime; None for none, for never, and for what a datetime cannot hold."""
-    if at is None:
-        return None
-    try:
-        return datetime.fromtimestamp(at, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 class Peer(NamedTuple):
