@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import redis.asyncio
 import redis.asyncio.cluster
 import redis.cluster
 
+from sansio_cache_adapters.stores import redis_care
 from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, AsyncStore
 from sansio_cache_adapters.stores.redis import RedisStore
 from sansio_cache_adapters.testing import AsyncStoreContract, StoreContract, make_item, name, put, stream
@@ -36,7 +38,9 @@ class TestRedisStore(StoreContract):
     def make_store(
         self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
     ) -> RedisStore:
-        return RedisStore(self.url, prefix=prefix_of(tmp_path), max_bytes=max_bytes, max_entries=max_entries)
+        return RedisStore(
+            self.url, prefix=prefix_of(tmp_path), max_bytes=max_bytes, max_entries=max_entries, timeout=20.0
+        )
 
 
 class TestAsyncRedisStore(AsyncStoreContract):
@@ -49,7 +53,9 @@ class TestAsyncRedisStore(AsyncStoreContract):
     def make_async_store(
         self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
     ) -> AsyncStore:
-        store = RedisStore(self.url, prefix=prefix_of(tmp_path), max_bytes=max_bytes, max_entries=max_entries)
+        store = RedisStore(
+            self.url, prefix=prefix_of(tmp_path), max_bytes=max_bytes, max_entries=max_entries, timeout=20.0
+        )
         return store.for_async()
 
 
@@ -65,7 +71,9 @@ class TestRedisCluster(StoreContract):
     def make_store(
         self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
     ) -> RedisStore:
-        return RedisStore(self.client, prefix=prefix_of(tmp_path), max_bytes=max_bytes, max_entries=max_entries)
+        return RedisStore(
+            self.client, prefix=prefix_of(tmp_path), max_bytes=max_bytes, max_entries=max_entries, timeout=20.0
+        )
 
 
 class TestAsyncRedisCluster(AsyncStoreContract):
@@ -78,7 +86,9 @@ class TestAsyncRedisCluster(AsyncStoreContract):
     def make_async_store(
         self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
     ) -> AsyncStore:
-        store = RedisStore(self.client, prefix=prefix_of(tmp_path), max_bytes=max_bytes, max_entries=max_entries)
+        store = RedisStore(
+            self.client, prefix=prefix_of(tmp_path), max_bytes=max_bytes, max_entries=max_entries, timeout=20.0
+        )
         return store.for_async()
 
 
@@ -185,6 +195,35 @@ def test_replaced_bodies_are_bounded(redis_server: Any) -> None:
         put(store, stream(store, make_item("one", bytes([index]) * 100_000, now=now)), now=now)
     assert len([key for key in lifetimes(redis_server) if ":b:" in key]) <= 4
     store.close()
+
+
+def test_the_bound_on_replaced_bodies_is_for_a_minute(redis_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was let go longer ago no longer counts."""
+    monkeypatch.setattr(redis_care, "KEEP_REPLACED", -1.0)
+    now = time.time()
+    store = RedisStore(redis_server.url, max_bytes=1_000_000)
+    store.open(signed=False)
+    for index in range(6):
+        put(store, stream(store, make_item("one", bytes([index]) * 100_000, now=now)), now=now)
+    assert len([key for key in lifetimes(redis_server) if ":b:" in key]) == 6
+    store.close()
+
+
+def test_many_records_are_listed_in_batches(store: RedisStore) -> None:
+    """Each once."""
+    now = time.time()
+    for index in range(300):
+        put(store, make_item(f"{index}", now=now), now=now)
+    listed = [each.partition for each in store.listed(batch=20)]
+    assert sorted(listed) == sorted(name(f"{index}") for index in range(300))
+
+    async def from_a_task() -> list[bytes]:
+        tasks = store.for_async()
+        found = [each.partition async for each in tasks.listed(batch=20)]
+        await tasks.close()
+        return found
+
+    assert sorted(asyncio.run(from_a_task())) == sorted(listed)
 
 
 def test_processes_sweep_in_turn(store: RedisStore, redis_server: Any) -> None:

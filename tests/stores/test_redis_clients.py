@@ -131,14 +131,20 @@ def test_sentinels(redis_server: Any, make_redis: Callable[..., Any], short_path
     store.close()
 
 
-def test_tls(make_redis: Callable[..., Any], short_path: Path) -> None:
-    """``rediss://`` verifies the server: with the authority's certificate it works, without it does not."""
+def certify(folder: Path) -> dict[str, Path]:
+    """An authority's certificate, and one of its for this machine, with the key."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1")
-    files = {each: short_path / f"{each}.pem" for each in ("ca", "cert", "key")}
+    files = {each: folder / f"{each}.pem" for each in ("ca", "cert", "key")}
     authority.cert_pem.write_to_path(files["ca"])
     certificate.cert_chain_pems[0].write_to_path(files["cert"])
     certificate.private_key_pem.write_to_path(files["key"])
+    return files
+
+
+def test_tls(make_redis: Callable[..., Any], short_path: Path) -> None:
+    """``rediss://`` verifies the server: with the authority's certificate it works, without it does not."""
+    files = certify(short_path)
     server = make_redis(
         *("--tls-cert-file", str(files["cert"]), "--tls-key-file", str(files["key"])),
         *("--tls-ca-cert-file", str(files["ca"]), "--tls-auth-clients", "no"),
@@ -152,6 +158,31 @@ def test_tls(make_redis: Callable[..., Any], short_path: Path) -> None:
         stranger.open(signed=False)
     assert stranger.location.startswith("rediss://localhost:")
     stranger.close()
+
+
+def test_a_cluster_over_tls(make_redis: Callable[..., Any], short_path: Path) -> None:
+    """The settings for TLS are taken over from the cluster's client, of either colour."""
+    files = certify(short_path)
+    server = make_redis(
+        *("--cluster-enabled", "yes", "--tls-cluster", "yes"),
+        *("--tls-cert-file", str(files["cert"]), "--tls-key-file", str(files["key"])),
+        *("--tls-ca-cert-file", str(files["ca"]), "--tls-auth-clients", "no"),
+        tls=True,
+    )
+    with server.client() as client:
+        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        end = time.monotonic() + 10
+        while "ok" not in str(client.cluster("INFO")["cluster_state"]):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    options: dict[str, Any] = {"ssl": True, "ssl_ca_certs": str(files["ca"])}
+    with redis.cluster.RedisCluster(host="127.0.0.1", port=server.tls_port, **options) as blocking:
+        both_ways(blocking)
+    both_ways(redis.asyncio.cluster.RedisCluster(host="127.0.0.1", port=server.tls_port, **options))
+
+
+def test_settings_of_the_socket_are_taken_over(redis_server: Any) -> None:
+    both_ways(redis.Redis(port=redis_server.port, socket_keepalive_options={4: 60}, client_name="a-name"))
 
 
 def test_threads_asyncio_and_trio_share_a_store(redis_server: Any) -> None:
@@ -213,8 +244,9 @@ def test_a_loop_that_ends_closes_its_connections(redis_server: Any) -> None:
     """Also where nobody closed the store; and the next loop opens its own. No warning: those are errors here."""
     store = RedisStore(redis_server.tcp_url)
 
+    tasks = store.for_async()
+
     async def use() -> int:
-        tasks = store.for_async()
         await tasks.open(signed=False)
         return len(await tasks.load(name("one")))
 

@@ -6,6 +6,7 @@ Each trouble is a StoreError within about a second, and once it has healed the s
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ import redis.asyncio
 import redis.cluster
 
 from sansio_cache.errors import ForeignStore, StoreError
-from sansio_cache_adapters.stores import redis_verbs
+from sansio_cache.records import CHUNK_SIZE
+from sansio_cache_adapters.stores import redis_runners, redis_verbs
 from sansio_cache_adapters.stores.base import Lease
 from sansio_cache_adapters.stores.redis import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
@@ -106,6 +108,42 @@ def test_a_frozen_server_of_a_client_without_limits(redis_server: Any, now: floa
     redis_server.thaw()
     works(store)
     store.close()
+
+
+def test_more_threads_than_connections(redis_server: Any, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds no connection free in time is told so."""
+    monkeypatch.setattr(redis_runners, "_MOST_AT_ONCE", 1)
+    store = RedisStore(redis_server.url, timeout=0.4)
+    works(store)
+    redis_server.freeze()
+    first = threading.Thread(target=lambda: fails_in_time(lambda: [store.load(name("one")) for _ in range(9)]))
+    first.start()
+    for _ in range(3):
+        fails_in_time(lambda: store.load(name("one")))
+    first.join()
+    redis_server.thaw()
+    works(store)
+    store.close()
+
+
+def test_a_pending_body_that_is_gone(store: RedisStore, redis_server: Any, now: float) -> None:
+    """Its next chunk is refused, and it is not committed; one larger than the store is refused, too."""
+    entry = store.begin()
+    store.write(entry, 0, b"x" * CHUNK_SIZE)
+    with redis_server.client() as client:
+        client.delete(f"sansio-cache:b:{{{entry.hex()}}}")
+    fails_in_time(lambda: store.write(entry, 1, b"x"), "given up")
+    item = stream(store, make_item("two", b"x" * 70_000, now=now))
+    with redis_server.client() as client:
+        client.delete(f"sansio-cache:b:{{{item.entry.hex()}}}")
+    assert not store.commit(item, vary_limit=32, now=now)
+    small = RedisStore(redis_server.url, max_bytes=CHUNK_SIZE)
+    fails_in_time(lambda: small.write(small.begin(), 1, b"x"), "larger than the store")
+    small.close()
+    stream(store, make_item("three", b"x" * 70_000, now=now))
+    assert store.sweep(now=now + 30) == 0
+    assert store.sweep(now=now + 90) == 1
+    assert store.size().bytes < 1000
 
 
 def test_a_server_killed_and_started_again(store: RedisStore, redis_server: Any, now: float) -> None:

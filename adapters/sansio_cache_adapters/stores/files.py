@@ -37,7 +37,7 @@ _in_use: WeakSet[FileStore] = WeakSet()
 
 
 class FileStore:
-    """A store in a folder, for the threads, event loops and processes of one machine.
+    """A store in a folder of a local file system, for the threads, event loops and processes of one machine.
 
     Small bodies lie beside their heads, one file per URL and user; large ones in a file of their own. The folder and
     all in it is for its owner only. Nothing is synced: after a loss of power a body may be broken; it is found by its
@@ -90,7 +90,7 @@ class FileStore:
 
     def __reduce__(self) -> tuple[Callable[..., FileStore], tuple[object, ...]]:
         keys = None if self.sealer is None else self.sealer.keys
-        return _reopened, (self._location, self.max_bytes, self.max_entries, keys)
+        return _rebuilt, (self._location, self.max_bytes, self.max_entries, keys)
 
     @property
     def location(self) -> str:
@@ -327,7 +327,7 @@ class FileStore:
         self._sweeper.forget()
 
 
-def _reopened(location: str, max_bytes: int, max_entries: int | None, keys: Sequence[bytes] | None) -> FileStore:
+def _rebuilt(location: str, max_bytes: int, max_entries: int | None, keys: Sequence[bytes] | None) -> FileStore:
     return FileStore(
         location, max_bytes=max_bytes, max_entries=max_entries, secret_key=UNGIVEN if keys is None else list(keys)
     )

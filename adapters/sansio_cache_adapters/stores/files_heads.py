@@ -117,7 +117,8 @@ def _make_link(root: Root, partition: bytes, target: str) -> None:
         try:
             os.symlink(target, link, dir_fd=root.fd)
         except FileNotFoundError:
-            os.mkdir(shard("partitions", partition), 0o700, dir_fd=root.fd)
+            with suppress(FileExistsError):
+                os.mkdir(shard("partitions", partition), 0o700, dir_fd=root.fd)
         except FileExistsError:
             if _read_link(root, link) == target:
                 return

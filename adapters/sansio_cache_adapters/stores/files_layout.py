@@ -84,8 +84,6 @@ def mapped(location: str) -> Generator[None]:
     """The one door for what the operating system says: an OSError becomes a StoreError."""
     try:
         yield
-    except BlockingIOError as error:
-        raise StoreBusy(f"{location}: {error.strerror}") from error
     except OSError as error:
         raise StoreError(f"{location}: {error.strerror or error}") from error
 

@@ -88,7 +88,7 @@ class RedisStore:
             self._housekeeper.forget()
 
     def __reduce__(self) -> tuple[Callable[..., RedisStore], tuple[object, ...]]:
-        return _reopened, (*self._given, None if self.sealer is None else self.sealer.keys)
+        return _rebuilt, (*self._given, None if self.sealer is None else self.sealer.keys)
 
     def for_async(self) -> AsyncRedisStore:
         """The same store for tasks, on asyncio and trio; the two share bounds, prefix and housekeeping."""
@@ -250,7 +250,7 @@ class RedisStore:
         self._runner.close()
 
 
-def _reopened(
+def _rebuilt(
     url_or_client: Any,
     prefix: str,
     max_bytes: int,

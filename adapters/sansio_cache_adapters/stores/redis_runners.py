@@ -28,8 +28,6 @@ def _mapped(location: str) -> Generator[None]:
     errors = redis_module("redis.exceptions")
     try:
         yield
-    except (errors.BusyLoadingError, errors.TryAgainError) as error:
-        raise StoreBusy(f"{location}: {error}") from error
     # RedisClusterException is no RedisError.
     except (errors.RedisError, errors.RedisClusterException, OSError, TimeoutError) as error:
         raise StoreError(f"{location}: {str(error) or 'no answer in time'}") from error

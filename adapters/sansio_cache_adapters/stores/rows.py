@@ -65,10 +65,6 @@ class Row(NamedTuple):
         """Bytes that count towards the bound: the sealed head and the body."""
         return len(self.sealed) + self.size
 
-    def stored(self) -> Stored:
-        """The record as it is loaded."""
-        return Stored(self.sealed, self.body, self.entry, self.rev)
-
     def listed(self) -> Listed | None:
         """The record as maintenance sees it; None where what people should read is broken."""
         try:
