@@ -1,0 +1,249 @@
+"""One cache for a whole script: every session of requests and aiohttp, other people's and existing ones too.
+
+``requests.Session.get_adapter`` and ``aiohttp.ClientSession._request`` are replaced while a cache is installed or a
+block of ``enabled()`` runs anywhere, so that names imported before are reached. Sessions of ours keep their own cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from sansio_cache.errors import SettingError
+from sansio_cache.messages import NO_OPTIONS
+from sansio_cache.policy import Policy
+from sansio_cache.sealing import SecretKey
+
+from .events import Event
+from .opening import resolve
+from .options import split_policy
+from .stores.settings import UNGIVEN, Ungiven
+
+__all__ = ["disabled", "enabled", "install_cache", "is_installed", "uninstall_cache"]
+
+
+class _Script:
+    """The cache of a script or of a block: one store, and for each client what asks it."""
+
+    def __init__(
+        self,
+        cache: Any,
+        secret_key: SecretKey | Ungiven,
+        policy: Policy | None,
+        on_event: Callable[[Event], object] | None,
+        settings: dict[str, Any],
+    ) -> None:
+        self._policy = split_policy(settings, policy)
+        if settings:
+            raise TypeError(f"install_cache() got an unexpected keyword argument {next(iter(settings))!r}")
+        if not (find_spec("requests") or find_spec("aiohttp")):
+            raise SettingError("there is neither requests nor aiohttp to give a cache to")
+        store, _ = resolve(cache, secret_key)
+        self._arguments = (store, secret_key, self._policy, on_event, time.time)
+        self._lock = threading.Lock()
+        self._requests: Any = None
+        self._adapters: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        if find_spec("requests"):
+            self._of_requests()  # a signed store and no key: said here, not by somebody's request
+
+    def _of_requests(self) -> Any:
+        from .requests_adapter import make_cache
+
+        with self._lock:
+            if self._requests is None:
+                self._requests = make_cache(*self._arguments)
+            return self._requests
+
+    def adapter_over(self, inner: Any) -> Any:
+        """An adapter of requests with the cache above it; the same for the same one."""
+        from .requests_adapter import CacheAdapter
+
+        cache = self._of_requests()
+        with self._lock:
+            adapter = self._adapters.get(inner)
+            if adapter is None:
+                adapter = self._adapters[inner] = CacheAdapter.over(cache, inner)
+            return adapter
+
+    def of_aiohttp(self) -> Any:
+        """What answers requests of aiohttp on the running loop."""
+        from .aiohttp_middleware import AiohttpCache
+
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            cache = self._loops.get(loop)
+            if cache is None:
+                cache = self._loops[loop] = AiohttpCache(*self._arguments, None)
+            return cache
+
+    def close(self) -> None:
+        """Wait for background validation of requests (at most 5 s); close the store's connections."""
+        if self._requests is not None:
+            self._requests.close()
+        else:
+            self._arguments[0].close()
+
+
+class _Patches:
+    """The replaced methods: put in place for the first who needs them, taken away after the last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._users = 0
+        self._undo: list[Callable[[], None]] = []
+
+    def hold(self) -> None:
+        """Have the methods replaced."""
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                if find_spec("requests"):
+                    self._patch_requests()
+                if find_spec("aiohttp"):
+                    self._patch_aiohttp()
+
+    def let_go(self) -> None:
+        """Have no need of them any more."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                while self._undo:
+                    self._undo.pop()()
+
+    def _replace(self, owner: Any, name: str, method: Any) -> None:
+        self._undo.append(partial(setattr, owner, name, getattr(owner, name)))
+        setattr(owner, name, method)
+
+    def _patch_requests(self) -> None:
+        import requests
+
+        from .requests_adapter import CacheAdapter
+        from .requests_session import CachedSession
+
+        plain = requests.Session.get_adapter
+
+        def get_adapter(self: requests.Session, url: str) -> Any:
+            adapter = plain(self, url)
+            script = None if isinstance(self, CachedSession) or isinstance(adapter, CacheAdapter) else _current()
+            return adapter if script is None else script.adapter_over(adapter)
+
+        self._replace(requests.Session, "get_adapter", get_adapter)
+
+    def _patch_aiohttp(self) -> None:
+        import aiohttp
+
+        from .aiohttp_middleware import CacheMiddleware
+        from .aiohttp_private import session_part
+        from .aiohttp_session import AsyncCachedSession, upgrades, with_cache
+
+        owner: Any = aiohttp.ClientSession
+        plain = owner._request
+
+        async def _request(self: aiohttp.ClientSession, method: str, str_or_url: Any, **keywords: Any) -> Any:
+            script = None if isinstance(self, AsyncCachedSession) or upgrades(keywords) else _current()
+            above = keywords.get("middlewares") or session_part(self, "middlewares")
+            if script is None or any(isinstance(each, CacheMiddleware) for each in above):
+                return await plain(self, method, str_or_url, **keywords)
+            keywords, _ = with_cache(self, keywords, script.of_aiohttp(), NO_OPTIONS)
+            return await plain(self, method, str_or_url, **keywords)
+
+        self._replace(owner, "_request", _request)
+
+
+_patches: Final = _Patches()
+_lock: Final = threading.Lock()
+_installed: list[_Script] = []
+"""At most one: the whole script's."""
+_block: ContextVar[_Script | None] = ContextVar("sansio_cache_enabled", default=None)
+_off: ContextVar[bool] = ContextVar("sansio_cache_off", default=False)
+
+
+def _current() -> _Script | None:
+    if _off.get():
+        return None
+    block = _block.get()
+    return block if block is not None else next(iter(_installed), None)
+
+
+def install_cache(
+    cache: Any = None,
+    *,
+    secret_key: SecretKey | Ungiven = UNGIVEN,
+    policy: Policy | None = None,
+    on_event: Callable[[Event], object] | None = None,
+    **settings: Any,
+) -> None:
+    """Give every session of requests and aiohttp in this process a cache; takes the place of one installed before.
+
+    :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
+    :param secret_key: signs what is stored.
+    :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
+    :param on_event: is told every decision.
+    :raises SettingError: for a setting of wrong type or value.
+    :raises KeyRequired: the store is signed, and no secret was given.
+    """
+    script = _Script(cache, secret_key, policy, on_event, settings)
+    _patches.hold()
+    with _lock:
+        before, _installed[:] = list(_installed), [script]
+    _retire(before)
+
+
+def uninstall_cache() -> None:
+    """Take away what :func:`install_cache` gave; nothing where there is none."""
+    with _lock:
+        before, _installed[:] = list(_installed), []
+    _retire(before)
+
+
+def _retire(scripts: list[_Script]) -> None:
+    for script in scripts:
+        _patches.let_go()
+        script.close()
+
+
+def is_installed() -> bool:
+    """Whether requests made here and now go through a cache of the script's."""
+    return _current() is not None
+
+
+@contextmanager
+def enabled(
+    cache: Any = None,
+    *,
+    secret_key: SecretKey | Ungiven = UNGIVEN,
+    policy: Policy | None = None,
+    on_event: Callable[[Event], object] | None = None,
+    **settings: Any,
+) -> Generator[None]:
+    """A cache for a block, and for the tasks begun in it; other threads and tasks are not touched.
+
+    :raises SettingError: as :func:`install_cache`.
+    """
+    script = _Script(cache, secret_key, policy, on_event, settings)
+    _patches.hold()
+    token = _block.set(script)
+    try:
+        yield
+    finally:
+        _block.reset(token)
+        _retire([script])
+
+
+@contextmanager
+def disabled() -> Generator[None]:
+    """No cache of the script's for a block; other threads and tasks are not touched."""
+    token = _off.set(True)
+    try:
+        yield
+    finally:
+        _off.reset(token)
