@@ -26,7 +26,6 @@ from .decisions import (
     Reuse,
     ReuseStale,
     Validate,
-    Verdict,
 )
 from .errors import CacheError
 from .keys import Keys
@@ -38,6 +37,9 @@ __all__ = ["exchange"]
 
 _ROUNDS: Final = 2
 """How often we wait for another's fetch before we fetch for ourselves."""
+
+Settled = Keep | Freshened | Pass | Fail
+"""A verdict that is final."""
 
 
 def exchange(request: Request, rules: Rules, now: float, *, background: bool = False) -> Steps[Answer]:
@@ -72,34 +74,32 @@ def _look(
     """The stored answer, or the leave to fetch: our own, after waiting for others at most _ROUNDS times."""
     keys = plan.keys
     waited_since: float | None = None
-    for round_ in range(_ROUNDS + 1):
+    rounds = 0 if rules.policy.read_only else _ROUNDS
+    while True:
         loaded = yield from ask(Load(keys))
         records, flaws = rules.open(loaded.records, keys)
         matching = rules.matching(request, records)
         choice = rules.choose(request, matching, loaded.now, waited_since)
-        match choice:
-            case Reuse(answer):
-                return answer, flaws
-            case ReuseStale(answer):
-                # Else the one in the background would find the same stale response good enough.
-                options = replace(request.options, refresh=True)
-                yield from ask(Later(replace(request, options=options), keys))
-                return answer, flaws
-            case Refuse() | Forward():
-                _complain(request, rules, keys, flaws, background=background)
-            case Validate():
-                pass
+        if isinstance(choice, Reuse):
+            return choice.answer, flaws
+        if isinstance(choice, ReuseStale):
+            # Else the one in the background would find the same stale response good enough.
+            options = replace(request.options, refresh=True)
+            yield from ask(Later(replace(request, options=options), keys))
+            return choice.answer, flaws
+        if not isinstance(choice, Validate):
+            _complain(request, rules, keys, flaws, background=background)
         if isinstance(choice, Refuse):
             return _refused(choice), flaws
-        if isinstance(choice, Forward) and choice.fwd is Fwd.MISS:
+        if choice.fwd is Fwd.MISS:
             choice = replace(choice, fwd=Fwd.VARY_MISS if records else Fwd.URI_MISS)
-        if round_ == _ROUNDS or rules.policy.read_only:
+        if not rounds:
             return choice, flaws
+        rounds -= 1
         claimed = yield from ask(Claim(keys, rules.policy.wait_for_leader))
         if not isinstance(claimed, Landed):
             return choice, flaws
         waited_since = now
-    raise AssertionError("unreachable: the last round returns")
 
 
 def _complain(request: Request, rules: Rules, keys: Keys, flaws: Sequence[Flaw], *, background: bool) -> None:
@@ -114,15 +114,17 @@ def _refused(choice: Refuse) -> Answer:
     return choice.answer
 
 
-def _fetch(request: Request, rules: Rules, keys: Keys, choice: Validate | Forward) -> Steps[Verdict]:
-    """The judged reply; asked a second time, without validators of ours, where the first confirmed nothing we have."""
-    reply = yield from ask(Fetch(choice.request))
-    verdict = rules.judge(request, choice, reply, keys)
-    if isinstance(verdict, Again):
-        choice = verdict.forward
+def _fetch(request: Request, rules: Rules, keys: Keys, choice: Validate | Forward) -> Steps[Settled]:
+    """The judged reply; asked a second time, without validators of ours, where the first confirmed nothing we have.
+
+    The second is a Forward, and what it brings is never asked for again.
+    """
+    while True:
         reply = yield from ask(Fetch(choice.request))
         verdict = rules.judge(request, choice, reply, keys)
-    return verdict
+        if not isinstance(verdict, Again):
+            return verdict
+        choice = verdict.forward
 
 
 def _pass_by(request: Request, rules: Rules, plan: PassBy) -> Steps[Answer]:
@@ -130,19 +132,14 @@ def _pass_by(request: Request, rules: Rules, plan: PassBy) -> Steps[Answer]:
     return (yield from _settle(rules.judge_passing(request, reply, plan)))
 
 
-def _settle(verdict: Verdict) -> Steps[Answer]:
+def _settle(verdict: Settled) -> Steps[Answer]:
     """The answer of a verdict, after what it does to the store."""
-    match verdict:
-        case Fail(error):
-            raise error
-        case Keep(answer, spoils) | Pass(answer, spoils):
-            for resource in spoils:
-                yield from ask(Drop(resource))
-            return answer
-        case Freshened(answer, item, rev):
-            if item is not None:
-                yield from ask(Freshen(item, rev))
-            return answer
-        case Again(forward):
-            # Two confirmations of what we do not have: the origin is broken, and its word is passed on.
-            raise AssertionError(f"judge asked again for {forward.request.url}")
+    if isinstance(verdict, Fail):
+        raise verdict.error
+    if isinstance(verdict, Freshened):
+        if verdict.item is not None:
+            yield from ask(Freshen(verdict.item, verdict.rev))
+    else:
+        for resource in verdict.spoils:
+            yield from ask(Drop(resource))
+    return verdict.answer

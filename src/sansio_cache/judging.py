@@ -56,7 +56,7 @@ def judge(
     return _keep_or_pass(request, reply, keys, rules, choice.fwd, choice.reason)
 
 
-def judge_passing(request: Request, reply: Received | Unreachable, fwd: Fwd, reason: str, rules: Rules) -> Verdict:
+def judge_passing(request: Request, reply: Received | Unreachable, fwd: Fwd, reason: str, rules: Rules) -> Pass | Fail:
     """What becomes of the reply to a request that passed the cache by: it may spoil (RFC 9111 §4.4)."""
     if isinstance(reply, Unreachable):
         return Fail(reply.error)

@@ -14,7 +14,7 @@ from typing import Final
 from . import choosing, judging
 from .answering import gateway_timeout
 from .cache_status import Fwd
-from .decisions import Choice, Forward, LookUp, PassBy, Refuse, Validate, Verdict
+from .decisions import Choice, Fail, Forward, LookUp, Pass, PassBy, Refuse, Validate, Verdict
 from .errors import BadSignature, NotCached
 from .expiry import DoNotCache
 from .keys import KeyMaker, Keys
@@ -114,7 +114,7 @@ class Rules:
         """What becomes of the reply to a choice."""
         return judging.judge(request, choice, reply, keys, self)
 
-    def judge_passing(self, request: Request, reply: Received | Unreachable, plan: PassBy) -> Verdict:
+    def judge_passing(self, request: Request, reply: Received | Unreachable, plan: PassBy) -> Pass | Fail:
         """What becomes of the reply to a request that passed the cache by."""
         return judging.judge_passing(request, reply, plan.fwd, plan.reason, self)
 
