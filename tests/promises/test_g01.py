@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sansio_cache
-import sansio_cache_adapters
 from attacker import Attacker
 from local_origin import Origin, fresh
+
+import sansio_cache
+import sansio_cache_adapters
 
 PACKAGES = [Path(str(package.__file__)).parent for package in (sansio_cache, sansio_cache_adapters)]
 FORBIDDEN_MODULES = {"pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml", "jsonpickle", "bson"}

@@ -50,9 +50,7 @@ def test_an_item_written_under_a_different_key(
 
 
 @pytest.mark.parametrize("columns", [["sealed"], ["body"], ["sealed", "body"], ["sealed", "body", "entry", "variant"]])
-def test_two_rows_swapped(
-    session: CachedSession, attacker: Attacker, two: tuple[str, str], columns: list[str]
-) -> None:
+def test_two_rows_swapped(session: CachedSession, attacker: Attacker, two: tuple[str, str], columns: list[str]) -> None:
     """G2: wholly or in part."""
     mine, yours = attacker.row("/mine"), attacker.row("/yours")
     for path, other in (("/mine", yours), ("/yours", mine)):

@@ -14,7 +14,18 @@ from local_origin import Origin, fresh
 BODY = b"what the origin said"
 COLUMNS = [
     *("partition_64", "resource_64", "rev", "status", "method", "url", "tags", "size", "weight", "requested_at"),
-    *("received_at", "stale_at", "purge_at", "used_at", "entry", "partition", "resource", "variant", "small_id", "body_id"),
+    *(
+        "received_at",
+        "stale_at",
+        "purge_at",
+        "used_at",
+        "entry",
+        "partition",
+        "resource",
+        "variant",
+        "small_id",
+        "body_id",
+    ),
 ]
 VALUES = [0, -1, 2**62, -math.inf, math.inf, "text", "é" * 10_000, b"", b"\xff" * 32, 304, "POST", "http://evil.test/"]
 
@@ -91,9 +102,7 @@ def test_a_stale_record_is_not_revived(
         "CREATE TRIGGER t BEFORE INSERT ON records BEGIN SELECT RAISE(ABORT, 'no'); END",
     ],
 )
-def test_other_tables_decide_nothing(
-    sessions: Any, cache_file: Path, origin: Origin, statement: str
-) -> None:
+def test_other_tables_decide_nothing(sessions: Any, cache_file: Path, origin: Origin, statement: str) -> None:
     """G3: store id, salt, counters, leases, marks, the schema itself: misses, each within the time of a request."""
     url, other = origin.on("/a", fresh(BODY)), origin.on("/b", fresh(b"other"))
     before = sessions(wait_for_leader=0.3, on_bad_signature="miss")

@@ -43,5 +43,7 @@ def test_a_redirect_cannot_be_pointed_elsewhere(sessions: Any, cache_file: Path,
 def test_no_table_maps_keys_to_keys(sessions: Any, cache_file: Path, origin: Origin) -> None:
     """G4: the tables are these."""
     sessions().get(origin.on("/a", fresh(b"x")))
-    tables = Attacker(cache_file).run("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")
+    tables = Attacker(cache_file).run(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'"
+    )
     assert {row["name"] for row in tables} == {"meta", "records", "small", "bodies", "chunks", "marks", "leases"}

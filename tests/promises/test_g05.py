@@ -168,9 +168,7 @@ def test_upkeep_never_raises(sessions: Any, url: str, attacker: Attacker) -> Non
     assert session.get(url).from_cache is False
 
 
-def test_background_validation_never_raises(
-    sessions: Any, clock: Clock, origin: Origin, attacker: Attacker
-) -> None:
+def test_background_validation_never_raises(sessions: Any, clock: Clock, origin: Origin, attacker: Attacker) -> None:
     """G5: a record tampered with between the answer and the validation behind it is replaced."""
     fields = {"Cache-Control": "max-age=10, stale-while-revalidate=100", "ETag": '"1"'}
     url = origin.on("/a", Reply(b"x", fields=fields))

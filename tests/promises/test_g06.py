@@ -53,9 +53,7 @@ def test_a_signed_store_wants_its_secret(store: Any, key: str, origin: Origin) -
         CachedSession(store())
 
 
-def test_unsigned_records_are_misses_once_there_is_a_secret(
-    tmp_path: Path, key: str, origin: Origin
-) -> None:
+def test_unsigned_records_are_misses_once_there_is_a_secret(tmp_path: Path, key: str, origin: Origin) -> None:
     """G6: opening with a secret marks the store."""
     url = origin.on("/a", fresh(b"x"))
     path = tmp_path / "cache.sqlite"

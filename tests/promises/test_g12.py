@@ -19,7 +19,9 @@ def varying(origin: Origin, *lines: str) -> str:
     return origin.on("/a", answer)
 
 
-@pytest.mark.parametrize("lines", [["*"], [" * "], ["Accept, *"], ["*, Accept"], ["Accept", "*"], ["\t*"], ["a b"], ["()"]])
+@pytest.mark.parametrize(
+    "lines", [["*"], [" * "], ["Accept, *"], ["*, Accept"], ["Accept", "*"], ["\t*"], ["a b"], ["()"]]
+)
 def test_anything(session: Any, origin: Origin, lines: list[str]) -> None:
     """G12: never reused, nor is a member that is no field name."""
     url = varying(origin, *lines)
@@ -32,7 +34,13 @@ def test_anything(session: Any, origin: Origin, lines: list[str]) -> None:
 def test_a_field_that_is_named_separates(session: Any, origin: Origin, lines: list[str]) -> None:
     """G12: in any line, case and place; absent is a value too."""
     url = varying(origin, *lines)
-    asked: list[dict[str, Any]] = [{"Accept": "a"}, {"Accept": "b"}, {"Accept": None}, {"Accept": "a"}, {"Accept": None}]
+    asked: list[dict[str, Any]] = [
+        {"Accept": "a"},
+        {"Accept": "b"},
+        {"Accept": None},
+        {"Accept": "a"},
+        {"Accept": None},
+    ]
     assert [session.get(url, headers=fields).content for fields in asked] == [b"1", b"2", b"3", b"1", b"3"]
 
 
