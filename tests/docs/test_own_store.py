@@ -1,0 +1,47 @@
+"""The store of the how-to keeps the promises of a store, as the page says: its code is taken from the page and run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "own-store.md"
+BLOCK = re.compile(r"^```(?:python|\{code-block\} python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def blocks() -> list[str]:
+    """The store, and its test."""
+    return BLOCK.findall(PAGE.read_text("utf-8"))
+
+
+def run_contract(store: str, test: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Save both as the page says, and run pytest there."""
+    (folder / "own_store.py").write_text(store, "utf-8")
+    (folder / "test_own_store.py").write_text(test, "utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", "made", "."]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50)
+
+
+def test_the_store_of_the_page_keeps_the_contract(blocks: list[str], tmp_path: Path) -> None:
+    """G20, G21, G24, G28 and all else that StoreContract asks for; nothing of it is skipped."""
+    store, test = blocks
+    done = run_contract(store, test, tmp_path)
+    assert done.returncode == 0, done.stdout
+    [passed] = re.findall(r"^(\d+) passed in ", done.stdout, re.MULTILINE)
+    assert int(passed) > 45
+
+
+def test_a_broken_promise_is_noticed(blocks: list[str], tmp_path: Path) -> None:
+    """The contract that the page runs is one that can fail: without the mark of a drop, three tests do."""
+    store, test = blocks
+    forgetful = store.replace('self._run("REPLACE INTO marks VALUES (?, ?)", resource, now)', "pass")
+    assert forgetful != store
+    done = run_contract(forgetful, test, tmp_path)
+    assert done.returncode == 1
+    assert "test_a_drop_is_remembered_for_ten_minutes" in done.stdout
