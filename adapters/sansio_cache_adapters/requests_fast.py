@@ -112,7 +112,8 @@ class FastPath:
             known = self._remembered.get(url)
             if known is not None and known.state == state:
                 return known if known.request.options is options else _with_options(known, options)
-        fields, params = keywords.get("headers"), keywords.get("params") or {}
+        fields: Any = keywords.get("headers")
+        params: Any = keywords.get("params") or {}
         cookies, auth = keywords.get("cookies"), keywords.get("auth")
         native = session.prepare_request(
             requests.Request("GET", url, headers=fields, params=params, cookies=cookies, auth=auth)
@@ -140,10 +141,10 @@ class FastPath:
             return None
         if session.trust_env and _has_netrc():
             return None
-        given = keywords.get("headers")
+        given: Any = keywords.get("headers")
         if given and type(given) is not dict:
             return None
-        fields = tuple(given.items()) if given else ()
+        fields: list[tuple[object, object]] = [*given.items()] if given else []
         return (fields, tuple(session.headers.items()), verify, cert, tuple(session.adapters.items()))
 
     def _stored(self, prepared: _Prepared, keywords: dict[str, Any], started: float) -> CachedResponse | None:
@@ -164,7 +165,8 @@ class FastPath:
         """The second half of ``Session.request``."""
         session = self._session
         native = prepared.given_out()
-        proxies, stream = keywords.get("proxies") or {}, keywords.get("stream")
+        proxies: Any = keywords.get("proxies") or {}
+        stream = keywords.get("stream")
         settings = session.merge_environment_settings(
             native.url or "", proxies, stream, keywords.get("verify"), keywords.get("cert")
         )

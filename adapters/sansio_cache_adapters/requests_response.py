@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
-from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
+from requests import cookies as requests_cookies
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPHeaderDict, HTTPResponse
@@ -49,6 +49,7 @@ class CachedResponse(requests.Response):
     ]
 
     if TYPE_CHECKING:
+        history: list[CachedResponse]  # type: ignore[assignment] # pyright: ignore[reportIncompatibleVariableOverride]
         from_cache: bool
         created_at: datetime | None
         expires: datetime | None
@@ -148,7 +149,7 @@ _LAZY: Final[dict[str, Callable[[Facts], Any]]] = {
     "status_code": lambda facts: facts.answer.status,
     "encoding": lambda facts: get_encoding_from_headers(_headers(facts)),
     "history": lambda facts: [],
-    "cookies": lambda facts: RequestsCookieJar(),
+    "cookies": lambda facts: requests_cookies.RequestsCookieJar(),
     "elapsed": lambda facts: timedelta(seconds=facts.elapsed),
     "connection": lambda facts: facts.adapter(),
     "_next": lambda facts: None,
@@ -217,5 +218,5 @@ def take_cookies(response: CachedResponse, confirmed: requests.Response) -> None
     """Give a confirmed response the cookies that came with its confirmation: they are this exchange's own."""
     raw: Any = response.raw
     raw._original_response = getattr(confirmed.raw, "_original_response", None)
-    extract: Any = extract_cookies_to_jar
-    extract(response.cookies, response.request, raw)
+    of_requests: Any = requests_cookies
+    of_requests.extract_cookies_to_jar(response.cookies, response.request, raw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -121,7 +121,7 @@ class CachedSession(requests.Session):
             return cast(CachedResponse, super().send(request, **keywords))
 
     @contextmanager
-    def _asking_with(self, options: Options) -> Iterator[bool]:
+    def _asking_with(self, options: Options) -> Generator[bool]:
         """Let a request's options reach the adapter; whether the cache is not to be passed by."""
         cached = id(self) not in _disabled.get()
         given, asking = current_options.set(options), _asking.set(self if cached else None)
@@ -142,7 +142,7 @@ class CachedSession(requests.Session):
         def delete(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
 
     @contextmanager
-    def disabled(self) -> Iterator[None]:
+    def disabled(self) -> Generator[None]:
         """Pass the cache by within a block; other threads and tasks are not touched."""
         token = _disabled.set(_disabled.get() | {id(self)})
         try:

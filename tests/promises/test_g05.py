@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,13 @@ def test_a_tampered_record_raises(sessions: Any, url: str, origin: Origin, attac
 def test_the_ways_out(sessions: Any, url: str, attacker: Attacker) -> None:
     """G5: fetch anew, delete, or go on."""
     tampered = attacker.row("/a")
-    for out in (
+    ways: list[Callable[[], object]] = [
         lambda: sessions().get(url, force_refresh=True),
         lambda: sessions().cache.delete(urls=[url]),
         lambda: sessions().cache.delete(invalid=True),
         lambda: sessions(on_bad_signature="miss").get(url),
-    ):
+    ]
+    for out in ways:
         attacker.run("DELETE FROM records")
         attacker.plant(tampered)
         with pytest.raises(BadSignature):

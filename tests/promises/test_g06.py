@@ -29,7 +29,8 @@ def test_a_secret_that_is_none_is_an_error(tmp_path: Path, secret: Any) -> None:
 
 def test_a_short_secret_warns(tmp_path: Path) -> None:
     """G6: below 16 bytes; the shortest of a list counts."""
-    for secret in ("fifteen bytes..", [b"short", "a long one of many bytes"]):
+    short: list[Any] = ["fifteen bytes..", [b"short", "a long one of many bytes"]]
+    for secret in short:
         with pytest.warns(UserWarning, match="16 bytes"):
             CachedSession(MemoryStore(), secret_key=secret).close()
     CachedSession(MemoryStore(), secret_key="sixteen bytes...").close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from local_origin import Origin, fresh, redirect
 
@@ -28,7 +30,7 @@ def test_credentials_end_at_the_border(session: CachedSession, origin: Origin, w
     """G16: on the miss and on the hit, and in the key of what lies beyond."""
     other = Origin()
     url = origin.on("/a", redirect(other.on("/b", fresh(b"end"))))
-    keywords = {}
+    keywords: dict[str, Any] = {}
     if way == "auth":
         keywords = {"auth": ("me", "pw")}
     elif way == "header":

@@ -6,7 +6,7 @@ import gzip
 import zlib
 from contextlib import suppress
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 import requests
 from local_origin import Conversation, Origin, Seen

@@ -16,6 +16,10 @@ from sansio_cache import CachedSession, MemoryStore
 WHILE = {"Cache-Control": "max-age=10, stale-while-revalidate=100", "ETag": '"1"'}
 
 
+def wait(event: threading.Event) -> None:
+    event.wait(10)
+
+
 def until(condition: Any) -> None:
     """Wait for something that another thread does."""
     deadline = time.monotonic() + 10
@@ -90,9 +94,9 @@ def test_what_is_validated_behind_is_what_was_asked(session: CachedSession, cloc
     session.get(url, headers={"X-API-Key": "mine"})
     clock.advance(50)
     held = threading.Event()
-    session._cache.background.submit("first", lambda: held.wait(10) and None)
+    session._cache.background.submit("first", lambda: wait(held))
     for number in range(3):
-        session._cache.background.submit(number, lambda: held.wait(10) and None)
+        session._cache.background.submit(number, lambda: wait(held))
     stale = session.get(url, headers={"X-API-Key": "mine"}, hooks={"response": []}, stream=False)
     stale.request.headers["X-API-Key"] = "yours"
     held.set()
@@ -151,7 +155,8 @@ FAILURES: dict[str, Any] = {
 @pytest.mark.parametrize("failure", FAILURES)
 def test_stale_if_error(clock: Clock, origin: Origin, failure: str) -> None:
     """In the place of an error, for the time allowed, by the session or by the response."""
-    for settings, fields in (({"stale_if_error": 100}, ""), ({}, ", stale-if-error=100")):
+    ways: list[tuple[dict[str, Any], str]] = [({"stale_if_error": 100}, ""), ({}, ", stale-if-error=100")]
+    for settings, fields in ways:
         with CachedSession(MemoryStore(), clock=clock, **settings) as session:
             origin._scripts.clear()
             url = origin.on("/a", Reply(b"good", fields={"Cache-Control": "max-age=10" + fields, "ETag": '"1"'}))

@@ -75,7 +75,7 @@ def picture(path: Path) -> object:
 @pytest.mark.parametrize("place", FOREIGN)
 @pytest.mark.parametrize("secret", [True, False])
 def test_what_is_not_ours_is_left_alone(
-    tmp_path: Path, key: str, origin: Origin, caplog: pytest.LogCaptureFixture, place: Any, secret: bool
+    tmp_path: Path, key: str, sessions: Any, origin: Origin, caplog: pytest.LogCaptureFixture, place: Any, secret: bool
 ) -> None:
     """Byte for byte, with one warning that names it; and every request goes to the origin."""
     folder = tmp_path / "folder"
@@ -84,7 +84,7 @@ def test_what_is_not_ours_is_left_alone(
     place(path)
     before = picture(path)
     url = origin.on("/a", fresh(b"x"))
-    with CachedSession(path, **({"secret_key": key} if secret else {})) as session:
+    with sessions(path, secret_key=key if secret else ...) as session:
         for _ in range(3):
             started = time.monotonic()
             response = session.get(url)

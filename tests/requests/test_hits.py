@@ -119,7 +119,7 @@ def test_the_connection_of_a_hit_sends(session: CachedSession, origin: Origin) -
     url = origin.on("/a", fresh(BODY))
     for _ in range(3):
         response = session.get(url)
-        again = response.connection.send(response.request)
+        again: Any = response.connection.send(response.request)
         assert again.content == BODY
         assert again.from_cache
 
@@ -196,7 +196,7 @@ def test_hooks_are_called_once_with_keywords(session: CachedSession, origin: Ori
     calls.clear()
 
     def auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.register_hook("response", hook)
+        request.hooks["response"].append(hook)
         return request
 
     session.get(url, auth=auth)

@@ -6,9 +6,10 @@ import gc
 import gzip
 import threading
 import zlib
+from collections.abc import Callable
 from typing import Any
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 import requests
 from local_origin import Conversation, Origin, Reply, Seen, fresh
@@ -22,6 +23,12 @@ HEAD = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\n"
 
 def stored(session: CachedSession, url: str) -> bool:
     return session.cache.contains(url)
+
+
+def held(peer: Conversation, data: bytes) -> None:
+    """Send so much and no more, until the client has gone."""
+    peer.send(data)
+    peer.wait_for_end()
 
 
 CODINGS = {
@@ -47,7 +54,7 @@ def test_a_body_is_the_same_from_the_network_and_from_the_store(
     assert origin.count() == 1
 
 
-READERS = {
+READERS: dict[str, Callable[[Any], bytes]] = {
     "content": lambda r: r.content,
     "iter_content": lambda r: b"".join(r.iter_content(7)),
     "iter_content_none": lambda r: b"".join(r.iter_content(None)),
@@ -97,7 +104,7 @@ def test_raw_gives_the_coded_bytes_unless_asked_to_decode(session: CachedSession
 
 def test_nothing_is_read_before_the_caller_asks(session: CachedSession, origin: Origin) -> None:
     """The head is enough for ``get`` to return, though the body never comes."""
-    url = origin.script("/", lambda _, peer: (peer.send(HEAD + b"Content-Length: 5\r\n\r\n"), peer.wait_for_end()))
+    url = origin.script("/", lambda _, peer: held(peer, HEAD + b"Content-Length: 5\r\n\r\n"))
     with session.get(url, stream=True, timeout=5) as response:
         assert response.status_code == 200
     assert not stored(session, url)
@@ -258,7 +265,7 @@ def test_interim_responses_are_as_without_a_cache(session: CachedSession, origin
 def test_a_timeout_in_the_body_is_the_clients(session: CachedSession, origin: Origin) -> None:
     """It shows itself where the body is read, and nothing is stored."""
     head = HEAD + b"Content-Length: 10\r\n\r\nhello"
-    url = origin.script("/", lambda _, peer: (peer.send(head), peer.wait_for_end()))
+    url = origin.script("/", lambda _, peer: held(peer, head))
     with (
         session.get(url, stream=True, timeout=0.2) as response,
         pytest.raises(requests.ConnectionError, match="timed out"),

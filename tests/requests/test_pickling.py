@@ -83,7 +83,7 @@ def test_a_response_comes_back(session: CachedSession, origin: Origin, stream: b
 def test_another_process_shares_the_cache(cache_file: Path, key: str, origin: Origin, method: str) -> None:
     """A worker that was handed the session."""
     url = origin.on("/a", fresh(b"x"))
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     with CachedSession(cache_file, secret_key=key) as session:
         session.get(url)
         results = context.Queue()

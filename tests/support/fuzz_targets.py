@@ -1,0 +1,104 @@
+"""What is fuzzed: functions of bytes that must never raise, and whose results must hold together.
+
+``tests/fuzz/fuzz_core.py`` runs them guided by coverage; the tests run them briefly, the same way each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core_rows import BODY, DATE, SECRET, ask, got, item_of, rules_of, stored_of
+
+from sansio_cache.cache_control import Directives, parse_cache_control, parse_targeted
+from sansio_cache.dates import format_date, parse_date
+from sansio_cache.messages import Headers
+from sansio_cache.records import Flaw, Record, Stored, open_record
+from sansio_cache.sealing import UNSIGNED
+from sansio_cache.vary import ANYTHING, nominated, nominated_value
+
+__all__ = ["SEEDS", "TARGETS"]
+
+RULES = rules_of(secret=SECRET)
+KEYS = RULES.maker.keys(ask())
+SEALED = item_of(got(DATE, "Cache-Control: max-age=60", "Vary: Accept"), ask("Accept: a"), RULES).sealed
+PLAIN = item_of(got(DATE, "Cache-Control: max-age=60"), ask(), rules_of()).sealed
+
+
+def _lines(data: bytes) -> list[str]:
+    return data.decode("latin-1").split("\n")
+
+
+def cache_control(data: bytes) -> None:
+    """Directives can be read, a prohibition on a line of its own holds, and the same again is the same."""
+    lines = _lines(data)
+    read = parse_cache_control(lines)
+    assert read == parse_cache_control(lines)
+    times = (read.max_age, read.s_maxage, read.max_stale, read.min_fresh, read.stale_if_error)
+    assert all(time is None or -1.0 <= time <= 2_147_483_648.0 for time in times)
+    forbidden = parse_cache_control(["no-store, private, must-revalidate", *lines])
+    assert forbidden.no_store
+    assert forbidden.private is True
+    assert forbidden.must_revalidate
+    if not any(mark in line for line in lines for mark in '"\\'):
+        assert parse_cache_control([*lines, "no-store"]).no_store
+    assert isinstance(parse_targeted(lines), Directives | None)
+
+
+def dates(data: bytes) -> None:
+    """What is a date is one of a second that the grammar can spell, and is read the same from its usual form."""
+    text = data.decode("latin-1")
+    at = parse_date(text)
+    if at is None:
+        assert parse_date(text, 0.0) is None or "-" in text
+    else:
+        assert parse_date(format_date(at)) == at
+        assert parse_date(text.swapcase()) == at
+
+
+def vary(data: bytes) -> None:
+    """Names are read in lower case, sorted, each once; a star anywhere is anything; values can be compared."""
+    lines = _lines(data)
+    headers = Headers(("Vary", line) for line in lines)
+    names = nominated(headers)
+    assert names == ANYTHING or list(names) == sorted({name.lower() for name in names})
+    assert nominated(Headers([*headers, ("vary", "*")])) == ANYTHING
+    for name in ("vary", "accept-encoding", "accept-language"):
+        fields = Headers((name, line) for line in lines)
+        assert nominated_value(name, fields) == nominated_value(name, Headers((name.upper(), line) for line in lines))
+
+
+def records(data: bytes) -> None:
+    """A store may give back anything: it opens to the record that was sealed, or to none."""
+    for sealer, genuine in ((RULES.sealer, SEALED), (UNSIGNED, PLAIN)):
+        framed = b"SCR1u" + len(data).to_bytes(4, "big") + data
+        signed = RULES.sealer.seal(data)
+        for sealed in (data, framed, signed, genuine[: len(data)] + data, data + genuine[len(data) :]):
+            opened = open_record(Stored(sealed, BODY, b"", 1), KEYS, RULES.place, sealer)
+            assert isinstance(opened, Flaw | Record)
+            assert sealer is UNSIGNED or sealed in (genuine, signed) or isinstance(opened, Flaw)
+    assert isinstance(open_record(Stored(SEALED, data, b"", 1), KEYS, RULES.place, RULES.sealer), Flaw | Record)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "cache-control": cache_control,
+    "dates": dates,
+    "vary": vary,
+    "records": records,
+}
+
+SEEDS: dict[str, list[bytes]] = {
+    "cache-control": [
+        b'max-age=60, private="a, b", no-cache, no-store',
+        b'ext="a, \\"no-store", s-maxage=5\nmax-stale, min-fresh=5',
+        b"max-age =60, public; foo\nstale-if-error=5, stale-while-revalidate=5, immutable",
+        b"must-revalidate, proxy-revalidate, must-understand, only-if-cached, no-transform",
+    ],
+    "dates": [
+        b"Sun, 06 Nov 1994 08:49:37 GMT",
+        b"Sunday, 06-Nov-94 08:49:37 GMT",
+        b"Sun Nov  6 08:49:37 1994",
+        b"Thu, 31 Dec 1998 23:59:60 GMT",
+    ],
+    "vary": [b"Accept, accept-encoding\nFoo", b"*", b"gzip;q=1.0, br ; q=0", b'"a, b", c'],
+    "records": [SEALED, SEALED[9:-44], PLAIN, PLAIN[9:], stored_of(item_of(got())).sealed],
+}
