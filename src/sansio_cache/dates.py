@@ -67,7 +67,8 @@ def _seconds(match: re.Match[str], year: int) -> float | None:
     day, hour, minute, second = (int(match[part]) for part in ("day", "hour", "minute", "second"))
     leap = second == 60  # grammatical, and one second after :59
     try:
-        return datetime(year, month, day, hour, minute, second - leap, tzinfo=UTC).timestamp() + leap
+        at = datetime(year, month, day, hour, minute, second - leap, tzinfo=UTC).timestamp() + leap
+        return min(at, _LAST_SECOND)
     except ValueError:  # a date that does not exist is no date
         return None
 
