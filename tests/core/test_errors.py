@@ -1,0 +1,51 @@
+"""The errors: one root, the evidence kept, and fit to travel."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from sansio_cache import errors
+from sansio_cache.errors import BadSignature, BrokenRecord, CacheError, KeyRequired, NotCached, SettingError
+
+KEY = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_every_error_has_one_root(name: str) -> None:
+    assert issubclass(getattr(errors, name), CacheError)
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    for name in errors.__all__:
+        assert name in (errors.__doc__ or "")
+    assert issubclass(KeyRequired, SettingError)
+    assert issubclass(SettingError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("error", "evidence"),
+    [
+        (BadSignature("http://x/", KEY, "signature"), {"url": "http://x/", "key": KEY, "reason": "signature"}),
+        (BadSignature(None, KEY, "body"), {"url": None, "key": KEY, "reason": "body"}),
+        (BrokenRecord("length"), {"reason": "length"}),
+        (NotCached("http://x/"), {"url": "http://x/"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_keeps_its_evidence_and_travels(error: CacheError, evidence: dict[str, object]) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert {name: getattr(again, name) for name in evidence} == evidence
+    assert str(again) == str(error)
+
+
+@pytest.mark.parametrize("reason", ["signature", "place", "body"])
+def test_a_bad_signature_names_the_ways_out(reason: str) -> None:
+    """G5."""
+    message = str(BadSignature("http://x/", KEY, reason))
+    assert all(
+        way in message for way in ("secret_key=[old, new]", "force_refresh=True", "session.cache.delete", '"miss"')
+    )
+    assert "http://x/" in message
+    assert KEY[:16] in message

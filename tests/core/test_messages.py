@@ -1,0 +1,62 @@
+"""The values that pass between a client, the cache and an origin."""
+
+from __future__ import annotations
+
+from core_rows import fields, rows
+from hypothesis import given
+from strategies import field_names, wild_headers
+
+from sansio_cache.messages import EMPTY, Headers
+
+SOME = Headers([("Accept", "a"), ("X-Other", "1"), ("ACCEPT", "b")])
+
+
+def test_fields_keep_order_repeats_and_spelling() -> None:
+    """RFC 9110 §5.3: lines of one name are one list, in their order."""
+    assert list(SOME) == [("Accept", "a"), ("X-Other", "1"), ("ACCEPT", "b")]
+    assert len(SOME) == 3
+    assert SOME.lines("accept") == ["a", "b"]
+    assert SOME.get("accept") == "a, b"
+    assert SOME.get("x-other") == "1"
+    assert list(SOME.names()) == ["accept", "x-other"]
+
+
+def test_what_is_absent_is_none() -> None:
+    assert EMPTY.get("accept") is None
+    assert EMPTY.lines("accept") == []
+    assert "accept" not in EMPTY
+    assert "accept" in SOME
+
+
+def test_fields_are_taken_out_and_set_by_name() -> None:
+    assert SOME.without(["accept"]) == Headers([("X-Other", "1")])
+    assert SOME.with_field("Accept", "c") == Headers([("X-Other", "1"), ("Accept", "c")])
+
+
+@rows(
+    "line expected",
+    ("If-None-Match", "9110-13.1", "If-None-Match: x", True),
+    ("If-Modified-Since", "9110-13.1", "If-Modified-Since: x", True),
+    ("If-Match", "9110-13.1", "IF-MATCH: x", True),
+    ("If-Unmodified-Since", "9110-13.1", "If-Unmodified-Since: x", True),
+    ("If-Range", "9110-13.1", "If-Range: x", True),
+    ("Range", "9110-14.2", "Range: x", True),
+    ("anything else", "9110-13.1", "If-Other: x", False),
+)
+def test_a_request_is_conditional_or_not(line: str, expected: bool) -> None:
+    assert fields("Accept: x", line).conditional is expected
+
+
+def test_fields_are_values() -> None:
+    same = Headers(list(SOME))
+    assert (same == SOME, hash(same) == hash(SOME)) == (True, True)
+    assert Headers([("accept", "a")]) != Headers([("Accept", "a")])
+    assert list(SOME) != SOME
+    assert repr(Headers([("A", "b")])) == "Headers([('A', 'b')])"
+
+
+@given(wild_headers, field_names)
+def test_setting_a_field_leaves_one_line_of_it(headers: Headers, name: str) -> None:
+    changed = headers.with_field(name, "value")
+    assert changed.lines(name.lower()) == ["value"]
+    assert changed.without([name.lower()]) == headers.without([name.lower()])

@@ -1,0 +1,169 @@
+"""URLs: RFC 3986 §6.2.2 and §6.2.3, origins, and what may be shown of a URL (G26)."""
+
+from __future__ import annotations
+
+from core_rows import rows
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sansio_cache.urls import SplitURL, join, normalise, origin, redact, split
+
+
+@rows(
+    "url expected",
+    ("case of the scheme", "6.2.2.1", "HTTP://example.org/", "http://example.org/"),
+    ("case of the host", "6.2.2.1", "http://EXAMPLE.org/", "http://example.org/"),
+    ("case of an escape", "6.2.2.1", "http://x/%c3", "http://x/%C3"),
+    ("escapes of unreserved characters", "6.2.2.2", "http://x/%7Ea%2e%41?%5F", "http://x/~a.A?_"),
+    ("escapes in the host", "6.2.2.2", "http://ex%61mple.org/", "http://example.org/"),
+    ("once, not twice", "6.2.2.2", "http://x/%2541", "http://x/%2541"),
+    ("dot segments", "6.2.2.3", "http://x/a/./b/../c", "http://x/a/c"),
+    ("dot segments that were escaped", "6.2.2.3", "http://x/a/%2E%2e/c", "http://x/c"),
+    ("nothing is above the root", "6.2.2.3", "http://x/../../a", "http://x/a"),
+    ("a dot at the end is a folder", "6.2.2.3", "http://x/a/.", "http://x/a/"),
+    ("two dots at the end are the folder above", "6.2.2.3", "http://x/a/b/..", "http://x/a/"),
+    ("dots that are no segment", "6.2.2.3", "http://x/.well-known/...", "http://x/.well-known/..."),
+    ("an empty path", "6.2.3", "http://x", "http://x/"),
+    ("an empty path before a query", "6.2.3", "http://x?a", "http://x/?a"),
+    ("the default port", "6.2.3", "http://x:80/", "http://x/"),
+    ("the default port of https", "6.2.3", "https://x:443/", "https://x/"),
+    ("an empty port", "6.2.3", "http://x:/", "http://x/"),
+    ("the default port of an IPv6 literal", "6.2.3", "http://[FE80::1]:80/", "http://[fe80::1]/"),
+    ("the fragment", "9110-7.1", "http://x/a#b?c", "http://x/a"),
+)
+def test_two_spellings_are_one_resource(url: str, expected: str) -> None:
+    assert normalise(url) == (expected, None)
+    assert normalise(expected) == (expected, None)
+
+
+@rows(
+    "one other",
+    ("case of the path", "G9", "http://x/A", "http://x/a"),
+    ("another scheme", "G9", "http://x/", "https://x/"),
+    ("another port", "G9", "http://x:81/", "http://x/"),
+    ("the other scheme's port", "G9", "http://x:443/", "http://x/"),
+    ("order of parameters", "G9", "http://x/?a&b", "http://x/?b&a"),
+    ("a parameter twice", "G9", "http://x/?a&a", "http://x/?a"),
+    ("blank and absent", "G9", "http://x/?a=", "http://x/?a"),
+    ("an empty query and none", "G9", "http://x/?", "http://x/"),
+    ("plus and space", "G9", "http://x/?a=+", "http://x/?a=%20"),
+    ("an escaped reserved character", "G9", "http://x/a%2Fb", "http://x/a/b"),
+    ("an escaped ampersand", "G9", "http://x/?a%26b", "http://x/?a&b"),
+    ("a slash at the end", "G9", "http://x/a/", "http://x/a"),
+    ("two slashes", "G9", "http://x//a", "http://x/a"),
+    ("a host with a dot at the end", "G9", "http://x./", "http://x/"),
+    ("a letter that is no ASCII", "G9", "http://\u212a.org/", "http://k.org/"),
+    ("colons without brackets", "G9", "http://a:b:80/", "http://a:b/"),
+    ("an IPv6 address without brackets", "G9", "http://::1:80/", "http://::1/"),
+    ("no authority", "G9", "http:x/", "http://x/"),
+    ("an empty authority", "G9", "http:///x", "http://x/"),
+)
+def test_different_resources_stay_different(one: str, other: str) -> None:
+    assert normalise(one)[0] != normalise(other)[0]
+
+
+@rows(
+    "url expected",
+    ("none", "9110-4.2.4", "http://x/", None),
+    ("empty", "9110-4.2.4", "http://@x/", ""),
+    ("user and password", "9110-4.2.4", "http://u:p@x/", "u:p"),
+    ("the last at sign ends it", "9110-4.2.4", "http://u@v:p@x/", "u@v:p"),
+    ("an at sign in the path is none", "9110-4.2.4", "http://x/@", None),
+    ("without a host", "9110-4.2.4", "http://u@/", "u"),
+)
+def test_userinfo_names_a_user_and_no_resource(url: str, expected: str | None) -> None:
+    assert normalise(url)[1] == expected
+
+
+@rows(
+    "url expected",
+    (
+        "all parts",
+        "3986-B",
+        "http://u@h:1/p?q#f",
+        SplitURL(scheme="http", userinfo="u", host="h", port="1", path="/p", query="q"),
+    ),
+    ("none", "3986-B", "", SplitURL(scheme="", userinfo=None, host="", port="", path="", query=None)),
+    ("an IPv6 literal", "3986-B", "//[::1]", SplitURL("", None, "[::1]", "", "", None)),
+    ("an IPv6 literal and a port", "3986-B", "//[::1]:8", SplitURL("", None, "[::1]", "8", "", None)),
+)
+def test_a_url_is_split_as_it_is_spelled(url: str, expected: SplitURL) -> None:
+    assert split(url) == expected
+
+
+@rows(
+    "url expected",
+    ("scheme, host and port", "9110-4.3.1", "https://Example.org:8443/a/b?c", "https://example.org:8443"),
+    ("without the default port", "9110-4.3.1", "https://example.org:443", "https://example.org"),
+    ("without userinfo", "9110-4.3.1", "https://u@example.org?a", "https://example.org"),
+)
+def test_the_origin_of_a_url(url: str, expected: str) -> None:
+    assert origin(url) == expected
+
+
+@rows(
+    "reference expected",
+    ("a path", "3986-5.2", "/c", "http://x/c"),
+    ("a relative path", "3986-5.2", "c", "http://x/a/c"),
+    ("a query", "3986-5.2", "?c", "http://x/a/b?c"),
+    ("nothing", "3986-5.2", "", "http://x/a/b"),
+    ("another host", "3986-5.2", "//y/c", "http://y/c"),
+    ("another URL", "3986-5.2", "https://y/c", "https://y/c"),
+    ("what cannot be read stays as it is", "3986-5.2", "http://[", "http://["),
+)
+def test_a_reference_is_seen_from_its_base(reference: str, expected: str) -> None:
+    assert join("http://x/a/b", reference) == expected
+
+
+@rows(
+    "url expected",
+    ("nothing to hide", "G26", "http://x:81/a?b=c&d", "http://x:81/a?b=c&d"),
+    ("userinfo", "G26", "http://u:p@x/", "http://x/"),
+    ("the fragment", "G26", "http://x/#access_token=1", "http://x/"),
+    ("an empty query stays", "G26", "http://x?", "http://x/?"),
+    ("a token", "G26", "http://x/?a=1&token=2&b=3", "http://x/?a=1&token=REDACTED&b=3"),
+    ("case does not matter", "G26", "http://x/?TOKEN=2&Api_Key=3", "http://x/?TOKEN=REDACTED&Api_Key=REDACTED"),
+    ("words within a name", "G26", "http://x/?accessToken=2&X-Amz-Signature=3&AWSAccessKeyId=4", None),
+    ("words at the end of a name", "G26", "http://x/?PHPSESSID=1&subscriptionkey=2&hub.authtoken=3", None),
+    ("brackets", "G26", "http://x/?user[password]=1&user%5Bsecret%5D=2", None),
+    ("an escaped name", "G26", "http://x/?to%6ben=1", None),
+    ("a name with an underscore escaped", "G26", "http://x/?client%5Fsecret=1", None),
+    ("a secret with slashes and equals signs", "G26", "http://x/?key=a/b+c==", "http://x/?key=REDACTED"),
+    ("semicolons separate, too", "G26", "http://x/?a=1;sig=2", "http://x/?a=1;sig=REDACTED"),
+    ("a parameter in the path", "G26", "http://x/a;jsessionid=1/b", "http://x/a;jsessionid=REDACTED/b"),
+    ("a URL within a value", "G26", "http://x/?to=http://y?token=1", "http://x/?to=REDACTED"),
+    (
+        "an escaped URL within a value",
+        "G26",
+        "http://x/?to=http%3A%2F%2Fy%3Fa%3D1%26token%3D1",
+        "http://x/?to=REDACTED",
+    ),
+    ("a harmless URL within a value", "G26", "http://x/?to=http://y?page=1", "http://x/?to=http://y?page=1"),
+    (
+        "a word that only looks like one",
+        "G26",
+        "http://x/?author=a&design=b&keyword=c",
+        "http://x/?author=a&design=b&keyword=c",
+    ),
+    ("a value that looks like a name", "G26", "http://x/?q=token", "http://x/?q=token"),
+    ("no value", "G26", "http://x/?token", "http://x/?token"),
+)
+def test_a_url_is_shown_without_secrets(url: str, expected: str | None) -> None:
+    shown = redact(url)
+    if expected is None:
+        assert not any(digit in shown for digit in "1234")
+    else:
+        assert shown == expected
+
+
+@given(st.text(max_size=60))
+def test_any_text_can_be_taken_for_a_url(text: str) -> None:
+    plain, _ = normalise(text)
+    assert "#" not in plain
+    assert isinstance(origin(text) + redact(text) + join("http://x/", text), str)
+
+
+@given(st.from_regex(r"\Ahttps?://(?:\w+@)?[a-zA-Z.]{1,9}(?::[0-9]{0,4})?(?:/[a-zA-Z.%0-9]{0,4}){0,4}\Z"))
+def test_normalising_twice_is_normalising_once(url: str) -> None:
+    plain, _ = normalise(url)
+    assert normalise(plain)[0] == plain
