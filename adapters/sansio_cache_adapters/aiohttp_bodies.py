@@ -82,15 +82,21 @@ class NetworkBody:
     :param raw: aiohttp's own reader.
     :param tee: None where nothing is stored.
     :param keep: starts the work that is left when the reader goes away.
+    :param patience: seconds after which those who wait for this body are set free (``wait_for_body``), whether or not
+        anyone reads: aiohttp keeps a forgotten response alive as long as its connection.
     """
 
-    def __init__(self, raw: StreamReader, tee: Tee | None, decoding: Decoding, keep: Keep, *, chunked: bool) -> None:
+    def __init__(
+        self, raw: StreamReader, tee: Tee | None, decoding: Decoding, keep: Keep, *, chunked: bool, patience: float
+    ) -> None:
         self.chunked = chunked
         self.coded = bool(decoding)
         self._raw = raw
         self._tee = tee
         self._decoding = decoding
         self._keep = keep
+        self._left: asyncio.Task[None] | None = None
+        self._timer = None if tee is None else asyncio.get_running_loop().call_later(patience, tee.set_free)
 
     @property
     def at_end(self) -> bool:
@@ -115,11 +121,18 @@ class NetworkBody:
         """The body has come to a clean end: keep it."""
         if self._tee is not None:
             await do_async(self._tee.finish())
+            self._settled()
 
     def abandon(self) -> None:
         """Nothing is stored."""
         if self._tee is not None:
             self._tee.abandon()
+            self._settled()
+
+    def _settled(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def decoded(self, data: bytes) -> Iterator[bytes]:
         try:
@@ -137,23 +150,24 @@ class NetworkBody:
         if tee is not None and not tee.done:
             # Most bytes are only held; what would have to be written now cannot be.
             if not _done_at_once(tee.feed(data)):
-                tee.abandon()
+                self.abandon()
             elif self.at_end:
-                self._rest(b"", tee)
+                self._left = self._rest(b"", tee)
         return data
 
     def leave(self, *, reading: bool) -> asyncio.Task[None] | None:
         tee, raw = self._tee, self._raw
-        if tee is None or tee.done:
-            return None
+        if tee is None or tee.done or self._left is not None:
+            return self._left
         if not reading and raw.is_eof() and raw.exception() is None:
             try:
                 data = raw.read_nowait()
             except Exception:  # the total timeout is over
                 data = None
             if data is not None and len(data) <= ARRIVED_LIMIT:
-                return self._rest(data, tee)
-        tee.abandon()
+                self._left = self._rest(data, tee)
+                return self._left
+        self.abandon()
         return None
 
     def _rest(self, data: bytes, tee: Tee) -> asyncio.Task[None] | None:
@@ -162,14 +176,14 @@ class NetworkBody:
                 await do_async(tee.feed(data))
                 await do_async(tee.finish())
             finally:
-                tee.abandon()
+                self.abandon()
 
         work = rest()
         try:
             return self._keep(work)
         except RuntimeError:  # given up after the loop has ended
             work.close()
-            tee.abandon()
+            self.abandon()
             return None
 
     def exception(self) -> BaseException | None:
@@ -188,7 +202,9 @@ class NetworkBody:
         await self._raw.wait_eof()
 
     def __del__(self) -> None:
-        self.abandon()
+        # In whatever thread: the timer is left to run out.
+        if self._tee is not None:
+            self._tee.abandon()
 
 
 def _done_at_once(work: Work[None]) -> bool:

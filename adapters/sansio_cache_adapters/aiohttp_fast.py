@@ -149,7 +149,8 @@ def _pairs(given: Any) -> tuple[tuple[str, str], ...] | None:
         return ()
     if type(given) is not dict:
         return None
-    pairs: tuple[Any, ...] = tuple(given.items())
+    fields: Any = given
+    pairs: tuple[tuple[Any, Any], ...] = tuple(fields.items())
     return pairs if all(type(name) is str and type(value) is str for name, value in pairs) else None
 
 

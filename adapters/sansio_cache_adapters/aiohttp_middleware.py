@@ -120,6 +120,9 @@ class AiohttpCache:
 
     async def hop(self, wish: Wish, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """The response to one request: with a wish, a middleware."""
+        if not isinstance(request, ClientRequest):
+            # A request class of the user's own that only looks like one.
+            return await handler(request)
         asked = core_request(request, wish.options, self._peer)
         wish.seen = request, asked
         wish.hops += 1
@@ -131,7 +134,7 @@ class AiohttpCache:
                 # Before a stale response stands in for an error, the client makes its own second try.
                 raise sending.error
             sending.detach()
-            return self._stored(answer, wish, request)
+            return self._stored(answer, wish, request, sending.cookies if answer.revalidated else ())
         try:
             await self._passed(answer, native, tee, wish, sending)
         except BaseException:
@@ -141,7 +144,7 @@ class AiohttpCache:
             raise
         return native
 
-    def _stored(self, answer: Answer, wish: Wish, request: ClientRequest) -> ClientResponse:
+    def _stored(self, answer: Answer, wish: Wish, request: ClientRequest, cookies: tuple[str, ...]) -> ClientResponse:
         asked = Asked(
             request.session,
             cached_class(request.response_class),
@@ -153,7 +156,7 @@ class AiohttpCache:
             bufsize=_bufsize(wish, request.session),
             traces=request_traces(request),
         )
-        return stored_response(answer, asked, self.engine)
+        return stored_response(answer, asked, self.engine, cookies)
 
     async def _passed(
         self, answer: Answer, native: ClientResponse, tee: Tee | None, wish: Wish, sending: Sending
@@ -168,7 +171,7 @@ class AiohttpCache:
                 answer = replace(answer, keeping=None, expires=None, cache_status=status)
                 engine.events.tell("not-stored", native.method, str(native.url), native.status, "decoded", answer.key)
         bufsize = _bufsize(wish, sending.session)
-        await adopt(native, answer, tee, decode=decode, bufsize=bufsize, keep=self.tasks.keep, clock=engine.clock)
+        await adopt(native, answer, tee, decode=decode, bufsize=bufsize, keep=self.tasks.keep, engine=engine)
         if wish.follows and native.status in REDIRECTS and isinstance(native.content, PulledReader):
             await _read_redirect(native.content, engine.policy.wait_for_body)
 

@@ -262,10 +262,16 @@ class LazyResponse(ClientResponse):
     """
 
     _makings: Makings | None = None
+    _plain = True
+    _protocol: Any = None
     content = cast(StreamReader, _Built("content", _content))
     _headers = cast("CIMultiDictProxy[str]", _Built("_headers", lambda _, makings: makings.headers()))
     _raw_headers = cast(Any, _Built("_raw_headers", lambda _, makings: makings.raw_headers()))
     _request_info = cast(Any, _Built("_request_info", lambda _, makings: makings.request_info()))
+
+    def __init_subclass__(cls) -> None:
+        # A class of the user's own wants to be asked.
+        cls._plain = cls.__bases__ == (LazyResponse,)
 
     def _leave(self) -> asyncio.Task[None] | None:
         """The work that is left to do for a body that is not going to be read any further."""
@@ -289,7 +295,8 @@ class LazyResponse(ClientResponse):
 
     async def read(self) -> bytes:
         makings = self._makings
-        if makings is None or self._body is not None or self._released or self._traces or "content" in self.__dict__:
+        lazy = makings is not None and self._plain and "content" not in self.__dict__
+        if makings is None or not lazy or self._body is not None or self._released or self._traces:
             return await super().read()
         whole = makings.whole()
         if whole is None:
@@ -300,7 +307,7 @@ class LazyResponse(ClientResponse):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
-        if self._makings is not None and type(self).release is LazyResponse.release:
+        if self._makings is not None and self._plain:
             self._in_context = False
             self._notify_content()
             return

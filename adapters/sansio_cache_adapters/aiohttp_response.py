@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -176,10 +175,13 @@ class _Stored:
         return PulledReader(StoredContent(body, decoding), limit=asked.bufsize, timer=None, loop=loop)
 
 
-def stored_response(answer: Answer, asked: Asked, engine: Engine) -> CachedClientResponse:
-    """The response that an answer without the network gives; nothing of it is built before it is looked at."""
-    # Cookies that come with a confirmation are this exchange's own: aiohttp puts them into the jar.
-    cookies = answer.headers.lines("set-cookie") if answer.revalidated else ()
+def stored_response(
+    answer: Answer, asked: Asked, engine: Engine, cookies: tuple[str, ...] = ()
+) -> CachedClientResponse:
+    """The response that an answer without the network gives; nothing of it is built before it is looked at.
+
+    :param cookies: those that came with a confirmation: they are this exchange's own, and aiohttp's jar takes them.
+    """
     response = new_response(
         asked.cls,
         _Stored(answer, asked, engine),
@@ -190,7 +192,7 @@ def stored_response(answer: Answer, asked: Asked, engine: Engine) -> CachedClien
         status=answer.status,
         reason=_utf8(answer.reason),
         traces=asked.traces,
-        cookies=tuple(_utf8(line) for line in cookies),
+        cookies=cookies,
     )
     response.__dict__["_answer"] = answer
     return response
@@ -209,7 +211,7 @@ async def adopt(
     decode: bool,
     bufsize: int,
     keep: Keep,
-    clock: Callable[[], float],
+    engine: Engine,
 ) -> None:
     """Tell a response from the network what the cache knows of it, and let its body pass through the tee.
 
@@ -217,12 +219,13 @@ async def adopt(
     """
     if isinstance(response, CachedClientResponse):
         response.__dict__["_answer"] = answer
-        response.__dict__["_kept_at"] = clock() if answer.keeping is not None else None
+        response.__dict__["_kept_at"] = engine.clock() if answer.keeping is not None else None
     decoding = Decoding(coding_of(answer.headers) if decode else "")
     if response.status == 101 or (tee is None and not decoding):
         return
     raw = response.content
-    body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response))
+    patience = engine.policy.wait_for_body
+    body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response), patience=patience)
     if raw.at_eof() and raw.exception() is None:
         # No content (HEAD, 204), or none that anyone has to wait for.
         await body.finish()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -71,6 +71,12 @@ def with_cache(
     headers: CIMultiDict[str] = CIMultiDict(keywords.get("headers") or ())
     headers[ACCEPT_ENCODING] = default_accept_encoding()
     return {**keywords, **changed, "headers": headers}, wish
+
+
+def upgrades(keywords: dict[str, Any]) -> bool:
+    """Whether a request asks for another protocol (WebSocket handshakes are GETs): that is nothing for a cache."""
+    headers = keywords.get("headers")
+    return isinstance(headers, Mapping) and any(str(name).lower() == "upgrade" for name in headers)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 _SAME_CODINGS: Final = set(default_accept_encoding().split(", ")) == set(
@@ -141,7 +147,7 @@ with warnings.catch_warnings():
 
         async def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> ClientResponse:
             options = take_options(keywords)
-            if id(self) in _disabled.get():
+            if id(self) in _disabled.get() or upgrades(keywords):
                 return await super()._request(method, str_or_url, **keywords)
             key = self._fast.key(method, str_or_url, keywords)
             if key is not None:

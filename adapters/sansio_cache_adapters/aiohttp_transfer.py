@@ -11,15 +11,17 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import ClientRequest, ClientResponse, ClientResponseError, ClientSession, Fingerprint
 from aiohttp.client_middlewares import ClientHandlerType
+from aiohttp.hdrs import SET_COOKIE
 
 from sansio_cache.messages import Headers, Options, Request
 
-from .aiohttp_bodies import Decoding, NetworkBody, coding_of
+from .aiohttp_bodies import Decoding, coding_of
 from .aiohttp_private import coding_complaint, connector_tls, is_decoded, known_body
 from .aiohttp_response import cached_class, received_fields
 from .aiohttp_tasks import Tasks
 from .hop import Response
 from .tee import Tee
+from .work import do_async
 
 __all__ = ["Sending", "core_request"]
 
@@ -86,6 +88,7 @@ class Sending:
     :param raw: aiohttp is known to leave them on.
     :param tasks: owns what is left to do when a body is given up.
     :ivar error: the client's own error, where the network gave no response.
+    :ivar cookies: those of the response that was given up last.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Sending:
         self._decode = decode
         self._raw = raw
         self.error: Exception | None = None
+        self.cookies: tuple[str, ...] = ()
 
     async def send(self, request: Request, /) -> Response[ClientResponse]:
         native = self._request
@@ -132,6 +136,7 @@ class Sending:
         return Response(response.status, reason, fields, response)
 
     async def discard(self, native: ClientResponse, /) -> None:
+        self.cookies = tuple(native.headers.getall(SET_COOKIE, ()))
         native.release()
 
     def abort(self, native: ClientResponse, /) -> None:
@@ -141,14 +146,14 @@ class Sending:
         if tee is not None and self.was_decoded(native):
             tee.abandon()
         elif tee is not None:
-            body = NetworkBody(native.content, tee, Decoding(""), self._tasks.keep, chunked=False)
+            raw = native.content
             try:
-                while not body.at_end and not tee.done:
-                    data, _ = await body.pull()
-                    await body.taken(data)
-                await body.finish()
+                while not raw.at_eof() and not tee.done:
+                    data, _ = await raw.readchunk()
+                    await do_async(tee.feed(data))
+                await do_async(tee.finish())
             finally:
-                body.abandon()
+                tee.abandon()
         native.release()
 
     @property

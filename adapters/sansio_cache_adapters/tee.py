@@ -63,6 +63,10 @@ class Tee:
             yield from self._guarded(self._commit())
         self._end(storable=True)
 
+    def set_free(self) -> None:
+        """Let those go on who wait for this body; it may still be kept. For a timer: who reads nothing feeds nothing."""
+        self._release(storable=True)
+
     def abandon(self) -> None:
         """The reader went away, or the body broke off: nothing becomes visible. Never raises."""
         self._end(storable=True)
