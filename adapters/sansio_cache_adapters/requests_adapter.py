@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from sansio_cache.decisions import Answer
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import Headers, Request
+from sansio_cache.messages import Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 
@@ -111,7 +111,7 @@ def _describe(context: ssl.SSLContext) -> str:
 
 
 def core_request(
-    prepared: requests.PreparedRequest, verify: object, cert: object, adapter: BaseAdapter | None
+    prepared: requests.PreparedRequest, verify: object, cert: object, adapter: BaseAdapter | None, options: Options
 ) -> Request:
     """A prepared request as the core sees it; it is not touched, and its body not consumed.
 
@@ -127,7 +127,7 @@ def core_request(
     url = prepared.url or ""
     fields = Headers([(_text(name), _text(value)) for name, value in prepared.headers.items()])
     peer = peer_of(url, verify, cert, adapter)
-    return Request(prepared.method or "", url, fields, known, peer, current_options.get())
+    return Request(prepared.method or "", url, fields, known, peer, options)
 
 
 def _text(value: str | bytes) -> str:
@@ -210,7 +210,7 @@ class CacheAdapter(BaseAdapter):
         started = time.perf_counter()
         sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
         transfer = Sending(self.inner, request, sending)
-        asked = core_request(request, verify, cert, self.inner)
+        asked = core_request(request, verify, cert, self.inner, current_options.get())
         for last in (False, True):
             delivered: _Delivered = self._cache.answer(asked, transfer)
             answer, response, tee = delivered

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from requests.cookies import RequestsCookieJar
+from requests.structures import CaseInsensitiveDict
 from requests.utils import NETRC_FILES
 
 from sansio_cache.decisions import Answer
@@ -27,7 +28,7 @@ from .requests_response import CachedResponse, Facts, stored_response
 if TYPE_CHECKING:
     from .requests_session import CachedSession
 
-__all__ = ["FastPath"]
+__all__ = ["FastPath", "Prepared"]
 
 _KNOWN: Final = frozenset(
     {"params", "headers", "cookies", "auth", "timeout", "allow_redirects", "proxies", "stream", "verify", "cert"}
@@ -40,7 +41,7 @@ _REQUESTS: Final = requests.Session
 _ORIGINAL: Final = (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings)
 
 
-class _Prepared:
+class Prepared:
     """A request that was prepared, as requests has it and as the core sees it.
 
     :ivar adapter: what it would go through; None where that is not ours.
@@ -75,7 +76,7 @@ class FastPath:
         self._session = session
         self._cache = cache
         self._steps = (plain.send, plain.prepare_request, plain.merge_environment_settings, plain.get_adapter)
-        self._remembered: OrderedDict[str, _Prepared] = OrderedDict()
+        self._remembered: OrderedDict[str, Prepared] = OrderedDict()
 
     def applies(self, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
         """Whether a request is a GET that could be answered here, in a session that nobody has changed."""
@@ -92,21 +93,23 @@ class FastPath:
             and (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings) == _ORIGINAL
         )
 
-    def request(self, url: str, keywords: dict[str, Any], options: Options) -> requests.Response:
-        """As ``Session.request`` would do it.
+    def look(self, url: str, keywords: dict[str, Any], options: Options) -> CachedResponse | Prepared:
+        """The response if a stored one answers; else the request as ``Session.request`` would prepare it.
 
         :raises Exception: what that raises.
         """
         started = time.perf_counter()
         prepared = self._prepared(url, keywords, options)
         response = self._stored(prepared, keywords, started)
-        return self._sent(prepared, keywords) if response is None else response
+        return prepared if response is None else response
 
-    def _prepared(self, url: str, keywords: dict[str, Any], options: Options) -> _Prepared:
+    def _prepared(self, url: str, keywords: dict[str, Any], options: Options) -> Prepared:
         session = self._session
-        # As merge_environment_settings merges them.
-        cert = session.cert if keywords.get("cert") is None else keywords["cert"]
-        verify = _merged_verify(session, keywords.get("verify"))
+        verify = cert = None
+        if not url.startswith("http:"):
+            # As merge_environment_settings merges them. Without TLS nobody asks.
+            verify = _merged_verify(session, keywords.get("verify"))
+            cert = session.cert if keywords.get("cert") is None else keywords["cert"]
         state = self._state(keywords, verify, cert)
         if state is not None:
             known = self._remembered.get(url)
@@ -123,7 +126,7 @@ class FastPath:
         except requests.exceptions.InvalidSchema:
             adapter = None  # sending says so
         inner = adapter.inner if adapter is not None else None
-        prepared = _Prepared(native, core_request(native, verify, cert, inner), adapter, None)
+        prepared = Prepared(native, core_request(native, verify, cert, inner, options), adapter, None)
         if state is not None and adapter is not None and _plain(native):
             prepared.state = state
             self._remembered[url] = prepared
@@ -145,9 +148,13 @@ class FastPath:
         if given and type(given) is not dict:
             return None
         fields: list[tuple[object, object]] = [*given.items()] if given else []
-        return (fields, tuple(session.headers.items()), verify, cert, tuple(session.adapters.items()))
+        own: Any = session.headers
+        kind: object = type(own)
+        # Its items() take ten times as long.
+        kept: Any = own._store.values() if kind is CaseInsensitiveDict else own.items()
+        return (fields, tuple(kept), verify, cert, tuple(session.adapters.items()))
 
-    def _stored(self, prepared: _Prepared, keywords: dict[str, Any], started: float) -> CachedResponse | None:
+    def _stored(self, prepared: Prepared, keywords: dict[str, Any], started: float) -> CachedResponse | None:
         """The response if a stored one answers; None to go on, nothing having happened."""
         if prepared.adapter is None or any(prepared.native.hooks.values()):
             return None
@@ -161,7 +168,7 @@ class FastPath:
         except BodyGone:
             return None
 
-    def _sent(self, prepared: _Prepared, keywords: dict[str, Any]) -> requests.Response:
+    def send(self, prepared: Prepared, keywords: dict[str, Any]) -> requests.Response:
         """The second half of ``Session.request``."""
         session = self._session
         native = prepared.given_out()
@@ -179,10 +186,10 @@ def _is_final(answer: Answer) -> bool:
     return answer.status not in _REDIRECTS
 
 
-def _with_options(known: _Prepared, options: Options) -> _Prepared:
+def _with_options(known: Prepared, options: Options) -> Prepared:
     asked = known.request
     request = Request(asked.method, asked.url, asked.headers, asked.body, asked.peer, options)
-    return _Prepared(known.native, request, known.adapter, known.state)
+    return Prepared(known.native, request, known.adapter, known.state)
 
 
 def _plain(native: requests.PreparedRequest) -> bool:

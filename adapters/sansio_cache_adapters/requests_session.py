@@ -20,7 +20,7 @@ from .care import Care
 from .events import Event
 from .options import current_options, split_policy, take_options
 from .requests_adapter import CacheAdapter, make_cache
-from .requests_fast import FastPath
+from .requests_fast import FastPath, Prepared
 from .requests_response import CachedResponse
 from .stores.settings import UNGIVEN, Ungiven
 
@@ -104,12 +104,17 @@ class CachedSession(requests.Session):
         :raises NotCached: ``offline``, and nothing stored answers.
         """  # noqa: D205
         options = take_options(keywords)
-        with self._asking_with(options) as cached:
-            if cached and not args and self._fast.applies(method, url, keywords):
-                response = self._fast.request(url, keywords, options)
-            else:
-                response = super().request(method, url, *args, **keywords)
-        return cast(CachedResponse, response)
+        cached = id(self) not in _disabled.get()
+        prepared: Prepared | None = None
+        if cached and not args and self._fast.applies(method, url, keywords):
+            found = self._fast.look(url, keywords, options)
+            if not isinstance(found, Prepared):
+                return found
+            prepared = found
+        with self._asking_with(options, cached=cached):
+            if prepared is not None:
+                return cast(CachedResponse, self._fast.send(prepared, keywords))
+            return cast(CachedResponse, super().request(method, url, *args, **keywords))
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> CachedResponse:
         """As ``requests.Session.send``, with the keywords of :meth:`request` for the cache."""
@@ -117,16 +122,15 @@ class CachedSession(requests.Session):
         if _asking.get() is self and options is NO_OPTIONS:
             # Part of a request of ours, one hop of several perhaps: its options hold.
             return cast(CachedResponse, super().send(request, **keywords))
-        with self._asking_with(options):
+        with self._asking_with(options, cached=id(self) not in _disabled.get()):
             return cast(CachedResponse, super().send(request, **keywords))
 
     @contextmanager
-    def _asking_with(self, options: Options) -> Generator[bool]:
-        """Let a request's options reach the adapter; whether the cache is not to be passed by."""
-        cached = id(self) not in _disabled.get()
+    def _asking_with(self, options: Options, *, cached: bool) -> Generator[None]:
+        """Let a request's options reach the adapter, unless the cache is passed by."""
         given, asking = current_options.set(options), _asking.set(self if cached else None)
         try:
-            yield cached
+            yield
         finally:
             _asking.reset(asking)
             current_options.reset(given)
