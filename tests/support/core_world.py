@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core_rows import NOW, fields, rules_of, stored_of
 
@@ -12,6 +12,7 @@ from sansio_cache.decisions import Answer, FromNetwork, FromStore
 from sansio_cache.drivers import run
 from sansio_cache.exchange import exchange
 from sansio_cache.messages import Received, Request, Unreachable
+from sansio_cache.policy import Policy
 from sansio_cache.records import Item, chunk_hashes
 from sansio_cache.rules import Rules
 
@@ -122,3 +123,52 @@ class SmallWorld:
                 return record.stored.body[start:stop]
             case given:
                 return given.data
+
+
+class Step(NamedTuple):
+    """One request and what is to come of it."""
+
+    request: Request
+    origin: Reply | Exception | None
+    status: int
+    source: str
+    fields: tuple[str, ...] = ()
+    after: float = 0.0
+
+
+def step(
+    request: Request,
+    origin: Reply | Exception | None,
+    status: int,
+    source: str,
+    *fields: str,
+    after: float = 0.0,
+) -> Step:
+    return Step(request, origin, status, source, fields, after)
+
+
+def source_of(answer: Answer) -> str:
+    if answer.revalidated:
+        return "validated"
+    return "store" if answer.from_cache else "origin"
+
+
+def converse(settings: dict[str, Any], steps: list[Step]) -> None:
+    """Make each step of a conversation, and check what comes of it."""
+    world = SmallWorld(rules_of(Policy(**settings)))
+    for at, (request, origin, status, source, lines, after) in enumerate(steps):
+        world.now += after
+        world.script = [] if origin is None else [origin]
+        try:
+            answer = world.answer(request)
+        except OriginGone:
+            assert source == "error", f"step {at}"
+            continue
+        assert (answer.status, source_of(answer)) == (status, source), f"step {at}"
+        assert not world.script, f"step {at}: the origin should have been asked"
+        for line in lines:
+            name, _, value = line.partition(": ")
+            if name.startswith("!"):
+                assert name[1:].lower() not in answer.headers, f"step {at}"
+            else:
+                assert value in answer.headers.lines(name.lower()), f"step {at}"
