@@ -18,10 +18,12 @@ from .trio_decoding import Decoder, decode, decoders
 from .trio_errors import DecodingError
 from .work import Work, do_async
 
-__all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of"]
+__all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of", "feed"]
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is given up unread."""
+_STEP: Final = 8192
+"""Bytes of a coded body that are checked at once."""
 _CODINGS: Final = frozenset({"gzip", "deflate", "br", "zstd"})
 
 Keep = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
@@ -74,6 +76,17 @@ class Decoding:
             raise ClientPayloadError(coding_complaint(self._coding)) from error
 
 
+async def feed(tee: Tee, data: bytes) -> None:
+    """Give bytes to a tee, the event loop getting its turn: checking a coding may expand them a thousandfold."""
+    if not tee.coded:
+        await do_async(tee.feed(data))
+        return
+    for start in range(0, len(data), _STEP):
+        await do_async(tee.feed(data[start : start + _STEP]))
+        if start:
+            await asyncio.sleep(0)
+
+
 class NetworkBody:
     """A body on its way to the reader: every byte, as received, also goes to the store.
 
@@ -113,7 +126,7 @@ class NetworkBody:
         tee = self._tee
         if tee is None or tee.done:
             return
-        await do_async(tee.feed(data))
+        await feed(tee, data)
         if self.at_end:
             await self.finish()
 
@@ -173,7 +186,7 @@ class NetworkBody:
     def _rest(self, data: bytes, tee: Tee) -> asyncio.Task[None] | None:
         async def rest() -> None:
             try:
-                await do_async(tee.feed(data))
+                await feed(tee, data)
                 await do_async(tee.finish())
             finally:
                 self.abandon()

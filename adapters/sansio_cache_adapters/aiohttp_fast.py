@@ -147,10 +147,9 @@ def _pairs(given: Any) -> tuple[tuple[str, str], ...] | None:
     """The fields of a plain dict of texts; None for anything else."""
     if given is None:
         return ()
-    if type(given) is not dict:
+    if given.__class__ is not dict:
         return None
-    fields: Any = given
-    pairs: tuple[tuple[Any, Any], ...] = tuple(fields.items())
+    pairs: tuple[tuple[Any, Any], ...] = tuple(given.items())
     return pairs if all(type(name) is str and type(value) is str for name, value in pairs) else None
 
 

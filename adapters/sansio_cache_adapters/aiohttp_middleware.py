@@ -18,6 +18,7 @@ from aiohttp import (
     ServerDisconnectedError,
 )
 from aiohttp.client_middlewares import ClientHandlerType
+from aiohttp.hdrs import ACCEPT_ENCODING
 from msgspec.structs import replace
 
 from sansio_cache.decisions import Answer
@@ -46,6 +47,7 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REDIRECT_LIMIT: Final = 65_536
 """Bytes that are read of a redirect's body, which the client throws away unread."""
 _UNDECODABLE: Final = frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", "))
+_THEIR_CODINGS: Final = ClientRequest.DEFAULT_HEADERS[ACCEPT_ENCODING]
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
@@ -57,11 +59,12 @@ class Wish:
     :param follows: whether aiohttp follows redirects.
     :param bufsize: ``read_bufsize``; None for the session's.
     :param retries: whether aiohttp sends the request again if a kept connection turns out to be closed.
+    :ivar codings: what Accept-Encoding is to be in the place of aiohttp's own default, or None.
     :ivar seen: the request that came through last, as aiohttp and as the core have it.
     :ivar hops: how many came through.
     """
 
-    __slots__ = ("bufsize", "decode", "follows", "hops", "options", "raw", "retries", "seen")
+    __slots__ = ("bufsize", "codings", "decode", "follows", "hops", "options", "raw", "retries", "seen")
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Wish:
         self.follows = follows
         self.bufsize = bufsize
         self.retries = retries
+        self.codings: str | None = None
         self.seen: tuple[ClientRequest, Request] | None = None
         self.hops = 0
 
@@ -123,6 +127,8 @@ class AiohttpCache:
         if not isinstance(request, ClientRequest):
             # A request class of the user's own that only looks like one.
             return await handler(request)
+        if wish.codings is not None and request.headers.get(ACCEPT_ENCODING) == _THEIR_CODINGS:
+            request.headers[ACCEPT_ENCODING] = wish.codings
         asked = core_request(request, wish.options, self._peer)
         wish.seen = request, asked
         wish.hops += 1

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 from aiohttp import ClientRequest, ClientResponse, ClientSession
 from aiohttp.hdrs import ACCEPT_ENCODING
 from aiohttp.typedefs import StrOrURL
-from multidict import CIMultiDict
 from yarl import URL
 
 from sansio_cache.errors import SettingError
@@ -66,11 +65,9 @@ def with_cache(
     given = keywords.get("middlewares")
     above = session_part(session, "middlewares") if given is None else given
     changed: dict[str, Any] = {"auto_decompress": False, "middlewares": (*above, partial(cache.hop, wish))}
-    if _SAME_CODINGS or not _takes_default(session, keywords):
-        return {**keywords, **changed}, wish
-    headers: CIMultiDict[str] = CIMultiDict(keywords.get("headers") or ())
-    headers[ACCEPT_ENCODING] = default_accept_encoding()
-    return {**keywords, **changed, "headers": headers}, wish
+    if not _SAME_CODINGS and not _says_codings(session, keywords):
+        wish.codings = default_accept_encoding()
+    return {**keywords, **changed}, wish
 
 
 def upgrades(keywords: dict[str, Any]) -> bool:
@@ -85,15 +82,14 @@ _SAME_CODINGS: Final = set(default_accept_encoding().split(", ")) == set(
 """Whether aiohttp offers by itself what we can decode."""
 
 
-def _takes_default(session: ClientSession, keywords: dict[str, Any]) -> bool:
-    """Whether nobody says anything of Accept-Encoding."""
-    if ACCEPT_ENCODING in session.headers or ACCEPT_ENCODING in CIMultiDict(keywords.get("headers") or ()):
-        return False
-    skipped = {name.lower() for name in (*session.skip_auto_headers, *(keywords.get("skip_auto_headers") or ()))}
-    if ACCEPT_ENCODING.lower() in skipped:
-        return False
-    defaults: object = session_part(session, "request_class").DEFAULT_HEADERS
-    return defaults is ClientRequest.DEFAULT_HEADERS
+def _says_codings(session: ClientSession, keywords: dict[str, Any]) -> bool:
+    """Whether the user says what Accept-Encoding is, or may say so in a way that can be read only once."""
+    if ACCEPT_ENCODING in session.headers:
+        return True
+    headers = keywords.get("headers")
+    if headers is None or isinstance(headers, Mapping):
+        return any(str(name).lower() == "accept-encoding" for name in headers or ())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return True
 
 
 with warnings.catch_warnings():

@@ -15,7 +15,7 @@ from aiohttp.hdrs import SET_COOKIE
 
 from sansio_cache.messages import Headers, Options, Request
 
-from .aiohttp_bodies import Decoding, coding_of
+from .aiohttp_bodies import Decoding, coding_of, feed
 from .aiohttp_private import coding_complaint, connector_tls, is_decoded, known_body
 from .aiohttp_response import cached_class, received_fields
 from .aiohttp_tasks import Tasks
@@ -150,7 +150,7 @@ class Sending:
             try:
                 while not raw.at_eof() and not tee.done:
                     data, _ = await raw.readchunk()
-                    await do_async(tee.feed(data))
+                    await feed(tee, data)
                 await do_async(tee.finish())
             finally:
                 tee.abandon()

@@ -41,6 +41,11 @@ class Tee:
         self._intake = Intake(keeping.method, keeping.status, keeping.headers, engine.max_body)
         self._overdue = engine.clock() + engine.policy.wait_for_body
 
+    @property
+    def coded(self) -> bool:
+        """Whether the bytes are coded: then feeding them costs what they expand to."""
+        return "content-encoding" in self._keeping.headers
+
     def feed(self, data: bytes) -> Work[None]:
         """Take bytes of the body, as received."""
         if self.done or not data:
