@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from requests.cookies import RequestsCookieJar
-from requests.structures import CaseInsensitiveDict
 from requests.utils import NETRC_FILES
 
 from sansio_cache.decisions import Answer
 from sansio_cache.messages import Options, Request
 
 from .blocking import BlockingCache
-from .requests_adapter import CacheAdapter, core_request
+from .requests_adapter import CacheAdapter, core_request, items_of
 from .requests_bodies import BodyGone
 from .requests_response import CachedResponse, Facts, stored_response
 
@@ -148,11 +147,7 @@ class FastPath:
         if given and type(given) is not dict:
             return None
         fields: list[tuple[object, object]] = [*given.items()] if given else []
-        own: Any = session.headers
-        kind: object = type(own)
-        # Its items() take ten times as long.
-        kept: Any = own._store.values() if kind is CaseInsensitiveDict else own.items()
-        return (fields, tuple(kept), verify, cert, tuple(session.adapters.items()))
+        return (fields, tuple(items_of(session.headers)), verify, cert, tuple(session.adapters.items()))
 
     def _stored(self, prepared: Prepared, keywords: dict[str, Any], started: float) -> CachedResponse | None:
         """The response if a stored one answers; None to go on, nothing having happened."""
