@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import anyio.lowlevel
 import httpx2
 import pytest
 from anyio import to_thread
+from cancelling import by_scope, by_task
 from clock import Clock
 from local_origin import Conversation, Reply, Seen, fresh, redirect
 from watched_origin import WatchedOrigin, tagged
@@ -24,60 +24,6 @@ from sansio_cache_adapters.stores.base import Lease
 pytestmark = pytest.mark.anyio
 
 LARGE = bytes(2_500_000)
-
-
-class CancelAt:
-    """Runs a coroutine and calls ``cancel`` when it suspends for the n-th time; ``reached`` tells whether it did."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], cancel: Callable[[], object], n: int) -> None:
-        self._coroutine = coroutine
-        self._cancel = cancel
-        self._left = n
-        self.reached = False
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        resume: Callable[[], Any] = lambda: self._coroutine.send(None)  # noqa: E731
-        while True:
-            try:
-                trap = resume()
-            except StopIteration as end:
-                return end.value
-            self._left -= 1
-            if self._left == 0:
-                self.reached = True
-                self._cancel()
-            try:
-                value = yield trap
-            except BaseException as exc:
-                error = exc
-                resume = lambda: self._coroutine.throw(error)  # noqa: B023, E731
-            else:
-                resume = lambda: self._coroutine.send(value)  # noqa: B023, E731
-
-
-async def by_scope(coroutine: Coroutine[Any, Any, Any], n: int) -> bool:
-    """Cancel as anyio and trio do: every checkpoint from the n-th on raises."""
-    with anyio.CancelScope() as scope:
-        probe = CancelAt(coroutine, scope.cancel, n)
-        await probe
-    return probe.reached
-
-
-async def by_task(coroutine: Coroutine[Any, Any, Any], n: int) -> bool:
-    """Cancel as asyncio does: once."""
-    reached = False
-
-    async def run() -> None:
-        nonlocal reached
-        task: Any = asyncio.current_task()
-        probe = CancelAt(coroutine, task.cancel, n)
-        try:
-            await probe
-        finally:
-            reached = probe.reached
-
-    await asyncio.wait([asyncio.create_task(run())])
-    return reached
 
 
 Cancel = Callable[[Coroutine[Any, Any, Any], int], Awaitable[bool]]

@@ -1,0 +1,31 @@
+"""What the tests of TrioCachedSession share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from watched_origin import WatchedOrigin
+
+from sansio_cache_adapters.flights import FLIGHTS
+
+
+@pytest.fixture(params=["trio", "asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Every test runs on both."""
+    backend: str = request.param
+    return backend
+
+
+@pytest.fixture
+def origin() -> Iterator[WatchedOrigin]:
+    """An origin that counts its connections."""
+    server = WatchedOrigin()
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_flight_is_left() -> Iterator[None]:
+    yield
+    assert FLIGHTS.count() == 0
