@@ -66,4 +66,4 @@ def test_connection_fields_are_not_stored(session: CachedSession, origin: Origin
     url = origin.on("/a", Reply(b"x", fields=fields | {"Proxy-Authenticate": "Basic", "X-End": "1"}))
     assert session.get(url).headers["X-Hop"] == "1"
     hit = session.get(url)
-    assert {*hit.headers} == {"Cache-Control", "X-End", "Content-Length", "Age"}
+    assert {*hit.headers} == {"Cache-Control", "X-End", "Content-Length", "Age", "Date"}
