@@ -17,7 +17,7 @@ from .keeping import Keeping, item_of
 from .keys import Keys
 from .messages import Received, Request, Unreachable
 from .records import Record
-from .storing import Storing, may_store, storable_headers
+from .storing import Storing, dated_headers, may_store, storable_headers
 from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
 from .vary import nominated
 
@@ -113,10 +113,9 @@ def _freshened(
     request: Request, record: Record, reply: Received, fwd: Fwd, reason: str, rules: Rules
 ) -> Freshened | Pass | Again:
     policy = rules.policy
-    fields = freshened_headers(record.headers, reply.headers)
-    # Date and Age are those of the update: without them this response's age would be counted from the old one.
-    dated = [item for item in fields if item[0].lower() != "date" or "date" in reply.headers]
-    current = replace(reply, status=record.head.status, reason=record.head.reason, headers=type(fields)(dated))
+    # Date and Age are those of the update: else this response's age would be counted from the old one.
+    fields = freshened_headers(record.headers, dated_headers(reply.headers, reply.received_at))
+    current = replace(reply, status=record.head.status, reason=record.head.reason, headers=fields)
     facts = read_facts(current, authorized="authorization" in request.headers)
     stored = storable_headers(fields, policy)
     head = replace(

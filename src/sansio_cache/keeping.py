@@ -11,7 +11,7 @@ from .messages import Headers, Received, Request
 from .policy import Policy
 from .records import CHUNK_SIZE, FORMAT, Head, Item, Kept, Place, body_digest, seal_head, variant_of
 from .sealing import Sealer
-from .storing import Storing, storable_headers
+from .storing import Storing, dated_headers, storable_headers
 from .urls import redact
 
 __all__ = ["Keeping", "purge_time"]
@@ -94,7 +94,7 @@ class Keeping:
         :raises Exception: whatever ``filter_fn`` raises.
         """
         response, policy = self._response, self._policy
-        headers = storable_headers(response.headers, policy)
+        headers = storable_headers(dated_headers(response.headers, response.received_at), policy)
         if policy.filter_fn is not None and not policy.filter_fn(
             self._request, Kept(response.status, response.reason, response.headers, body)
         ):

@@ -6,13 +6,14 @@ from enum import StrEnum
 from typing import Final
 
 from .cache_control import NO_DIRECTIVES, Directives, parse_cache_control, parse_targeted
+from .dates import format_date
 from .expiry import DoNotCache, Expiry
 from .freshness import HEURISTIC_CODES, Facts, Says
 from .messages import Headers, Received, Request
 from .policy import Policy
 from .vary import ANYTHING, nominated
 
-__all__ = ["Storing", "may_keep", "may_store", "storable_headers"]
+__all__ = ["Storing", "dated_headers", "may_keep", "may_store", "storable_headers"]
 
 UNDERSTOOD_CODES: Final = frozenset(
     {*range(200, 209), 226, *range(300, 309), *range(400, 418), *range(421, 427), 428, 429, 431, 451, *range(500, 512)}
@@ -118,6 +119,11 @@ def may_store(request: Request, response: Received, facts: Facts, policy: Policy
     if nominated(response.headers) == ANYTHING:
         return Storing.VARY
     return may_keep(request.method, response.status, facts, policy, expiry)
+
+
+def dated_headers(headers: Headers, received_at: float) -> Headers:
+    """The fields of a message, with a Date: its own, or when it was received (RFC 9110 §6.6.1)."""
+    return headers if "date" in headers else Headers([*headers, ("Date", format_date(received_at))])
 
 
 def storable_headers(headers: Headers, policy: Policy) -> Headers:

@@ -6,7 +6,22 @@ import math
 from typing import Any
 
 import pytest
-from core_rows import BODY, DATE, META, NOW, SECRET, ask, facts_of, fields, got, item_of, rows, rules_of, stored_of
+from core_rows import (
+    BODY,
+    DATE,
+    META,
+    NOW,
+    SECRET,
+    ask,
+    facts_of,
+    fields,
+    got,
+    item_of,
+    record_of,
+    rows,
+    rules_of,
+    stored_of,
+)
 from msgspec.structs import replace
 
 from sansio_cache.keeping import Keeping, purge_time
@@ -27,6 +42,7 @@ from sansio_cache.records import (
 from sansio_cache.storing import Storing
 
 DAY = 86_400.0
+FRESH = "Cache-Control: max-age=60"
 REPLY = got(DATE, "Cache-Control: max-age=60", "Vary: Accept", "Set-Cookie: a=b", 'ETag: "a"', delay=0.5)
 REQUEST = ask("Accept: text/html", url="https://u:p@example.org/a?token=1", options=Options(tags=("t",)))
 HASHES = chunk_hashes(BODY)
@@ -105,6 +121,11 @@ def test_a_kept_response_is_sealed_with_all_that_a_reader_needs() -> None:
         status=200,
         tags=("t",),
     )
+
+
+def test_a_response_without_date_is_stored_with_one() -> None:
+    """RFC 9110 §6.6.1."""
+    assert record_of(FRESH).headers == fields(FRESH, DATE)
 
 
 def test_a_large_body_lies_under_its_entry() -> None:

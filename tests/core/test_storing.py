@@ -15,7 +15,7 @@ from sansio_cache.expiry import DO_NOT_CACHE, Expiry, Resident
 from sansio_cache.freshness import Says, read_facts
 from sansio_cache.messages import Received, Request
 from sansio_cache.policy import Policy
-from sansio_cache.storing import Storing, may_keep, may_store, storable_headers
+from sansio_cache.storing import Storing, dated_headers, may_keep, may_store, storable_headers
 
 FRESH = "Cache-Control: max-age=60"
 NO_STORE = "Cache-Control: no-store"
@@ -223,6 +223,14 @@ def test_fields_are_stored_but_for(lines: list[str], gone: list[str], settings: 
     headers = fields(*STORED, *lines)
     stored = storable_headers(headers, Policy(**settings))
     assert list(stored) == [item for item in headers if item[0].lower() not in gone]
+
+
+def test_what_came_without_date_gets_the_time_of_its_receipt() -> None:
+    """RFC 9110 §6.6.1: "a recipient with a clock … MUST … append a corresponding Date header field"."""
+    assert dated_headers(fields("A: 1"), NOW + 0.9) == fields("A: 1", DATE)
+    for stated in (DATE, "Date: junk"):
+        headers = fields(stated)
+        assert dated_headers(headers, NOW) is headers
 
 
 def test_an_unknown_field_is_stored() -> None:
