@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
@@ -16,9 +16,6 @@ from sansio_cache.errors import StoreError
 
 from .tee import StoredBody, Tee
 from .work import do
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 __all__ = ["BodyGone", "StoredReader", "TeeResponse", "stored_raw"]
 
@@ -33,20 +30,7 @@ class BodyGone(ProtocolError):
     """A stored body is no longer there: it was replaced a while ago, or its store is in trouble."""
 
 
-class _Body(io.RawIOBase):
-    """What both have in common: ``read`` gives bytes as received, coding kept, and ``b""`` at the end."""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-
-class _TeeReader(_Body):
+class _TeeReader(io.RawIOBase):
     """The body of a response on its way to the reader: every byte also goes to the store.
 
     Reads what the reader asks for and no more; errors of the network pass as they are.
@@ -60,7 +44,7 @@ class _TeeReader(_Body):
         self._given_up = False
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """At most ``size`` bytes; all that is left for a negative size."""
+        """At most ``size`` bytes as received, coding kept; all for a negative size; ``b""`` at the end."""
         if self.closed:
             return b""
         if self._chunks is not None:
@@ -125,6 +109,9 @@ class _TeeReader(_Body):
         """Whether the end was read, as http.client means it."""
         return not self._held and (self.closed or self._inner.closed)
 
+    def fileno(self) -> int:
+        return self._inner.fileno()
+
     def close(self) -> None:
         """Give the connection back, or drop it; what has already arrived of a body left unread is kept first."""
         if not self.closed and not self._given_up:
@@ -181,8 +168,7 @@ class TeeResponse(HTTPResponse):
             request_method=request_method,
             request_url=getattr(inner, "_request_url", None),
         )
-        if hasattr(inner, "version_string"):  # urllib3 2.3
-            self.version_string = inner.version_string
+        self.version_string = getattr(inner, "version_string", "HTTP/1.1")  # since urllib3 2.3
         self._pool = getattr(inner, "_pool", None)
 
     @property
@@ -217,13 +203,11 @@ class TeeResponse(HTTPResponse):
         self._inner.shutdown()
 
     def __del__(self) -> None:
-        reader = self.__dict__.get("_reader")
-        if reader is not None:
-            reader.give_up()
+        self._reader.give_up()
         super().__del__()
 
 
-class StoredReader(_Body):
+class StoredReader(io.RawIOBase):
     """A stored body as a file; each chunk is verified before a byte of it is given.
 
     :param body: to be read on, or the whole body.
@@ -235,7 +219,7 @@ class StoredReader(_Body):
         self._at = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """At most ``size`` bytes; all that is left for a negative size.
+        """At most ``size`` bytes as received, coding kept; all for a negative size; ``b""`` at the end.
 
         :raises BadSignature: the body is not what was signed.
         :raises BodyGone: it is gone from the store.
@@ -260,9 +244,6 @@ class StoredReader(_Body):
         self._held, self._at = pieces[0] if len(pieces) == 1 else b"".join(pieces), 0
 
     read1 = read
-
-    def readall(self) -> bytes:
-        return self.read()
 
     def isclosed(self) -> bool:
         """Whether the end was read, as http.client means it."""

@@ -219,7 +219,7 @@ class Failing(MemoryStore):
         self.failing: dict[str, Exception] = {}
 
     def __getattribute__(self, name: str) -> Any:
-        if name in (*VERBS, "hashes", "chunk") and name in self.failing:
+        if name in (*VERBS, "hashes", "chunk", "close") and name in self.failing:
             error = self.failing[name]
 
             def fail(*_: Any, **__: Any) -> Any:
@@ -349,3 +349,12 @@ def test_trouble_is_told_once(origin: Origin, caplog: pytest.LogCaptureFixture) 
     assert len(told) == 2
     assert "passed by" in told[0]
     assert "in use again" in told[1]
+
+
+def test_a_store_that_cannot_be_closed(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:
+    """Is said, and no error of the user's."""
+    store = Failing()
+    with CachedSession(store) as session:
+        session.get(origin.on("/a", fresh(b"x")))
+        store.failing["close"] = OSError("no")
+    assert "closing the cache" in caplog.text

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import requests
+import truststore
 import urllib3
 from certificates import Certificates
 from local_origin import Origin, fresh
 from requests.adapters import HTTPAdapter
 
 from sansio_cache import CachedSession
+from sansio_cache.messages import NO_OPTIONS
+from sansio_cache_adapters.requests_adapter import core_request
 
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 
@@ -120,3 +123,16 @@ def test_plain_http_has_no_peer_to_verify(session: CachedSession, origin: Origin
     session.get(url)
     assert session.get(url, verify=False).from_cache
     assert session.get(url, cert="/nowhere.pem").from_cache
+
+
+def test_what_a_context_leaves_to_the_system_is_a_peer_of_its_own() -> None:
+    """truststore shows no authorities."""
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    request = requests.Request("GET", "https://a.test/").prepare()
+    peers = {
+        core_request(request, True, None, adapter, NO_OPTIONS).peer
+        for adapter in (None, HTTPAdapter(), Contextual(context), Contextual(ssl.create_default_context()))
+    }
+    assert len(peers) == 3
+    assert "context=system" in peers
+    assert "" in peers
