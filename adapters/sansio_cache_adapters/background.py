@@ -1,7 +1,8 @@
-"""Background work of a blocking session: few daemon threads, each key once, bounded."""
+"""Background work of blocking sessions: few daemon threads, each key once, bounded; and what is due in a while."""
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -9,7 +10,7 @@ from typing import Final
 
 from .stores.forking import follow_forks
 
-__all__ = ["Background"]
+__all__ = ["ALARMS", "Alarms", "Background"]
 
 _THREADS: Final = 4
 _MOST_WAITING: Final = 256
@@ -75,3 +76,53 @@ class Background:
         """The threads have stayed in the parent; the lock may be held there."""
         if child:
             self._begin()
+
+
+class Alarms:
+    """Calls functions after a while, in one daemon thread, which ends when there is nothing to wait for."""
+
+    def __init__(self) -> None:
+        self._begin()
+        follow_forks(self)
+
+    def _begin(self) -> None:
+        self._changed = threading.Condition()
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
+        self._count = 0
+        self._runs = False
+
+    def after(self, seconds: float, call: Callable[[], object]) -> None:
+        """Call something that neither blocks nor raises."""
+        with self._changed:
+            self._count += 1
+            heapq.heappush(self._due, (time.monotonic() + seconds, self._count, call))
+            if not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name="sansio-cache-alarms", daemon=True).start()
+            elif self._due[0][1] == self._count:
+                self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._due:
+                    self._runs = False
+                    return
+                left = self._due[0][0] - time.monotonic()
+                if left > 0:
+                    self._changed.wait(left)
+                    continue
+                call = heapq.heappop(self._due)[2]
+            call()
+
+    def before_fork(self) -> None:
+        """Nothing to bring to rest."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """What was due is the parent's."""
+        if child:
+            self._begin()
+
+
+ALARMS: Final = Alarms()
+"""Those of this process."""

@@ -19,6 +19,7 @@ from sansio_cache.messages import Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 
+from .background import ALARMS
 from .blocking import BlockingCache
 from .events import Event
 from .opening import resolve
@@ -232,6 +233,9 @@ class CacheAdapter(BaseAdapter):
             if response is not None:
                 if tee is not None:
                     tee_into(response, tee)
+                    if stream:
+                        # Whoever streams may take a rest. Else the body is read as fast as it comes.
+                        ALARMS.after(self._cache.engine.policy.wait_for_body, tee.set_free)
                 return adopt(response, facts, self)
             try:
                 return self._stored(facts, transfer, stream=stream)

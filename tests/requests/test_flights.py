@@ -253,6 +253,22 @@ def test_a_write_ends_what_was_being_fetched(session: CachedSession, origin: Ori
     assert session.get(url).content == b"new"
 
 
+def test_another_process_does_not_wait_for_a_reader_at_rest(sessions: Any, origin: Origin) -> None:
+    """The lease is given back after ``wait_for_body``, though nobody reads or asks in the process that has it."""
+    url = origin.on("/a", fresh(b"x" * 5_000_000))
+    session = sessions(wait_for_body=0.1)
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    with session.get(url, stream=True) as unread:
+        worker = context.Process(target=ask, args=(session, url, results))
+        worker.start()
+        from_cache, content = results.get(timeout=20)
+        assert (from_cache, len(content)) == (False, 5_000_000)
+        worker.join(20)
+        assert len(unread.content) == 5_000_000
+    assert session.get(url).from_cache
+
+
 def test_processes_share_a_flight(sessions: Any, origin: Origin) -> None:
     """Through the lease in the store."""
     url = origin.on("/a", slowly(fresh(b"x"), 1.0))
