@@ -15,7 +15,7 @@ from .freshness import expires_at, expiry_time, read_facts, remaining
 from .invalidation import invalidated_urls
 from .keeping import Keeping, item_of
 from .keys import Keys
-from .messages import Received, Request, Unreachable
+from .messages import EMPTY, Headers, Received, Request, Unreachable
 from .records import Record
 from .storing import Storing, dated_headers, may_store, storable_headers
 from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
@@ -131,10 +131,10 @@ def _freshened(
     answer = answer_from(new, request, reply.received_at, expires, status, revalidated=True)
     if answer is None:
         return Again(Forward(request, record, Fwd.REQUEST, "precondition-or-range"))
-    cookies = [item for item in reply.headers if item[0].lower() == "set-cookie"]
-    if cookies:
-        # They are this exchange's own, for the user, and never stored.
-        answer = replace(answer, headers=type(fields)([*answer.headers, *cookies]))
+    # What comes with this exchange and is not stored is for the user: cookies, and what "no-cache=" names (§5.2.2.4).
+    own = [item for item in freshened_headers(EMPTY, reply.headers) if item[0].lower() not in {*stored.names(), "age"}]
+    if own:
+        answer = replace(answer, headers=Headers([*answer.headers, *own]))
     storing = may_store(request, current, facts, policy, policy.expiry_for(request))
     if storing is Storing.READ_ONLY:
         return Freshened(answer, None, record.stored.rev)

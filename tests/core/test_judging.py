@@ -159,6 +159,20 @@ def test_cookies_of_a_304_are_the_users_and_never_stored() -> None:
     assert b"a=1" not in verdict.item.sealed
 
 
+def test_fields_that_no_cache_names_are_given_with_the_304_that_brings_them() -> None:
+    """RFC 9111 §5.2.2.4: after validation they may be used, "updating or removing those fields"."""
+    rules = rules_of()
+    qualified = 'Cache-Control: max-age=60, no-cache="x-own, x-gone"'
+    record = record_of(DATE, FRESH, TAG, "X-Own: 1", "X-Gone: 1", rules=rules)
+    verdict = judged(got(TAG, qualified, "X-Own: 2", "Age: 3", status=304), record, rules=rules)
+    assert isinstance(verdict, Freshened)
+    assert verdict.answer.headers.lines("x-own") == ["2"]
+    assert "x-gone" not in verdict.answer.headers
+    assert verdict.answer.headers.lines("age") == ["3"]
+    assert verdict.item is not None
+    assert b"X-Own" not in verdict.item.sealed
+
+
 def test_a_304_for_another_variant_updates_that_one() -> None:
     asked, other = record_of(DATE, FRESH, TAG), record_of(DATE, FRESH, 'ETag: "b"', body=b"other")
     verdict = judged(got('ETag: "b"', status=304), asked, others=(other,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from core_rows import rows
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +156,24 @@ def test_a_url_is_shown_without_secrets(url: str, expected: str | None) -> None:
         assert not any(digit in shown for digit in "1234")
     else:
         assert shown == expected
+
+
+@rows(
+    "part",
+    ("slashes", "G28", "/" * 65_536),
+    ("dots", "G28", "/.." * 20_000),
+    ("escapes", "G28", "/%41" * 16_384),
+    ("at signs", "G28", "@" * 65_536),
+    ("colons", "G28", ":" * 65_536),
+    ("parameters", "G28", "?" + "a=b&" * 16_384),
+    ("capitals", "G28", "?" + "A" * 65_536 + "a=1"),
+    ("question marks", "G28", "?" * 65_536 + "=1"),
+)
+def test_64_kib_are_read_in_linear_time(part: str) -> None:
+    begun = time.process_time()
+    url = "http://x" + part
+    assert isinstance(normalise(url)[0] + origin(url) + redact(url), str)
+    assert time.process_time() - begun < 5.0
 
 
 @given(st.text(max_size=60))
