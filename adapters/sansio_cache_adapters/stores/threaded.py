@@ -34,7 +34,7 @@ __all__ = ["Threaded", "threaded"]
 
 T = TypeVar("T")
 
-_QUEUED_CHUNK_BYTES: Final = 4 * 1024**2
+_QUEUED_CHUNK_BYTES: Final = 2 * 1024**2
 """Chunks of large bodies wait for room earlier than records: their writers can wait."""
 _ROOM_WITHIN: Final = 1.0
 _SEEN_WITHIN: Final = 0.01
