@@ -11,7 +11,7 @@ from aiohttp import ClientPayloadError, StreamReader
 from sansio_cache.errors import StoreError
 from sansio_cache.messages import Headers
 
-from .aiohttp_private import coding_complaint
+from .aiohttp_private import coding_complaint, is_drained
 from .events import logger
 from .tee import StoredBody, Tee
 from .trio_decoding import Decoder, decode, decoders
@@ -113,7 +113,7 @@ class NetworkBody:
 
     @property
     def at_end(self) -> bool:
-        return self._raw.at_eof()
+        return is_drained(self._raw)
 
     async def pull(self) -> tuple[bytes, bool]:
         try:

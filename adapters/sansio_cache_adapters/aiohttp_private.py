@@ -27,6 +27,7 @@ __all__ = [
     "coding_complaint",
     "connector_tls",
     "is_decoded",
+    "is_drained",
     "known_body",
     "makes_requests_plainly",
     "new_response",
@@ -389,6 +390,11 @@ def new_response(
 
 
 _NO_TIMER: Final = TimerNoop()
+
+
+def is_drained(raw: StreamReader) -> bool:
+    """Whether a body has come to its end and been read, the ends of its HTTP chunks too."""
+    return raw.at_eof() and not getattr(raw, "_http_chunk_splits", None)
 
 
 def response_timer(response: ClientResponse) -> Any:

@@ -43,9 +43,7 @@ CODED = {
 
 
 @pytest.mark.parametrize("coding", CODED)
-async def test_a_coding_comes_off_as_aiohttp_does_it(
-    session: AsyncCachedSession, origin: Origin, coding: str
-) -> None:
+async def test_a_coding_comes_off_as_aiohttp_does_it(session: AsyncCachedSession, origin: Origin, coding: str) -> None:
     """Those that aiohttp knows, in its spellings; lists and others stay on."""
     url = origin.on("/a", coded(CODED[coding], coding))
     async with ClientSession() as plain, plain.get(url) as response:
@@ -71,9 +69,7 @@ async def test_br_and_zstd_come_off_where_a_codec_is(session: AsyncCachedSession
 
 
 @pytest.mark.parametrize("where", ["session", "request"])
-async def test_without_auto_decompress_bytes_stay_as_they_came(
-    sessions: Sessions, origin: Origin, where: str
-) -> None:
+async def test_without_auto_decompress_bytes_stay_as_they_came(sessions: Sessions, origin: Origin, where: str) -> None:
     """``auto_decompress=False`` of the session or of one request, on a miss and on a hit."""
     session = sessions(auto_decompress=False) if where == "session" else sessions()
     keywords: dict[str, Any] = {} if where == "session" else {"auto_decompress": False}

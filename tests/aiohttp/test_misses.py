@@ -7,6 +7,7 @@ import gc
 import gzip
 import random
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -86,9 +87,7 @@ async def test_what_is_neither_stored_nor_decoded_is_aiohttps_own(session: Async
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 @pytest.mark.parametrize("coded", [False, True])
-async def test_every_framing_is_stored(
-    session: AsyncCachedSession, origin: Origin, framing: str, coded: bool
-) -> None:
+async def test_every_framing_is_stored(session: AsyncCachedSession, origin: Origin, framing: str, coded: bool) -> None:
     """Content-Length, chunks and the end of the connection, coded or not, one byte or many."""
     for number, body in enumerate((b"", b"x", b"xyz" * 100_000, random.Random(1).randbytes(1_500_000))):
         reply = fresh(body, coded=coded)
@@ -132,6 +131,7 @@ async def test_http_chunks_keep_their_ends(session: AsyncCachedSession, origin: 
 
 def cut_short(seen: Seen, connection: Conversation) -> None:
     connection.send(HEAD + b"Content-Length: 100\r\n\r\nhalf of it")
+    time.sleep(0.05)  # aiohttp gives nothing of what came together with the end
 
 
 def cut_in_a_chunk(seen: Seen, connection: Conversation) -> None:
@@ -170,12 +170,13 @@ async def test_reading_on_after_a_break_fails_again(session: AsyncCachedSession,
     """``exception()`` tells of it, and every further read raises it."""
     url = origin.script("/a", cut_short)
     response = await session.get(url)
+    assert await response.content.readexactly(10) == b"half of it"
     with pytest.raises(ClientPayloadError):
-        while await response.content.readany():
-            pass
+        await response.content.readany()
     assert isinstance(response.content.exception(), ClientPayloadError)
     with pytest.raises(ClientPayloadError):
         await response.content.read(1)
+    response.close()
 
 
 async def test_a_timeout_shows_itself_in_read(session: AsyncCachedSession, origin: Origin) -> None:
@@ -268,9 +269,7 @@ async def test_more_than_64_kib_unread_is_not_taken(session: AsyncCachedSession,
     assert not await is_stored(session, url)
 
 
-async def test_a_body_half_read_by_bytes_and_then_released_is_kept(
-    session: AsyncCachedSession, origin: Origin
-) -> None:
+async def test_a_body_half_read_by_bytes_and_then_released_is_kept(session: AsyncCachedSession, origin: Origin) -> None:
     """The part that was read and the part that had arrived make the message."""
     body = bytes(range(200))
     url = origin.on("/a", fresh(body))

@@ -157,8 +157,9 @@ async def test_single_requests_say_more(sessions: Sessions, origin: Origin) -> N
 async def test_offline_never_asks(sessions: Sessions, origin: Origin) -> None:
     """A stored response of any age, else NotCached."""
     url = origin.on("/a", fresh(b"a", 0, etag='"1"'))
-    await text(sessions(), url)
-    offline = sessions(offline=True)
+    store = MemoryStore()
+    await text(sessions(cache=store), url)
+    offline = sessions(cache=store, offline=True)
     for _ in range(2):
         assert await text(offline, url) == "a"
     with pytest.raises(NotCached):

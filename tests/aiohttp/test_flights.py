@@ -1,0 +1,262 @@
+"""Single flight over tasks and loops; whoever goes away takes nothing with them (G23, G24, G28)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Generator
+from types import coroutine
+from typing import Any, TypeVar
+
+import aiohttp
+import pytest
+from local_origin import Conversation, Origin, Reply, Seen, fresh
+
+from sansio_cache import AsyncCachedSession, CachedSession, SQLiteStore
+from sansio_cache_adapters.flights import FLIGHTS
+
+pytestmark = pytest.mark.anyio
+Sessions = Callable[..., AsyncCachedSession]
+T = TypeVar("T")
+
+
+async def fetch(session: AsyncCachedSession, url: str, **keywords: Any) -> bytes:
+    async with session.get(url, **keywords) as response:
+        return await response.read()
+
+
+def slowly(reply: Reply, seconds: float = 0.2) -> Callable[[Seen], Reply]:
+    """A reply that takes its time, so that the crowd gathers."""
+
+    def answer(_: Seen) -> Reply:
+        time.sleep(seconds)
+        return reply
+
+    return answer
+
+
+async def test_a_hundred_tasks_make_one_fetch(sessions: Sessions, origin: Origin) -> None:
+    """All get the body; 99 from the store, collapsed or not."""
+    url = origin.on("/a", slowly(fresh(b"body" * 1000)))
+    session, other = sessions(), sessions()
+    got = await asyncio.gather(*(fetch(one, url) for one in (session, other) for _ in range(50)))
+    assert set(got) == {b"body" * 1000}
+    assert origin.count() == 1
+    stats = [one.cache.stats for one in (session, other)]
+    assert sum(each.misses for each in stats) == 1
+    assert sum(each.hits for each in stats) == 99
+
+
+async def test_a_crowd_on_a_stale_url_validates_once(sessions: Sessions, origin: Origin) -> None:
+    """What is validated once serves all who wait."""
+    confirmed = Reply(status=304, fields={"ETag": '"1"', "Cache-Control": "max-age=60"})
+    url = origin.on("/a", fresh(b"a", 0, etag='"1"'), slowly(confirmed))
+    session = sessions()
+    await fetch(session, url)
+    assert set(await asyncio.gather(*(fetch(session, url) for _ in range(50)))) == {b"a"}
+    assert origin.count() == 2
+
+
+async def test_a_crowd_shares_what_is_stale_at_once(sessions: Sessions, origin: Origin) -> None:
+    """``max-age=0``: those who waited while it was fetched may use it once (RFC 9111 §4)."""
+    url = origin.on("/a", slowly(fresh(b"a", 0, etag='"1"')))
+    session = sessions()
+    assert set(await asyncio.gather(*(fetch(session, url) for _ in range(50)))) == {b"a"}
+    assert origin.count() == 1
+
+
+async def test_what_is_not_storable_is_not_queued_for(sessions: Sessions, origin: Origin) -> None:
+    """When the head shows it, those who wait go on side by side, and later ones do not queue."""
+    url = origin.on("/a", slowly(Reply(b"a", fields={"Cache-Control": "no-store"}), 0.3))
+    session = sessions(connector=aiohttp.TCPConnector(limit=0))
+    for rounds in (2, 1):
+        began = time.monotonic()
+        await asyncio.gather(*(fetch(session, url) for _ in range(10)))
+        assert time.monotonic() - began < 0.3 * rounds + 0.5
+    assert origin.count() == 20
+
+
+async def test_a_leader_that_is_cancelled_leaves_waiters_that_succeed(sessions: Sessions, origin: Origin) -> None:
+    """Before the head and midway through the body."""
+    for number, when in enumerate((0.05, 0.25)):
+
+        def slow(seen: Seen, connection: Conversation) -> None:
+            time.sleep(0.1)
+            head = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 8\r\n\r\n"
+            connection.send(head + b"half")
+            time.sleep(0.3)
+            connection.send(b"half")
+
+        url = origin.script(f"/{number}", slow)
+        session = sessions(wait_for_body=5)
+        leader = asyncio.create_task(fetch(session, url))
+        await asyncio.sleep(0.01)
+        waiters = [asyncio.create_task(fetch(session, url)) for _ in range(20)]
+        await asyncio.sleep(when)
+        leader.cancel()
+        assert set(await asyncio.gather(*waiters)) == {b"halfhalf"}
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+        assert origin.count(f"/{number}") == 2
+        assert FLIGHTS.count() == 0
+
+
+async def test_a_leader_that_fails_leaves_waiters_that_try(sessions: Sessions, origin: Origin) -> None:
+    """The next one asks again, and all are served from that; aiohttp's own second try is one of them."""
+
+    def fail_first(seen: Seen, connection: Conversation) -> None:
+        time.sleep(0.1)
+        if origin.count() > 1:
+            connection.reply(fresh(b"a"), seen.method)
+
+    url = origin.script("/a", fail_first)
+    session = sessions()
+    assert set(await asyncio.gather(*(fetch(session, url) for _ in range(20)))) == {b"a"}
+    assert origin.count() == 2
+
+
+async def test_the_leaders_error_is_its_own(sessions: Sessions, origin: Origin) -> None:
+    """Where nothing comes, each gets the client's own error, and nobody waits for ever."""
+    url = origin.script("/a", lambda seen, connection: connection.close())
+    session = sessions(connector=aiohttp.TCPConnector(limit=0))
+    got = await asyncio.gather(*(fetch(session, url) for _ in range(20)), return_exceptions=True)
+    assert {type(each) for each in got} == {aiohttp.ServerDisconnectedError}
+    assert FLIGHTS.count() == 0
+
+
+async def test_a_task_does_not_wait_for_itself(sessions: Sessions, origin: Origin) -> None:
+    """While it holds an unread response it may ask for the same URL again."""
+    url = origin.on("/a", fresh(b"a" * 200_000))
+    session = sessions(wait_for_body=30)
+    async with asyncio.timeout(5):
+        first = await session.get(url)
+        second = await session.get(url)
+        assert await second.read() == await first.read() == b"a" * 200_000
+    assert FLIGHTS.count() == 0
+
+
+async def test_nobody_waits_long_for_a_body_that_is_not_read(sessions: Sessions, origin: Origin) -> None:
+    """``wait_for_body`` after the head, others fetch for themselves."""
+    url = origin.on("/a", fresh(b"a" * 3_000_000))
+    session = sessions(wait_for_body=0.2)
+    first = await session.get(url)
+    began = time.monotonic()
+    assert len(await asyncio.create_task(fetch(session, url))) == 3_000_000
+    assert 0.1 < time.monotonic() - began < 3
+    first.close()
+
+
+async def test_a_waiter_has_its_own_timeout(sessions: Sessions, origin: Origin) -> None:
+    """Waiting for another's fetch counts towards ``total``."""
+    url = origin.on("/a", slowly(fresh(b"a"), 0.5))
+    session = sessions()
+    leader = asyncio.create_task(fetch(session, url))
+    await asyncio.sleep(0.05)
+    with pytest.raises(asyncio.TimeoutError):
+        await fetch(session, url, timeout=aiohttp.ClientTimeout(total=0.1))
+    assert await leader == b"a"
+    assert origin.count() == 1
+
+
+async def test_two_loops_in_two_threads_share_one_store(origin: Origin, cache_file: Any) -> None:
+    """Each with a session of its own on one store object; a blocking one then finds all of it (G24)."""
+    store = SQLiteStore(cache_file)
+    urls = [origin.on(f"/{number}", slowly(fresh(b"%d" % number), 0.1)) for number in range(10)]
+
+    async def crowd() -> list[bytes]:
+        async with AsyncCachedSession(cache=store) as session:
+            return await asyncio.gather(*(fetch(session, url) for url in urls * 3))
+
+    expected = [b"%d" % number for number in range(10)] * 3
+    results: list[list[bytes]] = []
+    threads = [threading.Thread(target=lambda: results.append(asyncio.run(crowd()))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    assert results == [expected] * 2
+    with CachedSession(store) as blocking:
+        assert [blocking.get(url).content for url in urls * 3] == expected
+    assert origin.count() == 10
+    store.close()
+
+
+@coroutine
+def cancelled_at(work: Coroutine[Any, Any, T], checkpoint: int) -> Generator[Any, Any, T]:
+    """Do work in the running task, which is cancelled where it suspends for the n-th time."""
+    count = 0
+    error: BaseException | None = None
+    while True:
+        try:
+            waited_for = work.send(None) if error is None else work.throw(error)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        count += 1
+        if count == checkpoint:
+            task = asyncio.current_task()
+            assert task is not None
+            task.set_name("cancelled")
+            task.cancel()
+        try:
+            error = yield waited_for
+        except BaseException as thrown:
+            error = thrown
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("case", ["miss", "large miss", "hit", "large hit", "validate", "redirect", "post"])
+async def test_cancellation_anywhere_leaves_nothing_behind(
+    sessions: Sessions, origin: Origin, eventually: Any, case: str
+) -> None:
+    """At the n-th checkpoint for every n: no flight, no lease, no connection, no half entry (G23)."""
+    large = bytes(range(256)) * 10_000
+    confirmed = Reply(status=304, fields={"ETag": '"1"', "Cache-Control": "max-age=0"})
+    session = sessions(wait_for_leader=20, connector=aiohttp.TCPConnector(force_close=True))
+    connector = session.connector
+    assert connector is not None
+
+    def answer(seen: Seen) -> Reply:
+        if seen.get("if-none-match"):
+            return confirmed
+        body = large if "large" in seen.path else b"small"
+        if "redirect" in seen.path:
+            return Reply(b"m" * 9000, 301, {"Cache-Control": "max-age=60", "Location": "/target"})
+        return fresh(body, 0 if "validate" in seen.path else 60, etag='"1"')
+
+    async def work(url: str) -> bytes:
+        keywords: Any = {"middlewares": (_nothing,)} if "hit" in case else {}
+        async with session.request("POST" if case == "post" else "GET", url, **keywords) as response:
+            return b"".join([piece async for piece in response.content.iter_any()])
+
+    origin.on("/target", answer)
+    for number in range(1, 200):
+        url = origin.on(f"/{case.replace(' ', '-')}/{number}", answer)
+        expected = large if "large" in case else b"small"
+        if case in ("hit", "large hit", "validate"):
+            assert await fetch(session, url) == expected
+        task = asyncio.create_task(_through(cancelled_at(work(url), number)))
+        await asyncio.wait([task])
+        over = task.get_name() != "cancelled"
+        if over:
+            assert task.result() == expected
+        else:
+            assert task.cancelled()
+        await eventually(lambda: FLIGHTS.count() == 0)
+        assert not connector._acquired  # type: ignore[attr-defined]
+        async with asyncio.timeout(5):  # a lease left behind would hold this up
+            assert await work(url) == expected
+        if over:
+            break
+    else:
+        pytest.fail("the request never came to its end")
+    assert number > (0 if case == "hit" else 3)
+
+
+async def _nothing(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    return await handler(request)
+
+
+async def _through(work: Any) -> Any:
+    return await work
