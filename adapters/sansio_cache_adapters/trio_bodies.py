@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 from anyio.lowlevel import checkpoint
 
@@ -30,32 +28,23 @@ class CachedHop(Hop):
 
     def __init__(self, engine: Engine, answer: Answer, chunks: Chunks) -> None:
         super().__init__(answer.status, answer.reason, list(answer.headers.items), chunks)
-        self._engine = engine
-        self._answer = answer
+        self.answer = answer
+        self._kept_at = None if answer.keeping is None else engine.clock()
 
-    def known(self) -> dict[str, Any]:
-        """What the cache knows of it, by the names of the response's attributes."""
-        answer = self._answer
-        created = answer.record.head.received_at if answer.record is not None else None
-        if answer.keeping is not None:
-            created = self._engine.clock()
-        return {
-            "from_cache": answer.record is not None and answer.from_cache,
-            "created_at": _moment(created),
-            "expires": _moment(answer.expires),
-            "cache_key": answer.key.hex(),
-            "revalidated": answer.revalidated,
-            "cache_status": str(answer.cache_status),
-        }
+    @property
+    def kept_at(self) -> float | None:
+        """When what is stored of it was received; POSIX seconds."""
+        record = self.answer.record
+        return self._kept_at if record is None else record.head.received_at
 
-
-def _moment(at: float | None) -> datetime | None:
-    """A POSIX time as an aware datetime; None for none, for never, and for what a datetime cannot hold."""
-    if at is None:
-        return None
-    try:
-        return datetime.fromtimestamp(at, UTC)
-    except (OverflowError, ValueError, OSError):
+    def whole(self) -> bytes | None:
+        """The body if it is at hand as users want it: stored beside its head, and not coded."""
+        source = self.answer.body
+        if isinstance(source, Given):
+            return source.data
+        if isinstance(source, FromStore) and not source.record.head.facts.coded:
+            body = source.record.stored.body
+            return None if body is None else body[source.start : source.stop]
         return None
 
 

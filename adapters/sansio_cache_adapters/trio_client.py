@@ -9,13 +9,13 @@ Not here, and not planned: HTTP/2, proxies, SOCKS, multipart. Use httpx2 for the
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from email.message import Message
 from http.cookiejar import CookieJar
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
 from urllib.request import Request as CookieRequest
 
 import anyio
@@ -42,6 +42,16 @@ from .trio_url import basic, join, parse
 __all__ = ["HTTPSession", "Hop", "Limits", "OutgoingRequest", "RequestOptions", "Response", "Timeout"]
 
 USER_AGENT = "sansio-cache"
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Response)
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Asks(Protocol[P, R_co]):
+    """A session, by its ``request``: the other methods take the same options and give the same response."""
+
+    def request(self, method: str, url: str, *args: P.args, **options: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
 
 
 class RequestOptions(TypedDict, total=False):
@@ -178,15 +188,7 @@ class HTTPSession:
         Raises: any TransportError but HTTPStatusError, TypeError and ValueError for options that make no request,
         and what the content's iterator raises.
         """
-        response = await self._follow(method, url, options)
-        try:
-            await response.read()
-        except TransportError as exc:
-            exc.url = response.url
-            raise
-        finally:
-            await response.aclose()
-        return response
+        return await self._whole(await self._follow(method, url, options))
 
     @asynccontextmanager
     async def stream(self, method: str, url: str, **options: Unpack[RequestOptions]) -> AsyncGenerator[Response]:
@@ -200,38 +202,52 @@ class HTTPSession:
         finally:
             await response.aclose()
 
-    async def get(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+    async def get(self: Asks[P, R], url: str, *args: P.args, **options: P.kwargs) -> R:
         """``request("GET", url, …)``."""
-        return await self.request("GET", url, **options)
+        return await self.request("GET", url, *args, **options)
 
-    async def head(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+    async def head(self: Asks[P, R], url: str, *args: P.args, **options: P.kwargs) -> R:
         """``request("HEAD", url, …)``."""
-        return await self.request("HEAD", url, **options)
+        return await self.request("HEAD", url, *args, **options)
 
-    async def options(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+    async def options(self: Asks[P, R], url: str, *args: P.args, **options: P.kwargs) -> R:
         """``request("OPTIONS", url, …)``."""
-        return await self.request("OPTIONS", url, **options)
+        return await self.request("OPTIONS", url, *args, **options)
 
-    async def post(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+    async def post(self: Asks[P, R], url: str, *args: P.args, **options: P.kwargs) -> R:
         """``request("POST", url, …)``."""
-        return await self.request("POST", url, **options)
+        return await self.request("POST", url, *args, **options)
 
-    async def put(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+    async def put(self: Asks[P, R], url: str, *args: P.args, **options: P.kwargs) -> R:
         """``request("PUT", url, …)``."""
-        return await self.request("PUT", url, **options)
+        return await self.request("PUT", url, *args, **options)
 
-    async def patch(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+    async def patch(self: Asks[P, R], url: str, *args: P.args, **options: P.kwargs) -> R:
         """``request("PATCH", url, …)``."""
-        return await self.request("PATCH", url, **options)
+        return await self.request("PATCH", url, *args, **options)
 
-    async def delete(self, url: str, **options: Unpack[RequestOptions]) -> Response:
+    async def delete(self: Asks[P, R], url: str, *args: P.args, **options: P.kwargs) -> R:
         """``request("DELETE", url, …)``."""
-        return await self.request("DELETE", url, **options)
+        return await self.request("DELETE", url, *args, **options)
+
+    async def _whole(self, response: R) -> R:
+        """The same response, its body read."""
+        try:
+            await response.read()
+        except TransportError as exc:
+            exc.url = response.url
+            raise
+        finally:
+            await response.aclose()
+        return response
 
     async def _follow(self, method: str, url: str, options: RequestOptions) -> Response:
         options = options.copy()
         follow = options.pop("follow_redirects", self.follow_redirects)
-        request = self.prepare(method, url, options)
+        return await self._send(self.prepare(method, url, options), follow=follow)
+
+    async def _send(self, request: OutgoingRequest, *, follow: bool) -> Response:
+        """The last response to a request, its body unread."""
         history: tuple[Response, ...] = ()
         while True:
             sent = self._with_cookies(request)

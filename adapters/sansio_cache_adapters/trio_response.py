@@ -137,6 +137,12 @@ class Response:
             raise HTTPStatusError(f"{self.status} {self.reason} for {self.url}", self)
         return self
 
+    def take(self, content: bytes | None) -> None:
+        """Have a body that is at hand, content codings taken off; None leaves it to be read."""
+        if content is not None:
+            self._content = content
+            self._begun = True
+
     async def read(self) -> bytes:
         """The body, kept as ``content``; again, what was kept.
 

@@ -1,20 +1,26 @@
 """``TrioCachedSession``: a cached HTTP/1.1 client for nurseries, on trio and, through anyio, on asyncio."""
 
+# Its verbs take more keywords than those they override, which pyright counts as an incompatible TypedDict.
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
 
 import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
+from sansio_cache.decisions import Answer, FromStore
+from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
@@ -23,6 +29,7 @@ from .asynchronous import AsyncCache
 from .care import AsyncCare
 from .engine import CLOSE_SECONDS
 from .events import Event
+from .moments import moment
 from .opening import awaitable, resolve
 from .options import CacheOptions, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
@@ -34,6 +41,8 @@ from .trio_errors import SessionClosed
 __all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
 
 _MOST_JOBS = 64
+_MOST_PREPARED = 1024
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OPTIONS = "sansio-cache"
 _disabled: ContextVar[frozenset[int]] = ContextVar("sansio_cache_trio_disabled", default=frozenset())
 
@@ -43,27 +52,53 @@ class CachedOptions(RequestOptions, CacheOptions, total=False):
 
 
 class CachedTrioResponse(Response):
-    """A response with what the cache knows of it.
+    """A response with what the cache knows of it, worked out when it is looked at."""
 
-    :ivar from_cache: it was made from a stored response.
-    :ivar created_at: when that was received; aware, UTC; None where nothing was stored.
-    :ivar expires: when it becomes stale; None for never, and where it is not stored.
-    :ivar cache_key: the partition key, hexadecimal; ``""`` where the cache was passed by.
-    :ivar revalidated: the origin has just confirmed it.
-    :ivar cache_status: how the cache handled the request, and why (RFC 9211).
-    """
+    _hop: Hop
 
-    from_cache: bool = False
-    created_at: datetime | None = None
-    expires: datetime | None = None
-    cache_key: str = ""
-    revalidated: bool = False
-    cache_status: str = ""
+    @property
+    def _answer(self) -> Answer | None:
+        return self._hop.answer if isinstance(self._hop, CachedHop) else None
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether it was made from a stored response."""
+        answer = self._answer
+        return answer is not None and answer.record is not None and answer.from_cache
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the stored response was received; aware, UTC; None where nothing was stored."""
+        return moment(self._hop.kept_at) if isinstance(self._hop, CachedHop) else None
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it becomes stale; None for never, and where it is not stored."""
+        answer = self._answer
+        return None if answer is None else moment(answer.expires)
 
     @property
     def is_expired(self) -> bool:
         """Whether it has become stale by now."""
         return self.expires is not None and self.expires.timestamp() <= time.time()
+
+    @property
+    def cache_key(self) -> str:
+        """The partition key, hexadecimal; ``""`` where the cache was passed by."""
+        answer = self._answer
+        return "" if answer is None else answer.key.hex()
+
+    @property
+    def revalidated(self) -> bool:
+        """Whether the origin has just confirmed it."""
+        answer = self._answer
+        return answer is not None and answer.revalidated
+
+    @property
+    def cache_status(self) -> str:
+        """How the cache handled the request, and why (RFC 9211)."""
+        answer = self._answer
+        return "" if answer is None else str(answer.cache_status)
 
 
 class TrioCachedSession(HTTPSession):
@@ -73,6 +108,7 @@ class TrioCachedSession(HTTPSession):
     :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
     :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
     :param on_event: is told every decision (:class:`~sansio_cache_adapters.events.Event`).
+    :param peer: a name for an ``ssl_context`` of your own; without one, what came through it is kept for this session.
     :param clock: POSIX seconds; for tests.
     :param keywords: the settings, and those of :class:`~sansio_cache_adapters.trio_client.HTTPSession`.
     :raises SettingError: for a setting of wrong type or value.
@@ -86,6 +122,7 @@ class TrioCachedSession(HTTPSession):
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
         on_event: Callable[[Event], object] | None = None,
+        peer: str | None = None,
         clock: Callable[[], float] = time.time,
         **keywords: Any,
     ) -> None:
@@ -104,7 +141,8 @@ class TrioCachedSession(HTTPSession):
             clock=clock,
             undecodable=frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", ")),
         )
-        self._peer = _peer(keywords)
+        self._peer = _peer(keywords, peer)
+        self._prepared: dict[str, _Prepared] = {}
         self._jobs: dict[object, anyio.Event] = {}
         self._group: TaskGroup | None = None
 
@@ -164,7 +202,7 @@ class TrioCachedSession(HTTPSession):
             self._jobs.pop(key).set()
 
     @contextmanager
-    def disabled(self) -> Iterator[None]:
+    def disabled(self) -> Generator[None]:
         """Pass the cache by within a block; other tasks are not touched."""
         token = _disabled.set(_disabled.get() | {id(self)})
         try:
@@ -218,22 +256,78 @@ class TrioCachedSession(HTTPSession):
         elapsed: float,
     ) -> CachedTrioResponse:
         """The response object for a hop; ``elapsed`` in seconds."""
-        response = CachedTrioResponse(hop, request, history=history, cookies=cookies, elapsed=elapsed)
-        if isinstance(hop, CachedHop):
-            for name, value in hop.known().items():
-                setattr(response, name, value)
-        return response
-
-    # The same methods, with the cache's keywords and response
+        return CachedTrioResponse(hop, request, history=history, cookies=cookies, elapsed=elapsed)
 
     async def request(self, method: str, url: str, **options: Unpack[CachedOptions]) -> CachedTrioResponse:
-        """The response to a request, its body read; takes the cache's keywords beside the client's."""
+        """The response to a request, its body read; takes the cache's keywords beside the client's.
+
+        :raises BadSignature: see ``docs/topics/security.md``.
+        :raises NotCached: ``offline``, and nothing stored answers.
+        :raises TransportError: as without a cache.
+        """
+        response = None
+        if method == "GET" and self._group is not None and not (options or _disabled.get()):
+            response = self._stored(url)
+        if response is not None:
+            await checkpoint()
+            return response
         return cast("CachedTrioResponse", await super().request(method, url, **cast("Any", options)))
 
+    def _stored(self, url: str) -> CachedTrioResponse | None:
+        """The answer to a plain GET that is stored, small and at hand; None to take the long way."""
+        if next(iter(self.cookies), None) is not None:
+            return None
+        state = (self.base_url, self.params, self.auth, tuple(self.headers.items()))
+        known = self._prepared.get(url)
+        if known is None or known.state != state:
+            try:
+                prepared = super().prepare("GET", url, {})
+            except Exception:
+                return None  # what is wrong with it is said by the long way
+            if len(self._prepared) >= _MOST_PREPARED:
+                self._prepared.clear()
+            known = self._prepared[url] = _Prepared(state, prepared, self._core_request(prepared))
+        answer = self._cache.stored_answer(known.asked, _given_at_once)
+        if answer is None:
+            return None
+        hop = cached_hop(self._cache.engine, answer, None, None)
+        response = self.respond(hop, known.outgoing, (), {}, 0.0)
+        response.take(hop.whole())
+        return response
 
-def _peer(keywords: Mapping[str, Any]) -> str:
-    """What decides whom the session talks to, where it is not the default: it is part of the key."""
+    if TYPE_CHECKING:
+
+        def stream(  # type: ignore[override] # the same, with more keywords
+            self, method: str, url: str, **options: Unpack[CachedOptions]
+        ) -> AbstractAsyncContextManager[CachedTrioResponse]: ...
+
+
+class _Prepared(NamedTuple):
+    """A plain GET as it goes out, and all that preparing it read."""
+
+    state: object
+    outgoing: OutgoingRequest
+    asked: Request
+
+
+def _given_at_once(answer: Answer) -> bool:
+    """Whether an answer needs neither a redirect nor a second read."""
+    if answer.status in REDIRECTS or not isinstance(answer.body, FromStore):
+        return False
+    record = answer.body.record
+    return record.stored.body is not None and not record.head.facts.coded
+
+
+def _peer(keywords: Mapping[str, Any], named: str | None) -> str:
+    """What decides whom the session talks to, where it is not the default: it is part of the key.
+
+    :param named: a name for an SSLContext of the user's own. Without one the session is a peer of its own: whether the
+        context holds a client certificate cannot be seen.
+    """
+    if named is not None and not isinstance(named, str):
+        raise SettingError(f"peer takes a str, not {named!r}")
     if keywords.get("verify") is False:
         return "unverified"
-    context = keywords.get("ssl_context")
-    return "" if context is None else f"context={id(context)}"
+    if keywords.get("ssl_context") is None:
+        return ""
+    return f"context={secrets.token_hex(16)}" if named is None else f"named={named}"

@@ -215,12 +215,20 @@ async def test_many_in_a_nursery(origin: WatchedOrigin, tmp_path: Path) -> None:
 
 async def test_stale_while_revalidate_runs_in_the_session(origin: WatchedOrigin, clock: Clock) -> None:
     """The stale answer comes at once; one validation runs beside, ended before the session does."""
-    url = origin.on("/a", tagged(b"body"))
+    gate = threading.Event()
+    confirms = tagged(b"body")
+
+    def validates(seen: Seen) -> Reply:
+        gate.wait(10)
+        return confirms(seen)
+
+    url = origin.on("/a", confirms, validates)
     async with session_on(MemoryStore(), stale_while_revalidate=60, clock=clock) as session:
         await session.get(url)
         clock.advance(5)
         responses = [await session.get(url) for _ in range(3)]
         assert all(each.from_cache for each in responses)
+        gate.set()
     assert origin.count() == 2
     assert origin.last().get("if-none-match") == '"tag"'
 
@@ -232,9 +240,8 @@ async def test_three_clients_share_one_file(origin: WatchedOrigin, tmp_path: Pat
     with CachedSession(path, secret_key=KEY) as blocking:
         blocking.get(first)
         async with session_on(path) as session:
-            assert (
-                await session.get(first, headers={"Accept-Encoding": blocking.headers["Accept-Encoding"]})
-            ).from_cache
+            offered = {"Accept-Encoding": str(blocking.headers["Accept-Encoding"])}
+            assert (await session.get(first, headers=offered)).from_cache
             await session.get(second)
         assert getattr(blocking.get(second), "from_cache") is True  # noqa: B009
     assert origin.count() == 2
