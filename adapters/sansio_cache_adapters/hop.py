@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, La
 from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.messages import Headers, Options, Received, Request, Unreachable
+from sansio_cache.records import Stored
 
 from .engine import Engine
 from .flights import Flight, NotStorable, OwnFlight
@@ -100,12 +101,19 @@ class Hop(Generic[N]):
         self._later = later
         self._native: N | None = None
         self._lead: Lead | None = None
+        self._seen: list[int] = []
 
     def load(self, action: Load) -> Work[Loaded]:
         """Read a partition."""
         engine = self._engine
-        records = yield from engine.guard.attempting((), partial(engine.store.load, action.keys.partition))
+        records: Sequence[Stored] = yield from self._records(action.keys.partition)
+        self._seen = [each.rev for each in records]
         return Loaded(records, engine.clock())
+
+    def _records(self, partition: bytes) -> Work[Sequence[Stored]]:
+        engine = self._engine
+        nothing: Sequence[Stored] = ()
+        return (yield from engine.guard.attempting(nothing, partial(engine.store.load, partition)))
 
     def claim(self, action: Claim) -> Work[Granted | Landed | Alone]:
         """Lead a flight, or wait for the one under way."""
@@ -147,7 +155,9 @@ class Hop(Generic[N]):
             lease = yield from engine.guard.attempting(Lease.OPEN, call)
             if lease is Lease.GRANTED:
                 lead.leased = True
-                return Landed(now) if waited else Granted(now)
+                # Another may have had the lease, and given it back, between our look into the store and our claim.
+                missed = waited or [each.rev for each in (yield from self._records(lead.partition))] != self._seen
+                return Landed(engine.clock()) if missed else Granted(engine.clock())
             if lease is Lease.OPEN or now >= deadline:
                 # Our own flight goes on: the others of this process still share this fetch.
                 return Alone(now)

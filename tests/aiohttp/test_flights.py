@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from local_origin import Conversation, Origin, Reply, Seen, fresh
 
-from sansio_cache import AsyncCachedSession, CachedSession, SQLiteStore
+from sansio_cache import AsyncCachedSession, CachedSession, MemoryStore, SQLiteStore
 from sansio_cache_adapters.flights import FLIGHTS
 
 pytestmark = pytest.mark.anyio
@@ -180,6 +180,33 @@ async def test_two_loops_in_two_threads_share_one_store(origin: Origin, cache_fi
         assert [blocking.get(url).content for url in urls * 3] == expected
     assert origin.count() == 10
     store.close()
+
+
+async def test_what_lands_between_look_and_claim_is_not_fetched_again(origin: Origin) -> None:
+    """Another client may fetch, store and give its lease back just then: its answer is used."""
+    url = origin.on("/a", fresh(b"a"))
+
+    class Store(MemoryStore):
+        """Lets another client be faster after its first reading."""
+
+        other: CachedSession | None = None
+
+        def load(self, partition: bytes) -> Any:
+            rows = super().load(partition)
+            other, self.other = self.other, None
+            if other is not None:
+                other.get(url)
+            return rows
+
+        load_nowait = load
+
+    store = Store()
+    with CachedSession(store) as blocking:
+        async with AsyncCachedSession(cache=store) as session:
+            store.other = blocking
+            assert await fetch(session, url) == b"a"
+            assert session.cache.stats.hits == 1
+    assert origin.count() == 1
 
 
 @coroutine
