@@ -113,6 +113,24 @@ def test_a_missing_extra_says_how_to_install_it(name: str, module: str, extra: s
     assert said.endswith(f"pip install 'sansio-cache[{extra}]'")
 
 
+@pytest.mark.parametrize(
+    ("imported", "raised"),
+    [("aiohttp.nothing", ImportError), ("a_module_of_nobody", ModuleNotFoundError)],
+    ids=["of an extra", "of nobody"],
+)
+def test_only_what_an_extra_brings_is_said_to_be_missing(
+    imported: str, raised: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"made_for_{raised.__name__.lower()}"
+    (tmp_path / f"{module}.py").write_text(f"import {imported}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sansio_cache._LAZY, "Made", module)
+    with pytest.raises(ImportError) as caught:
+        _ = sansio_cache.Made  # type: ignore[attr-defined]
+    assert type(caught.value) is raised
+    assert ("pip install 'sansio-cache[aiohttp]'" in str(caught.value)) is (raised is ImportError)
+
+
 def test_what_is_missing_of_our_own_is_no_missing_extra() -> None:
     """An import that fails for another reason comes out as it is."""
     said = _run(MISSING.format(name="Policy", module="sansio_cache.policy")).strip()
