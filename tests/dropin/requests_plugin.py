@@ -33,7 +33,11 @@ def _answered_from_the_store(send: Any) -> Any:
         if request.method != "GET" or "stored" not in getattr(response, "cache_status", ""):
             served["others"] += 1
             return response
-        _ = response.content
+        try:
+            _ = response.content
+        except requests.exceptions.ContentDecodingError:
+            # Of a redirect requests passes that over.
+            response.raw.read(decode_content=False)
         again = send(self, request, **keywords)
         served["hits" if again.from_cache else "others"] += 1
         return again

@@ -18,6 +18,18 @@ import xml.etree.ElementTree as ElementTree
 from importlib.metadata import version
 from pathlib import Path
 
+EXPECTED = {
+    f"hits: tests.test_requests.TestRequests::{name}": "a stored response sets no cookies (security.md, G13)"
+    for name in (
+        "test_set_cookie_on_301",
+        "test_cookie_sent_on_redirect",
+        "test_cookie_removed_on_expire",
+        "test_cookie_quote_wrapped",
+        "test_request_with_bytestring_host",
+    )
+}
+"""What cannot be otherwise, and why."""
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -61,8 +73,9 @@ def main() -> int:
             broken += [f"{mode}: {test}" for test in worse]
         passed = sum(each == "passed" for each in plain.values())
         print(f"{passed} pass without a cache; broken by it: {len(broken)}")
-        print("\n".join(broken))
-    return 1 if broken else 0
+        for test in broken:
+            print(f"{test}: {EXPECTED.get(test, 'unexplained')}")
+    return 0 if EXPECTED.keys() >= set(broken) else 1
 
 
 if __name__ == "__main__":
