@@ -7,7 +7,7 @@ import gzip
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from aiohttp import web
@@ -90,7 +90,7 @@ class Origin:
 
 
 @contextmanager
-def running() -> Iterator[Origin]:
+def running() -> Generator[Origin]:
     """An origin that serves in a thread of its own, until the block ends."""
     origin = Origin()
     loop = asyncio.new_event_loop()

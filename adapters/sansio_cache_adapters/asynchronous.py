@@ -107,9 +107,7 @@ class AsyncCache:
         await do_async(self.engine.opened())
 
     def stored_answer(self, request: Request, usable: Callable[[Answer], bool] | None = None) -> Answer | None:
-        """The answer if it can be given at once, without leaving the loop, and it is usable; else None, and nothing
-        has happened.
-        """
+        """The answer if it can be given at once, on the loop, and is usable; else None, and nothing has happened."""
         return self.engine.stored_answer(request, self.engine.store.load_nowait, usable)
 
     async def answer(

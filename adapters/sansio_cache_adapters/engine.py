@@ -156,9 +156,12 @@ class Engine:
                 self.guard.trip(error)
 
     def give_back(self, release: Callable[[], object]) -> None:
-        """Give a lease back; while the store is not well, as soon as it is: else everybody would wait for its end."""
+        """Give a lease back; while the store is not well, later, when it is: else everybody would wait for its end."""
         if self.guard.down:
             self._owed.append(release)
+            # What is wrong here may be well for the lease, and for those of other processes who wait for it.
+            with suppress(Exception):
+                release()
         else:
             self.quietly(release)
 

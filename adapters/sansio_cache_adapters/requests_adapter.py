@@ -13,7 +13,6 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from sansio_cache.decisions import Answer
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Options, Request
 from sansio_cache.policy import Policy
@@ -28,7 +27,6 @@ from .requests_bodies import BodyGone
 from .requests_response import CachedResponse, Facts, adopt, stored_response, take_cookies
 from .requests_transfer import Sending, tee_into
 from .stores.settings import UNGIVEN, Ungiven
-from .tee import Tee
 
 __all__ = ["CacheAdapter", "core_request", "items_of", "make_cache"]
 
@@ -78,7 +76,6 @@ def peer_of(url: str, verify: object, cert: object, adapter: BaseAdapter | None)
     return ";".join(parts)
 
 
-_Delivered = tuple[Answer, requests.Response | None, Tee | None]
 _NOTHING: Final[Mapping[str, object]] = {}
 _TLS_SETTINGS: Final = (
     *("cert_reqs", "ca_certs", "ca_cert_dir", "ca_cert_data", "cert_file", "key_file"),
@@ -227,7 +224,7 @@ class CacheAdapter(BaseAdapter):
         transfer = Sending(self.inner, request, sending)
         asked = core_request(request, verify, cert, self.inner, current_options.get())
         for last in (False, True):
-            delivered: _Delivered = self._cache.answer(asked, transfer)
+            delivered = self._cache.answer(asked, transfer)
             answer, response, tee = delivered
             facts = Facts(answer, self._cache.engine, lambda: request, lambda: self, started)
             if response is not None:

@@ -69,7 +69,7 @@ class Tee:
         self._end(storable=True)
 
     def set_free(self) -> None:
-        """Let those go on who wait for this body; it may still be kept. For a timer: who reads nothing feeds nothing."""
+        """Let those go on who wait for this body; it may still be kept. For a timer: an unread body feeds nothing."""
         self._release(storable=True)
 
     def abandon(self) -> None:

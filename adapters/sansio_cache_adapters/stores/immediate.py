@@ -104,7 +104,7 @@ class Immediate:
         """One small batch of what is not wanted any more."""
         return self.store.sweep(now=now, limit=limit)
 
-    async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the protocol
+    async def flush(self, timeout: float) -> bool:
         """True: nothing is ever queued."""
         return self.store.flush(timeout)
 

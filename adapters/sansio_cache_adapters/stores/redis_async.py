@@ -155,7 +155,7 @@ class AsyncRedisStore:
         await self.flush(1.0)
         return await self._run(self._verbs.sweep(now=now, limit=limit))
 
-    async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - of the protocol
+    async def flush(self, timeout: float) -> bool:
         """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
         return await in_thread(lambda: self.blocking.flush(timeout))
 

@@ -247,7 +247,7 @@ class Threaded:
         """One small batch of what has expired, is over the bound, was replaced or left over."""
         return await self._ask(partial(self.store.sweep, now=now, limit=limit))
 
-    async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the protocol
+    async def flush(self, timeout: float) -> bool:
         """Wait until all that was queued is written, at most ``timeout`` seconds; whether it was."""
         return await answer_of(self._queue.ask(partial(self.store.flush, timeout)), timeout) or False
 
