@@ -37,12 +37,19 @@ class CachedHop(Hop):
         record = self.answer.record
         return self._kept_at if record is None else record.head.received_at
 
-    def whole(self) -> bytes | None:
-        """The body if it is at hand as users want it: stored beside its head, and not coded."""
+    @property
+    def coding(self) -> str:
+        """See :class:`~sansio_cache_adapters.trio_hop.Hop`."""
+        record = self.answer.record
+        # What was worked out when it was stored.
+        return "" if record is not None and self.answer.from_cache and not record.head.facts.coded else super().coding
+
+    def at_hand(self) -> bytes | None:
+        """See :class:`~sansio_cache_adapters.trio_hop.Hop`."""
         source = self.answer.body
         if isinstance(source, Given):
             return source.data
-        if isinstance(source, FromStore) and not source.record.head.facts.coded:
+        if isinstance(source, FromStore):
             body = source.record.stored.body
             return None if body is None else body[source.start : source.stop]
         return None

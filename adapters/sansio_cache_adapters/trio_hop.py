@@ -50,6 +50,15 @@ class Hop:
         self.headers = headers
         self.chunks = chunks
 
+    @property
+    def coding(self) -> str:
+        """The content codings, as Content-Encoding has them."""
+        return ", ".join(value for name, value in self.headers if name.lower() == "content-encoding")
+
+    def at_hand(self) -> bytes | None:
+        """The whole raw body if it is in memory already and nothing of it was read; then ``chunks`` are not."""
+        return None
+
     def with_chunks(self, chunks: Chunks) -> Self:
         """The same hop with another body."""
         other = copy(self)

@@ -7,6 +7,7 @@ import json as jsonlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from email.message import Message
+from functools import cached_property
 from io import IncrementalNewlineDecoder
 from typing import Any
 
@@ -64,11 +65,9 @@ class Response:
 
     :ivar status: the status code.
     :ivar reason: the reason phrase as received, possibly empty.
-    :ivar headers: the fields; ``headers.get_list(name)`` gives each line.
     :ivar url: the URL that answered, after redirects, without userinfo.
     :ivar request: the request as it went out, of the last hop.
     :ivar history: the responses that redirected here, oldest first.
-    :ivar elapsed: from the sending of the last hop until its head had come.
     :ivar cookies: names and values that this response set and the session's jar took.
     """
 
@@ -83,17 +82,26 @@ class Response:
     ) -> None:
         self.status = hop.status
         self.reason = hop.reason
-        self.headers = FieldMap(hop.headers)
         self.url = request.url
         self.request = request
         self.history = history
-        self.elapsed = timedelta(seconds=elapsed)
         self.cookies = dict(cookies or {})
+        self._elapsed = elapsed
         self._hop = hop
         self._content: bytes | None = None
         self._encoding: str | None = None
         self._begun = False
         self._closed = False
+
+    @cached_property
+    def headers(self) -> FieldMap:
+        """The fields; ``headers.get_list(name)`` gives each line."""
+        return FieldMap(self._hop.headers)
+
+    @cached_property
+    def elapsed(self) -> timedelta:
+        """From the sending of the last hop until its head had come."""
+        return timedelta(seconds=self._elapsed)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} [{self.status} {self.reason}]>"
@@ -137,19 +145,18 @@ class Response:
             raise HTTPStatusError(f"{self.status} {self.reason} for {self.url}", self)
         return self
 
-    def take(self, content: bytes | None) -> None:
-        """Have a body that is at hand, content codings taken off; None leaves it to be read."""
-        if content is not None:
-            self._content = content
-            self._begun = True
-
     async def read(self) -> bytes:
         """The body, kept as ``content``; again, what was kept.
 
         Raises: what ``iter_bytes`` raises.
         """
         if self._content is None:
-            pieces = [piece async for piece in self.iter_bytes()]
+            at_hand = None if self._begun or self._closed else self._hop.at_hand()
+            if at_hand is None:
+                pieces = [piece async for piece in self.iter_bytes()]
+            else:
+                self._begun = True
+                pieces = await _decoded(decoders(self._hop.coding), at_hand)
             self._content = b"".join(pieces)
         return self._content
 
@@ -175,7 +182,7 @@ class Response:
         if self._content is not None:
             return _Once(self._content)
         raw = self.iter_raw()
-        chain = decoders(self.headers.get("Content-Encoding", ""))
+        chain = decoders(self._hop.coding)
         return _Decoded(raw, chain) if chain else raw
 
     def iter_lines(self) -> AsyncIterator[str]:
@@ -196,6 +203,19 @@ def _is_charset(name: str) -> bool:
         return codecs.lookup(name).name not in _NO_CHARSETS and isinstance(b"a".decode(name, "replace"), str)
     except (LookupError, ValueError):
         return False
+
+
+async def _decoded(chain: list[Decoder], data: bytes) -> list[bytes]:
+    """A body that is at hand, decoded: one checkpoint, and more for what a bomb expands to."""
+    pieces: list[bytes] = []
+    for piece in decode(chain, data):
+        pieces.append(piece)
+        await checkpoint()
+    if not pieces:
+        await checkpoint()
+    for decoder in chain:
+        decoder.finish()
+    return pieces
 
 
 # The iterators are classes, not async generators: one that is left in the middle needs no finalising, in no loop.

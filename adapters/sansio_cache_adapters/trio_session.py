@@ -13,13 +13,13 @@ from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from sansio_cache.decisions import Answer, FromStore
+from sansio_cache.decisions import Answer
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 from sansio_cache.policy import Policy
@@ -37,13 +37,14 @@ from .trio_bodies import CachedHop, HopTransfer, cached_hop
 from .trio_client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
 from .trio_decoding import default_accept_encoding
 from .trio_errors import SessionClosed
+from .trio_fast import FastPath, Ready
+from .trio_redirects import REDIRECTS
 
 __all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
 
 _MOST_JOBS = 64
-_MOST_PREPARED = 1024
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OPTIONS = "sansio-cache"
+_LOOKED_FOR = "sansio-cache looked for"
 _disabled: ContextVar[frozenset[int]] = ContextVar("sansio_cache_trio_disabled", default=frozenset())
 
 
@@ -142,7 +143,7 @@ class TrioCachedSession(HTTPSession):
             undecodable=frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", ")),
         )
         self._peer = _peer(keywords, peer)
-        self._prepared: dict[str, _Prepared] = {}
+        self._fast = FastPath(self, TrioCachedSession, self._core_request, self._with_cookies)
         self._jobs: dict[object, anyio.Event] = {}
         self._group: TaskGroup | None = None
 
@@ -232,10 +233,11 @@ class TrioCachedSession(HTTPSession):
         if self._group is None:
             raise SessionClosed("use the session in its block: async with TrioCachedSession(…) as session")
         asked = self._core_request(request)
-        answer = self._cache.stored_answer(asked)
-        if answer is not None:
-            await checkpoint()
-            return cached_hop(self._cache.engine, answer, None, None)
+        if request.extra.get(_LOOKED_FOR) != request.url:
+            answer = self._cache.stored_answer(asked)
+            if answer is not None:
+                await checkpoint()
+                return cached_hop(self._cache.engine, answer, None, None)
         transfer = HopTransfer(request, super().hop)
         delivered = await self._cache.answer(asked, transfer)
         answer, response, tee = delivered
@@ -265,35 +267,29 @@ class TrioCachedSession(HTTPSession):
         :raises NotCached: ``offline``, and nothing stored answers.
         :raises TransportError: as without a cache.
         """
-        response = None
-        if method == "GET" and self._group is not None and not (options or _disabled.get()):
-            response = self._stored(url)
-        if response is not None:
-            await checkpoint()
-            return response
-        return cast("CachedTrioResponse", await super().request(method, url, **cast("Any", options)))
+        ready = None
+        if method == "GET" and self._group is not None and id(self) not in _disabled.get():
+            ready = self._fast.ready(url, options)
+        if ready is None:
+            return cast("CachedTrioResponse", await super().request(method, url, **cast("Any", options)))
+        follow = options.get("follow_redirects", self.follow_redirects)
+        response: Response | None = self._stored(ready, final=follow)
+        if response is None:
+            extra = {_OPTIONS: ready.asked.options, _LOOKED_FOR: ready.outgoing.url}
+            response = await self._send(replace(ready.outgoing, extra=extra), follow=follow)
+        return cast("CachedTrioResponse", await self._whole(response))
 
-    def _stored(self, url: str) -> CachedTrioResponse | None:
-        """The answer to a plain GET that is stored, small and at hand; None to take the long way."""
-        if next(iter(self.cookies), None) is not None:
-            return None
-        state = (self.base_url, self.params, self.auth, tuple(self.headers.items()))
-        known = self._prepared.get(url)
-        if known is None or known.state != state:
-            try:
-                prepared = super().prepare("GET", url, {})
-            except Exception:
-                return None  # what is wrong with it is said by the long way
-            if len(self._prepared) >= _MOST_PREPARED:
-                self._prepared.clear()
-            known = self._prepared[url] = _Prepared(state, prepared, self._core_request(prepared))
-        answer = self._cache.stored_answer(known.asked, _given_at_once)
+    def _stored(self, ready: Ready, *, final: bool) -> CachedTrioResponse | None:
+        """The response if a stored one answers at once; None to go on, nothing having happened.
+
+        :param final: a redirect is no answer.
+        """
+        started = time.perf_counter()
+        answer = self._cache.stored_answer(ready.asked, _is_final if final else None)
         if answer is None:
             return None
         hop = cached_hop(self._cache.engine, answer, None, None)
-        response = self.respond(hop, known.outgoing, (), {}, 0.0)
-        response.take(hop.whole())
-        return response
+        return self.respond(hop, ready.given_out(), (), {}, time.perf_counter() - started)
 
     if TYPE_CHECKING:
 
@@ -302,20 +298,9 @@ class TrioCachedSession(HTTPSession):
         ) -> AbstractAsyncContextManager[CachedTrioResponse]: ...
 
 
-class _Prepared(NamedTuple):
-    """A plain GET as it goes out, and all that preparing it read."""
-
-    state: object
-    outgoing: OutgoingRequest
-    asked: Request
-
-
-def _given_at_once(answer: Answer) -> bool:
-    """Whether an answer needs neither a redirect nor a second read."""
-    if answer.status in REDIRECTS or not isinstance(answer.body, FromStore):
-        return False
-    record = answer.body.record
-    return record.stored.body is not None and not record.head.facts.coded
+def _is_final(answer: Answer) -> bool:
+    """Whether an answer is one that is given as it is: no redirect."""
+    return answer.status not in REDIRECTS
 
 
 def _peer(keywords: Mapping[str, Any], named: str | None) -> str:
