@@ -80,7 +80,7 @@ def choose(
     expiry = policy.expiry_for(request)
     judged = _stand(record, request, directives, now, policy, expiry)
     standing = judged.standing
-    collapsed = waited_since is not None and record.head.received_at >= waited_since
+    collapsed = waited_since is not None and record.head.received_at > waited_since
     if standing is Standing.MUST_VALIDATE and collapsed and _collapses(record, directives, policy, expiry):
         standing = Standing.COLLAPSED
     if standing is Standing.STALE_WHILE_REVALIDATE and only_stored:

@@ -166,10 +166,11 @@ def test_a_background_validation_asks_for_one() -> None:
 def test_who_waited_loads_again() -> None:
     made = world(stored=None)
     made.claims = [Landed]
-    landing = item_of(got(DATE, FRESH), ask(), made.rules)
+    landing = item_of(got(DATE, FRESH, at=NOW + 1), ask(), made.rules)
     original = made.claim
 
     def claim(action: Claim) -> Granted | Landed | Alone:
+        made.now += 2
         made.put(landing)
         return original(action)
 
