@@ -16,7 +16,7 @@ from multidict import getversion
 from yarl import URL
 
 from sansio_cache.decisions import Answer
-from sansio_cache.messages import Options, Request
+from sansio_cache.messages import NO_OPTIONS, Options, Request
 
 from .aiohttp_middleware import REDIRECTS, AiohttpCache, Wish
 from .aiohttp_private import makes_requests_plainly, session_part
@@ -49,6 +49,7 @@ class FastPath:
     def __init__(self, session: ClientSession, cache: AiohttpCache) -> None:
         self._session = session
         self._engine = cache.engine
+        self._load = cache.engine.store.load_nowait
         self._jar = session.cookie_jar
         self._defaults: Any = session.headers
         self._traced = session.trace_configs
@@ -81,16 +82,16 @@ class FastPath:
             return None
         if len(self._jar) and self._jar.filter_cookies(known.asked.url):
             return None
-        request = known.request if options is known.request.options else replace(known.request, options=options)
+        request = known.request if options is NO_OPTIONS else replace(known.request, options=options)
         usable = _is_final if keywords.get("allow_redirects", True) else None
-        engine = self._engine
-        answer = engine.stored_answer(request, engine.store.load_nowait, usable)
+        answer = self._engine.stored_answer(request, self._load, usable)
         if answer is None:
             return None
-        response = stored_response(answer, known.asked, engine)
-        raising = keywords.get("raise_for_status")
-        if self._session.raise_for_status if raising is None else raising:
-            response.raise_for_status()
+        response = stored_response(answer, known.asked, self._engine)
+        if answer.status >= 400:
+            raising = keywords.get("raise_for_status")
+            if self._session.raise_for_status if raising is None else raising:
+                response.raise_for_status()
         return response
 
     def learn(self, key: object, wish: Wish) -> None:
@@ -113,6 +114,8 @@ class FastPath:
         )
         if len(self._remembered) >= _REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
+        if request.options is not NO_OPTIONS:
+            request = replace(request, options=NO_OPTIONS)
         self._remembered[key] = _Known(getversion(self._defaults), request, asked)
 
 

@@ -27,7 +27,7 @@ from sansio_cache.messages import Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 
-from .aiohttp_private import PulledReader, request_traces, session_part
+from .aiohttp_private import PulledReader, complete, request_traces, session_part
 from .aiohttp_response import Asked, adopt, cached_class, stored_response
 from .aiohttp_tasks import Tasks
 from .aiohttp_transfer import Sending, core_request
@@ -160,9 +160,11 @@ class AiohttpCache:
             request.headers,
             decode=wish.decode,
             bufsize=_bufsize(wish, request.session),
-            traces=request_traces(request),
         )
-        return stored_response(answer, asked, self.engine, cookies)
+        response = stored_response(answer, asked, self.engine)
+        # Cookies that come with a confirmation are this exchange's own: aiohttp's jar takes them from the response.
+        complete(response, request_traces(request), cookies)
+        return response
 
     async def _passed(
         self, answer: Answer, native: ClientResponse, tee: Tee | None, wish: Wish, sending: Sending

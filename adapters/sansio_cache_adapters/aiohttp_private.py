@@ -11,13 +11,22 @@ from inspect import signature
 from types import TracebackType
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
-from aiohttp import ClientConnectionError, ClientRequest, ClientResponse, ClientSession, StreamReader, helpers
+from aiohttp import (
+    ClientConnectionError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    RequestInfo,
+    StreamReader,
+    helpers,
+)
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.helpers import TimerNoop
 from aiohttp.http import HttpVersion11
 from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.payload import BytesPayload
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 __all__ = [
     "Body",
@@ -25,6 +34,7 @@ __all__ = [
     "Makings",
     "PulledReader",
     "coding_complaint",
+    "complete",
     "connector_tls",
     "is_decoded",
     "is_drained",
@@ -222,11 +232,24 @@ class PulledReader(StreamReader):
 
 
 class Makings(Protocol):
-    """What a :class:`LazyResponse` builds its parts from."""
+    """What a :class:`LazyResponse` builds its parts from.
 
+    :ivar method: with the following, what aiohttp has of a request under the same names.
+    """
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> URL: ...
+    @property
+    def real_url(self) -> URL: ...
+    @property
+    def session(self) -> ClientSession: ...
+    @property
+    def reason(self) -> str: ...
     def headers(self) -> CIMultiDictProxy[str]: ...
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]: ...
-    def request_info(self) -> Any: ...
+    def request_info(self) -> RequestInfo: ...
     def content(self, *, consumed: bool) -> StreamReader: ...
     def whole(self) -> bytes | None:
         """The content, where it is at hand as a whole."""
@@ -234,17 +257,23 @@ class Makings(Protocol):
 
 
 class _Built(Generic[T]):
-    """An attribute that is built from a response's makings when first looked at; a value set goes before it."""
+    """An attribute that is built from a response's makings when first looked at; a value set goes before it.
 
-    def __init__(self, name: str, build: Callable[[Any, Makings], T]) -> None:
-        self._name = name
+    :param otherwise: what a response has that is not from a store, before it is given something else.
+    """
+
+    def __init__(self, build: Callable[[Any, Makings], T], otherwise: Any = None) -> None:
         self._build = build
+        self._otherwise = otherwise
+        self._name = ""
 
-    def __get__(self, response: Any, owner: object = None) -> T | None:
-        # Before its start a response from the network has nothing either.
+    def __set_name__(self, owner: object, name: str) -> None:
+        self._name = name
+
+    def __get__(self, response: Any, owner: object = None) -> Any:
         makings: Makings | None = None if response is None else response._makings
         if makings is None:
-            return None
+            return self._otherwise
         value = response.__dict__[self._name] = self._build(response, makings)
         return value
 
@@ -256,6 +285,16 @@ def _content(response: Any, makings: Makings) -> StreamReader:
     return content
 
 
+def _nothing(response: object, makings: Makings) -> dict[str, Any]:
+    return {}
+
+
+_NO_TIMER: Final = TimerNoop()
+_READ: Final = frozenset({"_body", "_released", "_traces", "content"})
+"""What a response has that was read, given up, or is watched while it is read."""
+_PLAIN: Final = cast(Any, ClientResponse)
+
+
 class LazyResponse(ClientResponse):
     """A ``ClientResponse`` that may have come from a store: then its parts are built when they are looked at.
 
@@ -265,10 +304,23 @@ class LazyResponse(ClientResponse):
     _makings: Makings | None = None
     _plain = True
     _protocol: Any = None
-    content = cast(StreamReader, _Built("content", _content))
-    _headers = cast("CIMultiDictProxy[str]", _Built("_headers", lambda _, makings: makings.headers()))
-    _raw_headers = cast(Any, _Built("_raw_headers", lambda _, makings: makings.raw_headers()))
-    _request_info = cast(Any, _Built("_request_info", lambda _, makings: makings.request_info()))
+    _timer = _NO_TIMER
+    _traces: Any = ()
+    version = cast(Any, _Built(lambda _, makings: HttpVersion11))
+    reason = cast("str | None", _Built(lambda _, makings: makings.reason))
+    content = cast(StreamReader, _Built(_content))
+    method = cast(str, _Built(lambda _, makings: makings.method))
+    _url = cast(URL, _Built(lambda _, makings: makings.url))
+    _real_url = cast(URL, _Built(lambda _, makings: makings.real_url))
+    _headers = cast("CIMultiDictProxy[str]", _Built(lambda _, makings: makings.headers()))
+    _raw_headers = cast(Any, _Built(lambda _, makings: makings.raw_headers()))
+    _request_info = cast(RequestInfo, _Built(lambda _, makings: makings.request_info()))
+    _session = cast("ClientSession | None", _Built(lambda _, makings: makings.session))
+    _loop = cast(asyncio.AbstractEventLoop, _Built(lambda _, makings: cast(Any, makings.session)._loop))
+    _resolve_charset = cast(
+        Any, _Built(lambda _, makings: cast(Any, makings.session)._resolve_charset, _PLAIN._resolve_charset)
+    )
+    _cache = cast("dict[str, Any]", _Built(_nothing))
 
     def __init_subclass__(cls) -> None:
         # A class of the user's own wants to be asked.
@@ -295,15 +347,14 @@ class LazyResponse(ClientResponse):
         return done if left is None else _Awaited(left)
 
     async def read(self) -> bytes:
-        makings = self._makings
-        lazy = makings is not None and self._plain and "content" not in self.__dict__
-        if makings is None or not lazy or self._body is not None or self._released or self._traces:
-            return await super().read()
-        whole = makings.whole()
-        if whole is None:
-            return await super().read()
-        self._body = whole
-        return whole
+        attributes = self.__dict__
+        makings: Makings | None = attributes.get("_makings")
+        if makings is not None and self._plain and attributes.keys().isdisjoint(_READ):
+            whole = makings.whole()
+            if whole is not None:
+                attributes["_body"] = whole
+                return whole
+        return await super().read()
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
@@ -338,58 +389,40 @@ _PARAMETERS: Final = signature(ClientResponse.__init__).parameters
 _R = TypeVar("_R", bound=LazyResponse)
 
 
-def new_response(
-    cls: type[_R],
-    makings: Makings,
-    session: ClientSession,
-    *,
-    method: str,
-    url: Any,
-    real_url: Any,
-    status: int,
-    reason: str,
-    traces: Sequence[Any] = (),
-    cookies: tuple[str, ...] = (),
-) -> _R:
+def new_response(cls: type[_R], makings: Makings, status: int) -> _R:
     """A response as it is when its message has wholly come: closed, its connection given back, its body unread."""
-    loop: asyncio.AbstractEventLoop = cast(Any, session)._loop
-    if cls.__init__ is ClientResponse.__init__:
-        response = cls.__new__(cls)
-        attributes = response.__dict__
-        attributes["method"] = method
-        attributes["_url"] = url
-        attributes["_real_url"] = real_url
-        attributes["_cache"] = {}
-        attributes["_traces"] = traces
-        attributes["_timer"] = _NO_TIMER
-        attributes["_loop"] = loop
-        attributes["_session"] = session
-        attributes["_resolve_charset"] = cast(Any, session)._resolve_charset
-    else:
-        # A class of the user's own with more to it.
-        parts: dict[str, Any] = {
-            "writer": None,
-            "continue100": None,
-            "timer": _NO_TIMER,
-            "request_info": makings.request_info(),
-            "traces": traces,
-            "loop": loop,
-            "session": session,
-        }
-        if "stream_writer" in _PARAMETERS:
-            parts["stream_writer"] = _Sent()
-        response = cls(method, real_url, **parts)
-        attributes = response.__dict__
+    response = cls.__new__(cls) if cls.__init__ is ClientResponse.__init__ else _constructed(cls, makings)
+    attributes = response.__dict__
     attributes["_makings"] = makings
-    attributes["version"] = HttpVersion11
     attributes["status"] = status
-    attributes["reason"] = reason
-    if cookies:
-        attributes["_raw_cookie_headers"] = cookies
     return response
 
 
-_NO_TIMER: Final = TimerNoop()
+def _constructed(cls: type[_R], makings: Makings) -> _R:
+    """A response of a class of the user's own, with more to it."""
+    session: Any = makings.session
+    parts: dict[str, Any] = {
+        "writer": None,
+        "continue100": None,
+        "timer": _NO_TIMER,
+        "request_info": makings.request_info(),
+        "traces": (),
+        "loop": session._loop,
+        "session": session,
+    }
+    if "stream_writer" in _PARAMETERS:
+        parts["stream_writer"] = _Sent()
+    response = cls(makings.method, makings.real_url, **parts)
+    del response.__dict__["_traces"]  # none yet
+    return response
+
+
+def complete(response: LazyResponse, traces: Sequence[Any], cookies: tuple[str, ...]) -> None:
+    """Let a response be watched, and let aiohttp's jar take cookies from it."""
+    if traces:
+        response.__dict__["_traces"] = traces
+    if cookies:
+        response.__dict__["_raw_cookie_headers"] = cookies
 
 
 def is_drained(raw: StreamReader) -> bool:

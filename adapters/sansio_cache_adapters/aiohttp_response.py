@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 from weakref import WeakKeyDictionary
 
 from aiohttp import ClientResponse, ClientSession, RequestInfo, StreamReader
@@ -103,7 +103,7 @@ class Asked:
     :param decode: whether the user wants content codings taken off.
     """
 
-    __slots__ = ("bufsize", "cls", "decode", "fields", "method", "real_url", "session", "traces", "url")
+    __slots__ = ("bufsize", "cls", "decode", "fields", "method", "real_url", "session", "url")
 
     def __init__(
         self,
@@ -116,7 +116,6 @@ class Asked:
         *,
         decode: bool,
         bufsize: int,
-        traces: Any = (),
     ) -> None:
         self.session = session
         self.cls = cls
@@ -126,7 +125,6 @@ class Asked:
         self.fields = fields
         self.decode = decode
         self.bufsize = bufsize
-        self.traces = traces
 
     def request_info(self) -> RequestInfo:
         return RequestInfo(self.url, self.method, CIMultiDictProxy(self.fields), self.real_url)
@@ -142,6 +140,26 @@ class _Stored:
         self._asked = asked
         self._engine = engine
 
+    @property
+    def method(self) -> str:
+        return self._asked.method
+
+    @property
+    def url(self) -> URL:
+        return self._asked.url
+
+    @property
+    def real_url(self) -> URL:
+        return self._asked.real_url
+
+    @property
+    def session(self) -> ClientSession:
+        return self._asked.session
+
+    @property
+    def reason(self) -> str:
+        return _utf8(self._answer.reason)
+
     def headers(self) -> CIMultiDictProxy[str]:
         return CIMultiDictProxy(CIMultiDict([(_utf8(name), _utf8(value)) for name, value in self._answer.headers]))
 
@@ -152,16 +170,18 @@ class _Stored:
         return self._asked.request_info()
 
     def whole(self) -> bytes | None:
-        answer = self._answer
-        coded = answer.record is not None and answer.record.head.facts.coded
-        return None if coded and self._asked.decode else self._at_hand()
+        record = self._answer.record
+        if record is not None and record.head.facts.coded and self._asked.decode:
+            return None
+        return self._at_hand()
 
     def _at_hand(self) -> bytes | None:
         source = self._answer.body
         if isinstance(source, FromStore):
             body = source.record.stored.body
-            whole = body is None or (source.start == 0 and source.stop == len(body))
-            return body if whole or body is None else body[source.start : source.stop]
+            if body is None or (source.start == 0 and source.stop == len(body)):
+                return body
+            return body[source.start : source.stop]
         return source.data if isinstance(source, Given) else b""
 
     def content(self, *, consumed: bool) -> StreamReader:
@@ -175,25 +195,9 @@ class _Stored:
         return PulledReader(StoredContent(body, decoding), limit=asked.bufsize, timer=None, loop=loop)
 
 
-def stored_response(
-    answer: Answer, asked: Asked, engine: Engine, cookies: tuple[str, ...] = ()
-) -> CachedClientResponse:
-    """The response that an answer without the network gives; nothing of it is built before it is looked at.
-
-    :param cookies: those that came with a confirmation: they are this exchange's own, and aiohttp's jar takes them.
-    """
-    response = new_response(
-        asked.cls,
-        _Stored(answer, asked, engine),
-        asked.session,
-        method=asked.method,
-        url=asked.url,
-        real_url=asked.real_url,
-        status=answer.status,
-        reason=_utf8(answer.reason),
-        traces=asked.traces,
-        cookies=cookies,
-    )
+def stored_response(answer: Answer, asked: Asked, engine: Engine) -> CachedClientResponse:
+    """The response that an answer without the network gives; nothing of it is built before it is looked at."""
+    response = new_response(asked.cls, _Stored(answer, asked, engine), answer.status)
     response.__dict__["_answer"] = answer
     return response
 

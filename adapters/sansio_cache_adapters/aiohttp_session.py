@@ -19,7 +19,7 @@ from aiohttp.typedefs import StrOrURL
 from yarl import URL
 
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import Options
+from sansio_cache.messages import NO_OPTIONS, Options
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 
@@ -76,6 +76,7 @@ def upgrades(keywords: dict[str, Any]) -> bool:
     return isinstance(headers, Mapping) and any(str(name).lower() == "upgrade" for name in headers)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
+_NOTHING_SAID: Final = {"allow_redirects"}
 _SAME_CODINGS: Final = set(default_accept_encoding().split(", ")) == set(
     ClientRequest.DEFAULT_HEADERS[ACCEPT_ENCODING].split(", ")
 )
@@ -142,7 +143,8 @@ with warnings.catch_warnings():
             return AsyncCare(self._cache.engine)
 
         async def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> ClientResponse:
-            options = take_options(keywords)
+            # Most requests say nothing but what ``get()`` adds.
+            options = NO_OPTIONS if keywords.keys() == _NOTHING_SAID else take_options(keywords)
             if id(self) in _disabled.get() or upgrades(keywords):
                 return await super()._request(method, str_or_url, **keywords)
             key = self._fast.key(method, str_or_url, keywords)
