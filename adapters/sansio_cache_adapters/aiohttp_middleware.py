@@ -35,7 +35,7 @@ from .asynchronous import AsyncCache
 from .care import AsyncCare
 from .engine import CLOSE_SECONDS
 from .events import Event, logger
-from .opening import awaitable, resolve
+from .opening import awaitable, probing, resolve
 from .options import CacheOptions, current_options, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
 from .tee import Tee
@@ -114,7 +114,7 @@ class AiohttpCache:
             policy,
             async_store,
             sealer,
-            probe=lambda: blocking().open(signed=sealer.signed),
+            probe=probing(blocking, sealer),
             spawn=self.tasks.spawn,
             on_event=on_event,
             clock=clock,

@@ -21,6 +21,7 @@ from .engine import CLOSE_SECONDS, Engine
 from .events import logger
 from .flights import wait_blocking
 from .hop import Hop, Response, Transfer
+from .opening import probing
 from .stores.base import Store
 from .tee import Tee
 from .work import do
@@ -46,7 +47,7 @@ class BlockingCache:
     """
 
     def __init__(self, policy: Policy, store: Store, sealer: Sealer, **options: Any) -> None:
-        probe = partial(store.open, signed=sealer.signed)
+        probe = probing(lambda: store, sealer)
         self.engine = Engine(
             policy, store, sealer, probe=probe, me=threading.get_ident, wait=wait_blocking, pause=time.sleep, **options
         )

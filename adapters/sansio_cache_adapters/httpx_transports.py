@@ -32,7 +32,7 @@ from .httpx_common import (
 )
 from .httpx_tasks import Tasks
 from .httpx_transfers import AsyncSending, Sending
-from .opening import awaitable, resolve
+from .opening import awaitable, probing, resolve
 from .options import split_policy
 from .stores.settings import UNGIVEN, Ungiven
 
@@ -193,7 +193,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
             policy,
             tasks_store,
             sealer,
-            probe=lambda: blocking().open(signed=sealer.signed),
+            probe=probing(blocking, sealer),
             spawn=self._spawn,
             on_event=on_event,
             clock=clock,

@@ -10,12 +10,13 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from sansio_cache.errors import SettingError
+from sansio_cache.records import Meta
 from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
 
 from .stores.base import AsyncStore, Store
 from .stores.settings import UNGIVEN, Ungiven
 
-__all__ = ["CacheLocation", "awaitable", "default_path", "resolve", "sealer_for"]
+__all__ = ["CacheLocation", "awaitable", "default_path", "probing", "resolve", "sealer_for"]
 
 CacheLocation = str | os.PathLike[str] | Store
 _VERBS: Final = ("open", "load", "commit", "claim", "close")
@@ -75,6 +76,22 @@ def sealer_for(store: object, secret_key: SecretKey | Ungiven) -> Sealer:
                 "Give the secret to the store or to every session; to change it, list both: secret_key=[old, new]"
             )
         return known
+
+
+def probing(store: Callable[[], Any], sealer: Sealer) -> Callable[[], Meta]:
+    """What opens a store again and raises while it is not well; blocking.
+
+    A store that has a ``check`` beside ``open`` (SQLite) is asked whether it could be written to, too.
+    """
+
+    def probe() -> Meta:
+        meta: Meta = store().open(signed=sealer.signed)
+        check = getattr(store(), "check", None)
+        if check is not None:
+            check()
+        return meta
+
+    return probe
 
 
 def awaitable(store: Any) -> tuple[AsyncStore, Callable[[], Store]]:

@@ -30,7 +30,7 @@ from .care import AsyncCare
 from .engine import CLOSE_SECONDS
 from .events import Event
 from .moments import moment
-from .opening import awaitable, resolve
+from .opening import awaitable, probing, resolve
 from .options import CacheOptions, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
 from .trio_bodies import CachedHop, HopTransfer, cached_hop
@@ -136,7 +136,7 @@ class TrioCachedSession(HTTPSession):
             policy,
             async_store,
             sealer,
-            probe=lambda: blocking().open(signed=sealer.signed),
+            probe=probing(blocking, sealer),
             spawn=self._spawn,
             on_event=on_event,
             clock=clock,

@@ -142,7 +142,7 @@ def anothers_database_in_its_place(path: Path, pair: list[Remote]) -> Generator[
     remove(path)
 
 
-SQLITE = [locked, full, garbage, deleted, of_another_schema]
+SQLITE = [locked, full, garbage, deleted, of_another_schema, read_only]
 PLACES = [a_folder_in_its_place, anothers_database_in_its_place]
 
 

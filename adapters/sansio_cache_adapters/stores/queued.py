@@ -144,7 +144,8 @@ class Queue:
             return work() if not future.done() and future.set_running_or_notify_cancel() else None
 
         def after(result: Any, error: BaseException | None) -> None:
-            if future.running():
+            # It may not have begun at all: a transaction for several that could not be had ends them all.
+            if future.running() or (not future.done() and future.set_running_or_notify_cancel()):
                 future.set_result(result) if error is None else future.set_exception(error)
 
         self.crew.put(_Write(begun, after, alone=alone))

@@ -87,6 +87,13 @@ class SQLiteStore:
             meta = meta._replace(signed=True)
         return meta
 
+    def check(self) -> None:
+        """Nothing, if a write could be made now, without waiting: a store that can only be read is not well.
+
+        :raises StoreError: if it could not.
+        """
+        self._connections.write(lambda _: None, wait=False)
+
     # Reading
 
     def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from sansio_cache.errors import ForeignStore, StoreBusy
+from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
 
 from . import sqlite_place as place
 from .forking import Living, follow_forks
@@ -114,6 +114,12 @@ class Connections:
         try:
             with self.mapping:
                 return self._transact(self._open(), work, deadline)
+        except StoreError as error:
+            if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+                # A connection that found the file read-only goes on believing so.
+                with suppress(sqlite3.Error):
+                    self._close()
+            raise
         finally:
             self._lock.release()
 
