@@ -10,7 +10,7 @@ from sansio_cache.bodies import HashList, Intake
 from sansio_cache.decisions import FromStore
 from sansio_cache.errors import StoreError
 from sansio_cache.keeping import Keeping
-from sansio_cache.records import INLINE_LIMIT, Flaw, Item, variant_of
+from sansio_cache.records import INLINE_LIMIT, Flaw, Item, chunk_hashes, variant_of
 from sansio_cache.storing import Storing
 
 from .engine import Engine
@@ -170,18 +170,24 @@ class StoredBody:
             self._at = source.stop
             whole = at == 0 and source.stop == len(stored.body)
             return stored.body if whole else stored.body[at : source.stop]
-        if self._hashes is None:
+        if self._hashes is None and head.length > head.chunk_size:
             hashes = HashList.checked((yield from self._asked(partial(self._engine.store.hashes, stored.entry))), head)
             if isinstance(hashes, Flaw):
                 raise (yield from self._broken("hashes"))
             self._hashes = hashes
         index, offset = divmod(at, head.chunk_size)
         chunk = yield from self._asked(partial(self._engine.store.chunk, stored.entry, index))
-        if not self._hashes.holds(index, chunk):
+        if not self._holds(index, chunk):
             raise (yield from self._broken("chunk"))
         stop = min(source.stop - index * head.chunk_size, len(chunk))
         self._at = index * head.chunk_size + stop
         return chunk if offset == 0 and stop == len(chunk) else chunk[offset:stop]
+
+    def _holds(self, index: int, chunk: bytes) -> bool:
+        """Whether a chunk is the one that was signed; a lone one the head vouches for without a list."""
+        if self._hashes is None:
+            return isinstance(HashList.checked(chunk_hashes(chunk), self._source.record.head), HashList)
+        return self._hashes.holds(index, chunk)
 
     def _asked(self, call: Callable[[], Any]) -> Work[bytes]:
         """What the store gives; a record whose body cannot be had is dropped, lest every later reader meet it."""
