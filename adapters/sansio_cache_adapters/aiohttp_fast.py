@@ -6,9 +6,10 @@ long as all that went into it is the same. Whatever is not provably so takes the
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
-from aiohttp import ClientRequest, ClientSession, ClientTimeout, CookieJar, DummyCookieJar
+from aiohttp import ClientRequest, ClientResponse, ClientSession, ClientTimeout, CookieJar, DummyCookieJar
 from aiohttp.hdrs import COOKIE
 from aiohttp.typedefs import StrOrURL
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from sansio_cache.messages import NO_OPTIONS, Options, Request
 
 from .aiohttp_middleware import REDIRECTS, AiohttpCache, Wish
 from .aiohttp_private import makes_requests_plainly, session_part
-from .aiohttp_response import Asked, CachedClientResponse, cached_class, stored_response
+from .aiohttp_response import Asked, CachedClientResponse, cached_class, stale_at, stored_response
 
 __all__ = ["FastPath"]
 
@@ -33,14 +34,17 @@ class _Known:
     """What a GET became.
 
     :ivar version: that of the session's default headers.
+    :ivar fresh_until: until when it is worth a look whether a stored response answers at once: what must be validated
+        would be looked up twice.
     """
 
-    __slots__ = ("asked", "request", "version")
+    __slots__ = ("asked", "fresh_until", "request", "version")
 
     def __init__(self, version: int, request: Request, asked: Asked) -> None:
         self.version = version
         self.request = request
         self.asked = asked
+        self.fresh_until = 0.0
 
 
 class FastPath:
@@ -78,7 +82,7 @@ class FastPath:
         :raises aiohttp.ClientResponseError: ``raise_for_status``.
         """
         known = self._remembered.get(key)
-        if known is None or known.version != getversion(self._defaults):
+        if known is None or known.version != getversion(self._defaults) or self._engine.clock() >= known.fresh_until:
             return None
         if len(self._jar) and self._jar.filter_cookies(known.asked.url):
             return None
@@ -94,29 +98,39 @@ class FastPath:
                 response.raise_for_status()
         return response
 
-    def learn(self, key: object, wish: Wish) -> None:
-        """Remember what a request that took the long way became, if it was one."""
-        if wish.seen is None or wish.hops != 1:
+    def learn(self, key: object, wish: Wish, response: ClientResponse) -> None:
+        """Remember what a request that took the long way became, and for how long the response to it is fresh."""
+        if wish.seen is None or wish.hops != 1 or not isinstance(response, CachedClientResponse):
             return
-        native, request = wish.seen
-        session = self._session
-        if native.method != "GET" or request.body != b"" or COOKIE in native.headers:
-            return
-        asked = Asked(
-            session,
-            cached_class(native.response_class),
-            native.method,
-            native.url,
-            native.original_url,
-            native.headers.copy(),
-            decode=wish.decode,
-            bufsize=session_part(session, "read_bufsize"),
-        )
-        if len(self._remembered) >= _REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
-        if request.options is not NO_OPTIONS:
-            request = replace(request, options=NO_OPTIONS)
-        self._remembered[key] = _Known(getversion(self._defaults), request, asked)
+        known = self._remembered.get(key)
+        version = getversion(self._defaults)
+        if known is None or known.version != version:
+            known = _made(self._session, version, wish)
+            if known is None:
+                return
+            if len(self._remembered) >= _REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[key] = known
+        known.fresh_until = math.inf if self._engine.policy.offline else stale_at(response)
+
+
+def _made(session: ClientSession, version: int, wish: Wish) -> _Known | None:
+    """What a request became, or None where that depends on more than what names it."""
+    assert wish.seen is not None  # noqa: S101 - the caller has looked
+    native, request = wish.seen
+    if native.method != "GET" or request.body != b"" or COOKIE in native.headers:
+        return None
+    asked = Asked(
+        session,
+        cached_class(native.response_class),
+        native.method,
+        native.url,
+        native.original_url,
+        native.headers.copy(),
+        decode=wish.decode,
+        bufsize=session_part(session, "read_bufsize"),
+    )
+    return _Known(version, replace(request, options=NO_OPTIONS), asked)
 
 
 def _is_plain(session: ClientSession) -> bool:

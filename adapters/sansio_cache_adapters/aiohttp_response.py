@@ -20,7 +20,7 @@ from .aiohttp_private import LazyResponse, PulledReader, new_response, response_
 from .engine import Engine
 from .tee import StoredBody, Tee
 
-__all__ = ["Asked", "CachedClientResponse", "adopt", "cached_class", "received_fields", "stored_response"]
+__all__ = ["Asked", "CachedClientResponse", "adopt", "cached_class", "received_fields", "stale_at", "stored_response"]
 
 
 class CachedClientResponse(LazyResponse):
@@ -81,6 +81,12 @@ def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
             "type[CachedClientResponse]", type(base.__name__, (CachedClientResponse, base), {})
         )
     return known
+
+
+def stale_at(response: CachedClientResponse) -> float:
+    """When a response becomes stale, POSIX seconds; 0 where nothing is stored."""
+    answer = response._answer  # pyright: ignore[reportPrivateUsage]
+    return 0.0 if answer is None or answer.expires is None else answer.expires
 
 
 _classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = WeakKeyDictionary()

@@ -155,7 +155,7 @@ with warnings.catch_warnings():
             keywords, wish = with_cache(self, keywords, self._cache, options)
             answered = await super()._request(method, str_or_url, **keywords)
             if key is not None:
-                self._fast.learn(key, wish)
+                self._fast.learn(key, wish, answered)
             return answered
 
         @contextmanager
