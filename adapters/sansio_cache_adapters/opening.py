@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from sansio_cache.errors import SettingError
@@ -48,7 +48,7 @@ def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer
     if isinstance(cache, str | os.PathLike):
         from .stores.sqlite import SQLiteStore
 
-        store: Any = SQLiteStore(cache)
+        store: Any = SQLiteStore(cast("str | os.PathLike[str]", cache))
     elif not isinstance(cache, type) and all(callable(getattr(cache, verb, None)) for verb in _VERBS):
         store = cache
     else:
