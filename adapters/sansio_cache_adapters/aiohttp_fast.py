@@ -104,14 +104,17 @@ class FastPath:
             return
         known = self._remembered.get(key)
         version = getversion(self._defaults)
+        fresh_until = math.inf if self._engine.policy.offline else stale_at(response)
         if known is None or known.version != version:
+            if not fresh_until:
+                return
             known = _made(self._session, version, wish)
             if known is None:
                 return
             if len(self._remembered) >= _REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[key] = known
-        known.fresh_until = math.inf if self._engine.policy.offline else stale_at(response)
+        known.fresh_until = fresh_until
 
 
 def _made(session: ClientSession, version: int, wish: Wish) -> _Known | None:

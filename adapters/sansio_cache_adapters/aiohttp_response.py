@@ -9,6 +9,7 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 from aiohttp import ClientResponse, ClientSession, RequestInfo, StreamReader
+from aiohttp.hdrs import CONTENT_ENCODING
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -230,7 +231,7 @@ async def adopt(
     if isinstance(response, CachedClientResponse):
         response.__dict__["_answer"] = answer
         response.__dict__["_kept_at"] = engine.clock() if answer.keeping is not None else None
-    decoding = Decoding(coding_of(answer.headers) if decode else "")
+    decoding = Decoding(coding_of(answer.headers) if decode and CONTENT_ENCODING in response.headers else "")
     if response.status == 101 or (tee is None and not decoding):
         return
     raw = response.content

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import ClientRequest, ClientResponse, ClientResponseError, ClientSession, Fingerprint
 from aiohttp.client_middlewares import ClientHandlerType
-from aiohttp.hdrs import SET_COOKIE
+from aiohttp.hdrs import CONTENT_ENCODING, SET_COOKIE
 
 from sansio_cache.messages import Headers, Options, Request
 
@@ -130,7 +130,7 @@ class Sending:
                     native.headers.add(name, value)
         self.error = None
         fields = received_fields(response)
-        if self._decode and not self.was_decoded(response):
+        if self._decode and CONTENT_ENCODING in response.headers and not self.was_decoded(response):
             _check_coding(native, response, coding_of(fields))
         reason = (response.reason or "").encode("utf-8", "surrogateescape").decode("latin-1")
         return Response(response.status, reason, fields, response)
@@ -163,7 +163,7 @@ class Sending:
 
     def was_decoded(self, native: ClientResponse) -> bool:
         """Whether what is read of a response are not the bytes that came: aiohttp has taken a coding off."""
-        if self._raw or not coding_of(received_fields(native)):
+        if self._raw or CONTENT_ENCODING not in native.headers or not coding_of(received_fields(native)):
             return False
         return is_decoded(self.session, native.content)
 
