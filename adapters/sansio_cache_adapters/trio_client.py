@@ -74,6 +74,9 @@ class RequestOptions(TypedDict, total=False):
     follow_redirects: bool
 
 
+_KNOWN = RequestOptions.__annotations__.keys()
+
+
 class HTTPSession:
     """A client with connections, cookies and defaults of its own, for one event loop.
 
@@ -148,6 +151,8 @@ class HTTPSession:
 
         Raises: InvalidURL, TypeError, ValueError.
         """
+        if unknown := options.keys() - _KNOWN:
+            raise TypeError(f"a request takes no {', '.join(sorted(unknown))}")
         url = join(self.base_url, url) if self.base_url else url
         target = parse(add_params(url, self.params, options.get("params")))
         body, kind = encode_content(options.get("content"), options.get("data"), options.get("json"))

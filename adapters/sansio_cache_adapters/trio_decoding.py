@@ -196,6 +196,8 @@ def decoders(content_encoding: str) -> list[Decoder]:
 
     Raises: DecodingError for more than five codings, which nobody applies in good faith.
     """
+    if not content_encoding:
+        return []
     names = [name.strip().lower() for name in content_encoding.split(",")]
     names = [name.removeprefix("x-") for name in names if name not in ("", "identity")]
     if len(names) > 5:

@@ -25,7 +25,7 @@ __all__ = ["FastPath", "Ready"]
 _KNOWN: Final = frozenset({"headers", "timeout", "follow_redirects", *OPTIONS})
 _STEPS: Final = ("prepare", "hop", "respond")
 """What a hit passes over or takes for granted."""
-_REMEMBERED: Final = 1024
+_REMEMBERED: Final = 4096
 
 
 class Ready:

@@ -172,19 +172,27 @@ class TrioCachedSession(HTTPSession):
             if error is None:
                 await self._jobs_done(CLOSE_SECONDS)
         finally:
-            group, self._group = self._group, None
-            if group is not None:
-                group.cancel_scope.cancel()
-                await group.__aexit__(None, None, None)
-            await self.aclose()
+            # Each step also where the one before was cancelled.
+            try:
+                await self._end_jobs()
+            finally:
+                await self.aclose()
 
     async def aclose(self) -> None:
         """Close every connection and write what is queued for the store; idempotent."""
-        await super().aclose()
-        if self._given_store is None:
-            await self._cache.close()
-        else:
-            await self._cache.engine.store.flush(CLOSE_SECONDS)
+        try:
+            await super().aclose()
+        finally:
+            if self._given_store is None:
+                await self._cache.close()
+            else:
+                await self._cache.engine.store.flush(CLOSE_SECONDS)
+
+    async def _end_jobs(self) -> None:
+        group, self._group = self._group, None
+        if group is not None:
+            group.cancel_scope.cancel()
+            await group.__aexit__(None, None, None)
 
     async def _jobs_done(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -80,53 +77,3 @@ async def test_a_leader_cancelled_midway_leaves_waiters_that_succeed(origin: Wat
         gate.set()
     assert contents == [b"body"] * 10
     assert origin.count() == 2
-
-
-CHILD = """
-import sys, anyio
-from pathlib import Path
-from sansio_cache import SQLiteStore, TrioCachedSession
-
-def resident(name):
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines[name].split()[0])
-
-async def fetch(session, url):
-    length = 0
-    async with session.stream("GET", url) as response:
-        async for piece in response.iter_bytes():
-            length += len(piece)
-    return response.from_cache, length
-
-async def main(url, path):
-    store = SQLiteStore(path, max_bytes=4 * 1024**3)
-    async with TrioCachedSession(cache=store, max_body=2 * 1024**3, timeout=60) as session:
-        for _ in range(2):
-            await fetch(session, url + "?small")
-        before = resident("VmRSS")
-        for expected in (False, True):
-            print(await fetch(session, url), file=sys.stderr)
-        print(resident("VmHWM") - before)
-    store.close()
-
-anyio.run(main, *sys.argv[1:], backend="trio")
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells memory by /proc")
-def test_a_large_body_takes_little_memory(origin: WatchedOrigin, tmp_path: Path) -> None:
-    """Miss and hit of a large body, at most 16 MiB above the start; 1 GiB with SANSIO_CACHE_LARGE_MIB=1024."""
-    pieces = int(os.environ.get("SANSIO_CACHE_LARGE_MIB", "128"))
-
-    def large(seen: Seen) -> Reply:
-        if seen.target.endswith("small"):
-            return fresh(b"small")
-        piece = os.urandom(1024 * 1024)
-        return Reply((piece for _ in range(pieces)), fields={"Cache-Control": "max-age=3600"}, framing="chunked")
-
-    url = origin.on("/large", large)
-    command = [sys.executable, "-c", CHILD, url, str(tmp_path / "c.sqlite")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50)
-    assert done.returncode == 0, done.stderr
-    assert f"(False, {pieces * 1024 * 1024})\n(True, {pieces * 1024 * 1024})" in done.stderr
-    assert int(done.stdout) * 1024 <= 16 * 1024 * 1024
