@@ -9,7 +9,7 @@ from datetime import timedelta
 from email.message import Message
 from functools import cached_property
 from io import IncrementalNewlineDecoder
-from typing import Any
+from typing import Any, Self
 
 from anyio.lowlevel import checkpoint
 
@@ -139,7 +139,7 @@ class Response:
         """The body as JSON, in UTF-8, -16 or -32 (RFC 8259). Raises: ResponseNotRead, ValueError."""
         return jsonlib.loads(self.content)
 
-    def raise_for_status(self) -> Response:
+    def raise_for_status(self) -> Self:
         """The response itself. Raises: HTTPStatusError for a status of 400 to 599."""
         if 400 <= self.status <= 599:
             raise HTTPStatusError(f"{self.status} {self.reason} for {self.url}", self)

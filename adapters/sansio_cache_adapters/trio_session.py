@@ -55,7 +55,8 @@ class CachedOptions(RequestOptions, CacheOptions, total=False):
 class CachedTrioResponse(Response):
     """A response with what the cache knows of it, worked out when it is looked at."""
 
-    _hop: Hop
+    if TYPE_CHECKING:
+        history: tuple[CachedTrioResponse, ...]  # type: ignore[assignment] # pyright: ignore[reportIncompatibleVariableOverride]
 
     @property
     def _answer(self) -> Answer | None:
