@@ -11,7 +11,8 @@ from aiohttp import ClientPayloadError, StreamReader
 from sansio_cache.errors import StoreError
 from sansio_cache.messages import Headers
 
-from .aiohttp_private import coding_complaint, is_drained
+from .aiohttp_private import coding_complaint
+from .aiohttp_private_reader import is_drained
 from .events import logger
 from .tee import StoredBody, Tee
 from .trio_decoding import Decoder, decode, decoders

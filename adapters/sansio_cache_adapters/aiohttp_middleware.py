@@ -27,7 +27,8 @@ from sansio_cache.messages import Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 
-from .aiohttp_private import PulledReader, complete, request_traces, session_part
+from .aiohttp_private import complete, request_traces, session_part
+from .aiohttp_private_reader import PulledReader
 from .aiohttp_response import Asked, adopt, cached_class, stored_response
 from .aiohttp_tasks import Tasks
 from .aiohttp_transfer import Sending, core_request

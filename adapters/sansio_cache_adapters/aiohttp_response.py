@@ -17,7 +17,8 @@ from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.messages import Headers
 
 from .aiohttp_bodies import Decoding, Keep, NetworkBody, StoredContent, coding_of
-from .aiohttp_private import LazyResponse, PulledReader, new_response, response_timer
+from .aiohttp_private import LazyResponse, new_response, response_timer
+from .aiohttp_private_reader import PulledReader
 from .engine import Engine
 from .tee import StoredBody, Tee
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -178,12 +179,12 @@ async def test_tasks_are_bounded_and_one_for_each_key() -> None:
             raise RuntimeError("boom")
 
     for number in range(100):
-        assert tasks.spawn(number, lambda number=number: job(number)) == (number < 64)
-    assert not tasks.spawn(0, lambda: job(0))
+        assert tasks.spawn(number, partial(job, number)) == (number < 64)
+    assert not tasks.spawn(0, partial(job, 0))
     hold.set()
     await tasks.close(5)
     assert sorted(done) == list(range(64))
-    assert tasks.spawn(0, lambda: job(0))
+    assert tasks.spawn(0, partial(job, 0))
     await tasks.close(5)
 
 

@@ -15,6 +15,7 @@ from aiohttp import ClientPayloadError, ClientSession
 from local_origin import Origin, Reply, fresh
 
 from sansio_cache import AsyncCachedSession, CacheMiddleware, MemoryStore
+from sansio_cache_adapters.trio_decoding import default_accept_encoding
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]
@@ -46,8 +47,8 @@ CODED = {
 async def test_a_coding_comes_off_as_aiohttp_does_it(session: AsyncCachedSession, origin: Origin, coding: str) -> None:
     """Those that aiohttp knows, in its spellings; lists and others stay on."""
     url = origin.on("/a", coded(CODED[coding], coding))
-    async with ClientSession() as plain, plain.get(url) as response:
-        expected = await response.read()
+    async with ClientSession() as plain, plain.get(url) as own:
+        expected = await own.read()
     for _ in range(3):
         response = await session.get(url)
         assert await response.read() == expected
@@ -203,8 +204,6 @@ async def test_a_stored_coding_serves_a_client_that_decodes_by_itself(origin: Or
 
 async def test_accept_encoding_is_ours_unless_the_user_says_something(sessions: Sessions, origin: Origin) -> None:
     """One default for all clients; the user's own wins, and may be left out."""
-    from sansio_cache_adapters.aiohttp_session import default_accept_encoding
-
     url = origin.on("/a", Reply(b"a"))
     session = sessions()
     await (await session.get(url)).read()

@@ -88,7 +88,8 @@ async def change(session: AsyncCachedSession, what: str, number: int, monkeypatc
     elif what == "no cookie":
         session.cookie_jar.clear()
     elif what == "auto header":
-        monkeypatch.setitem(ClientRequest.DEFAULT_HEADERS, "X-Auto", str(number))  # type: ignore[call-overload]
+        headers: Any = ClientRequest.DEFAULT_HEADERS
+        monkeypatch.setitem(headers, "X-Auto", str(number))
 
 
 @settings(max_examples=150, deadline=None)

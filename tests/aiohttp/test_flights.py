@@ -283,7 +283,7 @@ async def test_cancellation_anywhere_leaves_nothing_behind(
         else:
             assert task.cancelled()
         await eventually(lambda: FLIGHTS.count() == 0)
-        assert not connector._acquired  # type: ignore[attr-defined]
+        assert not connector._acquired
         async with asyncio.timeout(5):  # a lease left behind would hold this up
             assert await work(url) == expected
         if over:

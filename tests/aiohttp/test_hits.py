@@ -117,7 +117,7 @@ async def test_a_hit_streams(session: AsyncCachedSession, origin: Origin, again:
     body = b"".join(b"line %d\n" % number for number in range(20_000))
     url = origin.on("/a", fresh(body, coded=True))
     await get(session, url)
-    opened = {"middlewares": (_nothing,)} if again is slow else {}
+    opened: Any = {"middlewares": (_nothing,)} if again is slow else {}
 
     async def hit() -> CachedClientResponse:
         response = await session.get(url, **opened)
@@ -194,7 +194,7 @@ async def test_reading_after_the_end_fails_as_it_does_plain(
     """After release(), close() or the end of ``async with`` nothing can be read, as without a cache."""
     url = origin.on("/a", fresh(b"body"))
     await get(session, url)
-    opened = {"middlewares": (_nothing,)} if again is slow else {}
+    opened: Any = {"middlewares": (_nothing,)} if again is slow else {}
     hits = [await session.get(url, **opened) for _ in range(3)]
     assert await hits[1].read() == b"body"
     assert await hits[2].content.read(2) == b"bo"

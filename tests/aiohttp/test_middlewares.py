@@ -117,7 +117,7 @@ async def test_the_cache_is_a_middleware(origin: Origin, tmp_path: Any, key: str
         assert cache.cache.stats.hits == 2
     assert origin.count("/a") == 2
     with pytest.raises(SettingError):
-        cache.with_options(refresh="yes")  # type: ignore[typeddict-item]
+        cache.with_options(refresh="yes")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="unheard_of"):
         cache.with_options(unheard_of=1)  # type: ignore[call-arg]
     with pytest.raises(SettingError):

@@ -18,7 +18,7 @@ from aiohttp import ClientConnectionError, ClientPayloadError, ClientTimeout
 from local_origin import Conversation, Origin, Reply, Seen, fresh, redirect
 
 from sansio_cache import AsyncCachedSession, MemoryStore
-from sansio_cache_adapters.aiohttp_private import PulledReader
+from sansio_cache_adapters.aiohttp_private_reader import PulledReader
 from sansio_cache_adapters.flights import FLIGHTS
 
 pytestmark = pytest.mark.anyio
@@ -50,8 +50,8 @@ class Gate:
             yield piece
 
 
-def chunked(body: Any, **more: str) -> Reply:
-    reply = fresh(body, **more)
+def chunked(body: Any) -> Reply:
+    reply = fresh(body)
     reply.framing = "chunked"
     return reply
 

@@ -102,7 +102,7 @@ async def test_settings_are_checked_when_given(tmp_path: Path) -> None:
         {"policy": "strict"},
     ):
         with pytest.raises(SettingError):
-            AsyncCachedSession(**keywords)  # type: ignore[arg-type]
+            AsyncCachedSession(**keywords)
     policy = Policy(expire_after=60)
     async with AsyncCachedSession(cache=MemoryStore(), policy=policy) as session:
         assert session.policy is policy
@@ -148,7 +148,7 @@ async def test_single_requests_say_more(sessions: Sessions, origin: Origin) -> N
         with pytest.raises(SettingError):
             await session.get(url, **wrong)
     with pytest.raises(TypeError, match="unexpected keyword argument"):
-        await session.get(url, unheard_of=1)
+        await session.get(url, unheard_of=1)  # type: ignore[call-arg]
     assert {name.lower() for seen in origin.seen for name, _ in seen.fields} <= {
         *("host", "accept", "accept-encoding", "user-agent", "if-none-match"),
     }
@@ -345,7 +345,7 @@ async def test_errors_of_validation_are_the_clients(session: AsyncCachedSession)
     with pytest.raises(ValueError, match="data and json"):
         await session.get("http://127.0.0.1:1/", data=b"1", json=1)
     with pytest.raises(TypeError):
-        await session.get("http://127.0.0.1:1/", ssl="yes")
+        await session.get("http://127.0.0.1:1/", ssl="yes")  # type: ignore[arg-type]
 
 
 def test_the_class_may_be_inherited_as_aiohttps() -> None:

@@ -1,0 +1,199 @@
+"""What of aiohttp's private side concerns readers: one that pulls, for 3.12 and for what came after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol, cast
+
+from aiohttp import StreamReader, helpers
+from aiohttp.base_protocol import BaseProtocol
+
+__all__ = ["Body", "PulledReader", "is_drained"]
+
+_NO_CAUSE: Final[BaseException] = cast(Any, helpers)._EXC_SENTINEL
+_PAUSE_AFTER: Final = 8
+"""Pieces of 64 KiB that are decoded before the event loop gets its turn."""
+
+
+def is_drained(raw: StreamReader) -> bool:
+    """Whether a body has come to its end and been read, the ends of its HTTP chunks too."""
+    return raw.at_eof() and not getattr(raw, "_http_chunk_splits", None)
+
+
+class Body(Protocol):
+    """What a :class:`PulledReader` pulls from.
+
+    :ivar at_end: there is nothing left to pull.
+    :ivar chunked: it comes in HTTP chunks, whose ends its reader may want to see.
+    :ivar coded: a content coding is taken off it.
+    """
+
+    @property
+    def at_end(self) -> bool: ...
+    @property
+    def chunked(self) -> bool: ...
+    @property
+    def coded(self) -> bool: ...
+
+    async def pull(self) -> tuple[bytes, bool]:
+        """More bytes as received, and whether an HTTP chunk ends behind them."""
+        ...
+
+    async def taken(self, data: bytes) -> None:
+        """Told of what was pulled, once it cannot get lost any more."""
+        ...
+
+    def decoded(self, data: bytes) -> Iterator[bytes]:
+        """Pieces of the content, as the reader gets them."""
+        ...
+
+    def finish_decoding(self) -> None:
+        """Told at the end; raises where the coding has not come to its own."""
+        ...
+
+    def arrived(self) -> bytes:
+        """What can be had without waiting."""
+        ...
+
+    def leave(self, *, reading: bool) -> asyncio.Task[None] | None:
+        """Told that nothing more will be pulled; the work that is left to do for what has arrived."""
+        ...
+
+    def exception(self) -> BaseException | None: ...
+    def set_exception(self, exc: BaseException, exc_cause: BaseException) -> None: ...
+    def is_eof(self) -> bool: ...
+    def on_eof(self, callback: Callable[[], None]) -> None: ...
+    async def wait_eof(self) -> None: ...
+
+
+class _Unpaced(BaseProtocol):
+    """The connection of a reader that nobody feeds: it fetches when it wants, so there is nothing to hold up."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._reading_paused = False
+
+    @property
+    def connected(self) -> bool:
+        return True
+
+    def pause_reading(self) -> None:
+        return
+
+    def resume_reading(self, *_: object, **__: object) -> None:
+        return
+
+
+_UNPACED: Final = _Unpaced()
+
+
+class PulledReader(StreamReader):
+    """A ``StreamReader`` that fetches where another would wait to be fed: back pressure without a task.
+
+    :param source: where it fetches from.
+    :param limit: the session's ``read_bufsize``.
+    """
+
+    def __init__(self, source: Body, *, limit: int, timer: Any, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(_UNPACED, limit, timer=timer, loop=loop)
+        self._source = source
+        self._pieces: Iterator[bytes] = iter(())
+        self._ahead: bytes | None = None
+        self._chunk_ends = False
+        self._pulling = False
+        self._unpaused = 0
+        self.total_compressed_bytes = 0 if source.coded else None
+        if source.chunked:
+            self.begin_http_chunk_receiving()
+
+    async def _wait(self, func_name: str) -> None:
+        if self._pulling:
+            raise RuntimeError(f"{func_name}() called while another coroutine is already waiting for incoming data")
+        self._pulling = True
+        try:
+            await self._more()
+        finally:
+            self._pulling = False
+
+    async def _more(self) -> None:
+        if self._ahead is None and not self._source.at_end:
+            data, self._chunk_ends = await self._source.pull()
+            # From here on a cancellation loses nothing: the next call goes on with what was pulled.
+            self._begin(data)
+            await self._source.taken(data)
+        self._unpaused += 1
+        if self._unpaused % _PAUSE_AFTER == 0:
+            await asyncio.sleep(0)
+        self._step()
+
+    def _begin(self, data: bytes) -> None:
+        if self._source.coded:
+            self.total_compressed_bytes = (self.total_compressed_bytes or 0) + len(data)
+        self._pieces = self._source.decoded(data)
+        self._advance()
+
+    def _advance(self) -> None:
+        try:
+            self._ahead = next(self._pieces, None)
+        except Exception as error:
+            self._ahead = None
+            super().set_exception(error)
+            raise
+
+    def _step(self) -> None:
+        """Feed one piece, and what comes after it if it was the last."""
+        if self._ahead is not None:
+            self.feed_data(self._ahead)
+            self._advance()
+        if self._ahead is not None:
+            return
+        if self._chunk_ends:
+            self._chunk_ends = False
+            self.end_http_chunk_receiving()
+        if self._source.at_end and not self._eof:
+            try:
+                self._source.finish_decoding()
+            except Exception as error:
+                super().set_exception(error)
+                raise
+            super().feed_eof()
+
+    async def read_ahead(self, limit: int) -> None:
+        """Fetch up to so many bytes of content before anyone asks.
+
+        :raises Exception: what reading raises.
+        """
+        while not self._eof and self.total_bytes < limit:
+            await self._wait("read_ahead")
+
+    def read_nowait(self, n: int = -1) -> bytes:
+        if not self._buffer and not self._eof and not self._pulling and self._exception is None:
+            self._begin(self._source.arrived())
+            self._step()
+            while self._ahead is not None:
+                self._step()
+        return super().read_nowait(n)
+
+    def leave(self) -> asyncio.Task[None] | None:
+        """Nothing more will be read; the work that is left to do for what has arrived unread."""
+        return self._source.leave(reading=self._pulling)
+
+    # Whether all has been received is the source's to say: it may not have been read yet.
+
+    def is_eof(self) -> bool:
+        return self._eof or self._source.is_eof()
+
+    def on_eof(self, callback: Callable[[], None]) -> None:
+        self._source.on_eof(callback)
+
+    async def wait_eof(self) -> None:
+        await self._source.wait_eof()
+
+    def exception(self) -> BaseException | None:
+        return self._exception or self._source.exception()
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException = _NO_CAUSE) -> None:
+        super().set_exception(exc, exc_cause)
+        self._source.set_exception(exc, exc_cause)
