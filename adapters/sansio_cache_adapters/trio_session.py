@@ -56,7 +56,7 @@ class CachedTrioResponse(Response):
     """A response with what the cache knows of it, worked out when it is looked at."""
 
     if TYPE_CHECKING:
-        history: tuple[CachedTrioResponse, ...]  # type: ignore[assignment] # pyright: ignore[reportIncompatibleVariableOverride]
+        history: tuple[CachedTrioResponse, ...]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @property
     def _answer(self) -> Answer | None:
