@@ -1,11 +1,13 @@
 """A pytest plugin that puts ``AsyncCachedSession`` in the place of ``aiohttp.ClientSession``, for aiohttp's own tests.
 
 ``SANSIO_CACHE_DROPIN=plain`` keeps the default settings. ``=hits`` keeps all that can be kept and answers every GET
-from the store: below the middlewares it is made once, read to its end, and made again.
+from the store: below the middlewares it is made once, read to its end (or for two
+seconds), and made again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import warnings
 from typing import Any
@@ -37,7 +39,8 @@ def _answered_from_the_store(hop: Any) -> Any:
             served["others"] += 1
             return response
         try:
-            await response.content.read()
+            async with asyncio.timeout(2):
+                await response.content.read()
         except Exception:
             response.close()
             return await hop(self, wish, request, handler)

@@ -9,7 +9,7 @@ Needs what aiohttp's tests need: ``pytest-mock``, ``pytest-timeout``, ``freezegu
 
 With hits some fail for what a hit is: it has an Age and no Transfer-Encoding, no connection, no cookies and the
 version 1.1, it outlives its session, and it needs no second request where a test counts them; others hang or count
-twice because each response is read to its end first.
+twice because each response is read first, to its end or for two seconds.
 """
 
 from __future__ import annotations
@@ -48,7 +48,16 @@ def fetch(folder: Path) -> Path:
 def run(suite: Path, mode: str, report: Path) -> dict[str, str]:
     """The outcome of every test; ``mode`` is ``none`` for aiohttp as it is."""
     command = [sys.executable, "-m", "pytest", *(f"tests/test_{name}.py" for name in TESTS), "-q", "--timeout=60"]
-    command += ["-p", "no:cacheprovider", "-o", "addopts=", f"--junitxml={report}", *sys.argv[1:]]
+    command += [
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=",
+        "-o",
+        "faulthandler_timeout=0",
+        f"--junitxml={report}",
+        *sys.argv[1:],
+    ]
     environment = os.environ | {"SANSIO_CACHE_DROPIN": mode}
     if mode != "none":
         command += ["-p", "aiohttp_plugin"]
