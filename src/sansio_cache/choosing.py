@@ -12,7 +12,7 @@ from .cache_status import CacheStatus, Fwd
 from .decisions import Choice, Forward, Refuse, Reuse, ReuseStale, Validate
 from .errors import NotCached
 from .expiry import Expiry
-from .freshness import Says, current_age, expiry_time, remaining
+from .freshness import CLOCK_SKEW, Says, current_age, expiry_time, remaining
 from .messages import Request
 from .policy import Policy
 from .records import Record
@@ -80,7 +80,8 @@ def choose(
     expiry = policy.expiry_for(request)
     judged = _stand(record, request, directives, now, policy, expiry)
     standing = judged.standing
-    collapsed = waited_since is not None and record.head.received_at > waited_since
+    # One from our future was received before the clock was set back, not while this request waited.
+    collapsed = waited_since is not None and waited_since < record.head.received_at <= now + CLOCK_SKEW
     if standing is Standing.MUST_VALIDATE and collapsed and _collapses(record, directives, policy, expiry):
         standing = Standing.COLLAPSED
     if standing is Standing.STALE_WHILE_REVALIDATE and only_stored:

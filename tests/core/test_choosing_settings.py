@@ -269,3 +269,10 @@ def test_a_collapsed_answer_is_told_from_a_hit() -> None:
         choice = choose(ask(), [record], NOW + 2, Policy(), waited_since=waited_since)
         assert isinstance(choice, Reuse)
         assert choice.answer.cache_status.collapsed is collapsed
+
+
+def test_a_response_from_our_future_was_not_fetched_meanwhile() -> None:
+    """G25: a clock set back while a request waits revives nothing; another host's may be ahead by a minute."""
+    record = record_of(DATE, "Cache-Control: max-age=0")
+    for now, expected in ((NOW - 60, Reuse), (NOW - 61, Forward)):
+        assert isinstance(choose(ask(), [record], now, Policy(), waited_since=NOW - 3600), expected)
