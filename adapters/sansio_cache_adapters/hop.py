@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -18,6 +17,7 @@ from sansio_cache.records import Stored
 from .engine import Engine
 from .flights import Flight, NotStorable, OwnFlight
 from .stores.base import LEASE_SECONDS, Lease
+from .stores.holders import new_token
 from .tee import Tee
 from .work import Work
 
@@ -74,7 +74,7 @@ class Lead:
         self.flight = flight
         self.partition = partition
         self.resource = resource
-        self.token = secrets.token_bytes(16)
+        self.token = new_token()
         self.leased = False
 
     def release(self, *, storable: bool) -> None:

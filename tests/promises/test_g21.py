@@ -41,7 +41,7 @@ def numbered(origin: Origin) -> str:
 WRITER = """
     import sys
     from sansio_cache import CachedSession
-    session = CachedSession({path!r}, secret_key={key!r}, wait_for_leader=0.2)  # the last leader was killed
+    session = CachedSession({path!r}, secret_key={key!r})
     number = {first}
     while True:
         session.get({url!r} + "?" + str(number))

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from .base import LEASE_SECONDS, MARK_SECONDS, Lease
 from .files_layout import OPEN_FLAGS, Root, locked, names_in, remove, shard
+from .holders import is_abandoned
 
 __all__ = ["claim", "forget_leases", "is_dropped", "mark", "release", "sweep_shard"]
 
@@ -96,8 +97,11 @@ def claim(root: Root, partition: bytes, resource: bytes, token: bytes, *, now: f
     with locked(root, shard("leases", partition)):
         seen = _read(root, _mark_path(resource), _MARK.size) or _NO_MARK
         held = _held(root, partition)
-        if held is not None and held.holds(now, seen) and (held.open or held.token != token):
-            return Lease.OPEN if held.open else Lease.HELD
+        if held is not None and held.holds(now, seen):
+            if held.open:
+                return Lease.OPEN
+            if held.token != token and not is_abandoned(held.token):
+                return Lease.HELD
         _hold(root, partition, _Held(min(until, now + LEASE_SECONDS), seen, False, token))
         return Lease.GRANTED
 

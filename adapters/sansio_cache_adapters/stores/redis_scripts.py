@@ -142,14 +142,14 @@ return gone
 """Empty and mark a partition and free its lease; the entries that went."""
 
 CLAIM: Final = _script("""
--- token, ttl
-if redis.call('EXISTS', KEYS[5]) == 1 then return 'open' end
+-- token, ttl, the token of a holder that has died, or ''
+if redis.call('EXISTS', KEYS[5]) == 1 then return {'open'} end
 local holder = redis.call('GET', KEYS[4])
-if holder and holder ~= ARGV[1] then return 'held' end
+if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return {'held', holder} end
 redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[2])
-return 'granted'
+return {'granted'}
 """)
-"""Take or renew the lease of a partition."""
+"""Take or renew the lease of a partition; what came of it, and whose it is where it is held."""
 
 RELEASE: Final = _script("""
 -- token, for how long it shall be open: 0 for not

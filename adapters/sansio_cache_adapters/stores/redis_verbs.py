@@ -17,6 +17,7 @@ from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Meta, Stored
 
 from . import redis_scripts as scripts
 from .base import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Listed
+from .holders import is_abandoned
 from .redis_care import Care
 from .redis_commands import ADDED_MS, Call, Command, Steps, body, groups, lifetime, record, score
 from .rows import REV_BYTES, Row, fresh_rev, pack, row_of, stored_in, unpack
@@ -258,10 +259,13 @@ class Verbs(Care):
         seconds = min(max(until - now, 0.001), LEASE_SECONDS)
         end = now + seconds
         entering = (partition, "", repr(now), repr(end), lifetime(end, now, ADDED_MS), repr(now - 2 * KEEP_REPLACED))
-        _, answer = yield [
+        keys, milliseconds = self._names.of_partition(partition), str(ceil(seconds * 1000))
+        _, (answer, *holder) = yield [
             Call(scripts.ENTER, self._names.of_resource(resource), entering),
-            Call(scripts.CLAIM, self._names.of_partition(partition), (token, str(ceil(seconds * 1000)))),
+            Call(scripts.CLAIM, keys, (token, milliseconds, "")),
         ]
+        if holder and is_abandoned(holder[0]):
+            [(answer, *_)] = yield [Call(scripts.CLAIM, keys, (token, milliseconds, holder[0]))]
         return Lease(answer.decode())
 
     def release(self, partition: bytes, token: bytes, *, open_for: float) -> Steps[None]:

@@ -14,6 +14,7 @@ from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Stored
 
 from . import sqlite_schema as sql
 from .base import LEASE_SECONDS, MARK_SECONDS, Lease, Listed
+from .holders import is_abandoned
 
 __all__ = [
     "Going",
@@ -246,7 +247,9 @@ def lease_of(row: LeaseRow | None, token: bytes, now: float) -> Lease:
     if row[2]:
         return Lease.OPEN
     # None is given for longer: this one is from before the clock was set back.
-    return Lease.HELD if row[1] <= now + _LONGEST else Lease.GRANTED
+    if row[1] > now + _LONGEST or is_abandoned(row[0]):
+        return Lease.GRANTED
+    return Lease.HELD
 
 
 _LONGEST: Final = 2 * LEASE_SECONDS
