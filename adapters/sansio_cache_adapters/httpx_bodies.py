@@ -5,7 +5,7 @@ They carry the bytes as received, content coding kept; httpx2 decodes above them
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -141,8 +141,7 @@ class AsyncTeeStream(httpx2.AsyncByteStream):
             await do_async(passing.tee.finish())
         finally:
             passing.tee.abandon()
-            if isinstance(stream, AsyncGenerator):
-                await stream.aclose()
+            await _ended(stream)
 
     async def aclose(self) -> None:
         """See :meth:`TeeStream.close`."""
@@ -163,6 +162,25 @@ class AsyncTeeStream(httpx2.AsyncByteStream):
 
     def __del__(self) -> None:
         self._passing.tee.abandon()
+
+
+async def _ended(stream: AsyncIterator[bytes]) -> None:
+    """End a body in the middle from within, by cancelling its next read.
+
+    httpx2's generators do not close those below them: closed from above, they leave them to the collector, of which
+    trio warns.
+    """
+    if not isinstance(stream, AsyncGenerator):
+        return
+    taken = 0
+    with anyio.CancelScope() as scope, suppress(Exception):
+        scope.cancel()
+        # What was received already comes without a checkpoint.
+        async for data in stream:
+            taken += len(data)
+            if taken > ARRIVED_LIMIT:
+                break
+    await stream.aclose()
 
 
 def tee_into(native: httpx2.Response, tee: Tee) -> None:

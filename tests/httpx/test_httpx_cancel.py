@@ -160,6 +160,36 @@ async def test_cancellation_leaves_nothing_behind(house: House, cancelled: Cance
     assert len((await house.get("/large")).content) == len(LARGE)
 
 
+class SlowToWrite(SQLiteStore):
+    """A store that takes its time: a reader faster than its disk waits until there is room for the next chunk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.go_on = threading.Event()
+
+    def write(self, entry: bytes, index: int, data: bytes) -> None:
+        assert self.go_on.wait(10)
+        super().write(entry, index, data)
+
+
+async def test_a_reader_cancelled_while_it_waits_for_the_store_ends_the_body_below(
+    origin: WatchedOrigin, clock: Clock, tmp_path: Path
+) -> None:
+    """Not the collector, of which trio warns: and warnings are errors."""
+    store = SlowToWrite(tmp_path / "cache.sqlite")
+    origin.on("/", fresh(bytes(20_000_000)))
+    house = House(origin, clock, store)
+    async with house.client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.get, "/")
+            queue = vars(house.transport)["_cache"].engine.store._queue
+            while not queue._waiting:
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+        store.go_on.set()
+    await to_thread.run_sync(origin.wait_for_none)
+
+
 async def test_a_cancelled_leader_frees_those_who_wait(origin: WatchedOrigin) -> None:
     asked = threading.Event()
 
