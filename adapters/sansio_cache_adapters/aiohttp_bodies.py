@@ -13,9 +13,9 @@ from sansio_cache.messages import Headers
 
 from .aiohttp_private import coding_complaint
 from .aiohttp_private_reader import is_drained
+from .decoding import Decoder, decode, decoders
 from .events import logger
 from .tee import StoredBody, Tee
-from .trio_decoding import Decoder, decode, decoders
 from .trio_errors import DecodingError
 from .work import Work, do_async
 

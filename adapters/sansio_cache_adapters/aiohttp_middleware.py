@@ -34,13 +34,13 @@ from .aiohttp_tasks import Tasks
 from .aiohttp_transfer import Sending, core_request
 from .asynchronous import AsyncCache
 from .care import AsyncCare
+from .decoding import default_accept_encoding
 from .engine import CLOSE_SECONDS
 from .events import Event, logger
 from .opening import awaitable, probing, resolve
 from .options import CacheOptions, current_options, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
 from .tee import Tee
-from .trio_decoding import default_accept_encoding
 
 __all__ = ["REDIRECTS", "AiohttpCache", "CacheMiddleware", "Wish"]
 

@@ -28,11 +28,11 @@ from .aiohttp_middleware import AiohttpCache, Wish
 from .aiohttp_private import retries, session_part
 from .aiohttp_response import CachedClientResponse
 from .care import AsyncCare
+from .decoding import default_accept_encoding
 from .engine import CLOSE_SECONDS
 from .events import Event
 from .options import CacheOptions, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
-from .trio_decoding import default_accept_encoding
 
 if TYPE_CHECKING:
     from aiohttp.client import _BaseRequestContextManager, _RequestOptions  # pyright: ignore[reportPrivateUsage]

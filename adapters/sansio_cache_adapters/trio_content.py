@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import h11
 from anyio import to_thread
 
-from .trio_decoding import default_accept_encoding
+from .decoding import default_accept_encoding
 from .trio_errors import WRITE, LocalProtocolError, StreamConsumed, door
 from .trio_url import parse
 

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from anyio.lowlevel import checkpoint
 
+from .decoding import Decoder, decode, decoders
 from .trio_content import Fields, OutgoingRequest
-from .trio_decoding import Decoder, decode, decoders
 from .trio_errors import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
 from .trio_hop import Hop
 

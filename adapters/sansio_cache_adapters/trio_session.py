@@ -27,6 +27,7 @@ from sansio_cache.sealing import SecretKey
 
 from .asynchronous import AsyncCache
 from .care import AsyncCare
+from .decoding import default_accept_encoding
 from .engine import CLOSE_SECONDS
 from .events import Event
 from .moments import moment
@@ -35,7 +36,6 @@ from .options import CacheOptions, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
 from .trio_bodies import CachedHop, HopTransfer, cached_hop
 from .trio_client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
-from .trio_decoding import default_accept_encoding
 from .trio_errors import SessionClosed
 from .trio_fast import FastPath, Ready
 from .trio_redirects import REDIRECTS

@@ -15,7 +15,7 @@ from aiohttp import ClientPayloadError, ClientSession
 from local_origin import Origin, Reply, fresh
 
 from sansio_cache import AsyncCachedSession, CacheMiddleware, MemoryStore
-from sansio_cache_adapters.trio_decoding import default_accept_encoding
+from sansio_cache_adapters.decoding import default_accept_encoding
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]

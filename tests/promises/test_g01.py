@@ -97,5 +97,5 @@ def test_modules_are_imported_by_names_of_our_own() -> None:
         "sansio_cache/__init__.py",
         "sansio_cache/testing.py",
         "sansio_cache_adapters/stores/redis_clients.py",
-        "sansio_cache_adapters/trio_decoding.py",
+        "sansio_cache_adapters/decoding.py",
     }

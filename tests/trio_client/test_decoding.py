@@ -16,8 +16,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sansio_cache_adapters import trio_decoding
-from sansio_cache_adapters.trio_decoding import decode, decoders, default_accept_encoding
+from sansio_cache_adapters import decoding
+from sansio_cache_adapters.decoding import decode, decoders, default_accept_encoding
 from sansio_cache_adapters.trio_errors import DecodingError
 
 
@@ -166,14 +166,14 @@ class Modules:
             except KeyError:
                 raise ImportError(name) from None
 
-        monkeypatch.setattr(trio_decoding, "import_module", import_module)
-        trio_decoding._codings.cache_clear()
+        monkeypatch.setattr(decoding, "import_module", import_module)
+        decoding._codings.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> Any:
     yield
-    trio_decoding._codings.cache_clear()
+    decoding._codings.cache_clear()
 
 
 def test_only_what_can_be_decoded_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
