@@ -51,3 +51,17 @@ def test_a_process_that_lives_has_died_and_was_waited_for() -> None:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         dead = is_abandoned(token)
     assert (alive, dead, is_abandoned(token)) == (False, True, True)
+
+
+def test_a_token_reads_no_file() -> None:
+    """The first miss of a process may be on an event loop: nothing may block there."""
+    script = """
+import sys
+from sansio_cache_adapters.stores.holders import is_abandoned, new_token
+opened = []
+sys.addaudithook(lambda event, arguments: opened.append(arguments[0]) if event == "open" else None)
+assert not is_abandoned(new_token())
+assert opened == [], opened
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr

@@ -6,7 +6,6 @@ import hashlib
 import os
 import secrets
 import sys
-from functools import cache
 from typing import Final
 
 __all__ = ["is_abandoned", "new_token"]
@@ -18,7 +17,7 @@ _PID: Final = 4
 
 def new_token() -> bytes:
     """A token for one lease, 16 bytes: random ones, then what tells this host and this process."""
-    return secrets.token_bytes(_RANDOM) + _host() + os.getpid().to_bytes(_PID, "big")
+    return secrets.token_bytes(_RANDOM) + _HERE + os.getpid().to_bytes(_PID, "big")
 
 
 def is_abandoned(token: bytes) -> bool:
@@ -27,13 +26,12 @@ def is_abandoned(token: bytes) -> bool:
     False for whatever cannot be known: another host, another container, a token of another make. A process number that
     has been given anew counts as alive, and the lease then ends in its own time.
     """
-    if len(token) != _RANDOM + _HOST + _PID or token[_RANDOM:-_PID] != _host():
+    if len(token) != _RANDOM + _HOST + _PID or token[_RANDOM:-_PID] != _HERE:
         return False
     pid = int.from_bytes(token[-_PID:], "big")
     return pid > 0 and pid != os.getpid() and _is_dead(pid)
 
 
-@cache
 def _host() -> bytes:
     """Four bytes that two processes share only where each sees the other's process number."""
     try:
@@ -44,6 +42,10 @@ def _host() -> bytes:
         # Nothing here tells hosts apart beyond doubt: only children by fork see each other.
         room = secrets.token_bytes(16)
     return hashlib.sha256(room).digest()[:_HOST]
+
+
+# Found out at import: the first miss may be on an event loop, where no file is read.
+_HERE: Final = _host()
 
 
 def _is_dead(pid: int) -> bool:
