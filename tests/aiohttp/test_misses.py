@@ -120,7 +120,7 @@ async def test_http_chunks_keep_their_ends(session: AsyncCachedSession, origin: 
             data = b""
             async for piece, ends in response.content.iter_chunks():
                 data += piece
-                if ends:
+                if ends and data:  # aiohttp may show the end of the body as an end once more, as the packets come
                     whole.append((data, ends))
                     data = b""
             seen.append(whole)
