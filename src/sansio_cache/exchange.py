@@ -83,9 +83,11 @@ def _look(
         if isinstance(choice, Reuse):
             return choice.answer, flaws
         if isinstance(choice, ReuseStale):
-            # Else the one in the background would find the same stale response good enough.
-            options = replace(request.options, refresh=True)
-            yield from ask(Later(replace(request, options=options), keys))
+            # A reader could not keep what it brings.
+            if not rules.policy.read_only:
+                # Else the one in the background would find the same stale response good enough.
+                options = replace(request.options, refresh=True)
+                yield from ask(Later(replace(request, options=options), keys))
             return choice.answer, flaws
         if not isinstance(choice, Validate):
             _complain(request, rules, keys, flaws, background=background)
