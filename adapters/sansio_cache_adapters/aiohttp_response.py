@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -20,6 +20,7 @@ from .aiohttp_bodies import Decoding, Keep, NetworkBody, StoredContent, coding_o
 from .aiohttp_private import LazyResponse, new_response, response_timer
 from .aiohttp_private_reader import PulledReader
 from .engine import Engine
+from .moments import moment
 from .tee import StoredBody, Tee
 
 __all__ = ["Asked", "CachedClientResponse", "adopt", "cached_class", "received_fields", "stale_at", "stored_response"]
@@ -42,12 +43,12 @@ class CachedClientResponse(LazyResponse):
         """When the stored response was received; aware, UTC; None where nothing was stored."""
         answer = self._answer
         record = None if answer is None else answer.record
-        return _moment(self._kept_at if record is None else record.head.received_at)
+        return moment(self._kept_at if record is None else record.head.received_at)
 
     @property
     def expires(self) -> datetime | None:
         """When it becomes stale; None for never, and where it is not stored."""
-        return None if self._answer is None else _moment(self._answer.expires)
+        return None if self._answer is None else moment(self._answer.expires)
 
     @property
     def is_expired(self) -> bool:
@@ -92,16 +93,6 @@ def stale_at(response: CachedClientResponse) -> float:
 
 
 _classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = WeakKeyDictionary()
-
-
-def _moment(at: float | None) -> datetime | None:
-    """A POSIX time as an aware datetime; None for none, for never, and for what a datetime cannot hold."""
-    if at is None:
-        return None
-    try:
-        return datetime.fromtimestamp(at, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 class Asked:

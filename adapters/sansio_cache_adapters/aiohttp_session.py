@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
@@ -33,6 +32,7 @@ from .engine import CLOSE_SECONDS
 from .events import Event
 from .options import CacheOptions, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
+from .switches import is_off, switched_off
 
 if TYPE_CHECKING:
     from aiohttp.client import _BaseRequestContextManager, _RequestOptions  # pyright: ignore[reportPrivateUsage]
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["AsyncCachedSession", "with_cache"]
-
-_disabled: ContextVar[frozenset[int]] = ContextVar("sansio_cache_aiohttp_disabled", default=frozenset())
 
 
 def with_cache(
@@ -145,7 +143,7 @@ with warnings.catch_warnings():
         async def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> ClientResponse:
             # Most requests say nothing but what ``get()`` adds.
             options = NO_OPTIONS if keywords.keys() == _NOTHING_SAID else take_options(keywords)
-            if id(self) in _disabled.get() or upgrades(keywords):
+            if is_off(self) or upgrades(keywords):
                 return await super()._request(method, str_or_url, **keywords)
             key = self._fast.key(method, str_or_url, keywords)
             if key is not None:
@@ -158,14 +156,9 @@ with warnings.catch_warnings():
                 self._fast.learn(key, wish, answered)
             return answered
 
-        @contextmanager
-        def disabled(self) -> Generator[None]:
+        def disabled(self) -> AbstractContextManager[None]:
             """Pass the cache by within a block; other tasks and threads are not touched."""
-            token = _disabled.set(_disabled.get() | {id(self)})
-            try:
-                yield
-            finally:
-                _disabled.reset(token)
+            return switched_off(self)
 
         async def __aenter__(self) -> Self:
             try:

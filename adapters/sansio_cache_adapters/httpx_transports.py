@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import anyio
 import anyio.lowlevel
@@ -35,26 +34,20 @@ from .httpx_transfers import AsyncSending, Sending
 from .opening import awaitable, probing, resolve
 from .options import split_policy
 from .stores.settings import UNGIVEN, Ungiven
+from .switches import is_off, switched_off
 
 __all__ = ["AsyncCacheTransport", "CacheTransport"]
-
-_disabled: Final[ContextVar[frozenset[int]]] = ContextVar("sansio_cache_httpx_disabled", default=frozenset())
 
 
 class _Switch:
     """Whether a transport answers from its cache, in this thread or task."""
 
-    @contextmanager
-    def disabled(self) -> Generator[None]:
+    def disabled(self) -> AbstractContextManager[None]:
         """Pass the cache by within a block; other threads and tasks are not touched."""
-        token = _disabled.set(_disabled.get() | {id(self)})
-        try:
-            yield
-        finally:
-            _disabled.reset(token)
+        return switched_off(self)
 
     def _is_disabled(self) -> bool:
-        return id(self) in _disabled.get()
+        return is_off(self)
 
 
 class CacheTransport(_Switch, httpx2.BaseTransport):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -16,20 +16,11 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from sansio_cache.decisions import Answer, FromStore, Given
 
 from .engine import Engine
+from .moments import moment
 from .requests_bodies import StoredReader, stored_raw
 from .tee import StoredBody
 
 __all__ = ["CachedResponse", "Facts", "adopt", "stored_response", "take_cookies"]
-
-
-def moment(at: float | None) -> datetime | None:
-    """A POSIX time as an aware datetime; None for none, for never, and for what a datetime cannot hold."""
-    if at is None:
-        return None
-    try:
-        return datetime.fromtimestamp(at, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 class CachedResponse(requests.Response):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,13 +23,13 @@ from .requests_adapter import CacheAdapter, make_cache
 from .requests_fast import FastPath, Prepared
 from .requests_response import CachedResponse
 from .stores.settings import UNGIVEN, Ungiven
+from .switches import is_off, switched_off
 
 __all__ = ["CachedSession"]
 
 _MOST_WRAPPED: Final = 64
 _asking: ContextVar[CachedSession | None] = ContextVar("sansio_cache_asking", default=None)
 """The session whose request is under way."""
-_disabled: ContextVar[frozenset[int]] = ContextVar("sansio_cache_disabled", default=frozenset())
 
 
 class CachedSession(requests.Session):
@@ -104,7 +104,7 @@ class CachedSession(requests.Session):
         :raises NotCached: ``offline``, and nothing stored answers.
         """  # noqa: D205
         options = take_options(keywords)
-        cached = id(self) not in _disabled.get()
+        cached = not is_off(self)
         prepared: Prepared | None = None
         if cached and not args and self._fast.applies(method, url, keywords):
             found = self._fast.look(url, keywords, options)
@@ -122,7 +122,7 @@ class CachedSession(requests.Session):
         if _asking.get() is self and options is NO_OPTIONS:
             # Part of a request of ours, one hop of several perhaps: its options hold.
             return cast(CachedResponse, super().send(request, **keywords))
-        with self._asking_with(options, cached=id(self) not in _disabled.get()):
+        with self._asking_with(options, cached=not is_off(self)):
             return cast(CachedResponse, super().send(request, **keywords))
 
     @contextmanager
@@ -145,14 +145,9 @@ class CachedSession(requests.Session):
         def patch(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
         def delete(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
 
-    @contextmanager
-    def disabled(self) -> Generator[None]:
+    def disabled(self) -> AbstractContextManager[None]:
         """Pass the cache by within a block; other threads and tasks are not touched."""
-        token = _disabled.set(_disabled.get() | {id(self)})
-        try:
-            yield
-        finally:
-            _disabled.reset(token)
+        return switched_off(self)
 
     def close(self) -> None:
         """Close the adapters, and the cache: background validation is waited for, 5 s at most."""

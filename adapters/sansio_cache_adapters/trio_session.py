@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -34,6 +33,7 @@ from .moments import moment
 from .opening import awaitable, probing, resolve
 from .options import CacheOptions, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
+from .switches import is_off, switched_off
 from .trio_bodies import CachedHop, HopTransfer, cached_hop
 from .trio_client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
 from .trio_errors import SessionClosed
@@ -45,7 +45,6 @@ __all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
 _MOST_JOBS = 64
 _OPTIONS = "sansio-cache"
 _LOOKED_FOR = "sansio-cache looked for"
-_disabled: ContextVar[frozenset[int]] = ContextVar("sansio_cache_trio_disabled", default=frozenset())
 
 
 class CachedOptions(RequestOptions, CacheOptions, total=False):
@@ -211,14 +210,9 @@ class TrioCachedSession(HTTPSession):
         finally:
             self._jobs.pop(key).set()
 
-    @contextmanager
-    def disabled(self) -> Generator[None]:
+    def disabled(self) -> AbstractContextManager[None]:
         """Pass the cache by within a block; other tasks are not touched."""
-        token = _disabled.set(_disabled.get() | {id(self)})
-        try:
-            yield
-        finally:
-            _disabled.reset(token)
+        return switched_off(self)
 
     def prepare(self, method: str, url: str, options: RequestOptions) -> OutgoingRequest:
         """The first hop of a request; takes the cache's own keywords out.
@@ -237,7 +231,7 @@ class TrioCachedSession(HTTPSession):
         :raises NotCached: ``offline``, and nothing stored answers.
         :raises TransportError: as without a cache.
         """
-        if id(self) in _disabled.get():
+        if is_off(self):
             return await super().hop(request)
         if self._group is None:
             raise SessionClosed("use the session in its block: async with TrioCachedSession(…) as session")
@@ -277,7 +271,7 @@ class TrioCachedSession(HTTPSession):
         :raises TransportError: as without a cache.
         """
         ready = None
-        if method == "GET" and self._group is not None and id(self) not in _disabled.get():
+        if method == "GET" and self._group is not None and not is_off(self):
             ready = self._fast.ready(url, options)
         if ready is None:
             return cast("CachedTrioResponse", await super().request(method, url, **cast("Any", options)))
