@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from core_rows import DATE, NOW, ask, fields, record_of, rows
+from msgspec.structs import replace as changed
 
 from sansio_cache.answering import answer_from, gateway_timeout
 from sansio_cache.cache_status import CacheStatus
@@ -141,3 +142,13 @@ def test_only_if_cached_is_answered_by_504() -> None:
     assert (given.status, given.reason, given.body) == (504, "Gateway Timeout", Given(b""))
     assert given.cache_status == CacheStatus(detail="only-if-cached")
     assert given.key == b""
+
+
+def test_no_cookie_comes_out_of_a_store() -> None:
+    """G13: whoever can write an unsigned one may have put it there."""
+    record = record_of(*STORED)
+    cookies = (("Set-Cookie", "sid=forged"), ("SET-COOKIE", "b=2"))
+    forged = Record(changed(record.head, headers=(*cookies, *record.head.headers)), record.stored)
+    given = answer(ask(), forged)
+    assert given is not None
+    assert given.headers == fields(*STORED[:-1], "Age: 15")
