@@ -116,18 +116,9 @@ def stored_response(
     answer: Answer,
     engine: Engine,
     stream: httpx2.SyncByteStream | httpx2.AsyncByteStream,
-    confirmed: httpx2.Headers | None,
 ) -> httpx2.Response:
-    """The response that an answer without the network gives.
-
-    :param confirmed: the fields of the response that confirmed it, if one did.
-    """
+    """The response that an answer without the network gives."""
     headers = native_headers(answer.headers)
-    if answer.revalidated and confirmed is not None:
-        # Cookies that come with a confirmation are this exchange's own; httpx2 takes them from the response.
-        cookies = [(name, value) for name, value in confirmed.raw if name.lower() == b"set-cookie"]
-        if cookies:
-            headers = httpx2.Headers([*headers.raw, *cookies])
     extensions = {"http_version": b"HTTP/1.1", **known(answer, engine)}
     if answer.reason:
         extensions["reason_phrase"] = answer.reason.encode("latin-1")

@@ -22,14 +22,12 @@ class Sending:
 
     :param request: the user's.
     :param asked: the same as the core has it.
-    :ivar confirmed: the fields of the last response that was not the answer.
     """
 
     def __init__(self, inner: httpx2.BaseTransport, request: httpx2.Request, asked: Request) -> None:
         self._inner = inner
         self._request = request
         self._asked = asked
-        self.confirmed: httpx2.Headers | None = None
 
     def send(self, request: Request, /) -> Response[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
@@ -38,7 +36,6 @@ class Sending:
         return core_response(native)
 
     def discard(self, native: httpx2.Response, /) -> None:
-        self.confirmed = native.headers
         if native.status_code == 304:
             # It has no content, and read to this end its connection can be used again.
             with suppress(Exception):
@@ -81,7 +78,6 @@ class AsyncSending:
         self._request = request
         self._asked = asked
         self._aborted = aborted
-        self.confirmed: httpx2.Headers | None = None
 
     async def send(self, request: Request, /) -> Response[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
@@ -90,7 +86,6 @@ class AsyncSending:
         return core_response(native)
 
     async def discard(self, native: httpx2.Response, /) -> None:
-        self.confirmed = native.headers
         try:
             if native.status_code == 304:
                 with suppress(Exception):

@@ -127,7 +127,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         answer, native, tee = delivered
         engine = self._cache.engine
         if native is None:
-            return stored_response(answer, engine, stored_stream(answer, engine, StoredStream), transfer.confirmed)
+            return stored_response(answer, engine, stored_stream(answer, engine, StoredStream))
         native.extensions.update(known(answer, engine))
         if tee is not None:
             tee_into(native, tee)
@@ -225,7 +225,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
             # A hit waits for nothing else: other tasks get their turn, and cancellation its chance.
             await anyio.lowlevel.checkpoint()
             stream = stored_stream(answer, engine, AsyncStoredStream)
-            return stored_response(answer, engine, stream, transfer.confirmed)
+            return stored_response(answer, engine, stream)
         native.extensions.update(known(answer, engine))
         if tee is not None:
             await tee_into_async(native, tee)

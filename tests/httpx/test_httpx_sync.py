@@ -103,6 +103,7 @@ def test_cookies_come_with_the_exchange_and_never_from_the_store(
     clock.advance(60)
     response = client.get(url)
     assert (response.content, response.extensions["revalidated"]) == (b"hello", True)
+    assert response.headers.get_list("set-cookie") == ["b=2"]
     assert dict(client.cookies) == {"b": "2"}
 
 
