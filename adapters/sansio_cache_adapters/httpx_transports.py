@@ -46,9 +46,6 @@ class _Switch:
         """Pass the cache by within a block; other threads and tasks are not touched."""
         return switched_off(self)
 
-    def _is_disabled(self) -> bool:
-        return is_off(self)
-
 
 class CacheTransport(_Switch, httpx2.BaseTransport):
     """A transport that answers from a cache, or by the transport below it.
@@ -119,7 +116,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         :raises SettingError: for an option of wrong name, type or value in the request's extensions.
         :raises httpx2.HTTPError: as without a cache.
         """
-        if self._is_disabled():
+        if is_off(self):
             return self.inner.handle_request(request)
         asked = core_request(request, self._peer)
         transfer = Sending(self.inner, request, asked)
@@ -210,7 +207,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
 
         :raises KeyRequired: the store is signed, and no secret was given.
         """
-        if self._is_disabled():
+        if is_off(self):
             return await self.inner.handle_async_request(request)
         asked = core_request(request, self._peer)
         transfer = AsyncSending(self.inner, request, asked, self._aborted)
