@@ -223,34 +223,6 @@ async def test_a_stored_body_that_is_gone(origin: WatchedOrigin) -> None:
                 await response.read()
 
 
-async def test_many_in_a_nursery(origin: WatchedOrigin, tmp_path: Path) -> None:
-    """1,000 requests, 100 at once, on 20 cold URLs make 20 fetches."""
-    gate = threading.Event()
-
-    def slow(seen: Seen) -> Reply:
-        gate.wait(10)
-        return fresh(seen.target.encode())
-
-    origin.on("/slow", slow)
-    limiter = anyio.Semaphore(100)
-    async with session_on(tmp_path / "c.sqlite") as session:
-
-        async def one(number: int) -> None:
-            async with limiter:
-                target = f"/slow?{number % 20}"
-                response = await session.get(origin.url(target))
-                assert response.content == target.encode()
-
-        async with anyio.create_task_group() as nursery:
-            for number in range(1000):
-                nursery.start_soon(one, number)
-            await anyio.sleep(0.1)
-            gate.set()
-        assert session.pool.counts.active == 0
-        assert session.cache.stats.misses == 20
-    assert origin.count() == 20
-
-
 async def test_stale_while_revalidate_runs_in_the_session(origin: WatchedOrigin, clock: Clock) -> None:
     """The stale answer comes at once; one validation runs beside, ended before the session does."""
     gate = threading.Event()
