@@ -140,7 +140,6 @@ class AiohttpCache:
             if sending.error is not None and _will_retry(wish, request, sending.error):
                 # Before a stale response stands in for an error, the client makes its own second try.
                 raise sending.error
-            sending.detach()
             return self._stored(answer, wish, request, sending.cookies if answer.revalidated else ())
         try:
             await self._passed(answer, native, tee, wish, sending)

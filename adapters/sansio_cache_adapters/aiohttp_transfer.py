@@ -167,10 +167,11 @@ class Sending:
             return False
         return is_decoded(self.session, native.content)
 
-    def detach(self) -> None:
-        """From now on send a copy: the request is the user's, who may look at it and change it."""
-        self._request = copy.copy(self._request)
-        self._request.headers = self._request.headers.copy()
+    def detached(self) -> Sending:
+        """See :class:`~sansio_cache_adapters.hop.Transfer`."""
+        request = copy.copy(self._request)
+        request.headers = request.headers.copy()
+        return Sending(request, self._handler, self._asked, self._tasks, decode=self._decode, raw=self._raw)
 
 
 def _changed(before: Headers, after: Headers) -> list[str]:

@@ -144,7 +144,7 @@ class AsyncCache:
         return answer, response.native, None
 
     def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
-        self._spawn(key, partial(self._validate, request, transfer))
+        self._spawn(key, partial(self._validate, request, transfer.detached()))
 
     async def _validate(self, request: Request, transfer: Transfer[Any]) -> None:
         try:

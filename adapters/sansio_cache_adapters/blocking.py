@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
 from sansio_cache.decisions import Answer
@@ -29,15 +29,6 @@ from .work import do
 __all__ = ["BlockingCache"]
 
 N = TypeVar("N")
-N_contra = TypeVar("N_contra", contravariant=True)
-
-
-class BlockingTransfer(Transfer[N_contra], Protocol[N_contra]):
-    """How a blocking client's request goes to the network."""
-
-    def detached(self) -> BlockingTransfer[N_contra]:
-        """The same for a later time, when the user may have changed what belongs to them."""
-        ...
 
 
 class BlockingCache:
@@ -65,7 +56,7 @@ class BlockingCache:
         return self.engine.stored_answer(request, self.engine.store.load, usable)
 
     def answer(
-        self, request: Request, transfer: BlockingTransfer[N], /, *, background: bool = False
+        self, request: Request, transfer: Transfer[N], /, *, background: bool = False
     ) -> tuple[Answer, N | None, Tee | None]:
         """The answer, the client's own response where the body comes from there, and the tee to feed it to.
 
@@ -97,10 +88,10 @@ class BlockingCache:
         engine.answered(request, answer)
         return answer, response.native, None
 
-    def _later(self, transfer: BlockingTransfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
+    def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
         self.background.submit(key, partial(self._validate, request, transfer.detached()))
 
-    def _validate(self, request: Request, transfer: BlockingTransfer[Any]) -> None:
+    def _validate(self, request: Request, transfer: Transfer[Any]) -> None:
         try:
             _, native, tee = self.answer(request, transfer, background=True)
             if native is not None:

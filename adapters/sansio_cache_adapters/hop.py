@@ -63,6 +63,10 @@ class Transfer(Protocol[N_contra]):
         """Read a response to its end into a tee: a background validation's."""
         ...
 
+    def detached(self) -> Transfer[N_contra]:
+        """The same for a later time, when the user may have changed what belongs to them."""
+        ...
+
 
 class Lead:
     """The duty of a leader: the flight in this process, and the lease in the store if it was granted."""

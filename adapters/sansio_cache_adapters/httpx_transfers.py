@@ -108,3 +108,7 @@ class AsyncSending:
         finally:
             with anyio.CancelScope(shield=True):
                 await native.aclose()
+
+    def detached(self) -> AsyncSending:
+        sent = outgoing(self._request, self._asked, self._asked)
+        return AsyncSending(self._inner, sent, self._asked, self._aborted)

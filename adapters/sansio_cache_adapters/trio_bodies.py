@@ -189,3 +189,7 @@ class HopTransfer:
                     pass
         finally:
             await native.aclose()
+
+    def detached(self) -> HopTransfer:
+        """See :class:`~sansio_cache_adapters.hop.Transfer`: of what was given out, only what cannot change is sent."""
+        return self
