@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from pathlib import Path
 
 import httpx2
 import pytest
-from httpx_answers import FRESH, LARGE, MIB, Open, hit
-from local_origin import Reply, Seen, fresh
+from httpx_answers import Open, hit
+from local_origin import fresh
 from watched_origin import WatchedOrigin
 
-from sansio_cache import BadSignature, CachedSession, MemoryStore, SQLiteStore
+from sansio_cache import BadSignature, CachedSession, MemoryStore
 
 
 def test_one_signed_file_serves_requests_and_httpx2(
@@ -68,21 +67,3 @@ def test_a_store_that_cannot_be_opened_is_passed_by(opened: Open, origin: Watche
         assert response.content == b"hello"
         assert "store-unavailable" in response.extensions["cache_status"]
     assert thesis.read_bytes() == b"my thesis" * 100
-
-
-def test_a_large_body_passes_in_bounded_memory(opened: Open, origin: WatchedOrigin, tmp_path: Path) -> None:
-    def pieces(_: Seen) -> Reply:
-        return Reply((bytes(MIB) for _ in range(LARGE // MIB)), fields=FRESH, length=LARGE)
-
-    url = origin.on("/", pieces)
-    client = opened(cache=SQLiteStore(tmp_path / "cache.sqlite", max_bytes=4 * LARGE), max_body=2 * LARGE)
-    tracemalloc.start()
-    try:
-        for _ in range(2):
-            with client.stream("GET", url) as response:
-                assert sum(map(len, response.iter_raw())) == LARGE
-        assert tracemalloc.get_traced_memory()[1] < 16 * MIB
-    finally:
-        tracemalloc.stop()
-    assert hit(response)
-    assert origin.count() == 1

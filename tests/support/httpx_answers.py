@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Final
 
 import httpx2
 
-__all__ = ["FRESH", "LARGE", "MIB", "Open", "hit"]
+__all__ = ["FRESH", "Open", "hit"]
 
 FRESH: Final = {"Cache-Control": "max-age=3600"}
-MIB: Final = 1024**2
-LARGE: Final = int(os.environ.get("SANSIO_CACHE_LARGE_MIB", "64")) * MIB
-"""The bytes of a large body."""
 Open = Callable[..., httpx2.Client]
 """Opens clients, on one store unless said otherwise."""
 
