@@ -14,8 +14,6 @@ from sansio_cache.errors import StoreBusy, StoreError
 
 __all__ = ["Corrupt", "Mapping", "Reader", "Unopened", "abandon", "connect"]
 
-_MAPPED_BYTES: Final = 256 * 1024**2
-
 
 class Corrupt(StoreError):
     """SQLite cannot make sense of the file."""
@@ -66,8 +64,8 @@ class Mapping:
 class Reader:
     """The connections by which one thread reads. Whoever uses them holds ``lock``.
 
-    ``cursor`` reads heads and small bodies, from mapped memory. ``bulk`` reads chunks, and not from mapped memory:
-    pages of a large body would count as the process's own.
+    ``cursor`` reads heads and small bodies, ``bulk`` reads chunks: those would drive the heads out of SQLite's cache of
+    pages.
     """
 
     __slots__ = ("__weakref__", "_bulk", "_path", "connection", "cursor", "lock")
@@ -84,7 +82,6 @@ class Reader:
         if self.cursor is None:
             if self.connection is None:
                 self.connection = connect(self._path)
-                self.connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
             self.cursor = self.connection.cursor()
         return self.cursor
 
@@ -129,6 +126,8 @@ def connect(path: str) -> sqlite3.Connection:
     uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
     connection.text_factory = _text
+    # However SQLite was built: who cuts off a file that is mapped into memory ends the process that reads it, by SIGBUS.
+    connection.execute("PRAGMA mmap_size = 0")
     return connection
 
 

@@ -144,6 +144,43 @@ def test_a_full_disk_is_a_store_error_until_there_is_room(path: Path, script: Sc
     assert integrity == ["ok"]
 
 
+CUT_OFF = """
+    store = SQLiteStore(path)
+    store.open(signed=False)
+    for index in range(100):
+        store.commit(make_item(str(index), os.urandom(20_000), resource=str(index), now=now), vary_limit=32, now=now)
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    def read():
+        found = errors = 0
+        for index in range(100):
+            try:
+                found += len(store.load(name(str(index))))
+            except StoreError:
+                errors += 1
+        return found, errors
+    say(read())
+    hear()
+    read()
+    store.commit(make_item("after", now=now), vary_limit=32, now=now)
+    say(len(store.load(name("after"))))
+    store.close()
+"""
+
+
+@pytest.mark.parametrize("left", [0, 1000, 1_000_000])
+def test_a_file_that_is_cut_off_while_open(path: Path, script: Script, left: int) -> None:
+    """G20: by another process: no reader dies of it (of a mapped file it would), and a new file is begun."""
+    process = script(CUT_OFF, path)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline()) == [100, 0]
+    os.truncate(path, left)
+    output, _ = process.communicate("go on\n")
+    assert process.returncode == 0
+    assert json.loads(output) == 1
+
+
 READ_ONLY = """
     if os.getuid() == 0:
         os.setgid(65534)
