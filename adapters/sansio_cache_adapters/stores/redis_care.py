@@ -6,6 +6,7 @@ held, records listed, and forgotten what has expired. Records themselves expire 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from typing import Final
 
 from . import redis_scripts as scripts
 from .base import KEEP_REPLACED, Listed, Size
+from .forking import follow_forks
 from .redis_commands import Call, Command, Keys, Names, Steps, groups, record
 from .rows import unpack
 
@@ -22,6 +24,31 @@ SWEEP_SECONDS: Final = 60.0
 """A store in use is swept so often, by one of its processes."""
 _AUDITED: Final = 200
 _KEEP_MS: Final = str(int(KEEP_REPLACED * 1000))
+
+
+class _Parted:
+    """How many bytes of records were let go lately; their bodies may be there still. Safe for threads and forks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._each = deque[tuple[float, int]]()
+        self._total = 0
+        follow_forks(self)
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        self._lock.release()
+
+    def add(self, cost: int, now: float) -> int:
+        """All of the last :data:`KEEP_REPLACED` seconds, with these."""
+        with self._lock:
+            while self._each and self._each[0][0] < now - KEEP_REPLACED:
+                self._total -= self._each.popleft()[1]
+            self._each.append((now, cost))
+            self._total += cost
+            return self._total
 
 
 class Care:
@@ -34,7 +61,7 @@ class Care:
         self.max_bytes = max_bytes
         self._max_entries = max_entries
         self._names = Names(prefix)
-        self._let = deque[tuple[float, int]]()
+        self._parted = _Parted()
         self._cursor = b"0"
 
     def page(self, cursor: bytes, batch: int) -> Steps[tuple[bytes, list[Listed]]]:
@@ -130,12 +157,8 @@ class Care:
             yield self._parting(group, int(cost))
 
     def _parting(self, members: Sequence[bytes], cost: int) -> list[Command]:
-        now = time.monotonic()
-        while self._let and self._let[0][0] < now - KEEP_REPLACED:
-            self._let.popleft()
-        self._let.append((now, cost))
         keys = [self._names.body(member[-16:]) for member in members]
-        if sum(each for _, each in self._let) > self.max_bytes // 4:
+        if self._parted.add(cost, time.monotonic()) > self.max_bytes // 4:
             return [("UNLINK", key) for key in keys]
         return [("PEXPIRE", key, _KEEP_MS) for key in keys]
 
