@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from attacker import Attacker
 from local_origin import Origin, Reply, Seen
+from thorough import extent
 
 from sansio_cache import CachedSession
 
@@ -55,14 +56,14 @@ WRITER = """
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(extent(120, 600))
 def test_a_killed_writer(cache_file: Path, key: str, numbered: str, origin: Origin) -> None:
     """G21: killed at any moment, again and again: what it told of is there, whole; left-over chunks are swept."""
     told: list[int] = []
     first = 0
     chosen = random.Random(21)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    for _ in range(6):
+    for _ in range(extent(6, 100)):
         script = textwrap.dedent(WRITER.format(path=str(cache_file), key=key, url=numbered, first=first))
         writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
         assert writer.stdout is not None
@@ -81,9 +82,8 @@ def test_a_killed_writer(cache_file: Path, key: str, numbered: str, origin: Orig
     assert attacker.run("PRAGMA integrity_check")[0][0] == "ok"
     with CachedSession(cache_file, secret_key=key) as session:
         store = session.cache.store
-        for _ in range(50):
-            if not store.sweep(now=time.time() + 120):
-                break
+        while store.sweep(now=time.time() + 120):
+            pass
         orphans = attacker.run(
             "SELECT count(*) FROM bodies WHERE entry NOT IN (SELECT entry FROM records) AND state <> 1"
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from thorough import extent
 
 from sansio_cache.records import chunk_hashes
 from sansio_cache_adapters.stores.base import Lease, Store
@@ -22,7 +23,6 @@ from sansio_cache_adapters.stores.redis import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put
 
 SCRIPT = str(Path(__file__).with_name("company.py"))
-ROUNDS = 20
 
 
 @pytest.fixture(params=["files", "redis"])
@@ -79,12 +79,13 @@ def body_of(store: Store, partition: bytes) -> tuple[bytes, bytes] | None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(extent(60, 600))
 def test_a_process_killed_at_any_moment(store: Store, join_company: Any) -> None:
     """G21: what was committed is there, nothing is partial, and what was left over is swept."""
     chance = random.Random(7)
     states: dict[str, str | None] = {}
     unsure: str | None = None
-    for number in range(ROUNDS):
+    for number in range(extent(20, 100)):
         process = join_company("commit", f"round {number}")
         states, unsure = {}, None
         end = chance.randrange(1, 60)
@@ -104,8 +105,8 @@ def test_a_process_killed_at_any_moment(store: Store, join_company: Any) -> None
                 assert found[0].endswith(sha256(found[1]).hexdigest().encode())
     sure = {name(text) for text, sealed in states.items() if sealed and text != unsure}
     assert sure <= {each.partition for each in store.listed()}
-    for _ in range(50):
-        store.sweep(now=time.time() + 200)
+    while store.sweep(now=time.time() + 200):
+        pass
     listed = list(store.listed())
     kept = sum(each.size + len(each.stored.sealed) for each in listed)
     assert store.size() == (len(listed), kept)
@@ -115,7 +116,7 @@ def test_a_process_killed_at_any_moment(store: Store, join_company: Any) -> None
 @pytest.mark.slow
 def test_four_processes_of_two_threads(store: Store, join_company: Any) -> None:
     """G22: mixed work on the same URLs: no error, no wait above a second, the bound holds."""
-    processes = [join_company("mixed", f"{number}", "4") for number in range(4)]
+    processes = [join_company("mixed", f"{number}", str(extent(4, 20))) for number in range(4)]
     results = [json.loads(process.communicate(timeout=50)[0]) for process in processes]
     assert [result["errors"][:3] for result in results] == [[]] * 4
     assert all(result["count"] > 100 for result in results)

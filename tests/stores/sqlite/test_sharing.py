@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from thorough import extent
 
 from sansio_cache.records import chunk_hashes
 from sansio_cache_adapters.stores.base import LEASE_SECONDS
@@ -54,13 +55,14 @@ def check_whole(store: SQLiteStore) -> set[bytes]:
 
 
 class TestKilled:
+    @pytest.mark.timeout(extent(60, 600))
     def test_what_was_committed_is_there_and_whole(
         self, path: Path, opened: Callable[..., SQLiteStore], script: Script
     ) -> None:
-        """G21: ``kill -9`` at a random moment, 20 times on one file."""
+        """G21: ``kill -9`` at a random moment, again and again on one file."""
         chance = random.Random(17)
         said: list[str] = []
-        for number in range(20):
+        for number in range(extent(20, 100)):
             process = script(WRITER, path, number)
             assert process.stdout is not None
             said.append(json.loads(process.stdout.readline()))
@@ -81,12 +83,13 @@ class TestKilled:
             assert plain.execute("SELECT count(*) FROM bodies WHERE state <> 1").fetchone() == (0,)
         plain.close()
 
+    @pytest.mark.timeout(extent(60, 600))
     def test_killed_while_it_begins_the_file(
         self, path: Path, opened: Callable[..., SQLiteStore], script: Script
     ) -> None:
         """G21: there is either no file or a whole one."""
         chance = random.Random(18)
-        for _ in range(8):
+        for _ in range(extent(8, 100)):
             process = script('say("ready"); SQLiteStore(path).open(signed=False); say("done"); hear()', path)
             assert process.stdout is not None
             process.stdout.readline()
@@ -105,7 +108,7 @@ MIXED = """
     store = SQLiteStore(path)
     store.open(signed=False)
     waits, errors, kept = [], [], [0]
-    end = time.monotonic() + 3
+    end = time.monotonic() + float(sys.argv[3])
     large = bytes(range(256)) * 5000
     def work(number):
         chance = random.Random(f"{sys.argv[2]} {number}")
@@ -149,7 +152,7 @@ MIXED = """
 
 def test_processes_and_threads_mixed(path: Path, opened: Callable[..., SQLiteStore], script: Script) -> None:
     """G22: 4 processes × 2 threads; no exception, nothing lost, 999 of 1000 waits below a second."""
-    processes = [script(MIXED, path, number) for number in range(4)]
+    processes = [script(MIXED, path, number, extent(3, 20)) for number in range(4)]
     answers = [json.loads(process.communicate()[0]) for process in processes]
     assert [answer["errors"] for answer in answers] == [[]] * 4
     assert [answer["kept"] for answer in answers] == [20] * 4
