@@ -74,10 +74,11 @@ def test_a_killed_writer(cache_file: Path, key: str, numbered: str, origin: Orig
         writer.wait(10)
         writer.stdout.close()
         first = max(told) + 1
-    with CachedSession(cache_file, secret_key=key, offline=True) as session:
-        for number in told:
-            assert session.get(f"{numbered}?{number}").content == body(str(number)), number
-        assert session.cache.verify().flaws == {}
+        # In full, all of it is more than a store holds: the longest unused may be gone.
+        with CachedSession(cache_file, secret_key=key, offline=True) as session:
+            for number in told[-40:]:
+                assert session.get(f"{numbered}?{number}").content == body(str(number)), number
+            assert session.cache.verify().flaws == {}
     attacker = Attacker(cache_file)
     assert attacker.run("PRAGMA integrity_check")[0][0] == "ok"
     with CachedSession(cache_file, secret_key=key) as session:

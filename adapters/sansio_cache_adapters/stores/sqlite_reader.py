@@ -126,7 +126,7 @@ def connect(path: str) -> sqlite3.Connection:
     uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
     connection.text_factory = _text
-    # However SQLite was built: who cuts off a file that is mapped into memory ends the process that reads it, by SIGBUS.
+    # However SQLite was built: who cuts off a file that is mapped ends every process that reads it, by SIGBUS.
     connection.execute("PRAGMA mmap_size = 0")
     return connection
 
