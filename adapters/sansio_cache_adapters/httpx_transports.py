@@ -278,5 +278,6 @@ def _policy(transport: object, settings: dict[str, Any], policy: Policy | None) 
     policy = split_policy(settings, policy)
     if settings:
         name = type(transport).__name__
-        raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(settings))!r}")
+        advice = "it takes the settings of Policy; what concerns the network is said to inner="
+        raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(settings))!r}: {advice}")
     return policy

@@ -20,6 +20,9 @@ from urllib.request import Request as CookieRequest
 
 import anyio
 
+from sansio_cache.errors import SettingError
+
+from .trio_checks import credentials, flag, jar_or_mapping, pairs, text, tls, whole
 from .trio_content import (
     Content,
     FieldsIn,
@@ -30,7 +33,6 @@ from .trio_content import (
     default_accept_encoding,
     encode_content,
     merge_fields,
-    pairs,
 )
 from .trio_errors import TooManyRedirects, TransportError
 from .trio_hop import Drained, Hop
@@ -74,7 +76,7 @@ class RequestOptions(TypedDict, total=False):
     follow_redirects: bool
 
 
-_KNOWN = RequestOptions.__annotations__.keys()
+_KNOWN = RequestOptions.__optional_keys__
 
 
 class HTTPSession:
@@ -91,8 +93,10 @@ class HTTPSession:
     TLS is verified against the system's trust store, or as ``ssl_context`` says. Leaving the ``async with`` block
     closes every connection.
 
-    Raises: InvalidURL for a base URL that is none, ValueError for settings that contradict each other.
+    Raises: SettingError for a setting of wrong type or value, InvalidURL for a base URL that is none.
     """
+
+    _options = sorted(_KNOWN)  # what a request takes, by name
 
     def __init__(
         self,
@@ -109,17 +113,21 @@ class HTTPSession:
         follow_redirects: bool = True,
         max_redirects: int = 20,
     ) -> None:
-        if ssl_context is not None and not verify:
-            raise ValueError("verify=False and ssl_context= exclude each other")
-        if base_url is not None:
-            parse(base_url)
-        self.base_url = base_url
+        tls(ssl_context, verify)
+        jar_or_mapping(cookies)
+        whole("max_redirects", max_redirects, 0)
+        self.base_url = None if base_url is None else text("base_url", base_url)
         self.params = params
-        self.headers = dict(headers or {})
-        self.auth = auth
+        self.headers = dict(pairs("headers", headers))
+        self.auth = credentials(auth)
         self.timeout = Timeout.of(timeout)
-        self.follow_redirects = follow_redirects
+        self.follow_redirects = flag("follow_redirects", follow_redirects)
         self.max_redirects = max_redirects
+        # What every request will be made of, put together once to see whether that can be done.
+        add_params(parse("http://any/" if base_url is None else base_url).text, params)
+        merge_fields(self.headers)
+        if self.auth is not None:
+            basic(*self.auth)
         self.cookies = cookies if isinstance(cookies, CookieJar) else _jar(cookies or {}, base_url)
         self.pool = Pool(limits, context=ssl_context, verify=verify)
 
@@ -149,14 +157,15 @@ class HTTPSession:
 
         A subclass with options of its own takes them out first and carries them in ``extra``.
 
-        Raises: InvalidURL, TypeError, ValueError.
+        Raises: InvalidURL, TypeError, ValueError, SettingError.
         """
         if unknown := options.keys() - _KNOWN:
-            raise TypeError(f"a request takes no {', '.join(sorted(unknown))}")
+            raise TypeError(f"a request takes no {', '.join(sorted(unknown))}; there are {', '.join(self._options)}")
+        text("url", url, "; give str(…) of an object that is one")
         url = join(self.base_url, url) if self.base_url else url
         target = parse(add_params(url, self.params, options.get("params")))
         body, kind = encode_content(options.get("content"), options.get("data"), options.get("json"))
-        own = pairs(options.get("headers"))
+        own = pairs("headers", options.get("headers"))
         defaults = [
             ("User-Agent", USER_AGENT),
             ("Accept", "*/*"),
@@ -164,7 +173,7 @@ class HTTPSession:
         ]
         fields = merge_fields(defaults, kind, self.headers, own)
         if "auth" in options:
-            auth = options["auth"]
+            auth = credentials(options["auth"])
         elif target.userinfo is not None:
             auth = target.userinfo
         else:
@@ -172,7 +181,7 @@ class HTTPSession:
         if auth is not None:
             fields = merge_fields(fields, [("Authorization", basic(*auth))])
         timeout = Timeout.of(options["timeout"]) if "timeout" in options else self.timeout
-        return OutgoingRequest(method.upper(), target.text, fields, body, timeout)
+        return OutgoingRequest(text("method", method).upper(), target.text, fields, body, timeout)
 
     def respond(
         self,
@@ -190,8 +199,8 @@ class HTTPSession:
     async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
         """The response to a request, its body read.
 
-        Raises: any TransportError but HTTPStatusError, TypeError and ValueError for options that make no request,
-        and what the content's iterator raises.
+        Raises: any TransportError but HTTPStatusError; TypeError, ValueError and SettingError for options that make no
+        request; what the content's iterator raises.
         """
         return await self._whole(await self._follow(method, url, options))
 
@@ -248,7 +257,7 @@ class HTTPSession:
 
     async def _follow(self, method: str, url: str, options: RequestOptions) -> Response:
         options = options.copy()
-        follow = options.pop("follow_redirects", self.follow_redirects)
+        follow = flag("follow_redirects", options.pop("follow_redirects", self.follow_redirects))
         return await self._send(self.prepare(method, url, options), follow=follow)
 
     async def _send(self, request: OutgoingRequest, *, follow: bool) -> Response:
@@ -322,9 +331,9 @@ def _jar(cookies: Mapping[str, str], base_url: str | None) -> CookieJar:
     jar = CookieJar()
     if cookies and base_url is None:
         # Without a host they would go to every origin that a redirect names.
-        raise ValueError("cookies need a host to go to: give base_url= too, or a CookieJar")
+        raise SettingError("cookies need a host to go to: give base_url= too, or a CookieJar")
     for name, value in cookies.items():
         if {";", "\r", "\n"} & {*name, *value}:
-            raise ValueError(f"no cookie: {name!r}")
+            raise SettingError(f"no cookie can be called, or hold, what has a ; or a line end: {name!r}")
         _extract(jar, parse(base_url or "").text, [f"{name}={value}; Path=/"])
     return jar

@@ -120,7 +120,7 @@ class Connection:
 
         Raises: ConnectError, CertificateError, ConnectTimeout.
         """
-        with door(CONNECT, seconds):
+        with door(CONNECT._replace(doing=f"connecting to {origin.authority}"), seconds):
             transport = _Transport(await anyio.connect_tcp(origin.host, origin.port))
             tls = None if context is None else await _secure(transport, origin.host, context)
         return cls(origin, transport, tls)
@@ -211,7 +211,7 @@ class Connection:
             pieces = body()
             try:
                 async for piece in pieces:
-                    await self._write(seconds, h11.Data(data=bytes(memoryview(piece))))
+                    await self._write(seconds, h11.Data(data=_bytes(piece)))
             finally:
                 # A generator left in the middle would be closed by the garbage collector, elsewhere and late.
                 close = getattr(pieces, "aclose", None)
@@ -306,6 +306,13 @@ class Connection:
         poller = select.poll()
         poller.register(self._socket.fileno(), select.POLLIN)
         return bool(poller.poll(0))
+
+
+def _bytes(piece: Any) -> bytes:
+    try:
+        return bytes(memoryview(piece))
+    except TypeError:
+        raise TypeError(f"content= takes an iterator of bytes, and this one gave {type(piece).__name__}") from None
 
 
 async def _secure(transport: _Transport, host: str, context: ssl.SSLContext) -> TLSStream:

@@ -8,50 +8,52 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
-from typing import IO, Any, TypeAlias, TypeVar, cast
+from typing import IO, Any, TypeAlias
 from urllib.parse import urlencode
 
 import h11
 from anyio import to_thread
 
+from sansio_cache.errors import SettingError
+
 from .decoding import default_accept_encoding
+from .trio_checks import number, pairs, text
 from .trio_errors import WRITE, LocalProtocolError, StreamConsumed, door
 from .trio_url import parse
 
 __all__ = [
     "Content", "Fields", "FieldsIn", "OutgoingRequest", "ParamsIn", "StreamBody", "Timeout",
-    "add_params", "default_accept_encoding", "encode_content", "merge_fields", "pairs", "request_event",
+    "add_params", "default_accept_encoding", "encode_content", "merge_fields", "request_event",
 ]  # fmt: skip
 
 PIECE = 64 * 1024
 """Bytes that are read from a file at once."""
 
-T = TypeVar("T")
 Fields: TypeAlias = list[tuple[str, str]]
 FieldsIn: TypeAlias = Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 Scalar: TypeAlias = str | int | float | bool | None
 ParamsIn: TypeAlias = Mapping[str, Scalar | Iterable[Scalar]] | Iterable[tuple[str, Scalar]]
 Content: TypeAlias = bytes | bytearray | str | IO[bytes] | AsyncIterable[bytes]
 
+_NO_SCALAR: tuple[type[Any], ...] = (bytes, bytearray, Mapping)
+"""What has a length, but is no list of values: to go through it would send its numbers, or its keys."""
+_SINGLE: tuple[type[Any], ...] = (str, *_NO_SCALAR)
+
 
 # Fields and parameters
 
 
-def pairs(given: Mapping[str, T] | Iterable[tuple[str, T]] | None) -> list[tuple[str, T]]:
-    """Names and values as a list: what a mapping holds, or the pairs themselves."""
-    if isinstance(given, Mapping):
-        return list(cast("Mapping[str, T]", given).items())
-    return list(given or ())
-
-
 def merge_fields(*layers: FieldsIn | None) -> Fields:
-    """The fields of all layers; a later layer replaces those it names, and None as value removes one."""
+    """The fields of all layers; a later layer replaces those it names, and None as value removes one.
+
+    Raises: SettingError for other types.
+    """
     merged: Fields = []
     for layer in layers:
-        fields = pairs(layer)
+        fields = pairs("headers", layer)
         named = {name.lower() for name, _ in fields}
         merged = [field for field in merged if field[0].lower() not in named]
-        merged += [(name, value) for name, value in fields if value is not None]
+        merged += [(name, text(f"headers[{name!r}]", value)) for name, value in fields if value is not None]
     return merged
 
 
@@ -59,10 +61,12 @@ def add_params(url: str, *layers: ParamsIn | None) -> str:
     """The URL with the parameters of all layers after its own query.
 
     A later layer replaces the names of an earlier one; None leaves a parameter out. Order and repeats stay.
+
+    Raises: SettingError for other types.
     """
     merged: list[tuple[str, str]] = []
     for layer in layers:
-        params = list(_scalars(layer))
+        params = list(_scalars("params", layer))
         named = {name for name, _ in params}
         merged = [param for param in merged if param[0] not in named]
         merged += [(name, _text(value)) for name, value in params if value is not None]
@@ -73,15 +77,16 @@ def add_params(url: str, *layers: ParamsIn | None) -> str:
     return head + glue + urlencode(merged) + hash_ + fragment
 
 
-def _scalars(params: ParamsIn | None) -> Iterator[tuple[str, Scalar]]:
+def _scalars(argument: str, params: ParamsIn | None) -> Iterator[tuple[str, Scalar]]:
     given: Any = params
-    items: list[tuple[str, Scalar | Iterable[Scalar]]] = pairs(given)
+    items: list[tuple[str, Any]] = pairs(argument, given)
     for name, value in items:
-        if isinstance(value, Iterable) and not isinstance(value, str):
-            for item in value:
-                yield name, item
-        else:
-            yield name, value
+        several: Any = (value,) if isinstance(value, _SINGLE) or not isinstance(value, Iterable) else value
+        for item in several:
+            if isinstance(item, _NO_SCALAR):
+                kind = type(item).__name__
+                raise SettingError(f"{argument}[{name!r}] takes text, numbers or lists of them, not {kind}")
+            yield name, item
 
 
 def _text(value: Scalar) -> str:
@@ -154,7 +159,8 @@ def encode_content(
 
     Files must be binary and are read from where they stand; iterators give bytes.
 
-    Raises: TypeError for other types and for more than one argument, ValueError for what JSON cannot say.
+    Raises: TypeError for other types and for more than one argument, SettingError for a form of other types,
+    ValueError for what JSON cannot say.
     """
     if sum(given is not None for given in (content, data, json)) > 1:
         raise TypeError("give one of content=, data= and json=")
@@ -164,7 +170,7 @@ def encode_content(
     if data is not None:
         if isinstance(data, (str, bytes)):
             raise TypeError("data= takes form fields; give text and bytes as content=")
-        form = urlencode([(name, _text(value)) for name, value in _scalars(data) if value is not None])
+        form = urlencode([(name, _text(value)) for name, value in _scalars("data", data) if value is not None])
         return form.encode("ascii"), [("Content-Type", "application/x-www-form-urlencoded")]
     if isinstance(content, str):
         return content.encode(), [("Content-Type", "text/plain; charset=utf-8")]
@@ -209,7 +215,7 @@ class Timeout:
     keeps them alive: bound the whole with a cancel scope. ``pool`` is the wait for a free connection; it is None,
     since to stand in a queue is no failure.
 
-    Raises: ValueError for what is not above zero.
+    Raises: SettingError for what is not above zero.
     """
 
     connect: float | None = 10.0
@@ -220,8 +226,8 @@ class Timeout:
     def __post_init__(self) -> None:
         for name in ("connect", "read", "write", "pool"):
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
-                raise ValueError(f"the {name} timeout must be above zero seconds, or None, not {seconds!r}")
+            if seconds is not None and not number(seconds) > 0:
+                raise SettingError(f"the {name} timeout must be above zero seconds, or None, not {seconds!r}")
 
     @classmethod
     def of(cls, given: Timeout | float | None) -> Timeout:

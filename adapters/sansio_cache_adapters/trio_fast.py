@@ -90,6 +90,8 @@ class FastPath:
             return None
         if not (_KNOWN.issuperset(options) and session.__dict__.keys().isdisjoint(_STEPS)):
             return None
+        if type(options.get("follow_redirects", True)) is not bool:
+            return None
         auth = session.auth
         given: Any = options.get("headers")
         # What is kept by reference and compared later must be what cannot change.

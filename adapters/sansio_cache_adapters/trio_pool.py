@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
+from sansio_cache.errors import SettingError
+
+from .trio_checks import number, whole
 from .trio_connection import Connection, Head, default_ssl_context
 from .trio_content import OutgoingRequest, request_event
 from .trio_errors import (
@@ -51,6 +54,8 @@ class Limits:
     :ivar per_host: open connections to one origin.
     :ivar idle: connections kept open without a request.
     :ivar idle_expiry: seconds for which they are.
+
+    Raises: SettingError for other values.
     """
 
     total: int | None = 100
@@ -59,10 +64,11 @@ class Limits:
     idle_expiry: float | None = 15.0
 
     def __post_init__(self) -> None:
-        for name in ("total", "per_host"):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise ValueError(f"{name} must be at least 1, or None, not {number!r}")
+        whole("total", self.total, 1, optional=True)
+        whole("per_host", self.per_host, 1, optional=True)
+        whole("idle", self.idle, 0)
+        if self.idle_expiry is not None and not number(self.idle_expiry) >= 0:
+            raise SettingError(f"idle_expiry must be seconds, 0 or more, or None, not {self.idle_expiry!r}")
 
 
 class Counts(NamedTuple):
@@ -99,6 +105,8 @@ class Pool:
     def __init__(
         self, limits: Limits | None = None, *, context: ssl.SSLContext | None = None, verify: bool = True
     ) -> None:
+        if limits is not None and not isinstance(limits, Limits):
+            raise SettingError(f"limits takes a Limits, as Limits(per_host=4), not {limits!r}")
         self.limits = limits or Limits()
         self.context = context
         self._verify = verify

@@ -168,9 +168,9 @@ class Response:
         Raises: StreamConsumed, StreamClosed; the iterator: ReadError, ReadTimeout, RemoteProtocolError.
         """
         if self._begun:
-            raise StreamConsumed("the body streams once, and it has")
+            raise StreamConsumed("the body streams once, and it has: await response.read() keeps it instead")
         if self._closed:
-            raise StreamClosed("the response was closed before its body had been read")
+            raise StreamClosed("the response was closed before its body had been read: read it inside the block")
         self._begun = True
         return aiter(self._hop.chunks)
 

@@ -42,6 +42,8 @@ from .trio_redirects import REDIRECTS
 
 __all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
 
+_SETTINGS = frozenset(HTTPSession.__init__.__kwdefaults__ or ())
+_ADVICE = "it takes the settings of Policy and those of HTTPSession; proxies, HTTP/2 and SOCKS are httpx2's"
 _MOST_JOBS = 64
 _OPTIONS = "sansio-cache"
 _LOOKED_FOR = "sansio-cache looked for"
@@ -103,7 +105,7 @@ class CachedTrioResponse(Response):
 
 
 class TrioCachedSession(HTTPSession):
-    """A client with a cache, for ``async with``; background validation runs in the session's own task group.
+    """A client with a cache, for one ``async with``; background validation runs in the session's own task group.
 
     :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
     :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
@@ -115,6 +117,8 @@ class TrioCachedSession(HTTPSession):
     :raises SettingError: for a setting of wrong type or value.
     :raises KeyRequired: on ``async with``: the store is signed, and no secret was given.
     """
+
+    _options = sorted(CachedOptions.__optional_keys__)
 
     def __init__(
         self,
@@ -128,6 +132,9 @@ class TrioCachedSession(HTTPSession):
         **keywords: Any,
     ) -> None:
         policy = split_policy(keywords, policy)
+        if unknown := keywords.keys() - _SETTINGS:
+            name = type(self).__name__
+            raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}: {_ADVICE}")
         super().__init__(**keywords)
         store, sealer = resolve(cache, secret_key)
         async_store, blocking = awaitable(store)
@@ -146,6 +153,7 @@ class TrioCachedSession(HTTPSession):
         self._fast = FastPath(self, TrioCachedSession, self._core_request, self._with_cookies)
         self._jobs: dict[object, anyio.Event] = {}
         self._group: TaskGroup | None = None
+        self._entered = False
 
     @property
     def cache(self) -> AsyncCare:
@@ -158,7 +166,10 @@ class TrioCachedSession(HTTPSession):
         return self._cache.engine.policy
 
     async def __aenter__(self) -> Self:
+        if self._entered:
+            raise SessionClosed("a session has one block, and this one has had it: make another session")
         await self._cache.open()
+        self._entered = True
         group = anyio.create_task_group()
         await group.__aenter__()
         self._group = group

@@ -97,6 +97,8 @@ def test_the_transport_below_does_not_see_the_options() -> None:
         (SettingError, {"cache": MemoryStore(), "policy": {"shared": True}}),
         (SettingError, {"cache": MemoryStore(), "policy": Policy(), "shared": True}),
         (SettingError, {"cache": MemoryStore(), "peer": 7}),
+        (SettingError, {"cache": MemoryStore(), "on_event": 7}),
+        (SettingError, {"cache": MemoryStore(), "clock": 7}),
         (SettingError, {"inner": "cache.sqlite"}),
         (SettingError, {"inner": httpx2.AsyncHTTPTransport()}),
         (TypeError, {"cache": MemoryStore(), "verify": False}),

@@ -165,8 +165,14 @@ async def test_before_and_after_its_block(origin: WatchedOrigin) -> None:
     async with session:
         await session.get(url)
         assert (await session.get(url)).from_cache
+        with pytest.raises(SessionClosed, match="make another"):
+            await session.__aenter__()
+        assert (await session.get(url)).from_cache
     with pytest.raises(SessionClosed):
         await session.get(url)
+    with pytest.raises(SessionClosed, match="make another"):
+        async with session:
+            raise AssertionError
     await session.aclose()
 
 
