@@ -156,12 +156,18 @@ class Hop(Generic[N]):
             call = partial(
                 engine.store.claim, lead.partition, lead.resource, lead.token, now=now, until=now + LEASE_SECONDS
             )
-            lease = yield from engine.guard.attempting(Lease.OPEN, call)
+            # Whoever fails or is cancelled here may hold it all the same, and gives it back: what a frozen server was
+            # asked, it does when it goes on.
+            lead.leased = not engine.guard.down
+            unknown: Lease | None = None
+            lease = yield from engine.guard.attempting(unknown, call)
+            if lease is None:
+                return Alone(now)
             if lease is Lease.GRANTED:
-                lead.leased = True
                 # Another may have had the lease, and given it back, between our look into the store and our claim.
                 missed = waited or [each.rev for each in (yield from self._records(lead.partition))] != self._seen
                 return Landed(engine.clock()) if missed else Granted(engine.clock())
+            lead.leased = False
             if lease is Lease.OPEN or now >= deadline:
                 # Our own flight goes on: the others of this process still share this fetch.
                 return Alone(now)

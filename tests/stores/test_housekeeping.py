@@ -80,6 +80,32 @@ def test_jobs_given_while_it_ends_are_done() -> None:
     assert done == [1]
 
 
+def test_what_must_be_done_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it fails, for as long as it is worth anything; others do not wait for it."""
+    monkeypatch.setattr(housekeeping, "_AGAIN", 0.0)
+    done: list[str] = []
+    keeper = Housekeeper(Place())
+    well = threading.Event()
+    tried = threading.Event()
+
+    def fail_until_well(name: str) -> None:
+        if not well.is_set():
+            tried.set()
+            raise StoreError("trouble")
+        done.append(name)
+
+    keeper.surely(lambda: fail_until_well("one"), 20)
+    keeper.surely(lambda: fail_until_well("too late"), -1)
+    keeper.surely(lambda: fail_until_well("two"), 20)
+    keeper.soon(lambda: done.append("another"))
+    assert keeper.drain(5.0)
+    assert tried.is_set()
+    assert done == ["another"]
+    well.set()
+    assert keeper.stop(5.0)
+    assert done == ["another", "one", "two"]
+
+
 def test_it_works_in_a_thread_of_its_own() -> None:
     place = Place(None)
     keeper = Housekeeper(place)

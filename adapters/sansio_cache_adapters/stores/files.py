@@ -18,7 +18,7 @@ from sansio_cache.records import CHUNK_SIZE, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 
 from . import files_bodies, files_claims, files_commit, files_heads, files_sweep
-from .base import DEFAULT_MAX_BYTES, Lease, Listed, Size
+from .base import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
 from .files_layout import Ids, Root, establish, is_signed, mapped, mark_signed, remove
 from .files_sweep import SHARDS, Sweeper, walk
 from .forking import follow_forks
@@ -265,8 +265,10 @@ class FileStore:
         return self._with_root(files_claims.claim, partition, resource, token, now=now, until=until)
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        """Give the lease back; the housekeeper does it, at once."""
-        self._housekeeper.soon(lambda: self._with_root(files_claims.release, partition, token, open_until))
+        """Give the lease back; the housekeeper does it, at once, or when the folder can be written to again."""
+        self._housekeeper.surely(
+            lambda: self._with_root(files_claims.release, partition, token, open_until), LEASE_SECONDS
+        )
 
     # Care
 

@@ -6,8 +6,10 @@ import _thread
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol, TypeVar
 from weakref import ReferenceType, ref
@@ -20,6 +22,9 @@ T = TypeVar("T")
 
 _PAUSE: Final = 2.0
 """Seconds for which what can wait is gathered."""
+_AGAIN: Final = 0.5
+"""Seconds between two attempts at what must be done."""
+_MOST_OWED: Final = 1024
 
 
 class Housekept(Protocol):
@@ -37,7 +42,44 @@ class _Stop:
         self.done = threading.Event()
 
 
-_Job = Callable[[], object] | _Stop | None
+class _Insisted:
+    """A job that is tried again as long as it fails, until a time."""
+
+    def __init__(self, job: Callable[[], object], until: float) -> None:
+        self._job = job
+        self._until = until
+
+    def is_over(self) -> bool:
+        """Try it; whether it is done, or too late."""
+        try:
+            self._job()
+        except Exception as error:
+            logger.debug("housekeeping failed: %s", error, exc_info=error)
+            return time.monotonic() >= self._until
+        return True
+
+
+class _Owed:
+    """The jobs to be tried again, and when."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[_Insisted] = deque(maxlen=_MOST_OWED)
+        self.due = inf
+
+    def take(self, job: _Insisted) -> None:
+        """Do a job, or owe it."""
+        if not job.is_over():
+            self._jobs.append(job)
+            self.due = min(self.due, time.monotonic() + _AGAIN)
+
+    def settle(self) -> None:
+        """Do what is owed, up to the first job that fails again: the others would, too."""
+        while self._jobs and self._jobs[0].is_over():
+            self._jobs.popleft()
+        self.due = time.monotonic() + _AGAIN if self._jobs else inf
+
+
+_Job = Callable[[], object] | _Stop | _Insisted | None
 
 
 class Housekeeper:
@@ -66,6 +108,10 @@ class Housekeeper:
     def soon(self, job: Callable[[], object]) -> None:
         """Run a job as soon as possible; what goes wrong in it is left to the sweeps. Never blocks."""
         self._put(job)
+
+    def surely(self, job: Callable[[], object], seconds: float) -> None:
+        """Run a job as soon as possible, and if it fails again and again, for so many seconds. Never blocks."""
+        self._put(_Insisted(job, time.monotonic() + seconds))
 
     def later(self) -> None:
         """Tend in a while. Never blocks, and wakes nobody who is to tend anyway."""
@@ -115,19 +161,25 @@ def _live(
 
 def _serve(jobs: SimpleQueue[_Job], store: ReferenceType[Housekept], expected: _thread.LockType) -> _Stop:
     """Do all jobs up to a stop, which is returned."""
-    due: float | None = None
+    due = inf
+    owed = _Owed()
     while True:
         job: _Job = None
+        next_due = min(due, owed.due)
         with suppress(Empty):
-            job = jobs.get(timeout=None if due is None else max(due - time.monotonic(), 0.0))
+            job = jobs.get(timeout=None if next_due == inf else max(next_due - time.monotonic(), 0.0))
+        if owed.due <= time.monotonic() or isinstance(job, _Stop):
+            owed.settle()
         if isinstance(job, _Stop):
             _let(expected)
             return job
-        if job is not None:
+        if isinstance(job, _Insisted):
+            owed.take(job)
+        elif job is not None:
             _do(job)
-        elif due is None:
+        elif due == inf:
             due = time.monotonic() + _PAUSE
-        if due is not None and due <= time.monotonic():
+        if due <= time.monotonic():
             _let(expected)
             due = _tend(store)
 
@@ -146,7 +198,7 @@ def _do(job: Callable[[], T]) -> T | None:
         return None
 
 
-def _tend(store: ReferenceType[Housekept]) -> float | None:
+def _tend(store: ReferenceType[Housekept]) -> float:
     living = store()
     pause = None if living is None else _do(living.tend)
-    return None if pause is None else time.monotonic() + pause
+    return inf if pause is None else time.monotonic() + pause

@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from sansio_cache.errors import SettingError, StoreError
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 
-from .base import DEFAULT_MAX_BYTES, Lease, Listed, Size
+from .base import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
 from .forking import follow_forks
 from .housekeeping import Housekeeper
 from .redis_async import AsyncRedisStore
@@ -172,10 +173,11 @@ class RedisStore:
         return self._runner.run(self.verbs.claim(partition, resource, token, now=now, until=until))
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        """Give the lease back; the housekeeper does it, at once."""
+        """Give the lease back; the housekeeper does it, at once, or when the server answers again."""
         seen, at = self._clock
         open_for = open_until - seen - (time.monotonic() - at) if open_until else 0.0
-        self._housekeeper.soon(lambda: self._runner.run(self.verbs.release(partition, token, open_for=open_for)))
+        give_back = partial(self.verbs.release, partition, token, open_for=open_for)
+        self._housekeeper.surely(lambda: self._runner.run(give_back()), LEASE_SECONDS)
 
     # Care
 
