@@ -18,12 +18,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import aiohttp
 import anyio
 import anyio.to_thread
 
 from sansio_cache import AsyncCachedSession, CachedSession, FileStore, RedisStore, SQLiteStore, TrioCachedSession
+from sansio_cache_adapters.trio_errors import ReadError
 
 STORES: dict[str, Callable[[str], Any]] = {"sqlite": SQLiteStore, "files": FileStore, "redis": RedisStore}
+BROKEN_OFF = (aiohttp.ClientPayloadError, ReadError)
 THREADS = anyio.CapacityLimiter(100)
 
 
@@ -78,11 +81,14 @@ class Server:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.is_open = False
+        self.ahead = 0.0
 
     async def open(self, kind: str, location: str, **settings: Any) -> None:
         """Open a session on a store."""
         await self.close()
-        await self.client.open(STORES[kind](location), settings)
+        self.ahead = 0.0
+        self.store = STORES[kind](location)
+        await self.client.open(self.store, {"clock": self.clock} | settings)
         self.is_open = True
 
     async def close(self) -> None:
@@ -90,21 +96,38 @@ class Server:
         if self.is_open:
             self.is_open = False
             await self.client.close()
+            await anyio.to_thread.run_sync(self.store.close)
             gc.collect()
 
-    async def get(self, urls: list[str]) -> list[tuple[bool, str, float]]:
-        """Ask for all at the same time: from the cache or not, the body, and how long it took."""
+    async def get(self, urls: list[str], may_break: bool = False) -> list[tuple[bool, str, float]]:
+        """Ask for all at the same time: from the cache or not, the body, and how long it took.
+
+        :param may_break: a stored body may break off, as the client's own error of reading; asked once more, then.
+        """
         results: list[tuple[bool, str, float]] = []
 
         async def ask(url: str) -> None:
             began = time.monotonic()
-            from_cache, body = await self.client.get(url)
+            try:
+                from_cache, body = await self.client.get(url)
+            except BROKEN_OFF:
+                if not may_break:
+                    raise
+                from_cache, body = await self.client.get(url)
             results.append((from_cache, body.decode("latin-1"), time.monotonic() - began))
 
         async with anyio.create_task_group() as tasks:
             for url in urls:
                 tasks.start_soon(ask, url)
         return results
+
+    def clock(self) -> float:
+        """POSIX seconds of this process."""
+        return time.time() + self.ahead
+
+    async def shift_clock(self, ahead: float) -> None:
+        """Let the clock be so many seconds ahead of the true one."""
+        self.ahead = ahead
 
     async def limit(self, size: int) -> None:
         """Let no file grow beyond this; -1 for no limit."""

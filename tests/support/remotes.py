@@ -94,8 +94,8 @@ class Remote:
                 raise
 
 
-def ask_all(remotes: list[Remote], *urls: str) -> list[Got]:
+def ask_all(remotes: list[Remote], *urls: str, **settings: Any) -> list[Got]:
     """What several processes get that ask at the same moment."""
     for each in remotes:
-        each.tell("get", urls)
+        each.tell("get", urls, **settings)
     return [got for each in remotes for got in each.got()]
