@@ -14,12 +14,11 @@ import pytest
 from anyio import to_thread
 from cancelling import by_scope, by_task
 from clock import Clock
+from left_behind import nothing_is_held
 from local_origin import Conversation, Reply, Seen, fresh, redirect
 from watched_origin import WatchedOrigin, tagged
 
 from sansio_cache import AsyncCacheTransport, MemoryStore, SQLiteStore
-from sansio_cache_adapters.flights import FLIGHTS
-from sansio_cache_adapters.stores.base import Lease
 
 pytestmark = pytest.mark.anyio
 
@@ -44,16 +43,13 @@ class House:
         return response
 
     async def check(self) -> None:
-        """Nobody leads, nobody holds a lease, and no connection is in use."""
-        assert FLIGHTS.count() == 0
-        # Leases are given back in the store's own time.
-        await vars(self.transport)["_cache"].engine.store.flush(5)
-        now = self.clock()
-        assert self.store.claim(self.key, b"r" * 32, b"probe", now=now, until=now + 1) is not Lease.HELD
-        self.store.release(self.key, b"probe")
+        """Nothing is held in the store, and no connection is in use, neither here nor at the origin."""
+        await nothing_is_held(vars(self.transport)["_cache"].engine, self.store, self.key)
         pool: Any = vars(self.transport.inner)["_pool"]
         assert not pool._requests
         assert all(each.is_idle() or each.is_closed() for each in pool.connections)
+        idle = sum(each.is_idle() for each in pool.connections)
+        await to_thread.run_sync(self.origin.wait_for_no_more_than, idle)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -158,6 +154,30 @@ async def test_cancellation_leaves_nothing_behind(house: House, cancelled: Cance
     assert n > 1
     await use(house)
     assert len((await house.get("/large")).content) == len(LARGE)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_of_half_a_body_nothing_is_stored(house: House, framing: str) -> None:
+    """Wherever the reader is cancelled, and also once it waits for the rest."""
+    fields = {"Cache-Control": "max-age=60"}
+
+    def half(_: Seen, conversation: Conversation) -> None:
+        reply = Reply(fields=fields, framing=framing, length=3_000_000)
+        conversation.send(reply.head() + (b"" if framing == "length" else b"%x\r\n" % 3_000_000) + bytes(1_500_000))
+        conversation.wait_for_end()
+
+    url = house.origin.script("/half", half)
+    entries = (await house.transport.cache.size()).entries
+    for n in range(1, 3000):
+        reached = False
+        with anyio.move_on_after(0.5):
+            reached = await by_scope(house.client.get(url), n)
+        await house.check()
+        assert (await house.transport.cache.size()).entries == entries
+        assert not await house.transport.cache.contains(url)
+        if not reached:
+            break
+    assert n > 5
 
 
 class SlowToWrite(SQLiteStore):

@@ -42,6 +42,11 @@ class WatchedOrigin(Origin):
             assert self.accepted
             assert self._changed.wait_for(lambda: self.open == 0, 10), self.open
 
+    def wait_for_no_more_than(self, count: int) -> None:
+        """Until at most so many connections are open."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.open <= count, 10), (self.open, count)
+
 
 def tagged(body: bytes, **more: str) -> Callable[[Seen], Reply]:
     """A response that is stale at once and that the origin confirms by its ETag; ``more`` are fields of both."""

@@ -1,0 +1,35 @@
+"""What a request that was cancelled or broke off must not leave in a store."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from sansio_cache import MemoryStore
+from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.stores.base import Lease
+from sansio_cache_adapters.stores.sqlite_schema import PENDING
+
+__all__ = ["half_bodies", "nothing_is_held"]
+
+
+def half_bodies(store: Any) -> int:
+    """How many bodies in a memory or SQLite store were begun, and neither committed nor given up."""
+    if isinstance(store, MemoryStore):
+        return len(vars(store)["_pending"].keys() - set(vars(store)["_aborted"]))
+    with closing(sqlite3.connect(store.path)) as db:
+        return int(db.execute("SELECT count(*) FROM bodies WHERE state = ?", (PENDING,)).fetchone()[0])
+
+
+async def nothing_is_held(engine: Any, store: Any, key: bytes) -> None:
+    """Nobody leads a flight, nobody holds the lease of this partition, and no body is half written.
+
+    :param engine: of the session, which gives leases back in its own time.
+    """
+    assert FLIGHTS.count() == 0
+    assert await engine.store.flush(5)
+    now = engine.clock()
+    assert store.claim(key, b"r" * 32, b"probe", now=now, until=now + 1) is not Lease.HELD
+    store.release(key, b"probe")
+    assert half_bodies(store) == 0
