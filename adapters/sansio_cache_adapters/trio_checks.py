@@ -71,7 +71,7 @@ def pairs(name: str, given: Mapping[str, T] | Iterable[tuple[str, T]] | None) ->
     items: Any = cast("Mapping[str, T]", given).items() if isinstance(given, Mapping) else given
     found: list[Any] = list(items)
     for each in found:
-        parts: Any = each if isinstance(each, (tuple, list)) else ()
+        parts: tuple[Any, ...] = tuple(each) if type(each) in (tuple, list) else ()
         if len(parts) != 2:
             raise SettingError(f"{name} takes pairs of a name and a value, not {_kind(each)} among them")
         text(f"a name in {name}", parts[0])

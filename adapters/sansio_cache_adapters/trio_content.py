@@ -81,8 +81,8 @@ def _scalars(argument: str, params: ParamsIn | None) -> Iterator[tuple[str, Scal
     given: Any = params
     items: list[tuple[str, Any]] = pairs(argument, given)
     for name, value in items:
-        several: Any = (value,) if isinstance(value, _SINGLE) or not isinstance(value, Iterable) else value
-        for item in several:
+        single = isinstance(value, _SINGLE) or not hasattr(value, "__iter__")
+        for item in [value] if single else value:
             if isinstance(item, _NO_SCALAR):
                 kind = type(item).__name__
                 raise SettingError(f"{argument}[{name!r}] takes text, numbers or lists of them, not {kind}")
