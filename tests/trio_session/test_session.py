@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from clock import Clock
 from local_origin import Conversation, Reply, Seen, fresh, redirect
@@ -22,8 +21,7 @@ from sansio_cache import (
     SQLiteStore,
     TrioCachedSession,
 )
-from sansio_cache_adapters.trio_client import Timeout
-from sansio_cache_adapters.trio_errors import ReadError, ReadTimeout, SessionClosed, TransportError
+from sansio_cache_adapters.trio_errors import ReadError, SessionClosed
 
 pytestmark = pytest.mark.anyio
 KEY = "a secret of at least sixteen bytes"
@@ -134,69 +132,6 @@ async def test_errors_come_out_as_they_are(origin: WatchedOrigin) -> None:
     async with session_on(MemoryStore(), offline=True) as session:
         with pytest.raises(NotCached):
             await session.get(origin.url("/never"))
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nshort",
-        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n"
-        + gzip.compress(b"a much longer text than that" * 9)[:20],
-        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
-        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: -5\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nX: " + b"x" * 200_000,
-        b"SSH-2.0-OpenSSH\r\nCache-Control: max-age=60\r\n\r\nhello",
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
-    ],
-    ids=[
-        *("early close", "chunked garbage", "no last chunk", "coding cut short", "two lengths", "length and chunks"),
-        *("no number", "huge head", "no HTTP", "unasked upgrade"),
-    ],
-)
-async def test_a_broken_body_is_never_stored(origin: WatchedOrigin, script: bytes) -> None:
-    """The client's own error, and nothing in the store (G17)."""
-
-    def speak(_: Seen, conversation: Conversation) -> None:
-        conversation.send(script)
-
-    url = origin.script("/broken", speak)
-    async with session_on(MemoryStore()) as session:
-        for _ in range(2):
-            with pytest.raises(TransportError):
-                await session.get(url)
-        assert (await session.cache.size()).entries == 0
-    assert origin.count() == 2
-
-
-async def test_a_server_that_never_answers(origin: WatchedOrigin) -> None:
-    """The client's timeout, for whoever leads and for whoever waits; nothing is stored, and the next one is fine."""
-    silent = threading.Event()
-
-    def hold(_: Seen, conversation: Conversation) -> None:
-        if not silent.is_set():
-            conversation.wait_for_end()
-        conversation.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\n\r\nhello")
-
-    url = origin.script("/silent", hold)
-    raised: list[ReadTimeout] = []
-    async with session_on(MemoryStore(), timeout=Timeout(read=0.2)) as session:
-
-        async def one() -> None:
-            with pytest.raises(ReadTimeout) as told:
-                await session.get(url)
-            raised.append(told.value)
-
-        async with anyio.create_task_group() as nursery:
-            for _ in range(5):
-                nursery.start_soon(one)
-        assert len(raised) == 5
-        assert session.pool.counts.active == 0
-        silent.set()
-        assert (await session.get(url)).content == b"hello"
-        assert (await session.get(url)).from_cache
 
 
 async def test_a_tampered_record(origin: WatchedOrigin, tmp_path: Path) -> None:
