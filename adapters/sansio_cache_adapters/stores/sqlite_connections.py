@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
 
@@ -26,7 +26,7 @@ __all__ = ["Connections"]
 
 T = TypeVar("T")
 
-_LOG_PAGES: Final = 16_384
+_LOG_PAGES: Final = 24_576
 """A log of so many pages is checkpointed by whoever commits; long before, upkeep does it."""
 
 
@@ -239,10 +239,15 @@ class Connections:
         self._acquire(deadline)
         try:
             with self.mapping:
-                inode = self._inode or place.inode_at(self.path)
-                self._close()
-                if inode is not None and isinstance(error, Corrupt):
-                    place.set_aside(self.path, inode)
+                try:
+                    inode = self._inode or place.inode_at(self.path)
+                    if inode is not None and isinstance(error, Corrupt):
+                        place.set_aside(self.path, inode)
+                except ForeignStore:
+                    self._leave_as_it_is()
+                    raise
+                finally:
+                    self._close()
         finally:
             self._lock.release()
 
@@ -270,6 +275,15 @@ class Connections:
         finally:
             if inode is not None:
                 place.forget(inode)
+
+    def _leave_as_it_is(self) -> None:
+        """See to it that closing brings no log into the file, as far as this Python can say so (3.12 and later)."""
+        connections = [self._writer, *(each for reader in self._readers.all() for each in reader.opened())]
+        for each in connections:
+            setting = getattr(sqlite3, "SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE", None)
+            if each is not None and setting is not None:
+                with suppress(sqlite3.Error):
+                    cast(Any, each).setconfig(setting, True)
 
     # Forking
 

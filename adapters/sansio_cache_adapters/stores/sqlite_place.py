@@ -71,6 +71,7 @@ class _Examining:
 examining = _Examining()
 _ours: dict[Inode, int] = {}
 _foreign: dict[Inode, int] = {}
+_looked_at: dict[Inode, int] = {}
 
 
 def inode_at(path: str) -> Inode | None:
@@ -94,6 +95,9 @@ def forget(inode: Inode) -> None:
         _ours[inode] = _ours.get(inode, 1) - 1
         if _ours[inode] <= 0:
             del _ours[inode]
+            descriptor = _looked_at.pop(inode, None)
+            if descriptor is not None:
+                os.close(descriptor)
 
 
 def examine(path: str) -> Found:
@@ -114,11 +118,15 @@ def examine(path: str) -> Found:
     if status.st_size == 0:
         return Found.EMPTY
     header = _header(path, inode)
-    if header[:16] != _MAGIC or int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+    if not _says_ours(header):
         raise ForeignStore(f"{path} holds something else than a cache; it is left as it is, and nothing is cached")
     if int.from_bytes(header[60:64], "big") > SCHEMA_VERSION:
         raise ForeignStore(f"{path} was made by a newer version of sansio-cache; it is left as it is")
     return Found.OURS
+
+
+def _says_ours(header: bytes) -> bool:
+    return header[:16] == _MAGIC and int.from_bytes(header[68:72], "big") == APPLICATION_ID
 
 
 def _header(path: str, inode: Inode) -> bytes:
@@ -207,13 +215,15 @@ def _remove_left_over(path: str) -> None:
 def set_aside(path: str, inode: Inode) -> str | None:
     """Rename a broken file of ours, with its log, to the next free ``*.corrupt-N``.
 
+    To be called before its connections are closed: into a file that has moved SQLite brings no log.
+
     :returns: the new name, or None where another file lies at ``path`` by now.
     :raises ForeignStore: if the header no longer says that it is ours: then it is left as it is.
     :raises OSError: if it cannot be renamed.
     """
     path = os.path.realpath(path)
     with examining, _alone_in(os.path.dirname(path)):
-        if inode_at(path) != inode or examine(path) is not Found.OURS:
+        if inode_at(path) != inode or not _is_broken_and_ours(path, inode):
             return None
         number = 1
         while os.path.lexists(aside := f"{path}.corrupt-{number}"):
@@ -223,3 +233,15 @@ def set_aside(path: str, inode: Inode) -> str | None:
             with suppress(FileNotFoundError):
                 os.rename(path + suffix, aside + suffix)
         return aside
+
+
+def _is_broken_and_ours(path: str, inode: Inode) -> bool:
+    if inode not in _ours:
+        return examine(path) is Found.OURS
+    # Open here: whatever is looked at stays open until its last connection is closed.
+    if inode not in _looked_at:
+        _looked_at[inode] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    header = os.pread(_looked_at[inode], _HEADER, 0)
+    if header and not _says_ours(header):
+        raise ForeignStore(f"{path} was overwritten with something else; it is left as it is, and nothing is cached")
+    return True

@@ -97,14 +97,17 @@ class Reader:
             self._bulk = connect(self._path)
         return self._bulk
 
+    def opened(self) -> list[sqlite3.Connection]:
+        """The connections that are open now."""
+        return [each for each in (self.connection, self._bulk) if each is not None]
+
     def close(self, *, at_rest: bool = True) -> None:
         """Close both, or see to it that nobody ever does."""
-        for connection in (self.connection, self._bulk):
-            if connection is not None:
-                if at_rest:
-                    connection.close()
-                else:
-                    abandon(connection)
+        for connection in self.opened():
+            if at_rest:
+                connection.close()
+            else:
+                abandon(connection)
         self.connection = self.cursor = self._bulk = None
 
     def __del__(self) -> None:
