@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from small_disk import run_on_small_disk
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
 from sansio_cache_adapters.stores.base import Lease
@@ -342,12 +343,7 @@ TMPFS = (
     + """
 store.open(signed=False)
 put(store, make_item("one", now=now), now=now)
-junk = os.open(sys.argv[1] + ".junk", os.O_WRONLY | os.O_CREAT)
-try:
-    while True:
-        os.write(junk, b"x" * 4096)
-except OSError:
-    os.close(junk)
+fill(sys.argv[1] + ".junk")
 refused(lambda: store.commit(make_item("one", b"x" * 50_000, now=now), vary_limit=32, now=now))
 refused(lambda: stream(store, make_item("two", b"x" * 70_000, now=now)))
 assert [each.body for each in store.load(name("one"))] == [b"body"]
@@ -361,10 +357,4 @@ store.close()
 
 def test_a_full_disk(tmp_path: Path) -> None:
     """A file system of one mebibyte, mounted for the test alone where the system lets us."""
-    unshare = shutil.which("unshare")
-    inside = f'mount -t tmpfs -o size=1m none {tmp_path} && exec {sys.executable} -c "$SCRIPT" {tmp_path}/cache'
-    command = [unshare or "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside]
-    if unshare is None or subprocess.run([*command[:-1], "true"], capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here; the test above writes against a limit instead")
-    done = subprocess.run(command, env={**os.environ, "SCRIPT": TMPFS}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_on_small_disk(tmp_path, TMPFS, f"{tmp_path}/cache")
