@@ -81,3 +81,18 @@ def eventually() -> Callable[[Callable[[], bool]], Awaitable[None]]:
                 await asyncio.sleep(0.005)
 
     return wait
+
+
+@pytest.fixture
+def gathered(eventually: Callable[[Callable[[], bool]], Awaitable[None]]) -> Callable[[int], Awaitable[None]]:
+    """Waits until so many wait for flights of others."""
+
+    def waiting() -> int:
+        with FLIGHTS._lock:
+            flights = list(FLIGHTS._flights.values())
+        return sum(len((each.done if each.head.done() else each.head)._done_callbacks) for each in flights)
+
+    async def wait(count: int) -> None:
+        await eventually(lambda: waiting() >= count)
+
+    return wait

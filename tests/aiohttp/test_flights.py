@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from sansio_cache_adapters.flights import FLIGHTS
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]
+Gathered = Callable[[int], Awaitable[None]]
 T = TypeVar("T")
 
 
@@ -26,21 +27,34 @@ async def fetch(session: AsyncCachedSession, url: str, **keywords: Any) -> bytes
         return await response.read()
 
 
-def slowly(reply: Reply, seconds: float = 0.2) -> Callable[[Seen], Reply]:
-    """A reply that takes its time, so that the crowd gathers."""
+class Held:
+    """A reply that waits until the crowd has gathered."""
 
-    def answer(_: Seen) -> Reply:
-        time.sleep(seconds)
-        return reply
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._let = threading.Event()
 
-    return answer
+    def __call__(self, _: Seen) -> Reply:
+        assert self._let.wait(10)
+        return self._reply
+
+    def let(self) -> None:
+        self._let.set()
 
 
-async def test_a_hundred_tasks_make_one_fetch(sessions: Sessions, origin: Origin) -> None:
+async def crowd(sessions: list[AsyncCachedSession], url: str, held: Held, gathered: Gathered) -> list[bytes]:
+    """What fifty tasks of each session get, of which all but one have to wait."""
+    tasks = [asyncio.create_task(fetch(one, url)) for one in sessions for _ in range(50)]
+    await gathered(len(tasks) - 1)
+    held.let()
+    return await asyncio.gather(*tasks)
+
+
+async def test_a_hundred_tasks_make_one_fetch(sessions: Sessions, origin: Origin, gathered: Gathered) -> None:
     """All get the body; 99 from the store, collapsed or not."""
-    url = origin.on("/a", slowly(fresh(b"body" * 1000)))
+    held = Held(fresh(b"body" * 1000))
     session, other = sessions(), sessions()
-    got = await asyncio.gather(*(fetch(one, url) for one in (session, other) for _ in range(50)))
+    got = await crowd([session, other], origin.on("/a", held), held, gathered)
     assert set(got) == {b"body" * 1000}
     assert origin.count() == 1
     stats = [one.cache.stats for one in (session, other)]
@@ -48,38 +62,46 @@ async def test_a_hundred_tasks_make_one_fetch(sessions: Sessions, origin: Origin
     assert sum(each.hits for each in stats) == 99
 
 
-async def test_a_crowd_on_a_stale_url_validates_once(sessions: Sessions, origin: Origin) -> None:
+async def test_a_crowd_on_a_stale_url_validates_once(sessions: Sessions, origin: Origin, gathered: Gathered) -> None:
     """What is validated once serves all who wait."""
-    confirmed = Reply(status=304, fields={"ETag": '"1"', "Cache-Control": "max-age=60"})
-    url = origin.on("/a", fresh(b"a", 0, etag='"1"'), slowly(confirmed))
+    held = Held(Reply(status=304, fields={"ETag": '"1"', "Cache-Control": "max-age=60"}))
+    url = origin.on("/a", fresh(b"a", 0, etag='"1"'), held)
     session = sessions()
     await fetch(session, url)
-    assert set(await asyncio.gather(*(fetch(session, url) for _ in range(50)))) == {b"a"}
+    assert set(await crowd([session], url, held, gathered)) == {b"a"}
     assert origin.count() == 2
 
 
-async def test_a_crowd_shares_what_is_stale_at_once(sessions: Sessions, origin: Origin) -> None:
+async def test_a_crowd_shares_what_is_stale_at_once(sessions: Sessions, origin: Origin, gathered: Gathered) -> None:
     """``max-age=0``: those who waited while it was fetched may use it once (RFC 9111 §4)."""
-    url = origin.on("/a", slowly(fresh(b"a", 0, etag='"1"')))
-    session = sessions()
-    assert set(await asyncio.gather(*(fetch(session, url) for _ in range(50)))) == {b"a"}
+    held = Held(fresh(b"a", 0, etag='"1"'))
+    assert set(await crowd([sessions()], origin.on("/a", held), held, gathered)) == {b"a"}
     assert origin.count() == 1
 
 
-async def test_what_is_not_storable_is_not_queued_for(sessions: Sessions, origin: Origin) -> None:
+async def test_what_is_not_storable_is_not_queued_for(sessions: Sessions, origin: Origin, gathered: Gathered) -> None:
     """When the head shows it, those who wait go on side by side, and later ones do not queue."""
-    url = origin.on("/a", slowly(Reply(b"a", fields={"Cache-Control": "no-store"}), 0.3))
+    not_storable = Reply(b"a", fields={"Cache-Control": "no-store"})
+    held = Held(not_storable)
+    all_who_waited, all_later = threading.Barrier(9, timeout=10), threading.Barrier(10, timeout=10)
+
+    def side_by_side(_: Seen) -> Reply:
+        (all_who_waited if origin.count() <= 10 else all_later).wait()
+        return not_storable
+
+    url = origin.on("/a", held, side_by_side)
     session = sessions(connector=aiohttp.TCPConnector(limit=0))
-    for rounds in (2, 1):
-        began = time.monotonic()
-        await asyncio.gather(*(fetch(session, url) for _ in range(10)))
-        assert time.monotonic() - began < 0.3 * rounds + 0.5
+    tasks = [asyncio.create_task(fetch(session, url)) for _ in range(10)]
+    await gathered(9)
+    held.let()
+    assert set(await asyncio.gather(*tasks)) == {b"a"}
+    assert set(await asyncio.gather(*(fetch(session, url) for _ in range(10)))) == {b"a"}
     assert origin.count() == 20
 
 
 @pytest.mark.parametrize("when", ["before the head", "midway"])
 async def test_a_leader_that_is_cancelled_leaves_waiters_that_succeed(
-    sessions: Sessions, origin: Origin, eventually: Any, when: str
+    sessions: Sessions, origin: Origin, eventually: Any, gathered: Gathered, when: str
 ) -> None:
     """One of them asks again, and all are served from that."""
     gone = threading.Event()
@@ -104,7 +126,7 @@ async def test_a_leader_that_is_cancelled_leaves_waiters_that_succeed(
     leader = asyncio.create_task(lead())
     await (eventually(lambda: origin.count() == 1) if when == "before the head" else has_head.wait())
     waiters = [asyncio.create_task(fetch(session, url)) for _ in range(20)]
-    await asyncio.sleep(0.02)
+    await gathered(20)
     leader.cancel()
     assert set(await asyncio.gather(*waiters)) == {b"halfhalf"}
     with pytest.raises(asyncio.CancelledError):
@@ -114,17 +136,24 @@ async def test_a_leader_that_is_cancelled_leaves_waiters_that_succeed(
     assert FLIGHTS.count() == 0
 
 
-async def test_a_leader_that_fails_leaves_waiters_that_try(sessions: Sessions, origin: Origin) -> None:
+async def test_a_leader_that_fails_leaves_waiters_that_try(
+    sessions: Sessions, origin: Origin, gathered: Gathered
+) -> None:
     """The next one asks again, and all are served from that; aiohttp's own second try is one of them."""
+    fail = threading.Event()
 
     def fail_first(seen: Seen, connection: Conversation) -> None:
-        time.sleep(0.1)
         if origin.count() > 1:
             connection.reply(fresh(b"a"), seen.method)
+        else:
+            fail.wait(10)
 
     url = origin.script("/a", fail_first)
     session = sessions()
-    assert set(await asyncio.gather(*(fetch(session, url) for _ in range(20)))) == {b"a"}
+    tasks = [asyncio.create_task(fetch(session, url)) for _ in range(20)]
+    await gathered(19)
+    fail.set()
+    assert set(await asyncio.gather(*tasks)) == {b"a"}
     assert origin.count() == 2
 
 
@@ -159,32 +188,38 @@ async def test_nobody_waits_long_for_a_body_that_is_not_read(sessions: Sessions,
     first.close()
 
 
-async def test_a_waiter_has_its_own_timeout(sessions: Sessions, origin: Origin) -> None:
+async def test_a_waiter_has_its_own_timeout(sessions: Sessions, origin: Origin, eventually: Any) -> None:
     """Waiting for another's fetch counts towards ``total``."""
-    url = origin.on("/a", slowly(fresh(b"a"), 0.5))
+    held = Held(fresh(b"a"))
+    url = origin.on("/a", held)
     session = sessions()
     leader = asyncio.create_task(fetch(session, url))
-    await asyncio.sleep(0.05)
+    await eventually(lambda: origin.count() == 1)
     with pytest.raises(asyncio.TimeoutError):
         await fetch(session, url, timeout=aiohttp.ClientTimeout(total=0.1))
+    held.let()
     assert await leader == b"a"
     assert origin.count() == 1
 
 
-async def test_two_loops_in_two_threads_share_one_store(origin: Origin, cache_file: Any) -> None:
+async def test_two_loops_in_two_threads_share_one_store(origin: Origin, cache_file: Any, gathered: Gathered) -> None:
     """Each with a session of its own on one store object; a blocking one then finds all of it (G24)."""
     store = SQLiteStore(cache_file)
-    urls = [origin.on(f"/{number}", slowly(fresh(b"%d" % number), 0.1)) for number in range(10)]
+    replies = [Held(fresh(b"%d" % number)) for number in range(10)]
+    urls = [origin.on(f"/{number}", held) for number, held in enumerate(replies)]
 
-    async def crowd() -> list[bytes]:
+    async def all_of_them() -> list[bytes]:
         async with AsyncCachedSession(cache=store) as session:
             return await asyncio.gather(*(fetch(session, url) for url in urls * 3))
 
     expected = [b"%d" % number for number in range(10)] * 3
     results: list[list[bytes]] = []
-    threads = [threading.Thread(target=lambda: results.append(asyncio.run(crowd()))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: results.append(asyncio.run(all_of_them()))) for _ in range(2)]
     for thread in threads:
         thread.start()
+    await gathered(50)
+    for held in replies:
+        held.let()
     for thread in threads:
         await asyncio.to_thread(thread.join)
     assert results == [expected] * 2

@@ -7,7 +7,6 @@ import gc
 import gzip
 import random
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,6 +38,7 @@ class Gate:
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = pieces
         self._more = threading.Semaphore(0)
+        self.sent = 0
 
     def let(self, pieces: int = 1) -> None:
         for _ in range(pieces):
@@ -48,6 +48,7 @@ class Gate:
         for piece in self._pieces:
             self._more.acquire(timeout=10)
             yield piece
+            self.sent += 1
 
 
 def chunked(body: Any) -> Reply:
@@ -129,9 +130,21 @@ async def test_http_chunks_keep_their_ends(session: AsyncCachedSession, origin: 
     assert seen[0] == seen[1] == [(piece, True) for piece in pieces]
 
 
-def cut_short(seen: Seen, connection: Conversation) -> None:
-    connection.send(HEAD + b"Content-Length: 100\r\n\r\nhalf of it")
-    time.sleep(0.05)  # aiohttp gives nothing of what came together with the end
+class CutShort:
+    """A body that ends too early, after its client has seen the beginning.
+
+    aiohttp gives nothing of what came together with the end.
+    """
+
+    def __init__(self) -> None:
+        self._let = threading.Semaphore(0)
+
+    def __call__(self, seen: Seen, connection: Conversation) -> None:
+        connection.send(HEAD + b"Content-Length: 100\r\n\r\nhalf of it")
+        self._let.acquire(timeout=10)
+
+    def let(self) -> None:
+        self._let.release()
 
 
 def cut_in_a_chunk(seen: Seen, connection: Conversation) -> None:
@@ -143,16 +156,19 @@ def reset(seen: Seen, connection: Conversation) -> None:
     connection.reset()
 
 
-@pytest.mark.parametrize("script", [cut_short, cut_in_a_chunk, reset])
+@pytest.mark.parametrize("make", [CutShort, lambda: cut_in_a_chunk, lambda: reset], ids=["short", "chunk", "reset"])
 async def test_a_broken_body_shows_itself_in_read(
-    session: AsyncCachedSession, origin: Origin, no_flight_is_left: Callable[[], None], script: Any
+    session: AsyncCachedSession, origin: Origin, no_flight_is_left: Callable[[], None], make: Callable[[], Any]
 ) -> None:
     """The client's own error, from ``read()`` and not from ``get()``; nothing of it is kept, nobody waits for it."""
+    script = make()
     url = origin.script("/a", script)
     failures: list[Exception] = []
     async with aiohttp.ClientSession() as plain:
         for client in (plain, session):
             response = await client.get(url)
+            if isinstance(script, CutShort):
+                script.let()
             with pytest.raises(aiohttp.ClientError) as caught:
                 await response.read()
             failures.append(caught.value)
@@ -168,9 +184,11 @@ async def test_a_broken_body_shows_itself_in_read(
 
 async def test_reading_on_after_a_break_fails_again(session: AsyncCachedSession, origin: Origin) -> None:
     """``exception()`` tells of it, and every further read raises it."""
-    url = origin.script("/a", cut_short)
+    script = CutShort()
+    url = origin.script("/a", script)
     response = await session.get(url)
     assert await response.content.readexactly(10) == b"half of it"
+    script.let()
     with pytest.raises(ClientPayloadError):
         await response.content.readany()
     assert isinstance(response.content.exception(), ClientPayloadError)
@@ -295,12 +313,14 @@ async def test_a_response_that_is_forgotten_keeps_nobody_waiting(
     del response
     await eventually(lambda: FLIGHTS.count() == 0)
     gate.let(2)
-    await asyncio.sleep(0.05)
+    await eventually(lambda: gate.sent == 2 and not session.connector._acquired)
     gc.collect()
     assert not await is_stored(session, url)
 
 
-async def test_a_redirect_is_stored_though_nobody_reads_it(session: AsyncCachedSession, origin: Origin) -> None:
+async def test_a_redirect_is_stored_though_nobody_reads_it(
+    session: AsyncCachedSession, origin: Origin, eventually: Any
+) -> None:
     """Its body is read up to 64 KiB, even where it comes late; without following, nothing is read."""
     gate = Gate(b"mo", b"ved")
     reply = redirect("/b", 301)
@@ -309,15 +329,17 @@ async def test_a_redirect_is_stored_though_nobody_reads_it(session: AsyncCachedS
     origin.on("/b", fresh(b"end"))
     asking = asyncio.create_task(_text(session, url))
     gate.let()
-    await asyncio.sleep(0.05)
+    await eventually(lambda: gate.sent == 1)
     gate.let()
     assert await asking == "end"
     assert await is_stored(session, url)
     unread = redirect("/b", 301)
-    unread.body, unread.framing = Gate(b"never"), "chunked"
+    late = Gate(b"late")
+    unread.body, unread.framing = late, "chunked"
     response = await session.get(origin.on("/c", unread), allow_redirects=False)
     assert response.status == 301
     response.close()
+    late.let()
 
 
 async def _text(session: AsyncCachedSession, url: str) -> str:
@@ -384,12 +406,12 @@ async def test_back_pressure_is_natural(session: AsyncCachedSession, origin: Ori
     assert total == 1600 * 65_536
 
 
-async def test_two_readers_at_once_are_refused(session: AsyncCachedSession, origin: Origin) -> None:
+async def test_two_readers_at_once_are_refused(session: AsyncCachedSession, origin: Origin, eventually: Any) -> None:
     """As aiohttp's reader does."""
     gate = Gate(b"one")
     response = await session.get(origin.on("/a", chunked(gate)))
     first = asyncio.create_task(response.content.read())
-    await asyncio.sleep(0.01)
+    await eventually(lambda: response.content._pulling)
     with pytest.raises(RuntimeError, match="another coroutine is already waiting for incoming data"):
         await response.content.read(1)
     gate.let()
@@ -411,13 +433,13 @@ async def test_a_read_that_is_given_up_can_be_taken_up_again(session: AsyncCache
     assert origin.count() == 1
 
 
-async def test_releasing_wakes_whoever_reads(session: AsyncCachedSession, origin: Origin) -> None:
+async def test_releasing_wakes_whoever_reads(session: AsyncCachedSession, origin: Origin, eventually: Any) -> None:
     """A reader in another task gets the client's own error, and nothing is kept."""
     gate = Gate(b"one")
     url = origin.on("/a", chunked(gate))
     response = await session.get(url)
     reading = asyncio.create_task(response.content.read())
-    await asyncio.sleep(0.01)
+    await eventually(lambda: response.content._pulling)
     response.release()
     with pytest.raises(ClientConnectionError, match="Connection closed"):
         await reading
@@ -428,11 +450,13 @@ async def test_releasing_wakes_whoever_reads(session: AsyncCachedSession, origin
 
 async def test_setting_an_exception_reaches_the_reader(session: AsyncCachedSession, origin: Origin) -> None:
     """``content.set_exception`` is aiohttp's way to break a body off."""
-    response = await session.get(origin.on("/a", chunked(Gate(b"one"))))
+    gate = Gate(b"one")
+    response = await session.get(origin.on("/a", chunked(gate)))
     response.content.set_exception(RuntimeError("mine"))
     with pytest.raises(RuntimeError, match="mine"):
         await response.read()
     assert response.closed
+    gate.let()
 
 
 async def test_a_head_and_a_204_are_stored_at_once(session: AsyncCachedSession, origin: Origin) -> None:
