@@ -153,6 +153,9 @@ def _pieces(output: bytes) -> Iterator[bytes]:
         yield output[start : start + PIECE]
 
 
+_PACKAGES = {"br": "brotli", "zstd": "backports.zstd"}
+
+
 def _installed(*names: str) -> Iterator[Any]:
     for name in names:
         try:
@@ -206,6 +209,16 @@ def decoders(content_encoding: str) -> list[Decoder]:
     if any(name not in known for name in names):
         return []
     return [known[name]() for name in reversed(names)]
+
+
+def undecodable(content_encoding: str) -> str:
+    """What to say of the first of these codings that cannot be taken off here; ``""`` where all can be."""
+    for name in map(str.strip, content_encoding.lower().split(",")):
+        if name.removeprefix("x-") not in ("", "identity", *_codings()):
+            package = _PACKAGES.get(name)
+            advice = f": pip install {package}" if package else ""
+            return f"the body is coded with {name}, which cannot be taken off here{advice}"
+    return ""
 
 
 def decode(chain: list[Decoder], data: bytes) -> Iterator[bytes]:

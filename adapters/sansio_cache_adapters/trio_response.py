@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from anyio.lowlevel import checkpoint
 
-from .decoding import Decoder, decode, decoders
+from .decoding import Decoder, decode, decoders, undecodable
 from .trio_content import Fields, OutgoingRequest
-from .trio_errors import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
+from .trio_errors import DecodingError, HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
 from .trio_hop import Hop
 
 __all__ = ["FieldMap", "Response"]
@@ -110,7 +110,7 @@ class Response:
 
     @property
     def content(self) -> bytes:
-        """The body, content codings taken off. Raises: ResponseNotRead while it has not been read."""
+        """The body, content codings taken off where that can be. Raises: ResponseNotRead while it has not been read."""
         if self._content is None:
             raise ResponseNotRead("the body has not been read: await response.read() first")
         return self._content
@@ -132,12 +132,26 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text; what does not decode becomes U+FFFD. Raises: ResponseNotRead."""
-        return self.content.decode(self.encoding, "replace")
+        """The body as text; bytes that are none become U+FFFD.
+
+        Raises: ResponseNotRead, DecodingError for a content coding whose codec is not installed.
+        """
+        return self._uncoded().decode(self.encoding, "replace")
 
     def json(self) -> Any:
-        """The body as JSON, in UTF-8, -16 or -32 (RFC 8259). Raises: ResponseNotRead, ValueError."""
-        return jsonlib.loads(self.content)
+        """The body as JSON, in UTF-8, -16 or -32 (RFC 8259). Raises: as ``text``, and ValueError."""
+        return jsonlib.loads(self._uncoded())
+
+    def _uncoded(self) -> bytes:
+        """The content, for whoever takes it for text: bytes that are still coded would be nonsense to them."""
+        if self.content and (complaint := self._complaint()):
+            raise DecodingError(complaint)
+        return self.content
+
+    def _complaint(self) -> str:
+        coding = self._hop.coding
+        complaint = undecodable(coding) if coding else ""
+        return complaint and f"{complaint}; read it as bytes to have it as it came"
 
     def raise_for_status(self) -> Self:
         """The response itself. Raises: HTTPStatusError for a status of 400 to 599."""
@@ -188,9 +202,9 @@ class Response:
     def iter_lines(self) -> AsyncIterator[str]:
         r"""The body as lines of text without their ends, which are \n, \r\n and \r.
 
-        Raises: as ``iter_bytes``.
+        Raises: as ``iter_bytes``, and DecodingError as ``text``.
         """
-        return _Lines(self.iter_bytes(), self.encoding)
+        return _Lines(self.iter_bytes(), self.encoding, self._complaint())
 
     async def aclose(self) -> None:
         """Give back the connection; what has not been read is lost. Idempotent."""
@@ -260,8 +274,9 @@ class _Decoded:
 
 
 class _Lines:
-    def __init__(self, pieces: AsyncIterator[bytes], encoding: str) -> None:
+    def __init__(self, pieces: AsyncIterator[bytes], encoding: str, complaint: str) -> None:
         self._pieces = pieces
+        self._complaint = complaint  # of the first byte, if it is still coded
         # It holds back a final \r, which may be the half of a \r\n.
         decoder = codecs.getincrementaldecoder(encoding)("replace")
         self._decoder = IncrementalNewlineDecoder(decoder, translate=True)
@@ -279,7 +294,10 @@ class _Lines:
             if self._ended:
                 raise StopAsyncIteration
             try:
-                self._take(self._decoder.decode(await anext(self._pieces)))
+                piece = await anext(self._pieces)
+                if piece and self._complaint:
+                    raise DecodingError(self._complaint)
+                self._take(self._decoder.decode(piece))
             except StopAsyncIteration:
                 self._ended = True
                 self._take(self._decoder.decode(b"", final=True))

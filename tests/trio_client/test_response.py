@@ -183,6 +183,31 @@ async def test_what_is_no_json_is_a_value_error(body: bytes) -> None:
         r.json()
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("coding", ["nonsense", "gzip, nonsense", "X-Nonsense"])
+async def test_what_is_still_coded_is_no_text(coding: str) -> None:
+    """As bytes it is given as it came."""
+    fields = [("Content-Encoding", coding), ("Content-Type", "application/json")]
+    words = "coded with .*nonsense, which cannot be taken off here; read it as bytes"
+    r = response(b"coded", fields=fields)
+    assert await r.read() == r.content == b"coded"
+    for read in (lambda: r.text, r.json):
+        with pytest.raises(DecodingError, match=words):
+            read()
+    lines = response(b"coded", fields=fields).iter_lines()
+    with pytest.raises(DecodingError, match=words):
+        await anext(lines)
+
+
+@pytest.mark.anyio
+async def test_an_empty_body_is_text_however_it_is_coded() -> None:
+    """The answer to HEAD has the fields of a body, and none."""
+    r = response(fields=[("Content-Encoding", "nonsense")])
+    await r.read()
+    assert r.text == ""
+    assert [line async for line in response(fields=[("Content-Encoding", "nonsense")]).iter_lines()] == []
+
+
 # pieces, lines
 LINES: list[tuple[list[bytes], list[str]]] = [
     ([], []),
