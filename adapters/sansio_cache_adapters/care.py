@@ -73,8 +73,8 @@ class _CareWork:
             raise StoreError(f"the cache at {self._engine.store.location} cannot be opened now")
         return rules
 
-    def each(self, take: Callable[[Listed, Record | Flaw], None]) -> Work[None]:
-        """Show every record, opened, to ``take``."""
+    def each(self, take: Callable[[Listed, Record | Flaw], Work[object] | None]) -> Work[None]:
+        """Show every record, opened, to ``take``, and do what work that gives."""
         rules = yield from self.rules()
         walk = self._engine.store.listed(batch=_BATCH)
         while True:
@@ -86,7 +86,9 @@ class _CareWork:
             if isinstance(opened, Flaw):
                 kind = "bad-signature" if opened in (Flaw.SIGNATURE, Flaw.PLACE) else "flaw"
                 self._engine.events.tell(kind, listed.method, listed.url, listed.status, opened.value, keys.partition)
-            take(listed, opened)
+            work = take(listed, opened)
+            if work is not None:
+                yield from work
 
     def entries(self) -> Work[list[Entry]]:
         found: list[Entry] = []
@@ -126,13 +128,18 @@ class _CareWork:
             return count
         doomed: list[Listed] = []
 
-        def take(listed: Listed, opened: Record | Flaw) -> None:
+        def remove() -> Work[None]:
+            nonlocal count
+            count += yield partial(store.remove, doomed)
+            doomed.clear()
+
+        def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
             if self._doomed(opened, criteria, now):
                 doomed.append(listed)
+            return remove() if len(doomed) >= _BATCH else None
 
         yield from self.each(take)
-        for at in range(0, len(doomed), _BATCH):
-            count += yield partial(store.remove, doomed[at : at + _BATCH])
+        yield from remove()
         return count
 
     def _doomed(self, opened: Record | Flaw, criteria: Criteria, now: float) -> bool:
@@ -164,16 +171,17 @@ class _CareWork:
         sealer = UNSIGNED if unsign else rules.sealer
         if not unsign and not sealer.signed:
             raise SettingError("resign needs the session's secret_key; to remove signatures say unsign=True")
-        old: list[tuple[Listed, bytes]] = []
+        count = 0
 
-        def take(listed: Listed, opened: Record | Flaw) -> None:
-            if isinstance(opened, Record) and (unsign or not sealer.verifies_newest(listed.stored.sealed)):
-                old.append((listed, sealer.seal(encode_head(opened.head))))
+        def reseal(listed: Listed, record: Record) -> Work[None]:
+            nonlocal count
+            count += yield partial(self._engine.store.reseal, listed, sealer.seal(encode_head(record.head)))
+
+        def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
+            is_old = isinstance(opened, Record) and (unsign or not sealer.verifies_newest(listed.stored.sealed))
+            return reseal(listed, opened) if isinstance(opened, Record) and is_old else None
 
         yield from self.each(take)
-        count = 0
-        for listed, sealed in old:
-            count += yield partial(self._engine.store.reseal, listed, sealed)
         if unsign:
             yield self._engine.store.unsign
         return count

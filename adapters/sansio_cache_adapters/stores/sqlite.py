@@ -21,6 +21,7 @@ from .base import DEFAULT_MAX_BYTES, Lease, Listed, Size
 from .settings import UNGIVEN, Ungiven, check_bounds
 from .sqlite_connections import Connections
 from .sqlite_reader import Reader
+from .sqlite_records import Placed, placed, remove
 from .sqlite_upkeep import Backlog, Upkeep
 
 __all__ = ["SQLiteStore"]
@@ -31,6 +32,9 @@ _AT_ONCE = 4
 """Rows that are read without asking how large they are: small bodies, so half a megabyte at the very most."""
 
 _HELD_AT_MOST = 10_000
+
+_REMOVED_AT_ONCE = 500
+"""So many take the lock for a millisecond."""
 
 
 class SQLiteStore:
@@ -184,8 +188,7 @@ class SQLiteStore:
     def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
         """Remove one record, if it still has this ``rev``."""
         now = time.time()
-        seen = [(partition, variant, rev)]
-        return bool(self._write(lambda db: records.discard(db, seen, now)))
+        return self._write(lambda db: records.discard(db, partition, variant, rev, now))
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
         """Note that a record was used; written in a while, at most once a minute."""
@@ -232,21 +235,22 @@ class SQLiteStore:
         """Every record, read in batches."""
         after = -1
         while rows := self._connections.read(partial(_batch, after, batch)):
-            for _, listed in rows:
-                yield listed
-            after = rows[-1][0]
+            yield from rows
+            after = rows[-1].id
 
     def reseal(self, listed: Listed, sealed: bytes) -> bool:
         """Give a record another sealed head, if it still has the ``rev`` listed."""
         return self._write(lambda db: records.reseal(db, listed, sealed))
 
-    def remove(self, records_: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``."""
+    def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, which this store listed, as far as each still has its ``rev``."""
         now = time.time()
-        seen = [(each.partition, each.variant, each.stored.rev) for each in records_]
+        listed = [each for each in records if isinstance(each, Placed)]
         removed = 0
-        for first in range(0, len(seen), 500):
-            removed += self._write(partial(records.discard, seen=seen[first : first + 500], now=now))
+        for first in range(0, len(listed), _REMOVED_AT_ONCE):
+            some = listed[first : first + _REMOVED_AT_ONCE]
+            removed += self._write(partial(remove, listed=some, now=now))
+            self._upkeep.put_off()
         return removed
 
     def clear(self) -> None:
@@ -301,9 +305,8 @@ def _unpickle(
     )
 
 
-def _batch(after: int, batch: int, reader: Reader) -> list[tuple[int, Listed]]:
-    rows = reader.connect().execute(sql.LISTED, (after, batch)).fetchall()
-    return [(row[0], records.listed_of(row)) for row in rows]
+def _batch(after: int, batch: int, reader: Reader) -> list[Placed]:
+    return [placed(row) for row in reader.connect().execute(sql.LISTED, (after, batch))]
 
 
 def _read_on(cursor: sqlite3.Cursor, rows: list[tuple[bytes, bytes | None, bytes, int]]) -> bool:

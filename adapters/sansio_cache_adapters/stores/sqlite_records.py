@@ -18,6 +18,8 @@ from .holders import is_abandoned
 
 __all__ = [
     "Going",
+    "Placed",
+    "bury",
     "claim",
     "commit",
     "discard",
@@ -26,7 +28,8 @@ __all__ = [
     "kill",
     "lease_of",
     "let_go",
-    "listed_of",
+    "placed",
+    "remove",
     "reseal",
     "write",
 ]
@@ -156,9 +159,14 @@ def let_go(db: sqlite3.Connection, rows: Sequence[Going], now: float) -> None:
             execute(sql.DELETE_SMALL, (small_id,))
         if body_id is not None:
             execute(sql.LET_GO_BODY, (now, body_id))
-    counted = execute(sql.COUNTED).fetchone()[0]
-    weights = [row[3] for row in rows if row[0] <= counted]
-    execute(sql.UNCOUNT, (len(weights), sum(weights)))
+    _uncount(db, [(row[0], row[3]) for row in rows])
+
+
+def _uncount(db: sqlite3.Connection, gone: Sequence[tuple[int, int]]) -> None:
+    """Take records (id, weight) out of the totals, as far as they were counted."""
+    counted = db.execute(sql.COUNTED).fetchone()[0]
+    weights = [weight for record, weight in gone if record <= counted]
+    db.execute(sql.UNCOUNT, (len(weights), sum(weights)))
 
 
 def _seen(
@@ -200,12 +208,36 @@ def reseal(db: sqlite3.Connection, listed: Listed, sealed: bytes) -> bool:
     return True
 
 
-def discard(db: sqlite3.Connection, seen: Iterable[tuple[bytes, bytes, int]], now: float) -> int:
-    """Remove records (partition, variant, rev), as far as each still has its ``rev``. How many were removed."""
-    found = [_seen(db, partition, variant, rev) for partition, variant, rev in seen]
-    rows = [row[:4] for row in found if row is not None]
-    let_go(db, rows, now)
-    return len(rows)
+def discard(db: sqlite3.Connection, partition: bytes, variant: bytes, rev: int, now: float) -> bool:
+    """Remove a record, if it still has this ``rev``."""
+    row = _seen(db, partition, variant, rev)
+    if row is not None:
+        let_go(db, [row[:4]], now)
+    return row is not None
+
+
+def remove(db: sqlite3.Connection, listed: Sequence[Placed], now: float) -> int:
+    """Remove many records, as far as each still has its ``rev``: they are noted as removed. How many were."""
+    revs = {each.id: each.stored.rev for each in listed}
+    rows = db.execute(sql.REVS.format(",".join("?" * len(revs))), list(revs)).fetchall()
+    gone = [row for row in rows if revs[row[0]] == row[1]]
+    db.executemany(sql.REMOVE, [row[:2] for row in gone])
+    db.executemany(sql.LET_GO_BODY, [(now, row[3]) for row in gone if row[3] is not None])
+    _uncount(db, [(row[0], row[2]) for row in gone])
+    return len(gone)
+
+
+def bury(db: sqlite3.Connection, limit: int) -> int:
+    """Take out the rows of so many records that were removed. How many there were."""
+    last, small = db.execute(sql.NEXT_REMOVED, (limit,)).fetchone()
+    if last is None:
+        return 0
+    if small:
+        db.execute(sql.BURY_SMALL, (last,))
+    db.execute(sql.BURY, (last,))
+    buried = db.execute(sql.FORGET_REMOVED, (last,)).rowcount
+    db.execute(sql.UNCOUNT, (0, 0))
+    return buried
 
 
 def drop(db: sqlite3.Connection, resource: bytes, now: float) -> int:
@@ -217,10 +249,18 @@ def drop(db: sqlite3.Connection, resource: bytes, now: float) -> int:
     return len(rows)
 
 
-def listed_of(row: tuple[Any, ...]) -> Listed:
+class Placed(Listed):
+    """A record as maintenance sees it, and the id of its row, by which it is found again at once."""
+
+    id: int
+
+
+def placed(row: tuple[Any, ...]) -> Placed:
     """A row of LISTED as maintenance sees it. What others wrote into it can at worst make it look odd."""
-    _, resource, partition, variant, sealed, entry, rev, *known, tags = row
-    return Listed._make((resource, partition, variant, Stored(sealed, None, entry, rev), *known, _tags(tags)))
+    record, resource, partition, variant, sealed, entry, rev, *known, tags = row
+    listed = Placed._make((resource, partition, variant, Stored(sealed, None, entry, rev), *known, _tags(tags)))
+    listed.id = record
+    return listed
 
 
 def _text(tags: tuple[str, ...]) -> str:
@@ -228,6 +268,8 @@ def _text(tags: tuple[str, ...]) -> str:
 
 
 def _tags(text: str) -> tuple[str, ...]:
+    if text == "[]":
+        return ()
     try:
         return tuple(msgspec.json.decode(text, type=list[str]))
     except msgspec.MsgspecError:

@@ -5,6 +5,9 @@ with dates) beside the sealed head, which alone is believed. A body of up to 2 K
 ``small``, a larger one in ``chunks``; a chunk's id is its body's id times 2**20 and its index. Tables have rowids, and
 what tells rows apart is indexed by the first 64 bits of its digest; the whole digest is compared.
 
+A record that maintenance removed is first only noted in ``removed``, and is as good as gone from then on; its row goes
+by and by, since taking one row out of every index costs ten times what the note does.
+
 The totals in ``meta`` are those of the records with ids up to ``counted``; what came later is few and summed up when it
 is asked for. So a commit does not write that page, and the upkeep moves ``counted`` on.
 """
@@ -72,6 +75,7 @@ CREATE INDEX records_partition ON records (partition_64);
 CREATE INDEX records_resource ON records (resource_64);
 CREATE INDEX records_purge_at ON records (purge_at);
 CREATE INDEX records_used_at ON records (used_at);
+CREATE TABLE removed (id INTEGER PRIMARY KEY, rev INTEGER NOT NULL);
 CREATE TABLE small (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE bodies (
     id INTEGER PRIMARY KEY,
@@ -96,7 +100,7 @@ CREATE VIEW responses AS SELECT
     datetime(received_at, 'unixepoch') AS stored_at,
     datetime(min(stale_at, 253402300799), 'unixepoch') AS expires_at,
     datetime(used_at, 'unixepoch') AS used_at
-FROM records;
+FROM records r WHERE NOT EXISTS (SELECT 1 FROM removed d WHERE d.id = r.id AND d.rev = r.rev);
 INSERT INTO meta VALUES (1, randomblob(16), randomblob(32), 0, 0, 0, 0);
 """
 
@@ -123,6 +127,9 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise
 
 
+# An id may be given again, a rev is never.
+_THERE = "NOT EXISTS (SELECT 1 FROM removed d WHERE d.id = r.id AND d.rev = r.rev)"
+
 META: Final = "SELECT store_id, salt, signed FROM meta"
 SIGN: Final = "UPDATE meta SET signed = ?"
 # Records not counted yet, and bodies on their way in.
@@ -132,7 +139,7 @@ SELECT m.entries + t.entries, m.bytes + t.bytes + (
 )
 FROM meta m, (
     SELECT count(*) AS entries, coalesce(sum(weight), 0) AS bytes
-    FROM records WHERE id > (SELECT counted FROM meta)
+    FROM records r WHERE id > (SELECT counted FROM meta) AND {_THERE}
 ) t
 """
 COUNTED: Final = "SELECT counted FROM meta"
@@ -142,23 +149,23 @@ UPDATE meta SET entries = entries - ?, bytes = bytes - ?,
     counted = min(counted, (SELECT coalesce(max(id), 0) FROM records))
 """
 WEIGH: Final = "UPDATE meta SET bytes = bytes + ? WHERE counted >= ?"
-COUNT_ON: Final = """
+COUNT_ON: Final = f"""
 UPDATE meta SET
-    entries = entries + (SELECT count(*) FROM records WHERE id > meta.counted),
-    bytes = bytes + (SELECT coalesce(sum(weight), 0) FROM records WHERE id > meta.counted),
+    entries = entries + (SELECT count(*) FROM records r WHERE id > meta.counted AND {_THERE}),
+    bytes = bytes + (SELECT coalesce(sum(weight), 0) FROM records r WHERE id > meta.counted AND {_THERE}),
     counted = (SELECT coalesce(max(id), 0) FROM records)
 WHERE counted < (SELECT max(id) FROM records)
 """
 
-LOAD: Final = """
+LOAD: Final = f"""
 SELECT r.sealed, coalesce(r.body, s.data), r.entry, r.rev
 FROM records r LEFT JOIN small s ON s.id = r.small_id
-WHERE r.partition_64 = ? AND r.partition = ?
+WHERE r.partition_64 = ? AND r.partition = ? AND {_THERE}
 """
-LISTED: Final = """
+LISTED: Final = f"""
 SELECT id, resource, partition, variant, sealed, entry, rev, size, requested_at, received_at, stale_at, purge_at,
     url, method, status, tags
-FROM records WHERE id > ? ORDER BY id LIMIT ?
+FROM records r WHERE id > ? AND {_THERE} ORDER BY id LIMIT ?
 """
 HASHES: Final = f"SELECT hashes FROM bodies WHERE entry = ? AND state IN ({KEPT}, {LET_GO})"
 CHUNK: Final = f"""
@@ -172,14 +179,26 @@ _GOING = "id, small_id, body_id, weight"
 VARIANTS: Final = f"""
 SELECT {_GOING}, variant, used_at, m.at
 FROM (SELECT 1) LEFT JOIN marks m ON m.resource = ?
-LEFT JOIN records ON partition_64 = ? AND partition = ?
+LEFT JOIN records r ON partition_64 = ? AND partition = ? AND {_THERE}
 """
 SEEN: Final = f"""
-SELECT {_GOING}, size FROM records WHERE partition_64 = ? AND partition = ? AND variant = ? AND rev = ?
+SELECT {_GOING}, size FROM records r
+WHERE partition_64 = ? AND partition = ? AND variant = ? AND rev = ? AND {_THERE}
 """
-OF_RESOURCE: Final = f"SELECT {_GOING} FROM records WHERE resource_64 = ? AND resource = ?"
-EXPIRED: Final = f"SELECT {_GOING} FROM records WHERE purge_at <= ? ORDER BY purge_at LIMIT ?"
-LONGEST_UNUSED: Final = f"SELECT {_GOING} FROM records ORDER BY used_at LIMIT ?"
+OF_RESOURCE: Final = f"SELECT {_GOING} FROM records r WHERE resource_64 = ? AND resource = ? AND {_THERE}"
+EXPIRED: Final = f"SELECT {_GOING} FROM records r WHERE purge_at <= ? AND {_THERE} ORDER BY purge_at LIMIT ?"
+LONGEST_UNUSED: Final = f"SELECT {_GOING} FROM records r WHERE {_THERE} ORDER BY used_at LIMIT ?"
+REVS: Final = f"SELECT id, rev, weight, body_id FROM records r WHERE id IN ({{}}) AND {_THERE}"
+REMOVE: Final = "INSERT OR REPLACE INTO removed VALUES (?, ?)"
+# How far so many reach, and how many have a body in ``small``.
+NEXT_REMOVED: Final = """
+SELECT max(d.id), count(r.small_id)
+FROM (SELECT id, rev FROM removed ORDER BY id LIMIT ?) d LEFT JOIN records r ON r.id = d.id AND r.rev = d.rev
+"""
+_BURIED = "FROM removed d JOIN records r ON r.id = d.id AND r.rev = d.rev WHERE d.id <= ?"
+BURY_SMALL: Final = f"DELETE FROM small WHERE id IN (SELECT r.small_id {_BURIED} AND r.small_id IS NOT NULL)"
+BURY: Final = f"DELETE FROM records WHERE id IN (SELECT r.id {_BURIED})"
+FORGET_REMOVED: Final = "DELETE FROM removed WHERE id <= ?"
 
 INSERT: Final = """
 INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -230,6 +249,7 @@ FORGET: Final = (
 
 CLEAR: Final = (
     "DELETE FROM records",
+    "DELETE FROM removed",
     "DELETE FROM small",
     f"UPDATE bodies SET state = {DEAD}",
     "DELETE FROM leases",

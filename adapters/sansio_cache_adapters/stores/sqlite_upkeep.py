@@ -11,15 +11,15 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from sansio_cache.errors import StoreError
+from sansio_cache.errors import StoreBusy, StoreError
 
 from . import sqlite_schema as sql
 from .base import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS
 from .forking import follow_forks
 from .sqlite_connections import Connections
-from .sqlite_records import Going, bits, kill, let_go
+from .sqlite_records import Going, bits, bury, kill, let_go
 
 __all__ = ["Backlog", "Upkeep", "sweep"]
 
@@ -32,14 +32,20 @@ _REST: Final = 0.5
 """Seconds from the first write to the upkeep after it, so that many writes make one upkeep."""
 _IDLE: Final = 60.0
 _BATCH: Final = 500
-_PAUSE: Final = 0.001
-"""Seconds between two batches, in which others, who look for the lock every half millisecond, have their turn."""
-_BATCHES: Final = 8
+_LEAST: Final = 16
+_HOLD: Final = 0.004
+"""Seconds that a batch is to hold the lock: its size follows from how long the last one did."""
+_PAUSES: Final = 4.0
+"""The pause after a batch is so many times as long, so that others, of whom some sweep too, find the lock free."""
+_YIELD: Final = 0.005
+"""Seconds until it looks again whether nobody else is writing; after so many times in vain it waits for the lock."""
+_YIELDS: Final = 20
+_ROWS: Final = 4000
 """After so many the log is brought into the file, so that it stays short and no commit of others has to do it."""
 _CHUNKS: Final = 16
 _LOG_BYTES: Final = 8 * 1024**2
 """After so many bytes written the upkeep does not rest."""
-_LONG_LOG: Final = 8192
+_LONG_LOG: Final = 16_384
 """Pages."""
 _AHEAD: Final = 3600.0
 _LOW_WATER: Final = 0.9
@@ -103,22 +109,36 @@ def _settle(db: sqlite3.Connection, aborted: list[bytes], released: list[tuple[b
         db.execute(sql.FREE_LEASE, (open_until, partition, token))
 
 
-def sweep(db: sqlite3.Connection, *, now: float, limit: int, max_bytes: int, max_entries: int | None) -> int:
-    """Remove a batch of what is not wanted any more. How many rows went."""
+class Bounds(NamedTuple):
+    """What a store holds at most; when it is over that, records go until it holds a tenth less."""
+
+    bytes: int
+    entries: int | None
+    is_over: bool = False
+    """It was over, and does not hold so much less yet."""
+
+
+def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
+    """Remove a batch of what is not wanted any more. How many rows went, and whether the store is still ``is_over``."""
+    # Few statements while there are many such rows: after each a thread may wait for its turn, and holds the lock.
+    buried = bury(db, limit)
+    if buried:
+        return buried, bounds.is_over
     execute = db.execute
     kill(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
     for (body,) in execute(sql.READ_LONG_AGO, (now - KEEP_REPLACED, now + _AHEAD, limit)).fetchall():
         execute(sql.KILL_BODY, (body,))
-    _bound_let_go(db, max_bytes // 4)
-    swept = _bury(db, min(limit, _CHUNKS))
+    _bound_let_go(db, bounds.bytes // 4)
+    swept = _bury_chunks(db, min(limit, _CHUNKS))
     expired: list[Going] = execute(sql.EXPIRED, (now, limit - swept)).fetchall()
     let_go(db, expired, now)
     swept += len(expired)
-    swept += _evict(db, now, limit - swept, max_bytes, max_entries)
+    evicted, is_over = _evict(db, now, limit - swept, bounds)
+    swept += evicted
     if swept == 0:
         for statement, lasts in zip(sql.FORGET, (MARK_SECONDS, 0.0), strict=True):
             swept += execute(statement, (now - lasts, limit - swept)).rowcount
-    return swept
+    return swept, is_over
 
 
 def _bound_let_go(db: sqlite3.Connection, most: int) -> None:
@@ -132,7 +152,7 @@ def _bound_let_go(db: sqlite3.Connection, most: int) -> None:
             over -= size
 
 
-def _bury(db: sqlite3.Connection, limit: int) -> int:
+def _bury_chunks(db: sqlite3.Connection, limit: int) -> int:
     """Remove chunks of bodies that nobody may read any more, from their ends."""
     gone = 0
     while gone < limit and (row := db.execute(sql.NEXT_DEAD).fetchone()) is not None:
@@ -146,14 +166,14 @@ def _bury(db: sqlite3.Connection, limit: int) -> int:
     return gone
 
 
-def _evict(db: sqlite3.Connection, now: float, limit: int, max_bytes: int, max_entries: int | None) -> int:
+def _evict(db: sqlite3.Connection, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
     """Let the longest unused records go while there are too many, and some more, so that it is not always."""
     entries, stored = db.execute(sql.TOTALS).fetchone()
-    most = entries if max_entries is None else max_entries
-    if stored <= max_bytes and entries <= most:
-        return 0
-    spare_bytes = stored - int(max_bytes * _LOW_WATER)
-    spare_entries = entries - int(most * _LOW_WATER) if entries > most else 0
+    most = entries if bounds.entries is None else bounds.entries
+    if stored <= bounds.bytes and entries <= most and not bounds.is_over:
+        return 0, False
+    spare_bytes = stored - int(bounds.bytes * _LOW_WATER)
+    spare_entries = 0 if bounds.entries is None else entries - int(most * _LOW_WATER)
     rows: list[Going] = []
     for row in db.execute(sql.LONGEST_UNUSED, (limit,)).fetchall():
         if spare_bytes <= 0 and spare_entries <= 0:
@@ -162,7 +182,7 @@ def _evict(db: sqlite3.Connection, now: float, limit: int, max_bytes: int, max_e
         spare_bytes -= row[3]
         spare_entries -= 1
     let_go(db, rows, now)
-    return len(rows)
+    return len(rows), spare_bytes > 0 or spare_entries > 0
 
 
 class Upkeep:
@@ -171,8 +191,7 @@ class Upkeep:
     def __init__(self, connections: Connections, backlog: Backlog, max_bytes: int, max_entries: int | None) -> None:
         self._connections = connections
         self._backlog = backlog
-        self._max_bytes = max_bytes
-        self._max_entries = max_entries
+        self._bounds = Bounds(max_bytes, max_entries)
         self._begin_anew()
         follow_forks(self)
 
@@ -180,6 +199,7 @@ class Upkeep:
         self._thread: threading.Thread | None = None
         self._shift: object = None
         self._written = 0
+        self._put_off_until = 0.0
         # Two bells: a lock that is free has rung. Unlike an Event it may be rung from a finalizer.
         self._work = threading.Lock()
         self._haste = threading.Lock()
@@ -199,6 +219,10 @@ class Upkeep:
         _ring(self._work)
         if self._written >= _LOG_BYTES:
             _ring(self._haste)
+
+    def put_off(self) -> None:
+        """Somebody is removing many records: sweep when that is over."""
+        self._put_off_until = time.monotonic() + _REST
 
     def _begin(self) -> None:
         self._shift = shift = object()
@@ -248,26 +272,46 @@ class Upkeep:
     def once(self, now: float, shift: object = None) -> None:
         """All that there is to do now, or until the shift ends."""
         self._backlog.write(self._connections)
-        batches = 0
-        while (self._shift is shift or shift is None) and self.sweep(now, _BATCH):
-            batches += 1
-            if batches % _BATCHES == 0:
-                self._checkpoint()
-            time.sleep(_PAUSE)
+        self._sweep_all(now, shift)
         self._connections.write(lambda db: db.execute(sql.COUNT_ON))
         self._checkpoint()
 
+    def _sweep_all(self, now: float, shift: object) -> None:
+        """Batch after batch, of a size that holds the lock for a moment, while nobody else wants it."""
+        rows, limit, yielded = 0, _LEAST, 0
+        while self._shift is shift or shift is None:
+            try:
+                swept, held = self._batch(now, limit, wait=yielded == _YIELDS)
+            except StoreBusy:
+                if yielded == _YIELDS:
+                    raise
+                yielded += 1
+                time.sleep(_YIELD)
+                continue
+            if not swept:
+                return
+            yielded = 0
+            rows += swept
+            if rows >= _ROWS:
+                rows = 0
+                self._checkpoint()
+            limit = max(_LEAST, min(_BATCH, 2 * limit, int(limit * _HOLD / held)))
+            time.sleep(max(_PAUSES * held, self._put_off_until - time.monotonic()))
+
     def sweep(self, now: float, limit: int) -> int:
         """One batch."""
-        return self._connections.write(
-            lambda db: sweep(
-                db,
-                now=now,
-                limit=limit,
-                max_bytes=self._max_bytes,
-                max_entries=self._max_entries,
-            )
-        )
+        return self._batch(now, limit)[0]
+
+    def _batch(self, now: float, limit: int, *, wait: bool = True) -> tuple[int, float]:
+        """How many rows a batch took out, and for how many seconds it held the lock."""
+
+        def timed(db: sqlite3.Connection) -> tuple[int, float]:
+            began = time.perf_counter()
+            swept, is_over = sweep(db, now=now, limit=limit, bounds=self._bounds)
+            self._bounds = self._bounds._replace(is_over=is_over)
+            return swept, time.perf_counter() - began
+
+        return self._connections.write(timed, wait=wait)
 
     def _checkpoint(self) -> None:
         """Bring the log into the file, as far as no reader is in the way; nobody waits for it.
