@@ -5,7 +5,9 @@ After a failure the store is passed by, without further delay, until a probe in 
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -21,6 +23,8 @@ T = TypeVar("T")
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 2.0
 """Seconds between two probes at most: within these a healed store is in use again."""
+_RELAPSE: Final = 10.0
+"""Seconds within which new trouble is the old one: a probe does not see all that ails a store, a full disk for one."""
 
 
 class Guard:
@@ -37,6 +41,8 @@ class Guard:
         self._events = events
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._pause = _FIRST_PAUSE
+        self._well_since = float("-inf")
         follow_forks(self)
 
     def attempt(self, otherwise: T, call: Callable[[], T]) -> T:
@@ -65,30 +71,35 @@ class Guard:
         return result
 
     def trip(self, error: BaseException) -> None:
-        """Pass the store by from now on, until it is well; said once for each time."""
+        """Pass the store by from now on, until it is well; said once for each time, and for longer in a relapse."""
         self._events.tell("store-trouble", reason=str(error) or type(error).__name__)
         with self._lock:
             if self.down or self._stop.is_set():
                 return
             self.down = True
-        logger.warning(
-            "the cache at %s is passed by until it is well again: %s", self._location, error or type(error).__name__
+            relapsed = time.monotonic() - self._well_since < _RELAPSE
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE) if relapsed else _FIRST_PAUSE
+        logger.log(
+            logging.DEBUG if relapsed else logging.WARNING,
+            "the cache at %s is passed by until it is well again: %s",
+            self._location,
+            error or type(error).__name__,
         )
         if not isinstance(error, StoreError):
             logger.debug("unexpected error of the store", exc_info=error)
         threading.Thread(target=self._heal, args=(error,), name="sansio-cache-probe", daemon=True).start()
 
     def _heal(self, error: BaseException) -> None:
-        pause = _FIRST_PAUSE
         stop = self._stop
-        while not stop.wait(pause):
+        while not stop.wait(self._pause):
             try:
                 self._probe()
             except Exception as again:
                 # What is not ours may be moved away by its owner, but not in a hurry.
                 longest = 15 * _LONGEST_PAUSE if isinstance(again, ForeignStore) else _LONGEST_PAUSE
-                pause = min(2 * pause, longest)
+                self._pause = min(2 * self._pause, longest)
                 continue
+            self._well_since = time.monotonic()
             self.down = False
             logger.info("the cache at %s is in use again", self._location)
             return

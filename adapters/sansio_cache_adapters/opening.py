@@ -81,7 +81,7 @@ def sealer_for(store: object, secret_key: SecretKey | Ungiven) -> Sealer:
 def probing(store: Callable[[], Any], sealer: Sealer) -> Callable[[], Meta]:
     """What opens a store again and raises while it is not well; blocking.
 
-    A store that has a ``check`` beside ``open`` (SQLite) is asked whether it could be written to, too.
+    A store that has a ``check`` beside ``open`` (SQLite, files) is asked whether it could be written to, too.
     """
 
     def probe() -> Meta:

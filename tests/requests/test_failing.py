@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shutil
@@ -349,6 +350,22 @@ def test_trouble_is_told_once(origin: Origin, caplog: pytest.LogCaptureFixture) 
     assert len(told) == 2
     assert "passed by" in told[0]
     assert "in use again" in told[1]
+
+
+def test_a_relapse_is_told_no_more_and_passed_by_for_longer(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:
+    """Trouble that a probe does not see, a full disk for one, is not the news of every quarter of a second."""
+    store = Failing()
+    origin.on("/a", fresh(b"x"))
+    numbers = itertools.count()
+    with CachedSession(store) as session, caplog.at_level(logging.INFO, "sansio_cache"):
+        store.failing["commit"] = OSError(28, "No space left on device")
+        began = time.monotonic()
+        while session.cache.stats.store_troubles < 3:
+            assert session.get(origin.url(f"/a?{next(numbers)}")).content == b"x"
+        assert time.monotonic() - began >= 0.25 + 0.5
+        store.failing.clear()
+        until(lambda: session.get(origin.url("/a")).from_cache)
+    assert sum("passed by" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_a_store_that_cannot_be_closed(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:

@@ -215,7 +215,10 @@ def test_somebodys_lock_is_waited_for_briefly(store: FileStore, path: Path, now:
         store.commit(make_item("one", now=now), vary_limit=32, now=now)
     assert time.monotonic() - began < 2
     assert len(store.load(name("one"))) == 1
+    with pytest.raises(StoreBusy):
+        store.check()
     os.close(fd)
+    store.check()
     works(store)
     put(store, make_item("one", now=now), now=now)
 
@@ -254,6 +257,7 @@ def _without_rights(path: str) -> None:
     assert not store.open(signed=False).signed
     assert [each.body for each in store.load(name("one"))] == [b"body"]
     refused(lambda: store.open(signed=True))
+    refused(store.check)
     refused(lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now))
     refused(lambda: store.commit(make_item("two", resource="two", now=now), vary_limit=32, now=now))
     refused(lambda: stream(store, make_item("two", b"x" * 70_000, now=now)))
@@ -344,6 +348,7 @@ TMPFS = (
 store.open(signed=False)
 put(store, make_item("one", now=now), now=now)
 fill(sys.argv[1] + ".junk")
+refused(store.check)
 refused(lambda: store.commit(make_item("one", b"x" * 50_000, now=now), vary_limit=32, now=now))
 refused(lambda: stream(store, make_item("two", b"x" * 70_000, now=now)))
 assert [each.body for each in store.load(name("one"))] == [b"body"]

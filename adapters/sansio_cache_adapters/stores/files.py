@@ -19,7 +19,7 @@ from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 
 from . import files_bodies, files_claims, files_commit, files_heads, files_sweep
 from .base import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
-from .files_layout import Ids, Root, establish, is_signed, mapped, mark_signed, remove
+from .files_layout import Ids, Root, check_writable, establish, is_signed, mapped, mark_signed, remove
 from .files_sweep import SHARDS, Sweeper, walk
 from .forking import follow_forks
 from .housekeeping import Housekeeper
@@ -109,6 +109,13 @@ class FileStore:
             if signed and not is_signed(root):
                 mark_signed(root, True)
             return Meta(ids.store_id, ids.salt, is_signed(root))
+
+    def check(self) -> None:
+        """Nothing, if all of the folder could be written to now: a store that can only be read is not well.
+
+        :raises StoreError: if it could not, and StoreBusy if somebody holds a lock.
+        """
+        self._with_root(check_writable)
 
     def _reopened(self) -> Root:
         """The folder, opened if it is not, and begun anew with the same ids if it was deleted."""

@@ -31,6 +31,7 @@ __all__ = [
     "OPEN_FLAGS",
     "Ids",
     "Root",
+    "check_writable",
     "establish",
     "is_signed",
     "locked",
@@ -212,6 +213,21 @@ def names_in(root: Root, path: str) -> list[str]:
         return sorted(set(os.listdir(fd)))
     finally:
         os.close(fd)
+
+
+def check_writable(root: Root) -> None:
+    """Nothing, if a page can be written and nobody holds a lock.
+
+    :raises StoreBusy: if somebody does.
+    """
+    probe = f"pending/{os.urandom(16).hex()}.new"
+    write_new(root, probe, [bytes(4096)])
+    remove(root, probe)
+    for folder in ("leases", "marks", "resources"):
+        for name in names_in(root, folder):
+            # What is no folder of ours concerns few keys; its lock would be waited for by nobody.
+            with suppress(NotADirectoryError), locked(root, f"{folder}/{name}"):
+                pass
 
 
 @contextmanager
