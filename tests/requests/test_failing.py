@@ -276,6 +276,30 @@ def test_trouble_leaves_no_lease_behind(origin: Origin, verb: str) -> None:
         assert session.get(url).from_cache
 
 
+def test_a_lease_whose_grant_was_never_heard_of_goes_back(origin: Origin) -> None:
+    """A frozen server does what it was asked when it goes on: nobody waits for a leader that knows nothing of it."""
+
+    class Mute(MemoryStore):
+        mute = True
+
+        def claim(self, *arguments: Any, **keywords: Any) -> Any:
+            lease = super().claim(*arguments, **keywords)
+            if self.mute:
+                raise StoreBusy("no answer in time")
+            return lease
+
+    store = Mute()
+    url = origin.on("/a", fresh(b"x"))
+    with CachedSession(store) as session:
+        session.get(url)
+        store.mute = False
+        until(lambda: not session._cache.engine.guard.down)
+        started = time.monotonic()
+        session.get(url)
+        assert time.monotonic() - started < 1
+        assert session.get(url).from_cache
+
+
 @pytest.mark.parametrize("verb", ["hashes", "chunk"])
 @pytest.mark.parametrize("many", [False, True])
 def test_a_body_that_is_gone_is_fetched_anew(origin: Origin, verb: str, many: bool) -> None:
