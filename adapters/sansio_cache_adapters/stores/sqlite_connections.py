@@ -195,12 +195,13 @@ class Connections:
             if place.examine(self.path) is not place.Found.OURS:
                 place.begin(self.path)
                 place.examine(self.path)
+            inode = place.inode_at(self.path)
             writer = connect(self.path)
             try:
                 self._prepare(writer)
-                self._inode = place.inode_at(self.path)
-                if self._inode is None:
-                    raise StoreBusy(f"{self.path}: it went while it was opened")
+                if inode is None or place.inode_at(self.path) != inode:
+                    raise StoreBusy(f"{self.path}: it went, or was replaced, while it was opened")
+                self._inode = inode
             except BaseException:
                 writer.close()
                 raise

@@ -20,7 +20,7 @@ class Corrupt(StoreError):
 
 
 class Unopened(StoreError):
-    """SQLite cannot open the file: it may have been deleted, with its folder or without."""
+    """SQLite cannot open the file, or not read it any more: it may have been deleted, replaced or renamed."""
 
 
 _KINDS: Final = {
@@ -30,6 +30,8 @@ _KINDS: Final = {
     sqlite3.SQLITE_CORRUPT: Corrupt,
     sqlite3.SQLITE_NOTADB: Corrupt,
     sqlite3.SQLITE_CANTOPEN: Unopened,
+    # A connection that found another file's log beside its own file goes on failing so until it is closed.
+    sqlite3.SQLITE_IOERR: Unopened,
 }
 
 
