@@ -29,6 +29,7 @@ __all__ = ["AsyncCare", "Care", "Entry", "Verified"]
 
 _END: Final = object()
 _BATCH: Final = 500
+_REMOVED_AT_ONCE: Final = 2000
 
 
 class Entry(NamedTuple):
@@ -136,7 +137,7 @@ class _CareWork:
         def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
             if self._doomed(opened, criteria, now):
                 doomed.append(listed)
-            return remove() if len(doomed) >= _BATCH else None
+            return remove() if len(doomed) >= _REMOVED_AT_ONCE else None
 
         yield from self.each(take)
         yield from remove()

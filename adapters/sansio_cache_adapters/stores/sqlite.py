@@ -33,8 +33,8 @@ _AT_ONCE = 4
 
 _HELD_AT_MOST = 10_000
 
-_REMOVED_AT_ONCE = 500
-"""So many take the lock for a millisecond."""
+_REMOVED_AT_ONCE = 2000
+"""So many hold the lock for some four milliseconds."""
 
 
 class SQLiteStore:

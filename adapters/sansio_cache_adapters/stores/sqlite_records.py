@@ -216,11 +216,18 @@ def discard(db: sqlite3.Connection, partition: bytes, variant: bytes, rev: int, 
     return row is not None
 
 
+_ASKED_AT_ONCE: Final = 500
+
+
 def remove(db: sqlite3.Connection, listed: Sequence[Placed], now: float) -> int:
     """Remove many records, as far as each still has its ``rev``: they are noted as removed. How many were."""
     revs = {each.id: each.stored.rev for each in listed}
-    rows = db.execute(sql.REVS.format(",".join("?" * len(revs))), list(revs)).fetchall()
-    gone = [row for row in rows if revs[row[0]] == row[1]]
+    ids = list(revs)
+    gone: list[tuple[int, int, int, int | None]] = []
+    for first in range(0, len(ids), _ASKED_AT_ONCE):
+        some = ids[first : first + _ASKED_AT_ONCE]
+        rows = db.execute(sql.REVS.format(",".join("?" * len(some))), some)
+        gone += [row for row in rows if revs[row[0]] == row[1]]
     db.executemany(sql.REMOVE, [row[:2] for row in gone])
     db.executemany(sql.LET_GO_BODY, [(now, row[3]) for row in gone if row[3] is not None])
     _uncount(db, [(row[0], row[2]) for row in gone])
