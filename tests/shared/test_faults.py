@@ -15,6 +15,7 @@ import store_faults as faults
 from local_origin import Origin, Reply, Seen, fresh
 from remotes import Remote, ask_all
 from store_faults import Fault, Scene
+from thorough import extent
 
 AT_ONCE = 1.6
 """Seconds that the first request may be late: one in which the store fails, and what a busy machine adds."""
@@ -120,6 +121,53 @@ def test_a_fault_in_the_midst_of_a_fetch(
     assert got.body == "new"
     assert got.seconds < AT_ONCE
     until_hits(scene.pair, url)
+
+
+@pytest.mark.skipif(not extent(0, 1), reason="measures rates for minutes: tox -e crash")
+@pytest.mark.parametrize(
+    ("kind", "what", "clients"),
+    [(*cell, PAIRS[number % 3]) for number, cell in enumerate(CELLS)],
+    ids=[f"{kind}: {what}" for kind, what in CELLS],
+)
+def test_hits_are_as_fast_as_before(
+    place: Path,
+    remotes: Any,
+    origin: Origin,
+    request: Any,
+    record_property: Any,
+    kind: str,
+    what: str,
+    clients: tuple[str, str],
+) -> None:
+    """G20: five seconds after healing within a tenth of their rate before the fault."""
+    path = place / "in" / "cache"
+    path.parent.mkdir()
+    server = request.getfixturevalue("redis_server") if kind == "redis" else None
+    scene = Scene(kind, path, remotes(kind, server.tcp_url if server else str(path), *clients), server)
+    old = origin.on("/old", fresh(b"old" * 300))
+    until_hits(scene.pair, old)
+    before = rates(scene.pair, old)
+    with TABLE[what][kind](scene):
+        for index in range(10):
+            ask_all(scene.pair, origin.on(f"/more/{index}", fresh(b"more")), old)
+    healed = time.monotonic()
+    while time.monotonic() < healed + 5:
+        ask_all(scene.pair, old)
+    ratios = [0.0, 0.0]
+    for _ in range(3):
+        # Whatever else this machine does can only make them slower.
+        after = rates(scene.pair, old)
+        ratios = [max(ratio, late / early) for ratio, early, late in zip(ratios, before, after, strict=True)]
+        if min(ratios) > 0.9:
+            break
+    record_property("ratios", ratios)
+    print(f"hits a second before {before}, ratios {ratios}")
+    assert min(ratios) > 0.9
+
+
+def rates(pair: list[Remote], url: str) -> list[float]:
+    """Hits a second of each, measured one after the other."""
+    return [each.do("rate", url, 8, 0.25) for each in pair]
 
 
 def go_on(pair: list[Remote], origin: Origin, old: str, large: str) -> list[str]:

@@ -30,6 +30,18 @@ BROKEN_OFF = (aiohttp.ClientPayloadError, ReadError)
 THREADS = anyio.CapacityLimiter(100)
 
 
+class Awaiting:
+    """What awaiting sessions have in common."""
+
+    async def get(self, url: str) -> tuple[bool, bytes]:
+        raise NotImplementedError
+
+    async def get_often(self, url: str, times: int) -> None:
+        """Ask again and again, one request after the other."""
+        for _ in range(times):
+            await self.get(url)
+
+
 class Requests:
     """A blocking session, each request in a thread."""
 
@@ -40,11 +52,15 @@ class Requests:
         response = await anyio.to_thread.run_sync(self.session.get, url, limiter=THREADS)
         return response.from_cache, response.content
 
+    async def get_often(self, url: str, times: int) -> None:
+        """Ask again and again, in one thread."""
+        await anyio.to_thread.run_sync(lambda: [self.session.get(url) for _ in range(times)])
+
     async def close(self) -> None:
         await anyio.to_thread.run_sync(self.session.close)
 
 
-class Aiohttp:
+class Aiohttp(Awaiting):
     """A session of aiohttp."""
 
     async def open(self, store: Any, settings: dict[str, Any]) -> None:
@@ -58,7 +74,7 @@ class Aiohttp:
         await self.session.close()
 
 
-class Trio:
+class Trio(Awaiting):
     """A session on trio."""
 
     async def open(self, store: Any, settings: dict[str, Any]) -> None:
@@ -120,6 +136,18 @@ class Server:
             for url in urls:
                 tasks.start_soon(ask, url)
         return results
+
+    async def rate(self, url: str, rounds: int, seconds: float) -> float:
+        """How often a second it can ask for a URL, one request after the other, in the best of some rounds."""
+        return max([await self._rate(url, seconds) for _ in range(rounds)])
+
+    async def _rate(self, url: str, seconds: float) -> float:
+        count = 0
+        began = time.perf_counter()
+        while (took := time.perf_counter() - began) < seconds:
+            await self.client.get_often(url, 20)
+            count += 20
+        return count / took
 
     def clock(self) -> float:
         """POSIX seconds of this process."""
