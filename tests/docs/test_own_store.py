@@ -38,10 +38,15 @@ def test_the_store_of_the_page_keeps_the_contract(blocks: list[str], tmp_path: P
 
 
 def test_a_broken_promise_is_noticed(blocks: list[str], tmp_path: Path) -> None:
-    """The contract that the page runs is one that can fail: without the mark of a drop, three tests do."""
+    """The contract that the page runs is one that can fail: a table that forgets on closing breaks some of it."""
     store, test = blocks
-    forgetful = store.replace('self._run("REPLACE INTO marks VALUES (?, ?)", resource, now)', "pass")
+    forgetful = store.replace("self._path, timeout", '":memory:", timeout')
     assert forgetful != store
     done = run_contract(forgetful, test, tmp_path)
     assert done.returncode == 1
-    assert "test_a_drop_is_remembered_for_ten_minutes" in done.stdout
+    assert "test_closing_twice_is_nothing_and_using_it_reopens" in done.stdout
+
+
+def test_it_is_about_a_hundred_lines(blocks: list[str]) -> None:
+    """Store and test together, as the page promises."""
+    assert sum(len(block.splitlines()) for block in blocks) < 110

@@ -1,0 +1,371 @@
+"""A store over any table that keeps bytes under names and changes several at once: the shortest way to one's own.
+
+All is decided here, over five verbs of the table: plain, and right. A drop, a sweep and the totals look at every
+record, so that it suits some ten thousand; a store for more writes the verbs of :class:`~.base.Store` for its database.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from functools import wraps
+from hashlib import sha256
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from sansio_cache.errors import StoreError
+from sansio_cache.records import Item, Meta, Stored
+
+from .base import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
+from .settings import check_bounds
+from .table_rows import STAYS, Body, Held, Kept, in_state, new_rev, of_body, of_chunk, of_partition, of_record, weight
+
+__all__ = ["Table", "TableStore"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SWEEP_EVERY: Final = 50
+"""Commits."""
+
+
+class Table(Protocol):
+    """Bytes under names (ASCII, at most 150 characters). It is called by one thread at a time, but by any.
+
+    It may raise whatever its database raises; a call that waits for others must not do so for more than a second.
+    """
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """What is changed within is changed as a whole, alone, and not at all if an exception leaves it."""
+        ...
+
+    def find(self, start: str) -> Mapping[str, bytes]:
+        """All whose names begin so, in the order of their names."""
+        ...
+
+    def put(self, name: str, value: bytes) -> object:
+        """Keep a value under a name, in place of what was there."""
+        ...
+
+    def delete(self, name: str) -> object:
+        """Remove it, if it is there."""
+        ...
+
+    def close(self) -> object:
+        """Close it. Using it again opens it."""
+        ...
+
+
+def _whole(verb: Callable[Concatenate[TableStore, P], T]) -> Callable[Concatenate[TableStore, P], T]:
+    """One transaction, or part of the one that is under way; trouble of the table is a StoreError."""
+
+    @wraps(verb)
+    def run(self: TableStore, /, *args: P.args, **named: P.kwargs) -> T:
+        with self.lock:
+            if self.within:
+                return verb(self, *args, **named)
+            self.within = True
+            try:
+                with self.table.transaction():
+                    return verb(self, *args, **named)
+            except self.errors as error:
+                raise StoreError(f"{self.location}: {error}") from error
+            finally:
+                self.within = False
+
+    return run
+
+
+class TableStore:
+    """A store that several threads, and as many processes as can share the table, may use at once.
+
+    :param table: where it keeps everything.
+    :param location: where that lies, for messages.
+    :param errors: what the table raises when it is not well; given on as :class:`~sansio_cache.errors.StoreError`.
+    :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
+    :param max_entries: how many records it holds at most; None for no bound.
+    :raises SettingError: for bounds of wrong type or value.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        location: str,
+        errors: tuple[type[Exception], ...] = (OSError,),
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_entries: int | None = None,
+    ) -> None:
+        check_bounds(max_bytes, max_entries)
+        self.table = table
+        self.location = location
+        self.errors = errors
+        self.max_bytes = max_bytes
+        self.max_entries = max_entries
+        self.lock = threading.RLock()
+        self.within = False
+        self._used: dict[bytes, tuple[bytes, float]] = {}
+        self._aborted: deque[bytes] = deque()
+
+    def _find(self, kind: type[T], start: str) -> dict[str, T]:
+        return {name: msgspec.msgpack.decode(value, type=kind) for name, value in self.table.find(start).items()}
+
+    def _put(self, name: str, value: object) -> None:
+        self.table.put(name, msgspec.msgpack.encode(value))
+
+    @_whole
+    def open(self, *, signed: bool) -> Meta:
+        """The meta record, made if there is none; ``signed=True`` marks the store as signed."""
+        known = self._find(Meta, "meta/").get("meta/")
+        meta = known or Meta(secrets.token_bytes(16), secrets.token_bytes(32), False)
+        if known is None or (signed and not meta.signed):
+            meta = meta._replace(signed=signed)
+            self._put("meta/", meta)
+        return meta
+
+    # Reading
+
+    @_whole
+    def load(self, partition: bytes) -> Sequence[Stored]:
+        """All records of a partition."""
+        records = self._find(Kept, of_partition(partition)).values()
+        return [Stored(each.item.sealed, each.item.body, each.entry, each.rev) for each in records]
+
+    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
+        """None: a table may keep its caller waiting, so that event loops ask in a thread."""
+        return None
+
+    @_whole
+    def hashes(self, entry: bytes) -> bytes:
+        """The SHA-256s of a body's chunks."""
+        body = self._body(entry)
+        if body is None or body.state == "pending":
+            raise StoreError("the body is gone")
+        return body.hashes
+
+    @_whole
+    def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        name = of_chunk(entry, index)
+        data = self._find(bytes, name).get(name) if self.hashes(entry) else None
+        if data is None:
+            raise StoreError("the body is gone")
+        return data
+
+    def _body(self, entry: bytes) -> Body | None:
+        return self._find(Body, of_body(entry)).get(of_body(entry))
+
+    # Writing
+
+    def begin(self) -> bytes:
+        """A fresh id for a pending body."""
+        return secrets.token_bytes(16)
+
+    @_whole
+    def write(self, entry: bytes, index: int, data: bytes) -> None:
+        """Add the next chunk to a pending body."""
+        body = self._body(entry) if index else Body(0.0)
+        if body is None or body.size + len(data) > self.max_bytes:
+            raise StoreError("the pending body was given up, or is larger than the store")
+        hashes = body.hashes + sha256(data).digest()
+        self._put(of_body(entry), Body(time.time(), body.size + len(data), hashes))
+        self._put(of_chunk(entry, index), data)
+
+    def abort(self, entry: bytes) -> None:
+        """Mark a pending body as given up: no lock, no table, since a finalizer may call this in the midst of all."""
+        self._aborted.append(entry)
+
+    @_whole
+    def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        """Make a record visible in place of the one of its variant; False where it must not be."""
+        body = self._body(item.entry) if item.entry else None
+        complete = not item.entry or (body is not None and body.size == item.size)
+        if self._is_dropped(item, now) or not complete or weight(item) > self.max_bytes:
+            self.abort(item.entry)
+            return False
+        self._let_go(self._find(Kept, of_record(item.partition, item.variant)))
+        if body is not None:
+            item = replace(item, body=None if item.size else b"")
+            self._put(of_body(item.entry), in_state(body, "kept", now))
+        self._put(of_record(item.partition, item.variant), Kept(item, item.entry or self.begin(), new_rev(), now))
+        self.flush(0.0)
+        self._let_go(dict(self._longest_unused(of_partition(item.partition))[: -max(vary_limit, 1)]))
+        if secrets.randbelow(_SWEEP_EVERY) == 0:
+            self.sweep(now=now)
+        return True
+
+    def _is_dropped(self, item: Item, now: float) -> bool:
+        marks = self._find(float, f"mark/{item.resource.hex()}").values()
+        return any(item.requested_at <= at and abs(now - at) < MARK_SECONDS for at in marks)
+
+    def _longest_unused(self, start: str) -> list[tuple[str, Kept]]:
+        return sorted(self._find(Kept, start).items(), key=lambda row: (row[1].used, row[1].rev))
+
+    def _let_go(self, records: Mapping[str, Kept]) -> int:
+        """Take records out; whoever reads one's chunks may read on for a while."""
+        for name, record in records.items():
+            self.table.delete(name)
+            body = self._body(record.entry)
+            if body is not None:
+                self._put(of_body(record.entry), in_state(body, "let go", time.time()))
+        return len(records)
+
+    def _seen(self, partition: bytes, variant: bytes, rev: int) -> dict[str, Kept]:
+        found = self._find(Kept, of_record(partition, variant))
+        return {name: record for name, record in found.items() if record.rev == rev}
+
+    @_whole
+    def freshen(self, item: Item, *, rev: int) -> bool:
+        """Change a record's head, if it still has this ``rev``."""
+        seen = self._seen(item.partition, item.variant, rev)
+        for name, record in seen.items():
+            fresh = replace(item, body=record.item.body, size=record.item.size)
+            self._put(name, Kept(fresh, record.entry, new_rev(), record.used))
+        return bool(seen)
+
+    @_whole
+    def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        """Give a record another sealed head, if it still has the ``rev`` listed."""
+        seen = self._seen(listed.partition, listed.variant, listed.stored.rev)
+        for name, record in seen.items():
+            self._put(name, Kept(replace(record.item, sealed=sealed), record.entry, new_rev(), record.used))
+        return bool(seen)
+
+    @_whole
+    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        """Remove one record, if it still has this ``rev``."""
+        return self._let_go(self._seen(partition, variant, rev)) > 0
+
+    def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, as far as each still has its ``rev``."""
+        return sum(self.discard(each.partition, each.variant, rev=each.stored.rev) for each in records)
+
+    @_whole
+    def drop(self, resource: bytes, *, now: float) -> int:
+        """Remove every record of a resource, mark it, and free its leases."""
+        self._put(f"mark/{resource.hex()}", now)
+        for name, lease in self._find(Held, "lease/").items():
+            if lease.resource == resource:
+                self.table.delete(name)
+        found = self._find(Kept, "record/")
+        return self._let_go({name: record for name, record in found.items() if record.item.resource == resource})
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        """Note that a record was used; written with the next commit."""
+        self._used[entry] = partition, now
+
+    @_whole
+    def flush(self, timeout: float) -> bool:
+        """Write the uses noted."""
+        used, self._used = self._used, {}
+        for entry, (partition, at) in used.items():
+            for name, record in self._find(Kept, of_partition(partition)).items():
+                if record.entry == entry:
+                    record.used = at
+                    self._put(name, record)
+        return True
+
+    # Leases
+
+    @_whole
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take or renew the lease to fetch for a partition."""
+        for lease in self._find(Held, f"lease/{partition.hex()}").values():
+            if lease.token != token and now < lease.until <= now + 2 * LEASE_SECONDS:
+                return Lease.HELD if lease.token else Lease.OPEN
+        self._put(f"lease/{partition.hex()}", Held(token, resource, min(until, now + LEASE_SECONDS)))
+        return Lease.GRANTED
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the lease back; with ``open_until``, others hear OPEN until then."""
+        with suppress(StoreError):
+            self._release(partition, token, open_until)
+
+    @_whole
+    def _release(self, partition: bytes, token: bytes, open_until: float) -> None:
+        for name, lease in self._find(Held, f"lease/{partition.hex()}").items():
+            if lease.token == token:
+                self._put(name, Held(b"", lease.resource, open_until))
+
+    # Care
+
+    def listed(self, *, batch: int = 500) -> Iterator[Listed]:
+        """Every record, as they were when the first was asked for."""
+        for record in self._records():
+            it, stored = record.item, Stored(record.item.sealed, None, record.entry, record.rev)
+            known = (it.size, it.requested_at, it.received_at, it.stale_at, it.purge_at)
+            yield Listed(it.resource, it.partition, it.variant, stored, *known, it.url, it.method, it.status, it.tags)
+
+    @_whole
+    def _records(self) -> list[Kept]:
+        return list(self._find(Kept, "record/").values())
+
+    @_whole
+    def clear(self) -> None:
+        """Remove everything but the id, the salt and the marks of dropped resources."""
+        for kind in ("record/", "body/", "chunk/", "lease/"):
+            self._delete_all(list(self.table.find(kind)))
+        self.unsign()
+
+    @_whole
+    def unsign(self) -> None:
+        """Remove the mark that the store is signed."""
+        for name, meta in self._find(Meta, "meta/").items():
+            self._put(name, meta._replace(signed=False))
+
+    @_whole
+    def size(self) -> Size:
+        """How much it holds."""
+        records = self._records()
+        pending = sum(each.size for each in self._find(Body, "body/").values() if each.state == "pending")
+        return Size(len(records), pending + sum(weight(each.item) for each in records))
+
+    @_whole
+    def sweep(self, *, now: float, limit: int = 500) -> int:
+        """One batch of what has expired, is over the bound, was replaced or left over."""
+        self.flush(0.0)
+        swept = self._delete_all(self._dead_chunks(now)[:limit])
+        swept += self._let_go(self._due(now, limit - swept))
+        leases, marks = self._find(Held, "lease/"), self._find(float, "mark/")
+        self._delete_all([name for name, lease in leases.items() if lease.until <= now])
+        self._delete_all([name for name, at in marks.items() if at <= now - MARK_SECONDS])
+        return swept
+
+    def _delete_all(self, names: Sequence[str]) -> int:
+        for name in names:
+            self.table.delete(name)
+        return len(names)
+
+    def _dead_chunks(self, now: float) -> list[str]:
+        """The chunks of bodies that nobody writes or reads any more, and after them what was known of the bodies."""
+        aborted = [of_body(self._aborted.popleft()) for _ in range(len(self._aborted))]
+        for name in aborted:
+            for each, body in self._find(Body, name).items():
+                if body.state == "pending":
+                    self._put(each, in_state(body, "let go", 0.0))
+        bodies = self._find(Body, "body/").items()
+        dead = [name for name, body in bodies if body.at <= now - STAYS[body.state]]
+        return [chunk for name in dead for chunk in self.table.find(name.replace("body/", "chunk/", 1))] + dead
+
+    def _due(self, now: float, limit: int) -> dict[str, Kept]:
+        """Records that have expired, or are the longest unused of too many."""
+        entries, held = self.size()
+        most = entries if self.max_entries is None else self.max_entries
+        due: dict[str, Kept] = {}
+        for name, record in self._longest_unused("record/"):
+            expired = record.item.purge_at <= now
+            if len(due) < limit and (expired or held > self.max_bytes or entries > most):
+                due[name] = record
+                entries, held = entries - 1, held - weight(record.item)
+        return due
+
+    def close(self) -> None:
+        """Close the table; using the store opens it again."""
+        with self.lock:
+            self.table.close()

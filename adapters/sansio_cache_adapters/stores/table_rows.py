@@ -1,0 +1,91 @@
+"""What a store over a table keeps there, and under which names."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, Literal
+
+import msgspec
+
+from sansio_cache.records import Item
+
+from .base import KEEP_REPLACED, LEASE_SECONDS
+
+__all__ = [
+    "STAYS",
+    "Body",
+    "Held",
+    "Kept",
+    "in_state",
+    "new_rev",
+    "of_body",
+    "of_chunk",
+    "of_partition",
+    "of_record",
+    "weight",
+]
+
+
+class Body(msgspec.Struct):
+    """A body in chunks: since when it is in this state, its bytes, and the SHA-256s of its chunks."""
+
+    at: float
+    size: int = 0
+    hashes: bytes = b""
+    state: Literal["pending", "kept", "let go"] = "pending"
+
+
+class Kept(msgspec.Struct):
+    """A record: as it was committed, the name of its body, its rev, and when it was used."""
+
+    item: Item
+    entry: bytes
+    rev: int
+    used: float
+
+
+class Held(msgspec.Struct):
+    """A lease; an empty token opens it to all."""
+
+    token: bytes
+    resource: bytes
+    until: float
+
+
+STAYS: Final = {"pending": LEASE_SECONDS, "kept": float("inf"), "let go": KEEP_REPLACED}
+"""Seconds that a body may be in a state before it is dead."""
+
+
+def in_state(body: Body, state: Literal["kept", "let go"], at: float) -> Body:
+    """The same body in another state since ``at``."""
+    return Body(at, body.size, body.hashes, state)
+
+
+def new_rev() -> int:
+    """Changes with every change, and needs no counter that processes share."""
+    return time.time_ns()
+
+
+def weight(item: Item) -> int:
+    """Bytes that count against the bound."""
+    return item.size + len(item.sealed)
+
+
+def of_partition(partition: bytes) -> str:
+    """How the names of all records of a partition begin."""
+    return f"record/{partition.hex()}/"
+
+
+def of_record(partition: bytes, variant: bytes) -> str:
+    """The name of a record."""
+    return f"record/{partition.hex()}/{variant.hex()}"
+
+
+def of_body(entry: bytes) -> str:
+    """The name of a body."""
+    return f"body/{entry.hex()}"
+
+
+def of_chunk(entry: bytes, index: int) -> str:
+    """The name of a chunk."""
+    return f"chunk/{entry.hex()}/{index:06}"
