@@ -20,7 +20,11 @@ from .trio_hop import Chunks, Hop
 from .trio_pool import TAKE_AT_CLOSE
 from .work import do_async
 
-__all__ = ["CachedHop", "HopTransfer", "StoredChunks", "TeeChunks", "cached_hop"]
+__all__ = ["BodyGone", "CachedHop", "HopTransfer", "StoredChunks", "TeeChunks", "cached_hop"]
+
+
+class BodyGone(ReadError):
+    """A stored body is gone from the store; its record was dropped."""
 
 
 class CachedHop(Hop):
@@ -84,7 +88,7 @@ class StoredChunks:
             try:
                 piece = await do_async(self._body.read())
             except StoreError as error:
-                raise ReadError(f"the stored body is gone: {error}") from error
+                raise BodyGone(f"the stored body is gone: {error}") from error
         if not piece:
             raise StopAsyncIteration
         return piece

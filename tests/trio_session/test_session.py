@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,40 @@ async def test_a_stored_body_that_is_gone(origin: WatchedOrigin) -> None:
             store.clear()
             with pytest.raises(ReadError):
                 await response.read()
+
+
+def take_the_chunks(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as thief:
+        thief.execute("DELETE FROM chunks")
+        thief.commit()
+
+
+@pytest.mark.parametrize("options", [{}, {"params": {"b": "c"}}], ids=["fast", "long"])
+async def test_a_stored_body_that_is_gone_is_fetched_again(
+    origin: WatchedOrigin, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """G20: whoever is given the body whole does not see that it was."""
+    url = origin.on("/a", fresh(bytes(3_000_000)))
+    async with session_on(tmp_path / "c.sqlite") as session:
+        await session.get(url, **options)
+        take_the_chunks(tmp_path / "c.sqlite")
+        response = await session.get(url, **options)
+        assert (response.from_cache, len(response.content)) == (False, 3_000_000)
+        assert origin.count() == 2
+        assert (await session.get(url, **options)).from_cache
+
+
+async def test_what_led_to_a_body_that_is_gone_is_not_asked_twice(origin: WatchedOrigin, tmp_path: Path) -> None:
+    """Redirects may have done something."""
+    url = origin.on("/a", fresh(bytes(3_000_000)))
+    led = origin.on("/led", redirect("/a", 302, 0))
+    async with session_on(tmp_path / "c.sqlite") as session:
+        await session.get(url)
+        take_the_chunks(tmp_path / "c.sqlite")
+        with pytest.raises(ReadError, match="gone"):
+            await session.get(led)
+        assert origin.count("/led") == 1
+        assert (await session.get(led)).url == url
 
 
 async def test_stale_while_revalidate_runs_in_the_session(origin: WatchedOrigin, clock: Clock) -> None:
