@@ -121,9 +121,9 @@ class Bounds(NamedTuple):
 def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
     """Remove a batch of what is not wanted any more. How many rows went, and whether the store is still ``is_over``."""
     # Few statements while there are many such rows: after each a thread may wait for its turn, and holds the lock.
-    buried = bury(db, limit)
-    if buried:
-        return buried, bounds.is_over
+    # They weigh nothing any more, so that a store over its bound lets go first.
+    if not _is_over(db, bounds) and (buried := bury(db, limit)):
+        return buried, False
     execute = db.execute
     kill(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
     for (body,) in execute(sql.READ_LONG_AGO, (now - KEEP_REPLACED, now + _AHEAD, limit)).fetchall():
@@ -134,7 +134,7 @@ def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> 
     let_go(db, expired, now)
     swept += len(expired)
     evicted, is_over = _evict(db, now, limit - swept, bounds)
-    swept += evicted
+    swept += evicted or bury(db, limit - swept)
     if swept == 0:
         for statement, lasts in zip(sql.FORGET, (MARK_SECONDS, 0.0), strict=True):
             swept += execute(statement, (now - lasts, limit - swept)).rowcount
@@ -166,14 +166,18 @@ def _bury_chunks(db: sqlite3.Connection, limit: int) -> int:
     return gone
 
 
+def _is_over(db: sqlite3.Connection, bounds: Bounds) -> bool:
+    entries, stored = db.execute(sql.TOTALS).fetchone()
+    return bounds.is_over or stored > bounds.bytes or (bounds.entries is not None and entries > bounds.entries)
+
+
 def _evict(db: sqlite3.Connection, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
     """Let the longest unused records go while there are too many, and some more, so that it is not always."""
-    entries, stored = db.execute(sql.TOTALS).fetchone()
-    most = entries if bounds.entries is None else bounds.entries
-    if stored <= bounds.bytes and entries <= most and not bounds.is_over:
+    if not _is_over(db, bounds):
         return 0, False
+    entries, stored = db.execute(sql.TOTALS).fetchone()
     spare_bytes = stored - int(bounds.bytes * _LOW_WATER)
-    spare_entries = 0 if bounds.entries is None else entries - int(most * _LOW_WATER)
+    spare_entries = 0 if bounds.entries is None else entries - int(bounds.entries * _LOW_WATER)
     rows: list[Going] = []
     for row in db.execute(sql.LONGEST_UNUSED, (limit,)).fetchall():
         if spare_bytes <= 0 and spare_entries <= 0:
@@ -273,15 +277,17 @@ class Upkeep:
         """All that there is to do now, or until the shift ends."""
         self._backlog.write(self._connections)
         self._sweep_all(now, shift)
-        self._connections.write(lambda db: db.execute(sql.COUNT_ON))
         self._checkpoint()
 
     def _sweep_all(self, now: float, shift: object) -> None:
-        """Batch after batch, of a size that holds the lock for a moment, while nobody else wants it."""
+        """Batch after batch, of a size that holds the lock for a moment, while nobody else wants it.
+
+        A store over its bound takes its turn among those who write, or it would grow for as long as they do.
+        """
         rows, limit, yielded = 0, _LEAST, 0
         while self._shift is shift or shift is None:
             try:
-                swept, held = self._batch(now, limit, wait=yielded == _YIELDS)
+                swept, held = self._batch(now, limit, wait=self._bounds.is_over or yielded == _YIELDS)
             except StoreBusy:
                 if yielded == _YIELDS:
                     raise
@@ -295,8 +301,20 @@ class Upkeep:
             if rows >= _ROWS:
                 rows = 0
                 self._checkpoint()
+            # A clock that somebody stopped for a test shows none at all.
+            held = max(held, _HOLD / _BATCH)
             limit = max(_LEAST, min(_BATCH, 2 * limit, int(limit * _HOLD / held)))
-            time.sleep(max(_PAUSES * held, self._put_off_until - time.monotonic()))
+            self._pause(held, shift)
+
+    def _pause(self, held: float, shift: object) -> None:
+        """After a batch that held the lock for so long; who ends the shift waits for none of it that is long."""
+        if self._bounds.is_over:
+            time.sleep(held)
+            return
+        time.sleep(_PAUSES * held)
+        for _ in range(int((self._put_off_until - time.monotonic()) / _YIELD)):
+            if self._shift is shift:
+                time.sleep(_YIELD)
 
     def sweep(self, now: float, limit: int) -> int:
         """One batch."""
@@ -307,6 +325,8 @@ class Upkeep:
 
         def timed(db: sqlite3.Connection) -> tuple[int, float]:
             began = time.perf_counter()
+            # Or the sum over what was not counted yet becomes longer with each batch.
+            db.execute(sql.COUNT_ON)
             swept, is_over = sweep(db, now=now, limit=limit, bounds=self._bounds)
             self._bounds = self._bounds._replace(is_over=is_over)
             return swept, time.perf_counter() - began

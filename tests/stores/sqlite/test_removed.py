@@ -121,6 +121,16 @@ class TestByAndBy:
         assert remove(store, *map(str, range(30))) == 30
         until(lambda: rows(raw) == rows(raw, "removed") == 0)
 
+    def test_closing_does_not_wait_until_it_may_go_on(self, store: SQLiteStore, raw: Raw, now: float) -> None:
+        """The sweep is put off by who removes records, and not the end of its thread with it."""
+        fill(store, 500, now)
+        doomed = list(store.listed())
+        while rows(raw) == 500:
+            store.remove(doomed[:40])
+        began = time.perf_counter()
+        store.close()
+        assert time.perf_counter() - began < 0.3
+
     def test_a_large_body_stays_readable_for_a_minute(self, store: SQLiteStore, now: float) -> None:
         """From its removal on, not from the burial of its row."""
         body = bytes(INLINE_LIMIT + CHUNK_SIZE)
@@ -162,3 +172,35 @@ class TestOverTheBound:
         fill(store, 5, now)
         assert store.sweep(now=now, limit=2) == 0
         assert store.size().entries == 95
+
+    def test_it_does_so_however_fast_others_write(self, opened: Callable[..., SQLiteStore], now: float) -> None:
+        """Who goes on writing all the time leaves the lock free for the sweep too."""
+        store = opened(max_entries=500)
+        written, ends = 0, time.monotonic() + 4.0
+        while time.monotonic() < ends:
+            item = make_item(f"{written}", resource=f"{written}", now=now)
+            assert store.commit(item, vary_limit=32, now=now)
+            written += 1
+        assert store.size().entries < 500 + written / 2
+
+    def test_before_the_rows_of_what_was_removed(
+        self, opened: Callable[..., SQLiteStore], raw: Raw, now: float
+    ) -> None:
+        """Those weigh nothing any more."""
+        store = opened(max_entries=20)
+        fill(store, 31, now)
+        assert remove(store, *map(str, range(10))) == 10
+        assert store.sweep(now=now, limit=5) == 3
+        assert (store.size().entries, rows(raw, "removed")) == (18, 10)
+        assert store.sweep(now=now, limit=50) == 10
+        assert (store.size().entries, rows(raw), rows(raw, "removed")) == (18, 18, 0)
+
+
+def test_a_clock_that_stands_still(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, raw: Raw, now: float) -> None:
+    """Tests of others stop every clock; the sweep goes on all the same."""
+    fill(store, 3, now)
+    assert remove(store, "1", "2") == 2
+    with monkeypatch.context() as stopped:
+        stopped.setattr(time, "perf_counter", lambda: 1.0)
+        store._upkeep.once(now)
+    assert rows(raw) == 1
