@@ -243,10 +243,11 @@ class SQLiteStore:
         return self._write(lambda db: records.reseal(db, listed, sealed))
 
     def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, which this store listed, as far as each still has its ``rev``."""
+        """Remove these records, as far as each still has its ``rev``; in a moment those that this store listed."""
         now = time.time()
         listed = [each for each in records if isinstance(each, Placed)]
-        removed = 0
+        others = [each for each in records if not isinstance(each, Placed)]
+        removed = sum(self.discard(each.partition, each.variant, rev=each.stored.rev) for each in others)
         for first in range(0, len(listed), _REMOVED_AT_ONCE):
             some = listed[first : first + _REMOVED_AT_ONCE]
             removed += self._write(partial(remove, listed=some, now=now))

@@ -12,6 +12,7 @@ from sansio_cache import SQLiteStore, StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.testing import make_item, name, put, stream
 from sansio_cache_adapters.stores import sqlite_schema as sql
+from sansio_cache_adapters.stores.base import Listed
 
 Raw = Callable[[], sqlite3.Connection]
 
@@ -204,3 +205,12 @@ def test_a_clock_that_stands_still(store: SQLiteStore, monkeypatch: pytest.Monke
         stopped.setattr(time, "perf_counter", lambda: 1.0)
         store._upkeep.once(now)
     assert rows(raw) == 1
+
+
+def test_records_that_somebody_copied(store: SQLiteStore, now: float) -> None:
+    """What was listed may come back as a plain copy, from another process or store."""
+    fill(store, 3, now)
+    plain = [Listed(*each) for each in store.listed()]
+    assert store.remove(plain[:2]) == 2
+    assert store.remove(plain) == 1
+    assert list(store.listed()) == []
