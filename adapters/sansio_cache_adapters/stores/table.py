@@ -105,7 +105,8 @@ class TableStore:
         check_bounds(max_bytes, max_entries)
         self.table = table
         self.location = location
-        self.errors = errors
+        # What does not decode is none of the table's errors, and no less its trouble.
+        self.errors: tuple[type[Exception], ...] = (*errors, msgspec.MsgspecError)
         self.max_bytes = max_bytes
         self.max_entries = max_entries
         self.lock = threading.RLock()
@@ -171,7 +172,7 @@ class TableStore:
     def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Add the next chunk to a pending body."""
         body = self._body(entry) if index else Body(0.0)
-        if body is None or body.size + len(data) > self.max_bytes:
+        if body is None or body.state != "pending" or body.size + len(data) > self.max_bytes:
             raise StoreError("the pending body was given up, or is larger than the store")
         hashes = body.hashes + sha256(data).digest()
         self._put(of_body(entry), Body(time.time(), body.size + len(data), hashes))
@@ -185,16 +186,17 @@ class TableStore:
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
         body = self._body(item.entry) if item.entry else None
-        complete = not item.entry or (body is not None and body.size == item.size)
+        complete = not item.entry or (body is not None and body.state == "pending" and body.size == item.size)
         if self._is_dropped(item, now) or not complete or weight(item) > self.max_bytes:
-            self.abort(item.entry)
+            if item.entry:
+                self.abort(item.entry)
             return False
         self._let_go(self._find(Kept, of_record(item.partition, item.variant)))
         if body is not None:
             item = replace(item, body=None if item.size else b"")
             self._put(of_body(item.entry), in_state(body, "kept", now))
         self._put(of_record(item.partition, item.variant), Kept(item, item.entry or self.begin(), new_rev(), now))
-        self.flush(0.0)
+        self._write_uses()
         self._let_go(dict(self._longest_unused(of_partition(item.partition))[: -max(vary_limit, 1)]))
         if secrets.randbelow(_SWEEP_EVERY) == 0:
             self.sweep(now=now)
@@ -261,14 +263,21 @@ class TableStore:
         self._used[entry] = partition, now
 
     @_whole
-    def flush(self, timeout: float) -> bool:
-        """Write the uses noted."""
+    def _write_uses(self) -> None:
         used, self._used = self._used, {}
-        for entry, (partition, at) in used.items():
+        for entry, (partition, at) in list(used.items()):
             for name, record in self._find(Kept, of_partition(partition)).items():
                 if record.entry == entry:
                     record.used = at
                     self._put(name, record)
+
+    def flush(self, timeout: float) -> bool:
+        """Write the uses noted. False if that could not be done."""
+        try:
+            if self._used:
+                self._write_uses()
+        except StoreError:
+            return False
         return True
 
     # Leases
@@ -329,7 +338,7 @@ class TableStore:
     @_whole
     def sweep(self, *, now: float, limit: int = 500) -> int:
         """One batch of what has expired, is over the bound, was replaced or left over."""
-        self.flush(0.0)
+        self._write_uses()
         swept = self._delete_all(self._dead_chunks(now)[:limit])
         swept += self._let_go(self._due(now, limit - swept))
         leases, marks = self._find(Held, "lease/"), self._find(float, "mark/")
@@ -344,28 +353,35 @@ class TableStore:
 
     def _dead_chunks(self, now: float) -> list[str]:
         """The chunks of bodies that nobody writes or reads any more, and after them what was known of the bodies."""
-        aborted = [of_body(self._aborted.popleft()) for _ in range(len(self._aborted))]
-        for name in aborted:
-            for each, body in self._find(Body, name).items():
-                if body.state == "pending":
-                    self._put(each, in_state(body, "let go", 0.0))
-        bodies = self._find(Body, "body/").items()
-        dead = [name for name, body in bodies if body.at <= now - STAYS[body.state]]
+        aborted = {of_body(self._aborted.popleft()) for _ in range(len(self._aborted))}
+        dead: list[str] = []
+        for name, body in self._find(Body, "body/").items():
+            ended = body.at <= now - STAYS[body.state]
+            if body.state == "pending" and (ended or name in aborted):
+                # Its chunks may go in several batches, and it must not be committed in between.
+                self._put(name, in_state(body, "let go", 0.0))
+                ended = True
+            if ended:
+                dead.append(name)
         return [chunk for name in dead for chunk in self.table.find(name.replace("body/", "chunk/", 1))] + dead
 
     def _due(self, now: float, limit: int) -> dict[str, Kept]:
-        """Records that have expired, or are the longest unused of too many."""
+        """Records that have expired, and the longest unused of those that are too many without them."""
         entries, held = self.size()
         most = entries if self.max_entries is None else self.max_entries
         due: dict[str, Kept] = {}
-        for name, record in self._longest_unused("record/"):
-            expired = record.item.purge_at <= now
+        rows = [(row[1].item.purge_at <= now, *row) for row in self._longest_unused("record/")]
+        for expired, name, record in sorted(rows, key=lambda row: not row[0]):
             if len(due) < limit and (expired or held > self.max_bytes or entries > most):
                 due[name] = record
                 entries, held = entries - 1, held - weight(record.item)
         return due
 
     def close(self) -> None:
-        """Close the table; using the store opens it again."""
+        """Write the uses noted, as far as possible, and close the table; using the store opens it again."""
+        self.flush(0.0)
         with self.lock:
-            self.table.close()
+            try:
+                self.table.close()
+            except self.errors as error:
+                raise StoreError(f"{self.location}: {error}") from error

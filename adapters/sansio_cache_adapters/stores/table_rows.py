@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Final, Literal
 
@@ -62,8 +63,8 @@ def in_state(body: Body, state: Literal["kept", "let go"], at: float) -> Body:
 
 
 def new_rev() -> int:
-    """Changes with every change, and needs no counter that processes share."""
-    return time.time_ns()
+    """Grows with time, differs where a clock is coarse, is set back or stands still, needs no counter to be shared."""
+    return time.time_ns() >> 12 << 12 | secrets.randbits(12)
 
 
 def weight(item: Item) -> int:
