@@ -21,6 +21,7 @@ from sansio_cache import (
     NotCached,
     SettingError,
     SQLiteStore,
+    StoreError,
     TrioCachedSession,
 )
 from sansio_cache_adapters.trio_errors import ReadError, SessionClosed
@@ -158,6 +159,21 @@ async def test_a_stored_body_that_is_gone(origin: WatchedOrigin) -> None:
             store.clear()
             with pytest.raises(ReadError):
                 await response.read()
+
+
+class Unflushable(MemoryStore):
+    """A store whose trouble begins at the end."""
+
+    def flush(self, timeout: float) -> bool:
+        raise StoreError(f"could not be written within {timeout} s")
+
+
+async def test_a_store_that_cannot_be_flushed(origin: WatchedOrigin, caplog: pytest.LogCaptureFixture) -> None:
+    """G20: who leaves the block hears of it in the log."""
+    url = origin.on("/a", fresh(b"body"))
+    async with session_on(Unflushable()) as session:
+        assert (await session.get(url)).content == b"body"
+    assert "could not be written" in caplog.text
 
 
 def take_the_chunks(path: Path) -> None:
