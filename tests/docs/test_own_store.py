@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from sansio_cache import StoreError
+from sansio_cache_adapters.stores.base import Store
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "own-store.md"
 BLOCK = re.compile(r"^```(?:python|\{code-block\} python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -50,3 +56,19 @@ def test_a_broken_promise_is_noticed(blocks: list[str], tmp_path: Path) -> None:
 def test_it_is_about_a_hundred_lines(blocks: list[str]) -> None:
     """Store and test together, as the page promises."""
     assert sum(len(block.splitlines()) for block in blocks) < 110
+
+
+def test_opening_goes_on_where_it_was_disturbed(
+    blocks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is locked at first is no store for a while only."""
+    (tmp_path / "own_store_opened.py").write_text(blocks[0], "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    store: Store = importlib.import_module("own_store_opened").own_store(tmp_path / "own.db")
+    with closing(sqlite3.connect(tmp_path / "own.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="locked"):
+            store.open(signed=False)
+        other.execute("ROLLBACK")
+    assert not store.open(signed=False).signed
+    store.close()
