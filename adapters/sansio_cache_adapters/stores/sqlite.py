@@ -251,7 +251,6 @@ class SQLiteStore:
         for first in range(0, len(listed), _REMOVED_AT_ONCE):
             some = listed[first : first + _REMOVED_AT_ONCE]
             removed += self._write(partial(remove, listed=some, now=now))
-            self._upkeep.put_off()
         return removed
 
     def clear(self) -> None:

@@ -190,6 +190,7 @@ EXPIRED: Final = f"SELECT {_GOING} FROM records r WHERE purge_at <= ? AND {_THER
 LONGEST_UNUSED: Final = f"SELECT {_GOING} FROM records r WHERE {_THERE} ORDER BY used_at LIMIT ?"
 REVS: Final = f"SELECT id, rev, weight, body_id FROM records r WHERE id IN ({{}}) AND {_THERE}"
 REMOVE: Final = "INSERT OR REPLACE INTO removed VALUES (?, ?)"
+NEWEST_REMOVED: Final = "SELECT max(id) FROM removed"
 # How far so many reach, and how many have a body in ``small``.
 NEXT_REMOVED: Final = """
 SELECT max(d.id), count(r.small_id)

@@ -40,6 +40,8 @@ _PAUSES: Final = 4.0
 _YIELD: Final = 0.005
 """Seconds until it looks again whether nobody else is writing; after so many times in vain it waits for the lock."""
 _YIELDS: Final = 20
+_PUT_OFF: Final = 20
+"""So many rests are taken at most while others remove many records: to take the rows out would hold them up."""
 _ROWS: Final = 4000
 """After so many the log is brought into the file, so that it stays short and no commit of others has to do it."""
 _CHUNKS: Final = 16
@@ -203,7 +205,7 @@ class Upkeep:
         self._thread: threading.Thread | None = None
         self._shift: object = None
         self._written = 0
-        self._put_off_until = 0.0
+        self._newest: int | None = None
         # Two bells: a lock that is free has rung. Unlike an Event it may be rung from a finalizer.
         self._work = threading.Lock()
         self._haste = threading.Lock()
@@ -223,10 +225,6 @@ class Upkeep:
         _ring(self._work)
         if self._written >= _LOG_BYTES:
             _ring(self._haste)
-
-    def put_off(self) -> None:
-        """Somebody is removing many records: sweep when that is over."""
-        self._put_off_until = time.monotonic() + _REST
 
     def _begin(self) -> None:
         self._shift = shift = object()
@@ -284,8 +282,12 @@ class Upkeep:
 
         A store over its bound takes its turn among those who write, or it would grow for as long as they do.
         """
-        rows, limit, yielded = 0, _LEAST, 0
+        rows, limit, yielded, put_off = 0, _LEAST, 0, 0
         while self._shift is shift or shift is None:
+            if put_off < _PUT_OFF and self._are_being_removed():
+                put_off += 1
+                self._rest(_REST, shift)
+                continue
             try:
                 swept, held = self._batch(now, limit, wait=self._bounds.is_over or yielded == _YIELDS)
             except StoreBusy:
@@ -304,15 +306,19 @@ class Upkeep:
             # A clock that somebody stopped for a test shows none at all.
             held = max(held, _HOLD / _BATCH)
             limit = max(_LEAST, min(_BATCH, 2 * limit, int(limit * _HOLD / held)))
-            self._pause(held, shift)
+            time.sleep(held if self._bounds.is_over else _PAUSES * held)
 
-    def _pause(self, held: float, shift: object) -> None:
-        """After a batch that held the lock for so long; who ends the shift waits for none of it that is long."""
-        if self._bounds.is_over:
-            time.sleep(held)
-            return
-        time.sleep(_PAUSES * held)
-        for _ in range(int((self._put_off_until - time.monotonic()) / _YIELD)):
+    def _are_being_removed(self) -> bool:
+        """Whether anybody has removed records since the last look; in the order of their ids, as they are listed."""
+        newest, self._newest = (
+            self._newest,
+            self._connections.read(lambda reader: reader.connect().execute(sql.NEWEST_REMOVED).fetchone()[0]),
+        )
+        return self._newest is not None and self._newest != newest
+
+    def _rest(self, seconds: float, shift: object) -> None:
+        """Sleep; who ends the shift does not wait for it."""
+        for _ in range(int(seconds / _YIELD)):
             if self._shift is shift:
                 time.sleep(_YIELD)
 

@@ -132,6 +132,20 @@ class TestByAndBy:
         store.close()
         assert time.perf_counter() - began < 0.3
 
+    def test_not_while_another_store_goes_on_removing(
+        self, store: SQLiteStore, opened: Callable[..., SQLiteStore], raw: Raw, now: float
+    ) -> None:
+        """Whoever has seen the last note at its last look takes the rows out, be it the hundredth look."""
+        fill(store, 3, now)
+        other = opened()
+        looks = [store._upkeep._are_being_removed()]
+        for each in ("0", "1"):
+            assert remove(other, each) == 1
+            looks += [store._upkeep._are_being_removed(), store._upkeep._are_being_removed()]
+        assert looks == [False, True, False, True, False]
+        store._upkeep.once(now)
+        assert (rows(raw), rows(raw, "removed")) == (1, 0)
+
     def test_a_large_body_stays_readable_for_a_minute(self, store: SQLiteStore, now: float) -> None:
         """From its removal on, not from the burial of its row."""
         body = bytes(INLINE_LIMIT + CHUNK_SIZE)
