@@ -36,7 +36,7 @@ from .asynchronous import AsyncCache
 from .care import AsyncCare
 from .decoding import default_accept_encoding
 from .engine import CLOSE_SECONDS
-from .events import Event, logger
+from .events import Event
 from .opening import awaitable, probing, resolve
 from .options import CacheOptions, current_options, split_policy, take_options
 from .stores.settings import UNGIVEN, Ungiven
@@ -188,11 +188,8 @@ class AiohttpCache:
         await self.tasks.close(CLOSE_SECONDS)
         if self._made_store:
             await self.inner.close()
-        elif not self.engine.guard.down:
-            try:
-                await self.engine.store.flush(CLOSE_SECONDS)
-            except Exception as error:
-                logger.warning("writing to the cache at %s failed: %s", self.engine.store.location, error)
+        else:
+            await self.inner.flush()
 
 
 def _bufsize(wish: Wish, session: ClientSession) -> int:

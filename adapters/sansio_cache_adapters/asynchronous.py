@@ -23,7 +23,7 @@ from sansio_cache.policy import Policy
 from sansio_cache.records import Meta
 from sansio_cache.sealing import Sealer
 
-from .engine import Engine
+from .engine import CLOSE_SECONDS, Engine
 from .events import logger
 from .hop import Hop, Response, Transfer
 from .stores.base import AsyncStore
@@ -155,6 +155,14 @@ class AsyncCache:
             # The good entry is still there (G27); the next asker tries again.
             logger.warning("background validation of a stale response failed: %s", error)
             self.engine.events.tell("background-error", request.method, request.url, 0, type(error).__name__)
+
+    async def flush(self) -> None:
+        """Write what is queued for a store that is somebody else's to close, if it is well; takes 5 s at most."""
+        if not self.engine.guard.down:
+            try:
+                await self.engine.store.flush(CLOSE_SECONDS)
+            except Exception as error:
+                logger.warning("writing to the cache at %s failed: %s", self.engine.store.location, error)
 
     async def close(self) -> None:
         """Write what is queued, close the store's connections."""

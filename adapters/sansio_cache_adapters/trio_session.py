@@ -28,7 +28,7 @@ from .asynchronous import AsyncCache
 from .care import AsyncCare
 from .decoding import default_accept_encoding
 from .engine import CLOSE_SECONDS
-from .events import Event, logger
+from .events import Event
 from .moments import moment
 from .opening import awaitable, probing, resolve
 from .options import CacheOptions, split_policy, take_options
@@ -196,15 +196,8 @@ class TrioCachedSession(HTTPSession):
         finally:
             if self._given_store is None:
                 await self._cache.close()
-            elif not self._cache.engine.guard.down:
-                await self._flush()
-
-    async def _flush(self) -> None:
-        store = self._cache.engine.store
-        try:
-            await store.flush(CLOSE_SECONDS)
-        except Exception as error:
-            logger.warning("writing to the cache at %s failed: %s", store.location, error)
+            else:
+                await self._cache.flush()
 
     async def _end_jobs(self) -> None:
         group, self._group = self._group, None
