@@ -30,6 +30,7 @@ __all__ = ["AsyncCare", "Care", "Entry", "Verified"]
 _END: Final = object()
 _BATCH: Final = 500
 _REMOVED_AT_ONCE: Final = 2000
+"""Records that are kept in memory to be removed together."""
 
 
 class Entry(NamedTuple):

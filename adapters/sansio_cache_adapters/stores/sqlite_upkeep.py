@@ -124,7 +124,7 @@ def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> 
     """Remove a batch of what is not wanted any more. How many rows went, and whether the store is still ``is_over``."""
     # Few statements while there are many such rows: after each a thread may wait for its turn, and holds the lock.
     # They weigh nothing any more, so that a store over its bound lets go first.
-    if not _is_over(db, bounds) and (buried := bury(db, limit)):
+    if _excess(db, bounds) is None and (buried := bury(db, limit)):
         return buried, False
     execute = db.execute
     kill(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
@@ -168,18 +168,21 @@ def _bury_chunks(db: sqlite3.Connection, limit: int) -> int:
     return gone
 
 
-def _is_over(db: sqlite3.Connection, bounds: Bounds) -> bool:
+def _excess(db: sqlite3.Connection, bounds: Bounds) -> tuple[int, int] | None:
+    """The bytes and entries that must go, with some more so that it is not always; None while there are not too many."""
     entries, stored = db.execute(sql.TOTALS).fetchone()
-    return bounds.is_over or stored > bounds.bytes or (bounds.entries is not None and entries > bounds.entries)
+    most = entries if bounds.entries is None else bounds.entries
+    if not bounds.is_over and stored <= bounds.bytes and entries <= most:
+        return None
+    return stored - int(bounds.bytes * _LOW_WATER), 0 if bounds.entries is None else entries - int(most * _LOW_WATER)
 
 
 def _evict(db: sqlite3.Connection, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
-    """Let the longest unused records go while there are too many, and some more, so that it is not always."""
-    if not _is_over(db, bounds):
+    """Let the longest unused records go while there are too many. How many went, and whether more must."""
+    excess = _excess(db, bounds)
+    if excess is None:
         return 0, False
-    entries, stored = db.execute(sql.TOTALS).fetchone()
-    spare_bytes = stored - int(bounds.bytes * _LOW_WATER)
-    spare_entries = 0 if bounds.entries is None else entries - int(bounds.entries * _LOW_WATER)
+    spare_bytes, spare_entries = excess
     rows: list[Going] = []
     for row in db.execute(sql.LONGEST_UNUSED, (limit,)).fetchall():
         if spare_bytes <= 0 and spare_entries <= 0:
