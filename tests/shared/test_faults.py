@@ -59,21 +59,19 @@ TABLE: dict[str, dict[str, Fault]] = {
 }
 CELLS = [(kind, what) for kind in ("sqlite", "files", "redis") for what in TABLE if kind in TABLE[what]]
 PAIRS = [("requests", "aiohttp"), ("aiohttp", "trio"), ("trio", "requests")]
-
-
-@pytest.mark.parametrize(
+each_cell = pytest.mark.parametrize(
     ("kind", "what", "clients"),
     [(*cell, PAIRS[number % 3]) for number, cell in enumerate(CELLS)],
     ids=[f"{kind}: {what}" for kind, what in CELLS],
 )
+
+
+@each_cell
 def test_requests_succeed_and_hit_again(
     place: Path, remotes: Any, origin: Origin, request: Any, kind: str, what: str, clients: tuple[str, str]
 ) -> None:
     """G20: at once while the fault lasts; after it a miss is stored and hit, by both."""
-    path = place / "in" / "cache"
-    path.parent.mkdir()
-    server = request.getfixturevalue("redis_server") if kind == "redis" else None
-    scene = Scene(kind, path, remotes(kind, server.tcp_url if server else str(path), *clients), server)
+    scene = scene_of(kind, place, remotes, request, clients)
     old = origin.on("/old", fresh(b"old" * 1000))
     large = origin.on("/large", fresh(b"large" * 20_000))
     until_hits(scene.pair, old, large)
@@ -124,11 +122,7 @@ def test_a_fault_in_the_midst_of_a_fetch(
 
 
 @pytest.mark.skipif(not extent(0, 1), reason="measures rates for minutes: tox -e crash")
-@pytest.mark.parametrize(
-    ("kind", "what", "clients"),
-    [(*cell, PAIRS[number % 3]) for number, cell in enumerate(CELLS)],
-    ids=[f"{kind}: {what}" for kind, what in CELLS],
-)
+@each_cell
 def test_hits_are_as_fast_as_before(
     place: Path,
     remotes: Any,
@@ -140,10 +134,7 @@ def test_hits_are_as_fast_as_before(
     clients: tuple[str, str],
 ) -> None:
     """G20: five seconds after healing within a tenth of their rate before the fault."""
-    path = place / "in" / "cache"
-    path.parent.mkdir()
-    server = request.getfixturevalue("redis_server") if kind == "redis" else None
-    scene = Scene(kind, path, remotes(kind, server.tcp_url if server else str(path), *clients), server)
+    scene = scene_of(kind, place, remotes, request, clients)
     old = origin.on("/old", fresh(b"old" * 300))
     until_hits(scene.pair, old)
     before = rates(scene.pair, old)
@@ -163,6 +154,14 @@ def test_hits_are_as_fast_as_before(
     record_property("ratios", ratios)
     print(f"hits a second before {before}, ratios {ratios}")
     assert min(ratios) > 0.9
+
+
+def scene_of(kind: str, place: Path, remotes: Any, request: Any, clients: tuple[str, str]) -> Scene:
+    """A new store, and two clients on it."""
+    path = place / "in" / "cache"
+    path.parent.mkdir()
+    server = request.getfixturevalue("redis_server") if kind == "redis" else None
+    return Scene(kind, path, remotes(kind, server.tcp_url if server else str(path), *clients), server)
 
 
 def rates(pair: list[Remote], url: str) -> list[float]:
