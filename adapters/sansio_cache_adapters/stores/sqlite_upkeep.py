@@ -169,7 +169,7 @@ def _bury_chunks(db: sqlite3.Connection, limit: int) -> int:
 
 
 def _excess(db: sqlite3.Connection, bounds: Bounds) -> tuple[int, int] | None:
-    """The bytes and entries that must go, with some more so that it is not always; None while there are not too many."""
+    """The bytes and entries that must go, with some more so that it is not always; None while nothing must."""
     entries, stored = db.execute(sql.TOTALS).fetchone()
     most = entries if bounds.entries is None else bounds.entries
     if not bounds.is_over and stored <= bounds.bytes and entries <= most:
