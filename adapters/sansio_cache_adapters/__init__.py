@@ -1,1 +1,10 @@
-"""What touches the world: clients and stores around the pure core of :mod:`sansio_cache`."""
+"""What touches the world: clients and stores around the pure core of :mod:`sansio_cache`.
+
+One folder a client, one a store, and one for what all clients share; each folder's first lines are its map.
+
+- ``cache``: what every session has, whatever its client
+- ``requests``, ``aiohttp``, ``httpx``, ``trio``: the clients; none knows of another
+- ``stores``: memory, SQLite, files, Redis, and any table
+- ``patch``: one cache for every session of a script
+- ``testing``: the contract that every store keeps
+"""

@@ -21,11 +21,10 @@ from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
-
-from .events import Event
-from .opening import resolve
-from .options import split_policy
-from .stores.settings import UNGIVEN, Ungiven
+from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.opening import resolve
+from sansio_cache_adapters.cache.options import split_policy
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 __all__ = ["disabled", "enabled", "install_cache", "is_installed", "uninstall_cache"]
 
@@ -56,7 +55,7 @@ class _Script:
             self._of_requests()  # a signed store and no key: said here, not by somebody's request
 
     def _of_requests(self) -> Any:
-        from .requests_adapter import make_cache
+        from sansio_cache_adapters.requests.adapter import make_cache
 
         with self._lock:
             if self._requests is None:
@@ -65,7 +64,7 @@ class _Script:
 
     def adapter_over(self, inner: Any) -> Any:
         """An adapter of requests with the cache above it; the same for the same one."""
-        from .requests_adapter import CacheAdapter
+        from sansio_cache_adapters.requests.adapter import CacheAdapter
 
         cache = self._of_requests()
         with self._lock:
@@ -76,7 +75,7 @@ class _Script:
 
     def of_aiohttp(self) -> Any:
         """What answers requests of aiohttp on the running loop."""
-        from .aiohttp_middleware import AiohttpCache
+        from sansio_cache_adapters.aiohttp.middleware import AiohttpCache
 
         loop = asyncio.get_running_loop()
         with self._lock:
@@ -126,8 +125,8 @@ class _Patches:
     def _patch_requests(self) -> None:
         import requests
 
-        from .requests_adapter import CacheAdapter
-        from .requests_session import CachedSession
+        from sansio_cache_adapters.requests.adapter import CacheAdapter
+        from sansio_cache_adapters.requests.session import CachedSession
 
         plain = requests.Session.get_adapter
 
@@ -141,9 +140,9 @@ class _Patches:
     def _patch_aiohttp(self) -> None:
         import aiohttp
 
-        from .aiohttp_middleware import CacheMiddleware
-        from .aiohttp_private import session_part
-        from .aiohttp_session import AsyncCachedSession, upgrades, with_cache
+        from sansio_cache_adapters.aiohttp.middleware import CacheMiddleware
+        from sansio_cache_adapters.aiohttp.private import session_part
+        from sansio_cache_adapters.aiohttp.session import AsyncCachedSession, upgrades, with_cache
 
         owner: Any = aiohttp.ClientSession
         plain = owner._request

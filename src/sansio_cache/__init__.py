@@ -10,22 +10,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sansio_cache_adapters.aiohttp_middleware import CacheMiddleware as CacheMiddleware
-    from sansio_cache_adapters.aiohttp_session import AsyncCachedSession as AsyncCachedSession
-    from sansio_cache_adapters.httpx_transports import AsyncCacheTransport as AsyncCacheTransport
-    from sansio_cache_adapters.httpx_transports import CacheTransport as CacheTransport
+    from sansio_cache_adapters.aiohttp.middleware import CacheMiddleware as CacheMiddleware
+    from sansio_cache_adapters.aiohttp.session import AsyncCachedSession as AsyncCachedSession
+    from sansio_cache_adapters.httpx.transports import AsyncCacheTransport as AsyncCacheTransport
+    from sansio_cache_adapters.httpx.transports import CacheTransport as CacheTransport
     from sansio_cache_adapters.patch import disabled as disabled
     from sansio_cache_adapters.patch import enabled as enabled
     from sansio_cache_adapters.patch import install_cache as install_cache
     from sansio_cache_adapters.patch import is_installed as is_installed
     from sansio_cache_adapters.patch import uninstall_cache as uninstall_cache
-    from sansio_cache_adapters.requests_adapter import CacheAdapter as CacheAdapter
-    from sansio_cache_adapters.requests_session import CachedSession as CachedSession
-    from sansio_cache_adapters.stores.files import FileStore as FileStore
+    from sansio_cache_adapters.requests.adapter import CacheAdapter as CacheAdapter
+    from sansio_cache_adapters.requests.session import CachedSession as CachedSession
+    from sansio_cache_adapters.stores.files.store import FileStore as FileStore
     from sansio_cache_adapters.stores.memory import MemoryStore as MemoryStore
-    from sansio_cache_adapters.stores.redis import RedisStore as RedisStore
-    from sansio_cache_adapters.stores.sqlite import SQLiteStore as SQLiteStore
-    from sansio_cache_adapters.trio_session import TrioCachedSession as TrioCachedSession
+    from sansio_cache_adapters.stores.redis.store import RedisStore as RedisStore
+    from sansio_cache_adapters.stores.sqlite.store import SQLiteStore as SQLiteStore
+    from sansio_cache_adapters.trio.session import TrioCachedSession as TrioCachedSession
 
     from .errors import BadSignature as BadSignature
     from .errors import BrokenRecord as BrokenRecord
@@ -85,19 +85,19 @@ __all__ = [
 
 _ADAPTERS = "sansio_cache_adapters"
 _LAZY = {
-    "AsyncCacheTransport": f"{_ADAPTERS}.httpx_transports",
-    "AsyncCachedSession": f"{_ADAPTERS}.aiohttp_session",
+    "AsyncCacheTransport": f"{_ADAPTERS}.httpx.transports",
+    "AsyncCachedSession": f"{_ADAPTERS}.aiohttp.session",
     "BadSignature": "sansio_cache.errors",
     "BrokenRecord": "sansio_cache.errors",
-    "CacheAdapter": f"{_ADAPTERS}.requests_adapter",
+    "CacheAdapter": f"{_ADAPTERS}.requests.adapter",
     "CacheError": "sansio_cache.errors",
-    "CacheMiddleware": f"{_ADAPTERS}.aiohttp_middleware",
-    "CacheTransport": f"{_ADAPTERS}.httpx_transports",
-    "CachedSession": f"{_ADAPTERS}.requests_session",
+    "CacheMiddleware": f"{_ADAPTERS}.aiohttp.middleware",
+    "CacheTransport": f"{_ADAPTERS}.httpx.transports",
+    "CachedSession": f"{_ADAPTERS}.requests.session",
     "DEFAULT_IDENTITY": "sansio_cache.policy",
     "DO_NOT_CACHE": "sansio_cache.expiry",
     "EXPIRE_IMMEDIATELY": "sansio_cache.expiry",
-    "FileStore": f"{_ADAPTERS}.stores.files",
+    "FileStore": f"{_ADAPTERS}.stores.files.store",
     "ForeignStore": "sansio_cache.errors",
     "Heuristic": "sansio_cache.policy",
     "KeyRequired": "sansio_cache.errors",
@@ -105,12 +105,12 @@ _LAZY = {
     "NEVER_EXPIRE": "sansio_cache.expiry",
     "NotCached": "sansio_cache.errors",
     "Policy": "sansio_cache.policy",
-    "RedisStore": f"{_ADAPTERS}.stores.redis",
-    "SQLiteStore": f"{_ADAPTERS}.stores.sqlite",
+    "RedisStore": f"{_ADAPTERS}.stores.redis.store",
+    "SQLiteStore": f"{_ADAPTERS}.stores.sqlite.store",
     "SettingError": "sansio_cache.errors",
     "StoreBusy": "sansio_cache.errors",
     "StoreError": "sansio_cache.errors",
-    "TrioCachedSession": f"{_ADAPTERS}.trio_session",
+    "TrioCachedSession": f"{_ADAPTERS}.trio.session",
     "disabled": f"{_ADAPTERS}.patch",
     "enabled": f"{_ADAPTERS}.patch",
     "install_cache": f"{_ADAPTERS}.patch",

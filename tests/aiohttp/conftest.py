@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sansio_cache import AsyncCachedSession
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 Sessions = Callable[..., AsyncCachedSession]
 

@@ -15,8 +15,8 @@ from clock import Clock
 from local_origin import Conversation, Origin, Reply, Seen, fresh
 
 from sansio_cache import AsyncCachedSession, CacheMiddleware, MemoryStore
-from sansio_cache_adapters.aiohttp_tasks import Tasks
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.aiohttp.tasks import Tasks
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]
@@ -111,7 +111,7 @@ async def test_close_gives_up_after_a_while(
     sessions: Sessions, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that hangs is cancelled, and leaves no flight."""
-    monkeypatch.setattr("sansio_cache_adapters.aiohttp_session.CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr("sansio_cache_adapters.aiohttp.session.CLOSE_SECONDS", 0.2)
     session = sessions(clock=clock)
 
     def hang(seen: Seen, connection: Conversation) -> None:

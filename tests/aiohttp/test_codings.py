@@ -15,7 +15,7 @@ from aiohttp import ClientPayloadError, ClientSession
 from local_origin import Origin, Reply, fresh
 
 from sansio_cache import AsyncCachedSession, CacheMiddleware, MemoryStore
-from sansio_cache_adapters.decoding import default_accept_encoding
+from sansio_cache_adapters.cache.decoding import default_accept_encoding
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]
@@ -222,7 +222,7 @@ async def test_accept_encoding_offers_only_what_can_be_decoded_here(
     sessions: Sessions, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where aiohttp would offer a coding that we cannot take off in bounded steps, ours is sent in its place."""
-    monkeypatch.setattr("sansio_cache_adapters.aiohttp_session._SAME_CODINGS", False)
+    monkeypatch.setattr("sansio_cache_adapters.aiohttp.session._SAME_CODINGS", False)
     url = origin.on("/a", Reply(b"a"))
     session = sessions(headers={"X": "1"})
     await (await session.get(url, headers={"Y": "2"})).read()
@@ -238,7 +238,7 @@ async def test_a_coding_without_a_codec_is_aiohttps_error(
     session: AsyncCachedSession, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From ``get()``, as aiohttp has it; nothing is stored."""
-    monkeypatch.setattr("sansio_cache_adapters.aiohttp_bodies.decoders", lambda coding: [])
+    monkeypatch.setattr("sansio_cache_adapters.aiohttp.bodies.decoders", lambda coding: [])
     url = origin.on("/a", coded(b"\x3b", "br"))
     with pytest.raises(aiohttp.ClientResponseError, match="Can not decode content-encoding: br") as caught:
         await session.get(url)

@@ -154,7 +154,7 @@ def test_it_is_taken(answering: Origin) -> None:
 
 def test_what_it_remembers_is_bounded(answering: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go, and take the long way again."""
-    monkeypatch.setattr("sansio_cache_adapters.aiohttp_fast._REMEMBERED", 10)
+    monkeypatch.setattr("sansio_cache_adapters.aiohttp.fast_path._REMEMBERED", 10)
 
     async def main() -> None:
         async with AsyncCachedSession(cache=MemoryStore()) as session:

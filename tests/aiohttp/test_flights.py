@@ -14,7 +14,7 @@ import pytest
 from local_origin import Conversation, Origin, Reply, Seen, fresh
 
 from sansio_cache import AsyncCachedSession, CachedSession, MemoryStore, SQLiteStore
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]

@@ -17,7 +17,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from sansio_cache import AsyncCachedSession, MemoryStore
-from sansio_cache_adapters.aiohttp_response import CachedClientResponse
+from sansio_cache_adapters.aiohttp.response import CachedClientResponse
 
 pytestmark = pytest.mark.anyio
 BODY = b'{"name": "\xc3\xa9"}'

@@ -12,8 +12,8 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSess
 from local_origin import Origin, Reply, Seen, fresh, redirect
 
 from sansio_cache import AsyncCachedSession, BadSignature, CacheMiddleware, MemoryStore, SettingError, SQLiteStore
-from sansio_cache_adapters.aiohttp_response import CachedClientResponse
-from sansio_cache_adapters.care import AsyncCare
+from sansio_cache_adapters.aiohttp.response import CachedClientResponse
+from sansio_cache_adapters.cache.care import AsyncCare
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]

@@ -17,8 +17,8 @@ from aiohttp import ClientConnectionError, ClientPayloadError, ClientTimeout
 from local_origin import Conversation, Origin, Reply, Seen, fresh, redirect
 
 from sansio_cache import AsyncCachedSession, MemoryStore
-from sansio_cache_adapters.aiohttp_private_reader import PulledReader
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.aiohttp.private_reader import PulledReader
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]

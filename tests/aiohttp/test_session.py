@@ -28,7 +28,7 @@ from sansio_cache import (
     SettingError,
     SQLiteStore,
 )
-from sansio_cache_adapters.care import AsyncCare
+from sansio_cache_adapters.cache.care import AsyncCare
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx2
     import requests
 
-    from sansio_cache_adapters.trio_client import HTTPSession
+    from sansio_cache_adapters.trio.http.client import HTTPSession
 
 #: Seconds after which an answer that does not come counts as an error.
 TIMEOUT = 30.0
@@ -157,7 +157,7 @@ class TrioClient:
     @staticmethod
     def plain() -> HTTPSession:
         """A session without a cache."""
-        from sansio_cache_adapters.trio_client import HTTPSession
+        from sansio_cache_adapters.trio.http.client import HTTPSession
 
         return HTTPSession(**TrioClient.bare())
 

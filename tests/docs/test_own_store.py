@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sansio_cache import StoreError
-from sansio_cache_adapters.stores.base import Store
+from sansio_cache_adapters.stores.protocol import Store
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "own-store.md"
 BLOCK = re.compile(r"^```(?:python|\{code-block\} python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -17,7 +17,7 @@ import aiohttp.client
 import aiohttp.test_utils
 
 from sansio_cache import AsyncCachedSession, MemoryStore
-from sansio_cache_adapters.aiohttp_middleware import AiohttpCache
+from sansio_cache_adapters.aiohttp.middleware import AiohttpCache
 
 HITS = os.environ.get("SANSIO_CACHE_DROPIN") == "hits"
 served = {"hits": 0, "others": 0}

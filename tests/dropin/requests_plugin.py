@@ -14,7 +14,7 @@ import requests.adapters
 import requests.sessions
 
 from sansio_cache import CachedSession, MemoryStore
-from sansio_cache_adapters import requests_adapter
+from sansio_cache_adapters.requests import adapter as requests_adapter
 
 HITS = os.environ.get("SANSIO_CACHE_DROPIN") == "hits"
 served = {"hits": 0, "others": 0}

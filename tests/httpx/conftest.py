@@ -11,7 +11,7 @@ from httpx_answers import Open
 from watched_origin import WatchedOrigin
 
 from sansio_cache import CacheTransport, MemoryStore
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -23,7 +23,7 @@ from sansio_cache import (
     NotCached,
     SettingError,
 )
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 pytestmark = pytest.mark.anyio
 

@@ -21,7 +21,7 @@ from local_origin import Conversation, Seen, fresh
 from watched_origin import WatchedOrigin
 
 from sansio_cache import AsyncCacheTransport, MemoryStore, SQLiteStore
-from sansio_cache_adapters.care import AsyncCare
+from sansio_cache_adapters.cache.care import AsyncCare
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from local_origin import Conversation, Reply, Seen, fresh, redirect
 from watched_origin import WatchedOrigin, tagged
 
 from sansio_cache import CacheTransport, MemoryStore
-from sansio_cache_adapters.httpx_common import undecodable
+from sansio_cache_adapters.httpx.common import undecodable
 
 TEXT = b"the quick brown fox " * 500
 

@@ -24,8 +24,8 @@ from sansio_cache import (
     KeyRequired,
     MemoryStore,
 )
-from sansio_cache_adapters.flights import FLIGHTS
-from sansio_cache_adapters.httpx_tasks import Tasks
+from sansio_cache_adapters.cache.flights import FLIGHTS
+from sansio_cache_adapters.httpx.tasks import Tasks
 
 pytestmark = pytest.mark.anyio
 

@@ -96,6 +96,6 @@ def test_modules_are_imported_by_names_of_our_own() -> None:
     assert calls <= {
         "sansio_cache/__init__.py",
         "sansio_cache/testing.py",
-        "sansio_cache_adapters/stores/redis_clients.py",
-        "sansio_cache_adapters/decoding.py",
+        "sansio_cache_adapters/stores/redis/clients.py",
+        "sansio_cache_adapters/cache/decoding.py",
     }

@@ -10,7 +10,7 @@ from clock import Clock
 from local_origin import Origin, Reply, fresh
 
 from sansio_cache import CachedSession, SQLiteStore
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 
 def settled(session: CachedSession) -> None:

@@ -13,7 +13,7 @@ from clock import Clock
 from local_origin import Conversation, Origin, Reply, Seen, fresh
 
 from sansio_cache import CachedSession, MemoryStore
-from sansio_cache_adapters.background import Alarms, Background
+from sansio_cache_adapters.cache.background import Alarms, Background
 
 WHILE = {"Cache-Control": "max-age=10, stale-while-revalidate=100", "ETag": '"1"'}
 

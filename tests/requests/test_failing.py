@@ -18,7 +18,7 @@ import pytest
 from local_origin import Origin, Reply, fresh
 
 from sansio_cache import CachedSession, FileStore, MemoryStore, SQLiteStore, StoreBusy
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 
 def until(condition: Any, seconds: float = 10) -> None:

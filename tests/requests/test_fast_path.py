@@ -15,7 +15,7 @@ from requests.adapters import BaseAdapter
 
 from sansio_cache import CachedSession, MemoryStore
 from sansio_cache.messages import NO_OPTIONS, Request
-from sansio_cache_adapters.requests_adapter import CacheAdapter, core_request
+from sansio_cache_adapters.requests.adapter import CacheAdapter, core_request
 
 names = st.sampled_from(
     ["X-A", "x-a", "X-B", "Accept", "accept-encoding", "Cookie", "X-API-Key", "User-Agent", "Range"]

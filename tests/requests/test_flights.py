@@ -15,7 +15,7 @@ from local_origin import Conversation, Origin, Reply, Seen, fresh
 from workers import ask
 
 from sansio_cache import CachedSession, MemoryStore
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 CROWD = 50
 

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from sansio_cache import CachedSession
 from sansio_cache.messages import NO_OPTIONS
-from sansio_cache_adapters.requests_adapter import core_request
+from sansio_cache_adapters.requests.adapter import core_request
 
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 

@@ -14,16 +14,16 @@ import time
 from hashlib import sha256
 
 from sansio_cache.records import Item
-from sansio_cache_adapters.stores.base import Lease, Store
+from sansio_cache_adapters.stores.protocol import Lease, Store
 from sansio_cache_adapters.testing import make_item, name, stream
 
 
 def open_store(kind: str, location: str) -> Store:
     if kind == "files":
-        from sansio_cache_adapters.stores.files import FileStore
+        from sansio_cache_adapters.stores.files.store import FileStore
 
         return FileStore(location, max_bytes=64 * 1024 * 1024)
-    from sansio_cache_adapters.stores.redis import RedisStore
+    from sansio_cache_adapters.stores.redis.store import RedisStore
 
     return RedisStore(location, max_bytes=64 * 1024 * 1024)
 

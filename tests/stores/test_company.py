@@ -17,9 +17,9 @@ import pytest
 from thorough import extent
 
 from sansio_cache.records import chunk_hashes
-from sansio_cache_adapters.stores.base import Lease, Store
-from sansio_cache_adapters.stores.files import FileStore
-from sansio_cache_adapters.stores.redis import RedisStore
+from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.protocol import Lease, Store
+from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put
 
 SCRIPT = str(Path(__file__).with_name("company.py"))

@@ -14,13 +14,13 @@ import pytest
 
 from sansio_cache.errors import SettingError, StoreError
 from sansio_cache.records import CHUNK_SIZE, Item
-from sansio_cache_adapters.stores.base import (
+from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.protocol import (
     DEFAULT_MAX_BYTES,
     KEEP_REPLACED,
     AsyncStore,
     Lease,
 )
-from sansio_cache_adapters.stores.files import FileStore
 from sansio_cache_adapters.stores.threaded import Threaded
 from sansio_cache_adapters.testing import AsyncStoreContract, StoreContract, make_item, name, put, stream
 

@@ -22,8 +22,8 @@ import pytest
 from small_disk import run_on_small_disk
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
-from sansio_cache_adapters.stores.base import Lease
-from sansio_cache_adapters.stores.files import FileStore
+from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 
@@ -126,7 +126,7 @@ def test_a_folder_whose_beginner_died_is_begun(path: Path, tag: bytes | None) ->
 def test_all_beginners_get_one_meta_record(path: Path) -> None:
     """First writer wins, whoever begins at the same moment."""
     script = (
-        "import sys\nfrom sansio_cache_adapters.stores.files import FileStore\n"
+        "import sys\nfrom sansio_cache_adapters.stores.files.store import FileStore\n"
         f"print(FileStore({str(path)!r}).open(signed=False))\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) for _ in range(6)]
@@ -298,7 +298,7 @@ def test_a_read_only_folder(now: float) -> None:
 LIMITED = """
 import os, sys, time
 from sansio_cache.errors import StoreError
-from sansio_cache_adapters.stores.files import FileStore
+from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 def refused(call):

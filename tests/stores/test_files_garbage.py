@@ -11,8 +11,8 @@ import pytest
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE
-from sansio_cache_adapters.stores.base import Lease
-from sansio_cache_adapters.stores.files import FileStore
+from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 

@@ -14,9 +14,11 @@ import pytest
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, Item
-from sansio_cache_adapters.stores import files_claims, files_sweep, housekeeping
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_SECONDS, Lease
-from sansio_cache_adapters.stores.files import FileStore
+from sansio_cache_adapters.stores import maintenance as housekeeping
+from sansio_cache_adapters.stores.files import claims as files_claims
+from sansio_cache_adapters.stores.files import sweep as files_sweep
+from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_SECONDS, Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 DAY = 86_400.0
@@ -139,7 +141,7 @@ def test_short_scripts_keep_the_bound_too(path: Path, now: float) -> None:
     """At close, and at exit where nobody closes, a store is swept that no process has swept for a minute."""
     script = (
         "import sys, time\n"
-        "from sansio_cache_adapters.stores.files import FileStore\n"
+        "from sansio_cache_adapters.stores.files.store import FileStore\n"
         "from sansio_cache_adapters.testing import make_item\n"
         f"store = FileStore({str(path)!r}, max_bytes=100_000)\n"
         "store.open(signed=False)\n"

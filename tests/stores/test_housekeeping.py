@@ -12,8 +12,8 @@ from weakref import ref
 import pytest
 
 from sansio_cache.errors import StoreError
-from sansio_cache_adapters.stores import housekeeping
-from sansio_cache_adapters.stores.housekeeping import Housekeeper
+from sansio_cache_adapters.stores import maintenance as housekeeping
+from sansio_cache_adapters.stores.maintenance import Housekeeper
 
 
 class Place:

@@ -14,8 +14,8 @@ import pytest
 from sansio_cache.errors import SettingError, StoreError
 from sansio_cache.records import CHUNK_SIZE
 from sansio_cache.sealing import make_sealer
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES
 from sansio_cache_adapters.stores.memory import MemoryStore
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
 from sansio_cache_adapters.testing import StoreContract, make_item, name, put, stream
 
 NOW = time.time()

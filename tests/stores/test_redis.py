@@ -16,9 +16,15 @@ import redis.asyncio
 import redis.asyncio.cluster
 import redis.cluster
 
-from sansio_cache_adapters.stores import redis_care
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, AsyncStore
-from sansio_cache_adapters.stores.redis import RedisStore
+from sansio_cache_adapters.stores.protocol import (
+    DEFAULT_MAX_BYTES,
+    KEEP_REPLACED,
+    LEASE_SECONDS,
+    MARK_SECONDS,
+    AsyncStore,
+)
+from sansio_cache_adapters.stores.redis import maintenance as redis_care
+from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import AsyncStoreContract, StoreContract, make_item, name, put, stream
 
 DAY = 86_400.0

@@ -25,7 +25,7 @@ import trustme
 
 from sansio_cache.errors import SettingError
 from sansio_cache.records import Stored
-from sansio_cache_adapters.stores.redis import RedisStore
+from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put
 
 
@@ -332,7 +332,7 @@ def test_no_password_is_shown() -> None:
 def test_without_redis_py_the_error_says_what_to_install() -> None:
     script = (
         "import sys\nsys.modules['redis'] = None\n"
-        "from sansio_cache_adapters.stores.redis import RedisStore\n"
+        "from sansio_cache_adapters.stores.redis.store import RedisStore\n"
         "try:\n    RedisStore()\nexcept ImportError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -340,6 +340,8 @@ def test_without_redis_py_the_error_says_what_to_install() -> None:
 
 
 def test_importing_it_loads_no_redis_py() -> None:
-    script = "import sys, sansio_cache_adapters.stores.redis\nprint('redis' in sys.modules, 'anyio' in sys.modules)"
+    script = (
+        "import sys, sansio_cache_adapters.stores.redis.store\nprint('redis' in sys.modules, 'anyio' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

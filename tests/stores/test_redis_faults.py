@@ -19,9 +19,10 @@ import redis.cluster
 
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache.records import CHUNK_SIZE
-from sansio_cache_adapters.stores import redis_runners, redis_verbs
-from sansio_cache_adapters.stores.base import Lease
-from sansio_cache_adapters.stores.redis import RedisStore
+from sansio_cache_adapters.stores.protocol import Lease
+from sansio_cache_adapters.stores.redis import runners as redis_runners
+from sansio_cache_adapters.stores.redis import verbs as redis_verbs
+from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 BOUND = 2.5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import StoreContract
 
 

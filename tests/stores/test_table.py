@@ -12,7 +12,7 @@ import pytest
 from sansio_cache import SettingError, StoreError
 from sansio_cache.records import CHUNK_SIZE
 from sansio_cache.testing import StoreContract, make_item, name, put, stream
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
 from sansio_cache_adapters.stores.table import TableStore
 
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES, AsyncStore
 from sansio_cache_adapters.stores.memory import MemoryStore
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, AsyncStore
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.stores.threaded import Threaded, threaded
 from sansio_cache_adapters.testing import AsyncStoreContract
 

@@ -13,7 +13,7 @@ from clock import Clock
 from local_origin import Conversation, Reply, Seen, fresh, redirect
 from watched_origin import WatchedOrigin, tagged
 
-from sansio_cache_adapters.care import AsyncCare
+from sansio_cache_adapters.cache.care import AsyncCare
 
 __all__ = ["USES", "Cancel", "House", "Use", "cancel_everywhere", "cancel_in_half_a_body", "serve"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sansio_cache_adapters.trio_errors import RemoteProtocolError, TransportError
+from sansio_cache_adapters.trio.http.errors import RemoteProtocolError, TransportError
 
 __all__ = ["BROKEN", "GOOD", "OK", "H"]
 

@@ -7,9 +7,9 @@ from contextlib import closing
 from typing import Any
 
 from sansio_cache import MemoryStore
-from sansio_cache_adapters.flights import FLIGHTS
-from sansio_cache_adapters.stores.base import Lease
-from sansio_cache_adapters.stores.sqlite_schema import PENDING
+from sansio_cache_adapters.cache.flights import FLIGHTS
+from sansio_cache_adapters.stores.protocol import Lease
+from sansio_cache_adapters.stores.sqlite.schema import PENDING
 
 __all__ = ["half_bodies", "nothing_is_held"]
 

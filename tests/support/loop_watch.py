@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 
 from sansio_cache import AsyncCachedSession, FileStore, RedisStore, SQLiteStore
-from sansio_cache_adapters.opening import awaitable
+from sansio_cache_adapters.cache.opening import awaitable
 
 STORES: dict[str, Callable[[str], Any]] = {"sqlite": SQLiteStore, "files": FileStore, "redis": RedisStore}
 ROUNDS = 5

@@ -23,7 +23,7 @@ import anyio
 import anyio.to_thread
 
 from sansio_cache import AsyncCachedSession, CachedSession, FileStore, RedisStore, SQLiteStore, TrioCachedSession
-from sansio_cache_adapters.trio_errors import ReadError
+from sansio_cache_adapters.trio.http.errors import ReadError
 
 STORES: dict[str, Callable[[str], Any]] = {"sqlite": SQLiteStore, "files": FileStore, "redis": RedisStore}
 BROKEN_OFF = (aiohttp.ClientPayloadError, ReadError)

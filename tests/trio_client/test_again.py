@@ -9,9 +9,9 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from sansio_cache_adapters.trio_client import HTTPSession
-from sansio_cache_adapters.trio_errors import ReadError, RemoteProtocolError, SessionClosed, StreamConsumed
-from sansio_cache_adapters.trio_pool import Counts
+from sansio_cache_adapters.trio.http.client import HTTPSession
+from sansio_cache_adapters.trio.http.errors import ReadError, RemoteProtocolError, SessionClosed, StreamConsumed
+from sansio_cache_adapters.trio.http.pool import Counts
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ import pytest
 from anyio import to_thread
 from cancelling import CancelAt
 
-from sansio_cache_adapters.trio_client import HTTPSession, Limits
-from sansio_cache_adapters.trio_pool import Counts
+from sansio_cache_adapters.trio.http.client import HTTPSession, Limits
+from sansio_cache_adapters.trio.http.pool import Counts
 
 pytestmark = pytest.mark.anyio
 

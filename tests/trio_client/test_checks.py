@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sansio_cache import SettingError
-from sansio_cache_adapters.trio_client import HTTPSession, Limits, Timeout
-from sansio_cache_adapters.trio_errors import ConnectError, InvalidURL
+from sansio_cache_adapters.trio.http.client import HTTPSession, Limits, Timeout
+from sansio_cache_adapters.trio.http.errors import ConnectError, InvalidURL
 
 PAIRS = "a mapping, or pairs of a name and a value, not"
 BASE: dict[str, Any] = {"base_url": "http://h/"}

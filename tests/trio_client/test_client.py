@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sansio_cache_adapters.trio_client import HTTPSession, OutgoingRequest, Timeout
-from sansio_cache_adapters.trio_errors import (
+from sansio_cache_adapters.trio.http.client import HTTPSession, OutgoingRequest, Timeout
+from sansio_cache_adapters.trio.http.errors import (
     DecodingError,
     InvalidURL,
     ReadTimeout,
 )
-from sansio_cache_adapters.trio_hop import Drained, Hop
-from sansio_cache_adapters.trio_pool import Counts
+from sansio_cache_adapters.trio.http.hop import Drained, Hop
+from sansio_cache_adapters.trio.http.pool import Counts
 
 pytestmark = pytest.mark.anyio
 

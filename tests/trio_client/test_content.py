@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sansio_cache_adapters.trio_content import (
+from sansio_cache_adapters.trio.http.content import (
     OutgoingRequest,
     StreamBody,
     Timeout,
@@ -19,7 +19,7 @@ from sansio_cache_adapters.trio_content import (
     merge_fields,
     request_event,
 )
-from sansio_cache_adapters.trio_errors import InvalidURL, LocalProtocolError, StreamConsumed
+from sansio_cache_adapters.trio.http.errors import InvalidURL, LocalProtocolError, StreamConsumed
 
 U = "http://h/p"
 

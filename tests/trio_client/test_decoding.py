@@ -16,9 +16,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sansio_cache_adapters import decoding
-from sansio_cache_adapters.decoding import decode, decoders, default_accept_encoding
-from sansio_cache_adapters.trio_errors import DecodingError
+from sansio_cache_adapters.cache import decoding
+from sansio_cache_adapters.cache.decoding import decode, decoders, default_accept_encoding
+from sansio_cache_adapters.trio.http.errors import DecodingError
 
 
 def raw_deflate(data: bytes) -> bytes:

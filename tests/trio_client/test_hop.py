@@ -9,12 +9,12 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from sansio_cache_adapters.trio_client import HTTPSession
-from sansio_cache_adapters.trio_connection import Connection
-from sansio_cache_adapters.trio_errors import StreamClosed
-from sansio_cache_adapters.trio_hop import Drained, Hop
-from sansio_cache_adapters.trio_pool import Counts
-from sansio_cache_adapters.trio_url import Origin
+from sansio_cache_adapters.trio.http.client import HTTPSession
+from sansio_cache_adapters.trio.http.connection import Connection
+from sansio_cache_adapters.trio.http.errors import StreamClosed
+from sansio_cache_adapters.trio.http.hop import Drained, Hop
+from sansio_cache_adapters.trio.http.pool import Counts
+from sansio_cache_adapters.trio.http.url import Origin
 
 pytestmark = pytest.mark.anyio
 

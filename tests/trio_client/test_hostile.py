@@ -11,9 +11,9 @@ import pytest
 from anyio import to_thread
 from hostile import BROKEN, GOOD, OK, H
 
-from sansio_cache_adapters import trio_connection
-from sansio_cache_adapters.trio_client import HTTPSession
-from sansio_cache_adapters.trio_errors import (
+from sansio_cache_adapters.trio.http import connection as trio_connection
+from sansio_cache_adapters.trio.http.client import HTTPSession
+from sansio_cache_adapters.trio.http.errors import (
     ConnectError,
     LocalProtocolError,
     ReadError,
@@ -21,7 +21,7 @@ from sansio_cache_adapters.trio_errors import (
     StreamClosed,
     TransportError,
 )
-from sansio_cache_adapters.trio_pool import Counts
+from sansio_cache_adapters.trio.http.pool import Counts
 
 pytestmark = pytest.mark.anyio
 

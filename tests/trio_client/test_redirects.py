@@ -9,11 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
-from sansio_cache_adapters import trio_redirects
-from sansio_cache_adapters.trio_client import HTTPSession, OutgoingRequest, Timeout
-from sansio_cache_adapters.trio_errors import InvalidURL, StreamClosed, StreamConsumed, TooManyRedirects
-from sansio_cache_adapters.trio_hop import Drained, Hop
-from sansio_cache_adapters.trio_redirects import location, redirected
+from sansio_cache_adapters.trio.http import redirects as trio_redirects
+from sansio_cache_adapters.trio.http.client import HTTPSession, OutgoingRequest, Timeout
+from sansio_cache_adapters.trio.http.errors import InvalidURL, StreamClosed, StreamConsumed, TooManyRedirects
+from sansio_cache_adapters.trio.http.hop import Drained, Hop
+from sansio_cache_adapters.trio.http.redirects import location, redirected
 
 pytestmark = pytest.mark.anyio
 

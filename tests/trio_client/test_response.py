@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sansio_cache_adapters.trio_content import OutgoingRequest, Timeout
-from sansio_cache_adapters.trio_errors import (
+from sansio_cache_adapters.trio.http.content import OutgoingRequest, Timeout
+from sansio_cache_adapters.trio.http.errors import (
     DecodingError,
     HTTPStatusError,
     ResponseNotRead,
     StreamClosed,
     StreamConsumed,
 )
-from sansio_cache_adapters.trio_hop import Hop
-from sansio_cache_adapters.trio_response import FieldMap, Response
+from sansio_cache_adapters.trio.http.hop import Hop
+from sansio_cache_adapters.trio.http.response import FieldMap, Response
 
 REQUEST = OutgoingRequest("GET", "http://h/", [], b"", Timeout())
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import truststore
 
-from sansio_cache_adapters.trio_client import HTTPSession
-from sansio_cache_adapters.trio_connection import default_ssl_context
-from sansio_cache_adapters.trio_errors import CertificateError, ConnectError, ReadError, TransportError
-from sansio_cache_adapters.trio_pool import Counts
+from sansio_cache_adapters.trio.http.client import HTTPSession
+from sansio_cache_adapters.trio.http.connection import default_ssl_context
+from sansio_cache_adapters.trio.http.errors import CertificateError, ConnectError, ReadError, TransportError
+from sansio_cache_adapters.trio.http.pool import Counts
 
 pytestmark = pytest.mark.anyio
 

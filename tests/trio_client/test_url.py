@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sansio_cache_adapters.trio_errors import InvalidURL
-from sansio_cache_adapters.trio_url import basic, join, parse
+from sansio_cache_adapters.trio.http.errors import InvalidURL
+from sansio_cache_adapters.trio.http.url import basic, join, parse
 
 # URL, Host, request target, what is reported
 SOUND: list[tuple[str, str, str, str]] = [

@@ -9,15 +9,15 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from sansio_cache_adapters.trio_client import HTTPSession, Limits, Timeout
-from sansio_cache_adapters.trio_errors import (
+from sansio_cache_adapters.trio.http.client import HTTPSession, Limits, Timeout
+from sansio_cache_adapters.trio.http.errors import (
     ConnectTimeout,
     ReadTimeout,
     SessionClosed,
     TransportError,
     WriteTimeout,
 )
-from sansio_cache_adapters.trio_pool import Counts
+from sansio_cache_adapters.trio.http.pool import Counts
 
 pytestmark = pytest.mark.anyio
 

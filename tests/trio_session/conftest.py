@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from watched_origin import WatchedOrigin
 
-from sansio_cache_adapters.flights import FLIGHTS
+from sansio_cache_adapters.cache.flights import FLIGHTS
 
 
 @pytest.fixture(params=["trio", "asyncio"])

@@ -24,7 +24,7 @@ for name in {missing!r}:
 
 import anyio
 from sansio_cache import TrioCachedSession
-from sansio_cache_adapters.trio_errors import DecodingError
+from sansio_cache_adapters.trio.http.errors import DecodingError
 
 async def main():
     async with TrioCachedSession(cache={path!r}, secret_key="a secret of at least 16 bytes") as session:

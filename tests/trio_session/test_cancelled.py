@@ -19,8 +19,8 @@ from local_origin import Reply, Seen, fresh
 from watched_origin import WatchedOrigin
 
 from sansio_cache import MemoryStore, SQLiteStore, TrioCachedSession
-from sansio_cache_adapters.care import AsyncCare
-from sansio_cache_adapters.trio_session import CachedTrioResponse
+from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.trio.session import CachedTrioResponse
 
 pytestmark = pytest.mark.anyio
 

@@ -16,10 +16,10 @@ from watched_origin import WatchedOrigin, tagged
 
 from sansio_cache import MemoryStore, TrioCachedSession
 from sansio_cache.messages import Request
-from sansio_cache_adapters.trio_client import HTTPSession
-from sansio_cache_adapters.trio_content import OutgoingRequest
-from sansio_cache_adapters.trio_errors import TransportError
-from sansio_cache_adapters.trio_session import CachedOptions
+from sansio_cache_adapters.trio.http.client import HTTPSession
+from sansio_cache_adapters.trio.http.content import OutgoingRequest
+from sansio_cache_adapters.trio.http.errors import TransportError
+from sansio_cache_adapters.trio.session import CachedOptions
 
 # What one request may say
 

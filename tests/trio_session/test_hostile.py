@@ -19,8 +19,8 @@ from local_origin import Conversation, Seen
 from watched_origin import WatchedOrigin
 
 from sansio_cache import MemoryStore, SQLiteStore, TrioCachedSession
-from sansio_cache_adapters.trio_client import Timeout
-from sansio_cache_adapters.trio_errors import ConnectTimeout, DecodingError, ReadTimeout, TransportError
+from sansio_cache_adapters.trio.http.client import Timeout
+from sansio_cache_adapters.trio.http.errors import ConnectTimeout, DecodingError, ReadTimeout, TransportError
 
 pytestmark = pytest.mark.anyio
 

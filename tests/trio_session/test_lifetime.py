@@ -15,8 +15,8 @@ from local_origin import Reply, Seen, fresh
 from watched_origin import WatchedOrigin, tagged
 
 from sansio_cache import KeyRequired, MemoryStore, NotCached, SQLiteStore, TrioCachedSession
-from sansio_cache_adapters.engine import CLOSE_SECONDS
-from sansio_cache_adapters.trio_errors import ConnectError, SessionClosed
+from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
+from sansio_cache_adapters.trio.http.errors import ConnectError, SessionClosed
 
 pytestmark = pytest.mark.anyio
 
@@ -106,7 +106,7 @@ async def test_the_end_waits_no_longer_than_it_says(
 ) -> None:
     """A validation that hangs is ended, and its connection with it."""
     assert CLOSE_SECONDS == 5.0
-    monkeypatch.setattr("sansio_cache_adapters.trio_session.CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr("sansio_cache_adapters.trio.session.CLOSE_SECONDS", 0.2)
     held = Held()
     url = origin.on("/a", held)
     with anyio.fail_after(4):

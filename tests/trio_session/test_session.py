@@ -24,7 +24,7 @@ from sansio_cache import (
     StoreError,
     TrioCachedSession,
 )
-from sansio_cache_adapters.trio_errors import ReadError, SessionClosed
+from sansio_cache_adapters.trio.http.errors import ReadError, SessionClosed
 
 pytestmark = pytest.mark.anyio
 KEY = "a secret of at least sixteen bytes"

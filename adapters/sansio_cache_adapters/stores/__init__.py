@@ -1,1 +1,9 @@
-"""Stores: memory, SQLite, files and Redis, all held to one contract (:mod:`sansio_cache.testing`)."""
+"""Stores: memory, SQLite, files and Redis, all held to one contract (:mod:`sansio_cache.testing`).
+
+In reading order: ``protocol`` (what a store is), ``settings``, ``memory`` and ``memory_parts`` (the reference),
+``table`` and ``table_rows`` (a store over any table of bytes), ``sqlite``, ``files``, ``redis``; ``rows`` (a record as
+bytes), ``holders`` (who holds a lease), ``maintenance``, ``forking``. For awaiting sessions: ``immediate``,
+``threaded``, ``queued``, ``overlay``, ``workers``.
+
+No store imports a client or what clients share.
+"""

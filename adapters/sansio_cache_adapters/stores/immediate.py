@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from sansio_cache.records import Item, Meta, Stored
 
-from .base import Lease, Listed, Size, Store
+from .protocol import Lease, Listed, Size, Store
 
 __all__ = ["Immediate"]
 

@@ -16,9 +16,9 @@ from sansio_cache.errors import StoreError
 from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 
-from .base import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
 from .forking import follow_forks
 from .memory_parts import Body, Claim, Row
+from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
 from .settings import UNGIVEN, Ungiven, check_bounds
 
 __all__ = ["MemoryStore"]

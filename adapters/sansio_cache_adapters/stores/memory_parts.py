@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sansio_cache.records import Item, Stored
 
-from .base import Listed
+from .protocol import Listed
 
 __all__ = ["Body", "Claim", "Row"]
 

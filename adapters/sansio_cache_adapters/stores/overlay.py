@@ -11,7 +11,7 @@ from typing import Final
 
 from sansio_cache.records import Item, Stored
 
-from .base import Store
+from .protocol import Store
 
 __all__ = ["Layer", "Overlay", "laid_over"]
 

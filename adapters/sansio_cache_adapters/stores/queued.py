@@ -13,10 +13,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from sansio_cache.errors import StoreBusy
 
-from .base import Store
 from .forking import Living
 from .overlay import Layer, Overlay
-from .waking import Crew
+from .protocol import Store
+from .workers import Crew
 
 __all__ = ["QUEUED_BYTES", "OnError", "Queue", "queues"]
 

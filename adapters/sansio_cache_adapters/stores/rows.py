@@ -14,7 +14,7 @@ import msgspec
 
 from sansio_cache.records import Item, Stored
 
-from .base import Listed
+from .protocol import Listed
 
 __all__ = ["REV_BYTES", "USED_AT", "Row", "fresh_rev", "pack", "row_of", "stored_in", "unpack"]
 

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from sansio_cache.errors import StoreError
 from sansio_cache.records import Item, Meta, Stored
 
-from .base import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
+from .protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
 from .settings import check_bounds
 from .table_rows import STAYS, Body, Held, Kept, in_state, new_rev, of_body, of_chunk, of_partition, of_record, weight
 

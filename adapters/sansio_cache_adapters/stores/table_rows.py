@@ -10,7 +10,7 @@ import msgspec
 
 from sansio_cache.records import Item
 
-from .base import KEEP_REPLACED, LEASE_SECONDS
+from .protocol import KEEP_REPLACED, LEASE_SECONDS
 
 __all__ = [
     "STAYS",

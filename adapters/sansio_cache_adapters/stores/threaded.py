@@ -23,12 +23,12 @@ from typing import Final, TypeVar
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache.records import Item, Meta, Stored
 
-from .base import MARK_SECONDS, AsyncStore, Lease, Listed, Size, Store
 from .forking import follow_forks
 from .immediate import Immediate
 from .overlay import Overlay, laid_over
+from .protocol import MARK_SECONDS, AsyncStore, Lease, Listed, Size, Store
 from .queued import QUEUED_BYTES, OnError, Queue, queues
-from .waking import Crew, answer_of
+from .workers import Crew, answer_of
 
 __all__ = ["Threaded", "threaded"]
 

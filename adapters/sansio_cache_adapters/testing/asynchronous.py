@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import pytest
 
 from sansio_cache.records import Item, Meta, Stored
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES, AsyncStore, Lease, Listed, Size, Store
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, AsyncStore, Lease, Listed, Size, Store
 
 from .bounds import BoundPromises
 from .changes import ChangePromises

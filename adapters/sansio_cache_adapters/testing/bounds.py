@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from sansio_cache.records import CHUNK_SIZE, Stored
-from sansio_cache_adapters.stores.base import Lease, Listed, Store
+from sansio_cache_adapters.stores.protocol import Lease, Listed, Store
 
 from .opening import KIB, MakeStore, Opening, is_gone, large, make_item, name, put, stream, sweep_all
 

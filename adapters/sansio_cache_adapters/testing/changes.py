@@ -9,7 +9,7 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from sansio_cache_adapters.stores.base import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Store
+from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Store
 
 from .opening import Opening, large, make_item, name, put, stream, sweep_all
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, Item, Stored, chunk_hashes
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES, Lease, Store
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Store
 
 __all__ = [
     "KIB",

@@ -11,7 +11,7 @@ import pytest
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import INLINE_LIMIT, chunk_hashes
-from sansio_cache_adapters.stores.base import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Store
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Store
 
 from .opening import KIB, MakeStore, Opening, is_gone, large, make_item, name, put, stream, sweep_all
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from sansio_cache.errors import StoreBusy
 from sansio_cache.records import CHUNK_SIZE
-from sansio_cache_adapters.stores.base import AsyncStore
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.protocol import AsyncStore
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.stores.threaded import Threaded
 from sansio_cache_adapters.testing import make_item, name
 

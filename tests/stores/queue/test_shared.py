@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import anyio
 
-from sansio_cache_adapters.stores.base import AsyncStore, Lease
 from sansio_cache_adapters.stores.immediate import Immediate
 from sansio_cache_adapters.stores.memory import MemoryStore
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.protocol import AsyncStore, Lease
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.stores.threaded import Threaded, threaded
 from sansio_cache_adapters.testing import make_item, name
 

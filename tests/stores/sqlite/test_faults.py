@@ -14,8 +14,8 @@ import pytest
 
 from sansio_cache.errors import SettingError, StoreBusy, StoreError
 from sansio_cache.records import CHUNK_SIZE, Item
-from sansio_cache_adapters.stores.base import Lease
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.protocol import Lease
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put
 
 NOW = time.time()

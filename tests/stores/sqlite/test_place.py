@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sansio_cache.errors import ForeignStore, StoreError
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put
 
 NOW = time.time()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import name
 
 Script = Callable[..., subprocess.Popen[str]]

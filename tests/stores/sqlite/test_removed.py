@@ -11,8 +11,8 @@ import pytest
 from sansio_cache import SQLiteStore, StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.testing import make_item, name, put, stream
-from sansio_cache_adapters.stores import sqlite_schema as sql
-from sansio_cache_adapters.stores.base import Listed
+from sansio_cache_adapters.stores.protocol import Listed
+from sansio_cache_adapters.stores.sqlite import schema as sql
 
 Raw = Callable[[], sqlite3.Connection]
 

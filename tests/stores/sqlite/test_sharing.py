@@ -17,8 +17,8 @@ import pytest
 from thorough import extent
 
 from sansio_cache.records import chunk_hashes
-from sansio_cache_adapters.stores.base import LEASE_SECONDS
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 NOW = time.time()

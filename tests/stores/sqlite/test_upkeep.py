@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.sealing import make_sealer
-from sansio_cache_adapters.stores.base import LEASE_SECONDS, Lease
-from sansio_cache_adapters.stores.sqlite import SQLiteStore
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 NOW = time.time()

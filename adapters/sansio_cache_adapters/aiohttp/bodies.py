@@ -1,0 +1,290 @@
+"""Bodies under aiohttp: what comes from the network and is stored on its way, and what was stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final
+
+from aiohttp import ClientPayloadError, StreamReader
+
+from sansio_cache.errors import StoreError
+from sansio_cache.messages import Headers
+from sansio_cache_adapters.cache.decoding import Decoder, decode, decoders
+from sansio_cache_adapters.cache.events import logger
+from sansio_cache_adapters.cache.tee import StoredBody, Tee
+from sansio_cache_adapters.cache.work import Work, do_async
+from sansio_cache_adapters.trio.http.errors import DecodingError
+
+from .private import coding_complaint
+from .private_reader import is_drained
+
+__all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of", "feed"]
+
+ARRIVED_LIMIT: Final = 65_536
+"""Bytes that are taken, without waiting, of a body that is given up unread."""
+_STEP: Final = 8192
+"""Bytes of a coded body that are checked at once."""
+_CODINGS: Final = frozenset({"gzip", "deflate", "br", "zstd"})
+
+Keep = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
+def coding_of(headers: Headers) -> str:
+    """The content coding that aiohttp takes off a response, ``""`` for none: a list of codings it leaves alone."""
+    lines = headers.lines("content-encoding")
+    coding = lines[-1].lower() if lines and lines[-1].isascii() else ""
+    return coding if coding in _CODINGS else ""
+
+
+class Decoding:
+    """Takes a content coding off a body as aiohttp does, but in bounded steps.
+
+    :param coding: see :func:`coding_of`.
+    :ivar possible: whether the codec for it is there.
+    """
+
+    __slots__ = ("_chain", "_coding", "possible")
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._chain: list[Decoder] = decoders(coding) if coding else []
+        self.possible = not coding or bool(self._chain)
+
+    def __bool__(self) -> bool:
+        return bool(self._chain)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """The content in ``data``, in pieces of at most 64 KiB; raises ClientPayloadError where it is none."""
+        if not self._chain:
+            return iter((data,) if data else ())
+        return self._decoded(data)
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
+        try:
+            yield from decode(self._chain, data)
+        except DecodingError as error:
+            raise ClientPayloadError(coding_complaint(self._coding)) from error
+
+    def finish(self) -> None:
+        """At the end of the body; raises ClientPayloadError where aiohttp minds that the coding has not ended."""
+        if self._coding != "deflate":
+            return
+        try:
+            for each in self._chain:
+                each.finish()
+        except DecodingError as error:
+            raise ClientPayloadError(coding_complaint(self._coding)) from error
+
+
+async def feed(tee: Tee, data: bytes) -> None:
+    """Give bytes to a tee, the event loop getting its turn: checking a coding may expand them a thousandfold."""
+    if not tee.coded:
+        await do_async(tee.feed(data))
+        return
+    for start in range(0, len(data), _STEP):
+        await do_async(tee.feed(data[start : start + _STEP]))
+        if start:
+            await asyncio.sleep(0)
+
+
+class NetworkBody:
+    """A body on its way to the reader: every byte, as received, also goes to the store.
+
+    Pulls what the reader asks for and no more; errors of the network pass as they are.
+
+    :param raw: aiohttp's own reader.
+    :param tee: None where nothing is stored.
+    :param keep: starts the work that is left when the reader goes away.
+    :param patience: seconds after which those who wait for this body are set free (``wait_for_body``), whether or not
+        anyone reads: aiohttp keeps a forgotten response alive as long as its connection.
+    """
+
+    def __init__(
+        self, raw: StreamReader, tee: Tee | None, decoding: Decoding, keep: Keep, *, chunked: bool, patience: float
+    ) -> None:
+        self.chunked = chunked
+        self.coded = bool(decoding)
+        self._raw = raw
+        self._tee = tee
+        self._decoding = decoding
+        self._keep = keep
+        self._left: asyncio.Task[None] | None = None
+        self._timer = None if tee is None else asyncio.get_running_loop().call_later(patience, tee.set_free)
+
+    @property
+    def at_end(self) -> bool:
+        return is_drained(self._raw)
+
+    async def pull(self) -> tuple[bytes, bool]:
+        try:
+            return await self._raw.readchunk()
+        except Exception:
+            self.abandon()
+            raise
+
+    async def taken(self, data: bytes) -> None:
+        tee = self._tee
+        if tee is None or tee.done:
+            return
+        await feed(tee, data)
+        if self.at_end:
+            await self.finish()
+
+    async def finish(self) -> None:
+        """The body has come to a clean end: keep it."""
+        if self._tee is not None:
+            await do_async(self._tee.finish())
+            self._settled()
+
+    def abandon(self) -> None:
+        """Nothing is stored."""
+        if self._tee is not None:
+            self._tee.abandon()
+            self._settled()
+
+    def _settled(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def decoded(self, data: bytes) -> Iterator[bytes]:
+        try:
+            yield from self._decoding.pieces(data)
+        except ClientPayloadError:
+            self.abandon()
+            raise
+
+    def finish_decoding(self) -> None:
+        self._decoding.finish()
+
+    def arrived(self) -> bytes:
+        data = self._raw.read_nowait()
+        tee = self._tee
+        if tee is not None and not tee.done:
+            # Most bytes are only held; what would have to be written now cannot be.
+            if not _done_at_once(tee.feed(data)):
+                self.abandon()
+            elif self.at_end:
+                self._left = self._rest(b"", tee)
+        return data
+
+    def leave(self, *, reading: bool) -> asyncio.Task[None] | None:
+        tee, raw = self._tee, self._raw
+        if tee is None or tee.done or self._left is not None:
+            return self._left
+        if not reading and raw.is_eof() and raw.exception() is None:
+            try:
+                data = raw.read_nowait()
+            except Exception:  # the total timeout is over
+                data = None
+            if data is not None and len(data) <= ARRIVED_LIMIT:
+                self._left = self._rest(data, tee)
+                return self._left
+        self.abandon()
+        return None
+
+    def _rest(self, data: bytes, tee: Tee) -> asyncio.Task[None] | None:
+        async def rest() -> None:
+            try:
+                await feed(tee, data)
+                await do_async(tee.finish())
+            finally:
+                self.abandon()
+
+        work = rest()
+        try:
+            return self._keep(work)
+        except RuntimeError:  # given up after the loop has ended
+            work.close()
+            self.abandon()
+            return None
+
+    def exception(self) -> BaseException | None:
+        return self._raw.exception()
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException) -> None:
+        self._raw.set_exception(exc, exc_cause)
+
+    def is_eof(self) -> bool:
+        return self._raw.is_eof()
+
+    def on_eof(self, callback: Callable[[], None]) -> None:
+        self._raw.on_eof(callback)
+
+    async def wait_eof(self) -> None:
+        await self._raw.wait_eof()
+
+    def __del__(self) -> None:
+        # In whatever thread: the timer is left to run out.
+        if self._tee is not None:
+            self._tee.abandon()
+
+
+def _done_at_once(work: Work[None]) -> bool:
+    try:
+        next(work)
+    except StopIteration:
+        return True
+    work.close()
+    return False
+
+
+class StoredContent:
+    """The content of a response from a store: bytes at hand, or a body that is read in chunks as it is asked for."""
+
+    chunked = False
+
+    def __init__(self, body: StoredBody | bytes, decoding: Decoding) -> None:
+        self.coded = bool(decoding)
+        self._body = body
+        self._decoding = decoding
+
+    @property
+    def at_end(self) -> bool:
+        return not self._body if isinstance(self._body, bytes) else self._body.at_end
+
+    async def pull(self) -> tuple[bytes, bool]:
+        if isinstance(self._body, bytes):
+            return self.arrived(), False
+        try:
+            return await do_async(self._body.read()), False
+        except StoreError as error:
+            raise ClientPayloadError(f"the stored body is gone: {error}") from error
+
+    async def taken(self, data: bytes) -> None:
+        return
+
+    def decoded(self, data: bytes) -> Iterator[bytes]:
+        return self._decoding.pieces(data)
+
+    def finish_decoding(self) -> None:
+        self._decoding.finish()
+
+    def arrived(self) -> bytes:
+        data = self._body
+        if not isinstance(data, bytes):
+            return b""
+        self._body = b""
+        return data
+
+    def leave(self, *, reading: bool) -> None:
+        return
+
+    def exception(self) -> None:
+        return
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException) -> None:
+        return
+
+    def is_eof(self) -> bool:
+        return True
+
+    def on_eof(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:  # as aiohttp does
+            logger.exception("an eof callback failed")
+
+    async def wait_eof(self) -> None:
+        return

@@ -1,0 +1,288 @@
+"""The cache as a client middleware of aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Self, Unpack
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientOSError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ServerDisconnectedError,
+)
+from aiohttp.client_middlewares import ClientHandlerType
+from aiohttp.hdrs import ACCEPT_ENCODING
+from msgspec.structs import replace
+
+from sansio_cache.decisions import Answer
+from sansio_cache.errors import SettingError
+from sansio_cache.messages import Options, Request
+from sansio_cache.policy import Policy
+from sansio_cache.sealing import SecretKey
+from sansio_cache_adapters.cache.asynchronous import AsyncCache
+from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.decoding import default_accept_encoding
+from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
+from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
+from sansio_cache_adapters.cache.options import CacheOptions, current_options, split_policy, take_options
+from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+
+from .private import complete, request_traces, session_part
+from .private_reader import PulledReader
+from .response import Asked, adopt, cached_class, stored_response
+from .tasks import Tasks
+from .transfer import Sending, core_request
+
+__all__ = ["REDIRECTS", "AiohttpCache", "CacheMiddleware", "Wish"]
+
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+REDIRECT_LIMIT: Final = 65_536
+"""Bytes that are read of a redirect's body, which the client throws away unread."""
+_UNDECODABLE: Final = frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", "))
+_THEIR_CODINGS: Final = ClientRequest.DEFAULT_HEADERS[ACCEPT_ENCODING]
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+
+class Wish:
+    """What one request says beside itself.
+
+    :param decode: whether the user wants content codings taken off.
+    :param raw: aiohttp is known to leave them on.
+    :param follows: whether aiohttp follows redirects.
+    :param bufsize: ``read_bufsize``; None for the session's.
+    :param retries: whether aiohttp sends the request again if a kept connection turns out to be closed.
+    :ivar codings: what Accept-Encoding is to be in the place of aiohttp's own default, or None.
+    :ivar seen: the request that came through last, as aiohttp and as the core have it.
+    :ivar hops: how many came through.
+    """
+
+    __slots__ = ("bufsize", "codings", "decode", "follows", "hops", "options", "raw", "retries", "seen")
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        decode: bool = True,
+        raw: bool = False,
+        follows: bool = True,
+        bufsize: int | None = None,
+        retries: bool = False,
+    ) -> None:
+        self.options = options
+        self.decode = decode
+        self.raw = raw
+        self.follows = follows
+        self.bufsize = bufsize
+        self.retries = retries
+        self.codings: str | None = None
+        self.seen: tuple[ClientRequest, Request] | None = None
+        self.hops = 0
+
+
+class AiohttpCache:
+    """An :class:`AsyncCache` that answers requests of aiohttp: for a session, a middleware or a whole script.
+
+    :param peer: a name for TLS contexts of the user's own (:func:`~.aiohttp_transfer.peer_of`).
+    :raises SettingError: see :func:`~sansio_cache_adapters.cache.opening.resolve`.
+    """
+
+    def __init__(
+        self,
+        cache: Any,
+        secret_key: SecretKey | Ungiven,
+        policy: Policy,
+        on_event: Callable[[Event], object] | None,
+        clock: Callable[[], float],
+        peer: str | None,
+    ) -> None:
+        if peer is not None and not isinstance(peer, str):
+            raise SettingError(f"peer takes a str, not {peer!r}")
+        store, sealer = resolve(cache, secret_key)
+        async_store, blocking = awaitable(store)
+        self.tasks = Tasks()
+        self._peer = peer
+        self._made_store = store is not cache
+        self.inner = AsyncCache(
+            policy,
+            async_store,
+            sealer,
+            probe=probing(blocking, sealer),
+            spawn=self.tasks.spawn,
+            on_event=on_event,
+            clock=clock,
+            undecodable=_UNDECODABLE,
+        )
+        self.engine = self.inner.engine
+
+    async def hop(self, wish: Wish, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """The response to one request: with a wish, a middleware."""
+        if not isinstance(request, ClientRequest):
+            # A request class of the user's own that only looks like one.
+            return await handler(request)
+        if wish.codings is not None and request.headers.get(ACCEPT_ENCODING) == _THEIR_CODINGS:
+            request.headers[ACCEPT_ENCODING] = wish.codings
+        asked = core_request(request, wish.options, self._peer)
+        wish.seen = request, asked
+        wish.hops += 1
+        sending = Sending(request, handler, asked, self.tasks, decode=wish.decode, raw=wish.raw)
+        delivered = await self.inner.answer(asked, sending)
+        answer, native, tee = delivered
+        if native is None:
+            if sending.error is not None and _will_retry(wish, request, sending.error):
+                # Before a stale response stands in for an error, the client makes its own second try.
+                raise sending.error
+            return self._stored(answer, wish, request, sending.cookies if answer.revalidated else ())
+        try:
+            await self._passed(answer, native, tee, wish, sending)
+        except BaseException:
+            native.close()
+            if tee is not None:
+                tee.abandon()
+            raise
+        return native
+
+    def _stored(self, answer: Answer, wish: Wish, request: ClientRequest, cookies: tuple[str, ...]) -> ClientResponse:
+        asked = Asked(
+            request.session,
+            cached_class(request.response_class),
+            request.method,
+            request.url,
+            request.original_url,
+            request.headers,
+            decode=wish.decode,
+            bufsize=_bufsize(wish, request.session),
+        )
+        response = stored_response(answer, asked, self.engine)
+        # Cookies that come with a confirmation are this exchange's own: aiohttp's jar takes them from the response.
+        complete(response, request_traces(request), cookies)
+        return response
+
+    async def _passed(
+        self, answer: Answer, native: ClientResponse, tee: Tee | None, wish: Wish, sending: Sending
+    ) -> None:
+        engine, decode = self.engine, wish.decode
+        if sending.was_decoded(native):
+            decode = False
+            if tee is not None:
+                tee.abandon()
+                tee = None
+                status = replace(answer.cache_status, stored=False, detail="decoded")
+                answer = replace(answer, keeping=None, expires=None, cache_status=status)
+                engine.events.tell("not-stored", native.method, str(native.url), native.status, "decoded", answer.key)
+        bufsize = _bufsize(wish, sending.session)
+        await adopt(native, answer, tee, decode=decode, bufsize=bufsize, keep=self.tasks.keep, engine=engine)
+        if wish.follows and native.status in REDIRECTS and isinstance(native.content, PulledReader):
+            await _read_redirect(native.content, engine.policy.wait_for_body)
+
+    async def close(self) -> None:
+        """Wait for background validation (at most 5 s) and for what is still to be written."""
+        await self.tasks.close(CLOSE_SECONDS)
+        if self._made_store:
+            await self.inner.close()
+        else:
+            await self.inner.flush()
+
+
+def _bufsize(wish: Wish, session: ClientSession) -> int:
+    bufsize: int = session_part(session, "read_bufsize") if wish.bufsize is None else wish.bufsize
+    return bufsize
+
+
+def _will_retry(wish: Wish, request: ClientRequest, error: Exception) -> bool:
+    """Whether aiohttp will send the request again after this error, once."""
+    if not wish.retries or request.method not in _IDEMPOTENT or isinstance(error, ClientConnectorError):
+        return False
+    wish.retries = not isinstance(error, ClientOSError | ServerDisconnectedError)
+    return not wish.retries
+
+
+async def _read_redirect(content: PulledReader, seconds: float) -> None:
+    """Read the body of a redirect, which the client is about to throw away, for a moment and up to a limit."""
+    # Whatever is wrong with it shows itself to whoever reads it.
+    with suppress(Exception):
+        async with asyncio.timeout(seconds):
+            await content.read_ahead(REDIRECT_LIMIT)
+
+
+class CacheMiddleware:
+    """A client middleware that answers from a cache: for a session of aiohttp that is not ours.
+
+    ``ClientSession(auto_decompress=False, middlewares=[..., CacheMiddleware(cache="cache.sqlite")])``: it belongs
+    innermost, and takes content codings off by itself. In a session that does so before it, coded responses pass
+    through unstored, with the reason ``decoded``. Close it after the session, or use it in ``async with``.
+
+    :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
+    :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
+    :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
+    :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
+    :param peer: a name for TLS contexts of your own; without one, what came through a context is kept for that object.
+    :param clock: POSIX seconds; for tests.
+    :raises SettingError: for a setting of wrong type or value.
+    """
+
+    def __init__(
+        self,
+        cache: Any = None,
+        *,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        policy: Policy | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        peer: str | None = None,
+        clock: Callable[[], float] = time.time,
+        **settings: Any,
+    ) -> None:
+        policy = split_policy(settings, policy)
+        if settings:
+            raise TypeError(f"CacheMiddleware() got an unexpected keyword argument {next(iter(settings))!r}")
+        self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
+        self._options: Options | None = None
+
+    def with_options(self, **options: Unpack[CacheOptions]) -> CacheMiddleware:
+        """The same for single requests that say more: ``session.get(url, middlewares=[cache.with_options(…)])``.
+
+        :raises SettingError: for an option of wrong type or value.
+        :raises TypeError: for an unknown one.
+        """
+        given: dict[str, Any] = {**options}
+        taken = take_options(given)
+        if given:
+            raise TypeError(f"with_options() got an unexpected keyword argument {next(iter(given))!r}")
+        other = copy.copy(self)
+        other._options = taken
+        return other
+
+    @property
+    def cache(self) -> AsyncCare:
+        """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
+        return AsyncCare(self._cache.engine)
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """The response to a request, stored or from the network.
+
+        :raises KeyRequired: the store is signed, and no secret was given.
+        :raises BadSignature: see ``docs/topics/security.md``.
+        :raises NotCached: ``offline``, and nothing stored answers.
+        :raises aiohttp.ClientError: as without a cache.
+        """
+        options = current_options.get() if self._options is None else self._options
+        return await self._cache.hop(Wish(options), request, handler)
+
+    async def __aenter__(self) -> Self:
+        await self._cache.inner.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Wait for background validation (at most 5 s), write what is queued."""
+        await self._cache.close()

@@ -1,0 +1,250 @@
+"""What a cached session of aiohttp returns: the client's own response, and what the cache knows of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from typing import cast
+from weakref import WeakKeyDictionary
+
+from aiohttp import ClientResponse, ClientSession, RequestInfo, StreamReader
+from aiohttp.hdrs import CONTENT_ENCODING
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from sansio_cache.decisions import Answer, FromStore, Given
+from sansio_cache.messages import Headers
+from sansio_cache_adapters.cache.engine import Engine
+from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.tee import StoredBody, Tee
+
+from .bodies import Decoding, Keep, NetworkBody, StoredContent, coding_of
+from .private import LazyResponse, new_response, response_timer
+from .private_reader import PulledReader
+
+__all__ = ["Asked", "CachedClientResponse", "adopt", "cached_class", "received_fields", "stale_at", "stored_response"]
+
+
+class CachedClientResponse(LazyResponse):
+    """An ``aiohttp.ClientResponse`` with what the cache knows of it."""
+
+    _answer: Answer | None = None
+    _kept_at: float | None = None
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether it was made from a stored response."""
+        answer = self._answer
+        return answer is not None and answer.record is not None and answer.from_cache
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the stored response was received; aware, UTC; None where nothing was stored."""
+        answer = self._answer
+        record = None if answer is None else answer.record
+        return moment(self._kept_at if record is None else record.head.received_at)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it becomes stale; None for never, and where it is not stored."""
+        return None if self._answer is None else moment(self._answer.expires)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it has become stale by now."""
+        expires = None if self._answer is None else self._answer.expires
+        return expires is not None and expires <= time.time()
+
+    @property
+    def cache_key(self) -> str:
+        """The partition key, hexadecimal; ``""`` where the cache was passed by."""
+        return "" if self._answer is None else self._answer.key.hex()
+
+    @property
+    def revalidated(self) -> bool:
+        """Whether the origin has just confirmed it."""
+        return self._answer is not None and self._answer.revalidated
+
+    @property
+    def cache_status(self) -> str:
+        """How the cache handled the request, and why (RFC 9211); ``""`` where it was switched off."""
+        return "" if self._answer is None else str(self._answer.cache_status)
+
+
+def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
+    """The class of a session's responses with what the cache adds to it."""
+    if base is ClientResponse:
+        return CachedClientResponse
+    if issubclass(base, CachedClientResponse):
+        return base
+    known = _classes.get(base)
+    if known is None:
+        known = _classes[base] = cast(
+            "type[CachedClientResponse]", type(base.__name__, (CachedClientResponse, base), {})
+        )
+    return known
+
+
+def stale_at(response: CachedClientResponse) -> float:
+    """When a response becomes stale, POSIX seconds; 0 where nothing is stored."""
+    answer = response._answer  # pyright: ignore[reportPrivateUsage]
+    return 0.0 if answer is None or answer.expires is None else answer.expires
+
+
+_classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = WeakKeyDictionary()
+
+
+class Asked:
+    """What a response repeats of its request.
+
+    :param fields: the header fields as they would be sent; the response gets a view of them.
+    :param decode: whether the user wants content codings taken off.
+    """
+
+    __slots__ = ("bufsize", "cls", "decode", "fields", "method", "real_url", "session", "url")
+
+    def __init__(
+        self,
+        session: ClientSession,
+        cls: type[CachedClientResponse],
+        method: str,
+        url: URL,
+        real_url: URL,
+        fields: CIMultiDict[str],
+        *,
+        decode: bool,
+        bufsize: int,
+    ) -> None:
+        self.session = session
+        self.cls = cls
+        self.method = method
+        self.url = url
+        self.real_url = real_url
+        self.fields = fields
+        self.decode = decode
+        self.bufsize = bufsize
+
+    def request_info(self) -> RequestInfo:
+        return RequestInfo(self.url, self.method, CIMultiDictProxy(self.fields), self.real_url)
+
+
+class _Stored:
+    """The makings of a response from a store."""
+
+    __slots__ = ("_answer", "_asked", "_engine")
+
+    def __init__(self, answer: Answer, asked: Asked, engine: Engine) -> None:
+        self._answer = answer
+        self._asked = asked
+        self._engine = engine
+
+    @property
+    def method(self) -> str:
+        return self._asked.method
+
+    @property
+    def url(self) -> URL:
+        return self._asked.url
+
+    @property
+    def real_url(self) -> URL:
+        return self._asked.real_url
+
+    @property
+    def session(self) -> ClientSession:
+        return self._asked.session
+
+    @property
+    def reason(self) -> str:
+        return _utf8(self._answer.reason)
+
+    def headers(self) -> CIMultiDictProxy[str]:
+        return CIMultiDictProxy(CIMultiDict([(_utf8(name), _utf8(value)) for name, value in self._answer.headers]))
+
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return tuple((_bytes(name), _bytes(value)) for name, value in self._answer.headers)
+
+    def request_info(self) -> RequestInfo:
+        return self._asked.request_info()
+
+    def whole(self) -> bytes | None:
+        record = self._answer.record
+        if record is not None and record.head.facts.coded and self._asked.decode:
+            return None
+        return self._at_hand()
+
+    def _at_hand(self) -> bytes | None:
+        source = self._answer.body
+        if isinstance(source, FromStore):
+            body = source.record.stored.body
+            if body is None or (source.start == 0 and source.stop == len(body)):
+                return body
+            return body[source.start : source.stop]
+        return source.data if isinstance(source, Given) else b""
+
+    def content(self, *, consumed: bool) -> StreamReader:
+        asked, source = self._asked, self._answer.body
+        body: StoredBody | bytes | None = b"" if consumed else self._at_hand()
+        if body is None:
+            assert isinstance(source, FromStore)  # noqa: S101 - what is not at hand is in the store
+            body = StoredBody(self._engine, source)
+        decoding = Decoding(coding_of(self._answer.headers) if asked.decode and body != b"" else "")
+        loop = asyncio.get_running_loop()
+        return PulledReader(StoredContent(body, decoding), limit=asked.bufsize, timer=None, loop=loop)
+
+
+def stored_response(answer: Answer, asked: Asked, engine: Engine) -> CachedClientResponse:
+    """The response that an answer without the network gives; nothing of it is built before it is looked at."""
+    response = new_response(asked.cls, _Stored(answer, asked, engine), answer.status)
+    response.__dict__["_answer"] = answer
+    return response
+
+
+def received_fields(response: ClientResponse) -> Headers:
+    """The header fields of a response as the core has them: byte for byte, by latin-1."""
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers])
+
+
+async def adopt(
+    response: ClientResponse,
+    answer: Answer,
+    tee: Tee | None,
+    *,
+    decode: bool,
+    bufsize: int,
+    keep: Keep,
+    engine: Engine,
+) -> None:
+    """Tell a response from the network what the cache knows of it, and let its body pass through the tee.
+
+    One whose body is neither stored nor decoded stays as it is.
+    """
+    if isinstance(response, CachedClientResponse):
+        response.__dict__["_answer"] = answer
+        response.__dict__["_kept_at"] = engine.clock() if answer.keeping is not None else None
+    decoding = Decoding(coding_of(answer.headers) if decode and CONTENT_ENCODING in response.headers else "")
+    if response.status == 101 or (tee is None and not decoding):
+        return
+    raw = response.content
+    patience = engine.policy.wait_for_body
+    body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response), patience=patience)
+    if raw.at_eof() and raw.exception() is None:
+        # No content (HEAD, 204), or none that anyone has to wait for.
+        await body.finish()
+        return
+    loop, timer = asyncio.get_running_loop(), response_timer(response)
+    response.content = PulledReader(body, limit=bufsize, timer=timer, loop=loop)
+
+
+def _is_chunked(response: ClientResponse) -> bool:
+    return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+
+
+def _utf8(text: str) -> str:
+    """A field of the core's as aiohttp shows it."""
+    return text if text.isascii() else _bytes(text).decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1", "replace")

@@ -1,0 +1,192 @@
+"""``AsyncCachedSession``: an ``aiohttp.ClientSession`` with a cache."""
+
+# Its verbs take more keywords than those they override, which pyright counts as an incompatible TypedDict.
+# pyright: reportIncompatibleMethodOverride=false
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+
+from aiohttp import ClientRequest, ClientResponse, ClientSession
+from aiohttp.hdrs import ACCEPT_ENCODING
+from aiohttp.typedefs import StrOrURL
+from yarl import URL
+
+from sansio_cache.errors import SettingError
+from sansio_cache.messages import NO_OPTIONS, Options
+from sansio_cache.policy import Policy
+from sansio_cache.sealing import SecretKey
+from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.decoding import default_accept_encoding
+from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
+from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
+from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+
+from .fast_path import FastPath
+from .middleware import AiohttpCache, Wish
+from .private import retries, session_part
+from .response import CachedClientResponse
+
+if TYPE_CHECKING:
+    from aiohttp.client import _BaseRequestContextManager, _RequestOptions  # pyright: ignore[reportPrivateUsage]
+
+    _Answered = _BaseRequestContextManager[CachedClientResponse]
+
+    class RequestOptions(_RequestOptions, CacheOptions, total=False):
+        """The keywords of a single request."""
+
+
+__all__ = ["AsyncCachedSession", "with_cache"]
+
+
+def with_cache(
+    session: ClientSession, keywords: dict[str, Any], cache: AiohttpCache, options: Options
+) -> tuple[dict[str, Any], Wish]:
+    """The keywords of a request that goes through a cache, innermost of its middlewares, and what it wishes for."""
+    decode = keywords.get("auto_decompress")
+    wish = Wish(
+        options,
+        decode=bool(session.auto_decompress if decode is None else decode),
+        raw=True,
+        follows=bool(keywords.get("allow_redirects", True)),
+        bufsize=keywords.get("read_bufsize"),
+        retries=retries(session),
+    )
+    # A request's own list takes the place of the session's.
+    given = keywords.get("middlewares")
+    above = session_part(session, "middlewares") if given is None else given
+    changed: dict[str, Any] = {"auto_decompress": False, "middlewares": (*above, partial(cache.hop, wish))}
+    if not _SAME_CODINGS and not _says_codings(session, keywords):
+        wish.codings = default_accept_encoding()
+    return {**keywords, **changed}, wish
+
+
+def upgrades(keywords: dict[str, Any]) -> bool:
+    """Whether a request asks for another protocol (WebSocket handshakes are GETs): that is nothing for a cache."""
+    headers = keywords.get("headers")
+    return isinstance(headers, Mapping) and any(str(name).lower() == "upgrade" for name in headers)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+_NOTHING_SAID: Final = {"allow_redirects"}
+_SAME_CODINGS: Final = set(default_accept_encoding().split(", ")) == set(
+    ClientRequest.DEFAULT_HEADERS[ACCEPT_ENCODING].split(", ")
+)
+"""Whether aiohttp offers by itself what we can decode."""
+
+
+def _says_codings(session: ClientSession, keywords: dict[str, Any]) -> bool:
+    """Whether the user says what Accept-Encoding is, or may say so in a way that can be read only once."""
+    if ACCEPT_ENCODING in session.headers:
+        return True
+    headers = keywords.get("headers")
+    if headers is None or isinstance(headers, Mapping):
+        return any(str(name).lower() == "accept-encoding" for name in headers or ())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return True
+
+
+with warnings.catch_warnings():
+    # aiohttp discourages inheritance; users run with -W error.
+    warnings.simplefilter("ignore", DeprecationWarning)
+
+    class AsyncCachedSession(ClientSession):
+        """An ``aiohttp.ClientSession`` that keeps what HTTP lets it keep. All keywords of aiohttp's hold.
+
+        :param base_url: as aiohttp has it.
+        :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
+        :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
+        :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
+        :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
+        :param peer: a name for TLS contexts of your own; without one, what came through a context is kept for that
+            object.
+        :param clock: POSIX seconds; for tests.
+        :raises SettingError: for a setting of wrong type or value.
+        """
+
+        ATTRS = ClientSession.ATTRS | {"_cache", "_fast"}
+
+        def __init__(
+            self,
+            base_url: StrOrURL | None = None,
+            *,
+            cache: Any = None,
+            secret_key: SecretKey | Ungiven = UNGIVEN,
+            policy: Policy | None = None,
+            on_event: Callable[[Event], object] | None = None,
+            peer: str | None = None,
+            clock: Callable[[], float] = time.time,
+            **keywords: Any,
+        ) -> None:
+            self._connector = None  # for aiohttp's finalizer, if this raises
+            policy = split_policy(keywords, policy)
+            _check_base_url(base_url)
+            self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
+            super().__init__(base_url, **keywords)
+            self._fast = FastPath(self, self._cache)
+
+        @property
+        def policy(self) -> Policy:
+            """The session's settings."""
+            return self._cache.engine.policy
+
+        @property
+        def cache(self) -> AsyncCare:
+            """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
+            return AsyncCare(self._cache.engine)
+
+        async def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> ClientResponse:
+            # Most requests say nothing but what ``get()`` adds.
+            options = NO_OPTIONS if keywords.keys() == _NOTHING_SAID else take_options(keywords)
+            if is_off(self) or upgrades(keywords):
+                return await super()._request(method, str_or_url, **keywords)
+            key = self._fast.key(method, str_or_url, keywords)
+            if key is not None:
+                response = self._fast.answer(key, keywords, options)
+                if response is not None:
+                    return response
+            keywords, wish = with_cache(self, keywords, self._cache, options)
+            answered = await super()._request(method, str_or_url, **keywords)
+            if key is not None:
+                self._fast.learn(key, wish, answered)
+            return answered
+
+        def disabled(self) -> AbstractContextManager[None]:
+            """Pass the cache by within a block; other tasks and threads are not touched."""
+            return switched_off(self)
+
+        async def __aenter__(self) -> Self:
+            try:
+                await self._cache.inner.open()
+            except BaseException:
+                await super().close()
+                raise
+            return self
+
+        async def close(self) -> None:
+            """Wait for background validation (at most 5 s), close the connections, write what is queued."""
+            await self._cache.tasks.close(CLOSE_SECONDS)
+            await super().close()
+            await self._cache.close()
+
+        if TYPE_CHECKING:
+
+            def request(self, method: str, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+            def get(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+            def options(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+            def head(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+            def post(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+            def put(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+            def patch(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+            def delete(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+
+
+def _check_base_url(base_url: object) -> None:
+    # What would be a path's place elsewhere is aiohttp's base_url here.
+    if base_url is not None and not (isinstance(base_url, URL | str) and URL(base_url).absolute):
+        raise SettingError(f"base_url takes an absolute URL, not {base_url!r}; the place of the cache is cache=…")

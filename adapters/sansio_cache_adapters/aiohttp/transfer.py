@@ -1,0 +1,193 @@
+"""How a request of aiohttp goes to the network: through the handlers below the cache."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import secrets
+import ssl
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from aiohttp import ClientRequest, ClientResponse, ClientResponseError, ClientSession, Fingerprint
+from aiohttp.client_middlewares import ClientHandlerType
+from aiohttp.hdrs import CONTENT_ENCODING, SET_COOKIE
+
+from sansio_cache.messages import Headers, Options, Request
+from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.cache.work import do_async
+
+from .bodies import Decoding, coding_of, feed
+from .private import coding_complaint, connector_tls, is_decoded, known_body
+from .response import cached_class, received_fields
+from .tasks import Tasks
+
+__all__ = ["Sending", "core_request"]
+
+_EMPTY: Final = frozenset({204, 304})
+
+
+def core_request(request: ClientRequest, options: Options, peer: str | None) -> Request:
+    """A request as the core sees it; it is not touched, and its body not consumed.
+
+    :param peer: what the user says of TLS contexts of their own, see :func:`peer_of`.
+    """
+    fields = Headers([(str(name), value) for name, value in request.headers.items()])
+    body = known_body(request)
+    return Request(request.method, str(request.url), fields, body, peer_of(request, peer), options)
+
+
+def peer_of(request: ClientRequest, named: str | None) -> str:
+    """What decides whom aiohttp talks to, where it is not the default: it is part of the key.
+
+    :param named: a name for TLS contexts of the user's own. Without one each context object is a peer of its own, for
+        as long as it lives: whether it holds a client certificate cannot be seen.
+    """
+    own, socket = connector_tls(request.session)
+    parts = [socket]
+    if request.is_ssl():
+        parts.append(_trust(own if request.ssl is True else request.ssl, named))
+        if request.server_hostname:
+            parts.append(f"server_hostname={request.server_hostname}")
+    return ";".join(filter(None, parts))
+
+
+def _trust(setting: object, named: str | None) -> str:
+    if setting is True:
+        return ""
+    if isinstance(setting, Fingerprint):
+        return f"fingerprint={setting.fingerprint.hex()}"
+    if isinstance(setting, ssl.SSLContext):
+        known = _contexts.get(setting)
+        if known is None:
+            known = _contexts[setting] = (_describe(setting), secrets.token_hex(16))
+        return ";".join((known[0], f"object={known[1]}" if named is None else f"named={named}"))
+    return "unverified"
+
+
+_contexts: Final[WeakKeyDictionary[ssl.SSLContext, tuple[str, str]]] = WeakKeyDictionary()
+
+
+def _describe(context: ssl.SSLContext) -> str:
+    if context.verify_mode is not ssl.CERT_REQUIRED:
+        return "context=unverified"
+    try:
+        authorities = sorted(context.get_ca_certs(binary_form=True))
+    except NotImplementedError:
+        # A look-alike that leaves verifying to the system (truststore).
+        return "context=system"
+    hashed = hashlib.sha256(b"".join(authorities)).hexdigest()
+    return f"context={hashed}{'' if context.check_hostname else ',any-host'}"
+
+
+class Sending:
+    """Sends one request, with the validators that the core adds, through a handler of aiohttp.
+
+    :param decode: whether the user wants content codings taken off.
+    :param raw: aiohttp is known to leave them on.
+    :param tasks: owns what is left to do when a body is given up.
+    :ivar error: the client's own error, where the network gave no response.
+    :ivar cookies: those of the response that was given up last.
+    """
+
+    def __init__(
+        self,
+        request: ClientRequest,
+        handler: ClientHandlerType,
+        asked: Request,
+        tasks: Tasks,
+        *,
+        decode: bool,
+        raw: bool,
+    ) -> None:
+        self._request = request
+        self._handler = handler
+        self._asked = asked
+        self._tasks = tasks
+        self._decode = decode
+        self._raw = raw
+        self.error: Exception | None = None
+        self.cookies: tuple[str, ...] = ()
+
+    async def send(self, request: Request, /) -> Response[ClientResponse]:
+        native = self._request
+        native.response_class = cached_class(native.response_class)
+        changed = _changed(self._asked.headers, request.headers)
+        before = {name: native.headers.popall(name, []) for name in changed}
+        for name in changed:
+            native.headers[name] = request.headers.get(name) or ""
+        try:
+            response = await self._handler(native)
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            # The request is the user's, and is what the response reports.
+            for name, values in before.items():
+                native.headers.popall(name, None)
+                for value in values:
+                    native.headers.add(name, value)
+        self.error = None
+        fields = received_fields(response)
+        if self._decode and CONTENT_ENCODING in response.headers and not self.was_decoded(response):
+            _check_coding(native, response, coding_of(fields))
+        reason = (response.reason or "").encode("utf-8", "surrogateescape").decode("latin-1")
+        return Response(response.status, reason, fields, response)
+
+    async def discard(self, native: ClientResponse, /) -> None:
+        self.cookies = tuple(native.headers.getall(SET_COOKIE, ()))
+        native.release()
+
+    def abort(self, native: ClientResponse, /) -> None:
+        native.close()
+
+    async def drain(self, native: ClientResponse, tee: Tee | None, /) -> None:
+        if tee is not None and self.was_decoded(native):
+            tee.abandon()
+        elif tee is not None:
+            raw = native.content
+            try:
+                while not raw.at_eof() and not tee.done:
+                    data, _ = await raw.readchunk()
+                    await feed(tee, data)
+                await do_async(tee.finish())
+            finally:
+                tee.abandon()
+        native.release()
+
+    @property
+    def session(self) -> ClientSession:
+        """The session of the request."""
+        return self._request.session
+
+    def was_decoded(self, native: ClientResponse) -> bool:
+        """Whether what is read of a response are not the bytes that came: aiohttp has taken a coding off."""
+        if self._raw or CONTENT_ENCODING not in native.headers or not coding_of(received_fields(native)):
+            return False
+        return is_decoded(self.session, native.content)
+
+    def detached(self) -> Sending:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        request = copy.copy(self._request)
+        request.headers = request.headers.copy()
+        return Sending(request, self._handler, self._asked, self._tasks, decode=self._decode, raw=self._raw)
+
+
+def _changed(before: Headers, after: Headers) -> list[str]:
+    """The validators that the core has added, in lower case."""
+    if before is after:
+        return []
+    names = ("if-none-match", "if-modified-since")
+    return [name for name in names if before.lines(name) != after.lines(name)]
+
+
+def _check_coding(request: ClientRequest, response: ClientResponse, coding: str) -> None:
+    """Raises what aiohttp raises for a coding whose codec is not installed."""
+    empty = request.method == "HEAD" or response.status in _EMPTY or 100 <= response.status < 200
+    if empty or not coding or Decoding(coding).possible:
+        return
+    response.close()
+    raise ClientResponseError(
+        response.request_info, response.history, status=400, message=coding_complaint(coding), headers=response.headers
+    )

@@ -1,0 +1,124 @@
+"""The guard before a store: whatever goes wrong there, the user's request goes on (fail open).
+
+After a failure the store is passed by, without further delay, until a probe in a thread of its own finds it well.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from sansio_cache.errors import ForeignStore, SettingError, StoreError
+from sansio_cache_adapters.stores.forking import follow_forks
+
+from .events import Events, logger
+from .work import Work
+
+__all__ = ["Guard"]
+
+T = TypeVar("T")
+_FIRST_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 2.0
+"""Seconds between two probes at most: within these a healed store is in use again."""
+_RELAPSE: Final = 10.0
+"""Seconds within which new trouble is the old one: a probe does not see all that ails a store, a full disk for one."""
+
+
+class Guard:
+    """Lets calls through to a store while it is well.
+
+    :param probe: raises while the store is not well, and takes it as it then is (it may be another one: a file that was
+        deleted and made anew); blocking, called from a thread of the guard's own.
+    """
+
+    def __init__(self, location: str, probe: Callable[[], object], events: Events) -> None:
+        self.down = False
+        self._location = location
+        self._probe = probe
+        self._events = events
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._pause = _FIRST_PAUSE
+        self._well_since = float("-inf")
+        follow_forks(self)
+
+    def attempt(self, otherwise: T, call: Callable[[], T]) -> T:
+        """What a blocking call to the store returns, or ``otherwise`` while it is not well."""
+        if self.down:
+            return otherwise
+        try:
+            return call()
+        except SettingError:
+            raise
+        except Exception as error:  # a store of the user's own may raise anything
+            self.trip(error)
+            return otherwise
+
+    def attempting(self, otherwise: T, call: Callable[[], Any]) -> Work[T]:
+        """The same as work: the call blocks or is awaited."""
+        if self.down:
+            return otherwise
+        try:
+            result: T = yield call
+        except SettingError:
+            raise
+        except Exception as error:
+            self.trip(error)
+            return otherwise
+        return result
+
+    def trip(self, error: BaseException) -> None:
+        """Pass the store by from now on, until it is well; said once for each time, and for longer in a relapse."""
+        self._events.tell("store-trouble", reason=str(error) or type(error).__name__)
+        with self._lock:
+            if self.down or self._stop.is_set():
+                return
+            self.down = True
+            relapsed = time.monotonic() - self._well_since < _RELAPSE
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE) if relapsed else _FIRST_PAUSE
+        logger.log(
+            logging.DEBUG if relapsed else logging.WARNING,
+            "the cache at %s is passed by until it is well again: %s",
+            self._location,
+            error or type(error).__name__,
+        )
+        if not isinstance(error, StoreError):
+            logger.debug("unexpected error of the store", exc_info=error)
+        threading.Thread(target=self._heal, args=(error,), name="sansio-cache-probe", daemon=True).start()
+
+    def _heal(self, error: BaseException) -> None:
+        stop = self._stop
+        while not stop.wait(self._pause):
+            try:
+                self._probe()
+            except Exception as again:
+                # What is not ours may be moved away by its owner, but not in a hurry.
+                longest = 15 * _LONGEST_PAUSE if isinstance(again, ForeignStore) else _LONGEST_PAUSE
+                self._pause = min(2 * self._pause, longest)
+                continue
+            self._well_since = time.monotonic()
+            self.down = False
+            logger.info("the cache at %s is in use again", self._location)
+            return
+
+    def close(self) -> None:
+        """Stop probing."""
+        self._stop.set()
+
+    def reopen(self) -> None:
+        """Allow probing again, after close."""
+        # Whoever probed has gone: the next call finds out how the store is.
+        self.down = False
+        self._stop = threading.Event()
+
+    def before_fork(self) -> None:
+        """Nothing to bring to rest."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """Whoever probed has stayed in the parent; the lock may be held there."""
+        if child:
+            self._lock = threading.Lock()
+            self.reopen()

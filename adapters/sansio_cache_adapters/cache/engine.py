@@ -1,0 +1,206 @@
+"""What every session has, whatever its client: policy, store, rules, guard, flights and events.
+
+The verbs are work (``work.py``), written once; ``blocking.py`` and ``asynchronous.py`` say how to wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from sansio_cache.actions import Load, Loaded
+from sansio_cache.cache_status import CacheStatus, Fwd
+from sansio_cache.decisions import Answer, FromNetwork
+from sansio_cache.drivers import run_if_stored
+from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, NotCached
+from sansio_cache.exchange import exchange
+from sansio_cache.messages import Received, Request
+from sansio_cache.policy import Policy
+from sansio_cache.records import Head, Meta
+from sansio_cache.rules import Rules
+from sansio_cache.sealing import Sealer
+
+from .circuit_breaker import Guard
+from .events import Event, Events, Stats
+from .flights import FLIGHTS
+from .work import Work
+
+__all__ = ["CLOSE_SECONDS", "Engine"]
+
+CLOSE_SECONDS: Final = 5.0
+"""Background validation is waited for so long on close, then abandoned."""
+
+_MOST_OWED: Final = 1024
+
+Waiter = Callable[[Future[None], float], bool] | Callable[[Future[None], float], Awaitable[bool]]
+Pauser = Callable[[float], None] | Callable[[float], Awaitable[None]]
+
+
+class Engine:
+    """The common part of all sessions.
+
+    :param store: blocking or awaitable, as the session is.
+    :param probe: opens the store, or raises while it is not well; blocking.
+    :param me: names the thread or task that asks, so that a leader never waits for itself.
+    :param wait: waits for a future, some seconds at most; whether it was done.
+    :param pause: waits some seconds.
+    :param on_event: is told every decision.
+    :param clock: POSIX seconds.
+    :param undecodable: see :class:`sansio_cache.rules.Rules`.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        store: Any,
+        sealer: Sealer,
+        *,
+        probe: Callable[[], Meta],
+        me: Callable[[], object],
+        wait: Waiter,
+        pause: Pauser,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Callable[[], float] = time.time,
+        undecodable: frozenset[str] = frozenset(),
+    ) -> None:
+        self.policy = policy
+        self.store = store
+        self.sealer = sealer
+        self.me = me
+        self.wait = wait
+        self.pause = pause
+        self.clock = clock
+        self.events = Events(on_event, clock)
+        self.guard = Guard(str(store.location), lambda: self.take_meta(probe()), self.events)
+        self.flights = FLIGHTS
+        self.max_body = policy.max_body if policy.max_body is not None else store.max_bytes // 8
+        self._undecodable = undecodable
+        self._lock = threading.Lock()
+        self._owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
+        self.rules: Rules | None = None
+        self.store_id = b""
+
+    @property
+    def stats(self) -> Stats:
+        """The counters since the session began."""
+        return self.events.stats()
+
+    def opened(self) -> Work[Rules | None]:
+        """The rules; None while the store cannot be opened.
+
+        :raises KeyRequired: the store is signed, and this session has no secret.
+        """
+        if self.rules is not None:
+            return self.rules
+        call = partial(self.store.open, signed=self.sealer.signed)
+        unopened: Meta | None = None
+        meta = yield from self.guard.attempting(unopened, call)
+        return None if meta is None else self.take_meta(meta)
+
+    def take_meta(self, meta: Meta) -> Rules:
+        """The rules under a store's meta record.
+
+        :raises KeyRequired: the store is signed, and this session has no secret.
+        """
+        if meta.signed and not self.sealer.signed:
+            raise KeyRequired(
+                f"the cache at {self.store.location} is signed: open it with its secret_key. "
+                "If the key is lost, remove the cache or make a new one in another place"
+            )
+        with self._lock:
+            if self.rules is None or self.store_id != meta.store_id:
+                self.store_id = meta.store_id
+                self.rules = Rules(self.policy, meta, self.sealer, self._undecodable)
+            return self.rules
+
+    def stored_answer(
+        self, request: Request, load: Callable[[bytes], Any], usable: Callable[[Answer], bool] | None = None
+    ) -> Answer | None:
+        """The answer if reading the store is all it takes; else None, and nothing has happened.
+
+        :param load: the records of a partition, or None where the store cannot say at once.
+        :param usable: whether the client can give such an answer in this way.
+        :raises BadSignature: as :func:`sansio_cache.exchange.exchange` does.
+        """
+        rules = self.rules
+        if rules is None or self.guard.down:
+            return None
+
+        def perform(action: Load) -> Loaded | None:
+            records: Any = self.guard.attempt(None, partial(load, action.keys.partition))
+            return None if records is None else Loaded(records, self.clock())
+
+        try:
+            answer = run_if_stored(exchange(request, rules, self.clock()), perform)
+        except Exception as error:
+            self.tell_error(error)
+            raise
+        if answer is None or (usable is not None and not usable(answer)):
+            return None
+        self.answered(request, answer)
+        return answer
+
+    def answered(self, request: Request, answer: Answer) -> None:
+        """Count an answer, and note that its record was used."""
+        self.events.answered(request.method, request.url, answer)
+        if answer.record is not None and not self.guard.down:
+            try:
+                self.store.touch(answer.record.head.partition, answer.record.stored.entry, now=self.clock())
+            except Exception as error:  # a store of the user's own may raise anything
+                self.guard.trip(error)
+
+    def give_back(self, release: Callable[[], object]) -> None:
+        """Give a lease back; while the store is not well, later, when it is: else everybody would wait for its end."""
+        if self.guard.down:
+            self._owed.append(release)
+            # What is wrong here may be well for the lease, and for those of other processes who wait for it.
+            with suppress(Exception):
+                release()
+        else:
+            self.quietly(release)
+
+    def settle(self) -> None:
+        """Give back the leases that could not be."""
+        while self._owed and not self.guard.down:
+            with suppress(IndexError):  # another thread was faster
+                self.quietly(self._owed.popleft())
+
+    def quietly(self, call: Callable[[], object]) -> None:
+        """Call what never blocks, and should never raise; a store of the user's own may."""
+        try:
+            call()
+        except Exception as error:
+            self.guard.trip(error)
+
+    def tell_error(self, error: BaseException) -> None:
+        """Count an error that ends a request on the cache's account."""
+        if isinstance(error, BadSignature):
+            self.events.tell("bad-signature", url=error.url or "", reason=error.reason, key=bytes.fromhex(error.key))
+
+    def unreadable_body(self, head: Head, reason: str) -> Exception:
+        """The error of a body that is not the one its record describes; counted."""
+        if self.sealer.signed:
+            error = BadSignature(head.url, head.partition.hex(), "body")
+            self.tell_error(error)
+            return error
+        self.events.tell("flaw", head.method, head.url, head.status, reason, head.partition)
+        return BrokenRecord(reason)
+
+    def without_store(self, request: Request, received: Received | None = None) -> Answer:
+        """The answer while the store cannot be opened at all: the network's, as if there were no cache.
+
+        :param received: None to ask whether the network may be asked.
+        :raises NotCached: ``offline``.
+        """
+        if self.policy.offline:
+            raise NotCached(request.url)
+        if received is None:
+            received = Received(0, "", request.headers, 0.0, 0.0)
+        status = CacheStatus(fwd=Fwd.BYPASS, fwd_status=received.status, detail="store-unavailable")
+        return Answer(received.status, received.reason, received.headers, FromNetwork(), status)

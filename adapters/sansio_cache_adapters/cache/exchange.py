@@ -1,0 +1,252 @@
+"""One request on its way through the cache: performs the actions of its ``exchange``, and minds who waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
+from sansio_cache.bodies import expected_length
+from sansio_cache.decisions import Answer, FromNetwork
+from sansio_cache.messages import Headers, Options, Received, Request, Unreachable
+from sansio_cache.records import Stored
+from sansio_cache_adapters.stores.holders import new_token
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
+
+from .engine import Engine
+from .flights import Flight, NotStorable, OwnFlight
+from .tee import Tee
+from .work import Work
+
+__all__ = ["Hop", "Lead", "Response", "Transfer"]
+
+POLL_SECONDS: Final = 0.025
+"""How often the leader of a process looks whether the leader of another has done."""
+NOT_STORABLE_SECONDS: Final = 10.0
+"""For so long other processes hear that the answer is not storable, and do not queue."""
+
+N = TypeVar("N")
+N_contra = TypeVar("N_contra", contravariant=True)
+
+
+class Response(Generic[N]):
+    """A client's own response with what the rules need of it."""
+
+    __slots__ = ("headers", "native", "reason", "status")
+
+    def __init__(self, status: int, reason: str, headers: Headers, native: N) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.native = native
+
+
+class Transfer(Protocol[N_contra]):
+    """How a client's request goes to the network. Each method blocks or returns an awaitable, as the client does."""
+
+    def send(self, request: Request, /) -> Any:
+        """The :class:`Response`, its body unread; raises the client's own errors."""
+        ...
+
+    def discard(self, native: N_contra, /) -> Any:
+        """Give up a response that is not the answer, and give its connection back where it is at its end."""
+        ...
+
+    def abort(self, native: N_contra, /) -> None:
+        """Drop a response and its connection at once; never blocks, never raises."""
+        ...
+
+    def drain(self, native: N_contra, tee: Tee | None, /) -> Any:
+        """Read a response to its end into a tee: a background validation's."""
+        ...
+
+    def detached(self) -> Transfer[N_contra]:
+        """The same for a later time, when the user may have changed what belongs to them."""
+        ...
+
+
+class Lead:
+    """The duty of a leader: the flight in this process, and the lease in the store if it was granted."""
+
+    __slots__ = ("engine", "flight", "leased", "partition", "resource", "token")
+
+    def __init__(self, engine: Engine, flight: Flight, partition: bytes, resource: bytes) -> None:
+        self.engine = engine
+        self.flight = flight
+        self.partition = partition
+        self.resource = resource
+        self.token = new_token()
+        self.leased = False
+
+    def release(self, *, storable: bool) -> None:
+        """Let go on whoever waits. Never blocks for long, never raises; twice is nothing."""
+        engine = self.engine
+        if self.leased:
+            self.leased = False
+            open_until = 0.0 if storable else engine.clock() + NOT_STORABLE_SECONDS
+            engine.give_back(partial(engine.store.release, self.partition, self.token, open_until=open_until))
+        engine.flights.end(self.flight, storable=storable)
+
+
+class Hop(Generic[N]):
+    """Performs actions for one exchange, as work.
+
+    :param later: starts a background validation of a request under a key.
+    """
+
+    def __init__(
+        self, engine: Engine, transfer: Transfer[N], later: Callable[[Request, tuple[bytes, bytes]], object]
+    ) -> None:
+        self._engine = engine
+        self._transfer = transfer
+        self._later = later
+        self._native: N | None = None
+        self._lead: Lead | None = None
+        self._seen: list[int] = []
+
+    def load(self, action: Load) -> Work[Loaded]:
+        """Read a partition."""
+        engine = self._engine
+        records: Sequence[Stored] = yield from self._records(action.keys.partition)
+        self._seen = [each.rev for each in records]
+        return Loaded(records, engine.clock())
+
+    def _records(self, partition: bytes) -> Work[Sequence[Stored]]:
+        engine = self._engine
+        nothing: Sequence[Stored] = ()
+        return (yield from engine.guard.attempting(nothing, partial(engine.store.load, partition)))
+
+    def claim(self, action: Claim) -> Work[Granted | Landed | Alone]:
+        """Lead a flight, or wait for the one under way."""
+        engine = self._engine
+        if self._lead is None:
+            joined = engine.flights.join(engine.store_id, action.keys, engine.me())
+            if isinstance(joined, OwnFlight | NotStorable):
+                return Alone(engine.clock())
+            leads, flight = joined
+            if not leads:
+                return (yield from self._wait(flight, action.patience))
+            self._lead = flight.lead = Lead(engine, flight, action.keys.partition, action.keys.resource)
+        return (yield from self._lease(self._lead, action.patience))
+
+    def _wait(self, flight: Flight, patience: float) -> Work[Landed | Alone]:
+        """Wait for a flight's head, then a little for its body (``wait_for_body``)."""
+        engine = self._engine
+        ended: bool = yield partial(engine.wait, flight.head, patience)
+        if ended:
+            ended = yield partial(engine.wait, flight.done, engine.policy.wait_for_body)
+            if not ended and flight.lead is not None:
+                # Its reader takes a rest, or the origin does: nobody waits for that body any longer.
+                flight.lead.release(storable=True)
+        return Landed(engine.clock()) if ended else Alone(engine.clock())
+
+    def _lease(self, lead: Lead, patience: float) -> Work[Granted | Landed | Alone]:
+        """The store's lease; while another process has it, that one's answer is waited for."""
+        engine = self._engine
+        if lead.leased:
+            return Granted(engine.clock())
+        engine.settle()
+        deadline = engine.clock() + patience
+        waited = False
+        while True:
+            now = engine.clock()
+            call = partial(
+                engine.store.claim, lead.partition, lead.resource, lead.token, now=now, until=now + LEASE_SECONDS
+            )
+            # Whoever fails or is cancelled here may hold it all the same, and gives it back: what a frozen server was
+            # asked, it does when it goes on.
+            lead.leased = not engine.guard.down
+            unknown: Lease | None = None
+            lease = yield from engine.guard.attempting(unknown, call)
+            if lease is None:
+                return Alone(now)
+            if lease is Lease.GRANTED:
+                # Another may have had the lease, and given it back, between our look into the store and our claim.
+                missed = waited or [each.rev for each in (yield from self._records(lead.partition))] != self._seen
+                return Landed(engine.clock()) if missed else Granted(engine.clock())
+            lead.leased = False
+            if lease is Lease.OPEN or now >= deadline:
+                # Our own flight goes on: the others of this process still share this fetch.
+                return Alone(now)
+            waited = True
+            yield partial(engine.pause, POLL_SECONDS)
+
+    def fetch(self, action: Fetch) -> Work[Received | Unreachable]:
+        """Send a request; a failure of the network is a reply."""
+        yield from self._discard()
+        clock = self._engine.clock
+        asked = clock()
+        try:
+            response: Response[N] = yield partial(self._transfer.send, action.request)
+        except Exception as error:  # whatever the client raises is the client's, and goes back to its user
+            return Unreachable(error, clock())
+        self._native = response.native
+        return Received(response.status, response.reason, response.headers, asked, clock())
+
+    def freshen(self, action: Freshen) -> Work[bool]:
+        """Replace a record's head, if it is still the same."""
+        engine = self._engine
+        call = partial(engine.store.freshen, action.item, rev=action.rev)
+        return (yield from engine.guard.attempting(False, call))
+
+    def drop(self, action: Drop) -> Work[None]:
+        """Spoil a resource, in the store and for those who would join a flight that began before."""
+        engine = self._engine
+        engine.flights.forget(engine.store_id, action.resource)
+        call = partial(engine.store.drop, action.resource, now=engine.clock())
+        yield from engine.guard.attempting(0, call)
+
+    def later(self, action: Later) -> Work[None]:
+        """Validate in the background."""
+        options = Options(refresh=True, expiry=action.request.options.expiry, tags=action.request.options.tags)
+        self._later(replace(action.request, options=options), (self._engine.store_id, action.keys.partition))
+        return
+        yield  # pragma: no cover - makes this work like its fellows
+
+    def _discard(self) -> Work[None]:
+        native, self._native = self._native, None
+        if native is not None:
+            yield partial(self._transfer.discard, native)
+
+    def give_up(self) -> N | None:
+        """The exchange failed or was cancelled: nobody waits for it any longer. What is left to close."""
+        lead, self._lead = self._lead, None
+        if lead is not None:
+            lead.release(storable=True)
+        native, self._native = self._native, None
+        return native
+
+    def deliver(self, answer: Answer) -> Work[tuple[Answer, N | None, Tee | None]]:
+        """What the client gets: the answer, its own response where the body comes from there, and the tee to feed.
+
+        The duty of a leader passes to the tee, or ends here.
+        """
+        if not isinstance(answer.body, FromNetwork):
+            self._release(storable=True)
+            yield from self._discard()
+            return answer, None, None
+        native, keeping = self._native, answer.keeping
+        if keeping is None:
+            self._release(storable=False)
+            return answer, native, None
+        engine = self._engine
+        expected = expected_length(keeping.method, keeping.status, keeping.headers)
+        refusal = "store-unavailable" if engine.guard.down else ""
+        if expected is not None and expected > engine.max_body:
+            refusal = "too-large"
+        if refusal:
+            self._release(storable=False)
+            status = replace(answer.cache_status, stored=False, detail=refusal)
+            return replace(answer, keeping=None, cache_status=status), native, None
+        lead, self._lead = self._lead, None
+        if lead is not None:
+            engine.flights.landed(lead.flight)
+        return answer, native, Tee(engine, keeping, lead)
+
+    def _release(self, *, storable: bool) -> None:
+        lead, self._lead = self._lead, None
+        if lead is not None:
+            lead.release(storable=storable)

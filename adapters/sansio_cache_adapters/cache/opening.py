@@ -1,0 +1,107 @@
+"""From what a user gives as ``cache=`` and ``secret_key=`` to a store and its sealer."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, cast
+from weakref import WeakKeyDictionary
+
+from sansio_cache.errors import SettingError
+from sansio_cache.records import Meta
+from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
+from sansio_cache_adapters.stores.protocol import AsyncStore, Store
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+
+__all__ = ["CacheLocation", "awaitable", "default_path", "probing", "resolve", "sealer_for"]
+
+CacheLocation = str | os.PathLike[str] | Store
+_VERBS: Final = ("open", "load", "commit", "claim", "close")
+_lock = threading.Lock()
+_sealers: WeakKeyDictionary[Any, Sealer] = WeakKeyDictionary()
+
+
+def default_path() -> Path:
+    """Where the cache lies if nothing is said: ``default.sqlite`` in the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("sansio-cache") / "default.sqlite"
+
+
+def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer]:
+    """The store and the sealer that a session uses.
+
+    :param cache: a path, a store, or None for the default place, which is always unsigned since all programs share it.
+    :raises SettingError: for another type, for a secret without a place, or for a secret other than the store's.
+    """
+    if cache is None:
+        if not isinstance(secret_key, Ungiven):
+            make_sealer(secret_key)  # a wrong key is the more pressing error
+            raise SettingError(
+                "secret_key needs a place of its own: the default cache is shared by all programs and unsigned. "
+                'Name a path or a store: CachedSession("my-cache.sqlite", secret_key=…)'
+            )
+        cache = default_path()
+    if isinstance(cache, str | os.PathLike):
+        from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
+
+        store: Any = SQLiteStore(cast("str | os.PathLike[str]", cache))
+    elif not isinstance(cache, type) and all(callable(getattr(cache, verb, None)) for verb in _VERBS):
+        store = cache
+    else:
+        raise SettingError(f"cache takes a path or a store, such as SQLiteStore or RedisStore, not {cache!r}")
+    return store, sealer_for(store, secret_key)
+
+
+def sealer_for(store: object, secret_key: SecretKey | Ungiven) -> Sealer:
+    """The sealer of a store: the one it first got. Given again, the secret must be the same.
+
+    :raises SettingError: for a wrong key, or another than the store has.
+    """
+    own = getattr(store, "sealer", None)
+    given = UNSIGNED if secret_key is UNGIVEN or isinstance(secret_key, Ungiven) else make_sealer(secret_key)
+    with _lock:
+        known = own if isinstance(own, Sealer) and own.signed else _sealers.get(store)
+        if known is None or (not known.signed and not given.signed):
+            _sealers[store] = given
+            return given
+        if not given.signed and isinstance(own, Sealer) and own.signed:
+            return own
+        if given != known:
+            raise SettingError(
+                "this store object was given another secret_key (or none) before: one store, one secret. "
+                "Give the secret to the store or to every session; to change it, list both: secret_key=[old, new]"
+            )
+        return known
+
+
+def probing(store: Callable[[], Any], sealer: Sealer) -> Callable[[], Meta]:
+    """What opens a store again and raises while it is not well; blocking.
+
+    A store that has a ``check`` beside ``open`` (SQLite, files) is asked whether it could be written to, too.
+    """
+
+    def probe() -> Meta:
+        meta: Meta = store().open(signed=sealer.signed)
+        check = getattr(store(), "check", None)
+        if check is not None:
+            check()
+        return meta
+
+    return probe
+
+
+def awaitable(store: Any) -> tuple[AsyncStore, Callable[[], Store]]:
+    """A store as tasks use it, and a way to its blocking form, by which it is probed.
+
+    Stores of ours and of users that are blocking are run in threads (``Threaded``), one for each store object however
+    many sessions use it; one with a ``for_async`` of its own (Redis) is asked for it.
+    """
+    for_async = getattr(store, "for_async", None)
+    if for_async is not None:
+        return for_async(), lambda: store
+    from sansio_cache_adapters.stores.threaded import threaded
+
+    return threaded(store), lambda: store

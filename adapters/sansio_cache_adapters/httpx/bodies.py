@@ -1,0 +1,255 @@
+"""Bodies under httpx2: byte streams that tee what comes into the store, and that give what was stored.
+
+They carry the bytes as received, content coding kept; httpx2 decodes above them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TypeVar
+
+import anyio
+import httpx2
+
+from sansio_cache.bodies import expected_length
+from sansio_cache.decisions import Answer, FromStore, Given
+from sansio_cache.errors import StoreError
+from sansio_cache_adapters.cache.engine import Engine
+from sansio_cache_adapters.cache.tee import StoredBody, Tee
+from sansio_cache_adapters.cache.work import Work, do, do_async
+
+from .common import Timeouts, core_headers
+
+__all__ = [
+    "AsyncStoredStream",
+    "AsyncTeeStream",
+    "StoredStream",
+    "TeeStream",
+    "stored_stream",
+    "tee_into",
+    "tee_into_async",
+]
+
+S = TypeVar("S")
+
+ARRIVED_LIMIT: Final = 65_536
+"""Bytes that are taken, without waiting, of a body that is closed unread."""
+_INSTANT: Final = 0.01
+"""Seconds in which a loop hands over what its socket already has."""
+
+
+class _Passing:
+    """A response's body on its way to the reader. Does not hold the response, which holds it: dropped, both go at once.
+
+    :ivar begun: the reader has begun to read.
+    """
+
+    def __init__(self, native: httpx2.Response, tee: Tee) -> None:
+        self.begun = False
+        self.tee = tee
+        self._extensions = native.extensions
+        self._expected = expected_length(native.request.method, native.status_code, core_headers(native.headers))
+        self._taken = 0
+
+    def take(self, data: bytes) -> Work[None]:
+        """Feed the store with what the reader gets next; with the last byte promised it is stored."""
+        yield from self.tee.feed(data)
+        self._taken += len(data)
+        # Many readers never ask for the end that comes after the last byte.
+        if self._taken == self._expected:
+            yield from self.tee.finish()
+
+    def worth_taking(self) -> bool:
+        """Whether what has arrived of a body closed unread may be all of it, and can be had without waiting.
+
+        Not of HTTP/2: there a read that gives up breaks the connection for others.
+        """
+        extensions = self._extensions
+        version: bytes = extensions.get("http_version", b"")
+        return (
+            not self.begun
+            and not self.tee.done
+            and (self._expected is None or self._expected <= ARRIVED_LIMIT)
+            and version.startswith(b"HTTP/1")
+            and "network_stream" in extensions
+        )
+
+    def too_much(self) -> bool:
+        """Whether more was taken than shall be of a body that nobody reads."""
+        return self._taken > ARRIVED_LIMIT
+
+
+class TeeStream(httpx2.SyncByteStream):
+    """The body of a response from the network: every byte that is read also goes to the store.
+
+    Reads what the reader asks for and no more; errors of the network pass as they are.
+    """
+
+    def __init__(self, native: httpx2.Response, tee: Tee) -> None:
+        self._passing = _Passing(native, tee)
+        self._timeouts: Timeouts = native.request.extensions["timeout"]
+        self._inner: Any = native.stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        passing = self._passing
+        passing.begun = True
+        try:
+            for data in self._inner:
+                do(passing.take(data))
+                yield data
+            do(passing.tee.finish())
+        finally:
+            passing.tee.abandon()
+
+    def close(self) -> None:
+        """Give the connection back, or drop it; what has already arrived of a body left unread is kept first."""
+        if self._passing.worth_taking():
+            self._take_arrived()
+        self._passing.tee.abandon()
+        self._inner.close()
+
+    def _take_arrived(self) -> None:
+        # httpx2 has not begun to read: from now on it waits for nothing.
+        self._timeouts["read"] = 0.0
+        # Where that does not bring the end, the connection is dropped, so that its state does not matter any more.
+        with suppress(Exception):
+            for _ in self:
+                if self._passing.too_much():
+                    break
+
+    def __del__(self) -> None:
+        self._passing.tee.abandon()
+
+
+class AsyncTeeStream(httpx2.AsyncByteStream):
+    """The same for tasks, on asyncio and trio."""
+
+    def __init__(self, native: httpx2.Response, tee: Tee) -> None:
+        self._passing = _Passing(native, tee)
+        self._network: Any = native.extensions.get("network_stream")
+        self._inner: Any = native.stream
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        passing = self._passing
+        passing.begun = True
+        stream = aiter(self._inner)
+        try:
+            async for data in stream:
+                await do_async(passing.take(data))
+                yield data
+            await do_async(passing.tee.finish())
+        finally:
+            passing.tee.abandon()
+            await _ended(stream)
+
+    async def aclose(self) -> None:
+        """See :meth:`TeeStream.close`."""
+        try:
+            if self._passing.worth_taking():
+                await self._take_arrived()
+        finally:
+            self._passing.tee.abandon()
+            await self._inner.aclose()
+
+    async def _take_arrived(self) -> None:
+        patience = _INSTANT if self._network.get_extra_info("is_readable") else 0.0
+        with anyio.move_on_after(patience) as scope, suppress(Exception):
+            async for _ in self:
+                if self._passing.too_much():
+                    # Not by breaking off: httpx2 would leave the generators below to the collector.
+                    scope.cancel()
+
+    def __del__(self) -> None:
+        self._passing.tee.abandon()
+
+
+async def _ended(stream: AsyncIterator[bytes]) -> None:
+    """End a body in the middle from within, by cancelling its next read.
+
+    httpx2's generators do not close those below them: closed from above, they leave them to the collector, of which
+    trio warns.
+    """
+    if not isinstance(stream, AsyncGenerator):
+        return
+    taken = 0
+    with anyio.CancelScope() as scope, suppress(Exception):
+        scope.cancel()
+        # What was received already comes without a checkpoint.
+        async for data in stream:
+            taken += len(data)
+            if taken > ARRIVED_LIMIT:
+                break
+    await stream.aclose()
+
+
+def tee_into(native: httpx2.Response, tee: Tee) -> None:
+    """Let the body of a response pass through a tee."""
+    if native.is_stream_consumed:
+        do(_take_whole(native, tee))
+    else:
+        native.stream = TeeStream(native, tee)
+
+
+async def tee_into_async(native: httpx2.Response, tee: Tee) -> None:
+    """Let the body of a response pass through a tee."""
+    if native.is_stream_consumed:
+        await do_async(_take_whole(native, tee))
+    else:
+        native.stream = AsyncTeeStream(native, tee)
+
+
+def _take_whole(native: httpx2.Response, tee: Tee) -> Work[None]:
+    """Store a response that was made with its content, as by ``MockTransport``: its stream is never read again."""
+    if isinstance(native.stream, httpx2.ByteStream):
+        for data in native.stream:
+            yield from tee.feed(data)
+        yield from tee.finish()
+    tee.abandon()
+
+
+class StoredStream(httpx2.SyncByteStream):
+    """A large stored body; each chunk is verified before a byte of it is given.
+
+    Holds nothing of the store between two chunks; outlives the transport.
+    """
+
+    def __init__(self, body: StoredBody) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _mapped():
+            while data := do(self._body.read()):
+                yield data
+
+
+class AsyncStoredStream(httpx2.AsyncByteStream):
+    """The same for tasks."""
+
+    def __init__(self, body: StoredBody) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        with _mapped():
+            while data := await do_async(self._body.read()):
+                yield data
+
+
+@contextmanager
+def _mapped() -> Generator[None]:
+    """Make of a body that is gone from the store what httpx2 raises for one that breaks off."""
+    try:
+        yield
+    except StoreError as error:
+        raise httpx2.ReadError(f"the stored body is gone: {error}") from error
+
+
+def stored_stream(answer: Answer, engine: Engine, large: Callable[[StoredBody], S]) -> httpx2.ByteStream | S:
+    """The body of an answer without the network: what is at hand as bytes, else ``large`` of what must be read."""
+    source = answer.body
+    if isinstance(source, FromStore):
+        data = source.record.stored.body
+        return (
+            large(StoredBody(engine, source)) if data is None else httpx2.ByteStream(data[source.start : source.stop])
+        )
+    return httpx2.ByteStream(source.data if isinstance(source, Given) else b"")

@@ -1,0 +1,212 @@
+"""Between httpx2's types and the core's: what both transports have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import ssl
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import httpx2
+
+from sansio_cache.decisions import Answer
+from sansio_cache.errors import SettingError
+from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
+from sansio_cache_adapters.cache.engine import Engine
+from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.options import OPTIONS, take_options
+
+__all__ = [
+    "EXTENSION",
+    "Peer",
+    "Timeouts",
+    "core_headers",
+    "core_request",
+    "core_response",
+    "known",
+    "native_headers",
+    "outgoing",
+    "peer_of",
+    "stored_response",
+    "undecodable",
+]
+
+EXTENSION: Final = "sansio_cache"
+"""The request extension that holds what a single request says to the cache."""
+
+
+def core_headers(headers: httpx2.Headers) -> Headers:
+    """Header fields as the core has them: in order, by latin-1."""
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw])
+
+
+def native_headers(headers: Headers) -> httpx2.Headers:
+    """The same the other way round, byte for byte."""
+    return httpx2.Headers([(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers])
+
+
+def core_request(request: httpx2.Request, peer: Peer) -> Request:
+    """A request as the core sees it; it is not touched, and its body not consumed.
+
+    :raises SettingError: for an option of wrong name, type or value in its extensions.
+    """
+    stream = request.stream
+    # What is neither bytes nor a form can be read once only, or is a file: it belongs to the origin.
+    body = b"".join(stream) if isinstance(stream, httpx2.ByteStream) else None
+    given = request.extensions.get(EXTENSION)
+    options = NO_OPTIONS if given is None else _options(given)
+    return Request(request.method, str(request.url), core_headers(request.headers), body, peer.of(request), options)
+
+
+def _options(given: object) -> Options:
+    if not isinstance(given, Mapping):
+        raise SettingError(f'extensions={{"{EXTENSION}": …}} takes a dict of {", ".join(OPTIONS)}, not {given!r}')
+    keywords: dict[str, Any] = dict(given)  # pyright: ignore[reportUnknownArgumentType] - the user's
+    options = take_options(keywords)
+    if keywords:
+        raise SettingError(f"{next(iter(keywords))!r} is no option of a request: there are {', '.join(OPTIONS)}")
+    return options
+
+
+class Timeouts(dict[str, Any]):
+    """The timeouts of a request that we send, to be changed under way.
+
+    Transports below may copy the request, and httpx2 looks only when it begins to read: this object stays the same.
+    """
+
+
+def outgoing(request: httpx2.Request, asked: Request, wanted: Request) -> httpx2.Request:
+    """The request to send: the user's, with the validators that the core added, and extensions of its own.
+
+    :param asked: the user's request, as the core had it.
+    :param wanted: what the core made of that.
+    """
+    headers = request.headers if wanted.headers is asked.headers else native_headers(wanted.headers)
+    extensions = {name: value for name, value in request.extensions.items() if name != EXTENSION}
+    timeouts = extensions.get("timeout", {})
+    extensions["timeout"] = timeouts if isinstance(timeouts, Timeouts) else Timeouts(timeouts)
+    return httpx2.Request(request.method, request.url, headers=headers, stream=request.stream, extensions=extensions)
+
+
+def core_response(native: httpx2.Response) -> Response[httpx2.Response]:
+    """A response with what the rules need of it."""
+    reason: bytes = native.extensions.get("reason_phrase", b"")
+    return Response(native.status_code, reason.decode("latin-1"), core_headers(native.headers), native)
+
+
+def known(answer: Answer, engine: Engine) -> dict[str, Any]:
+    """What the cache knows of an answer, as response extensions."""
+    record = answer.record
+    created_at = engine.clock() if answer.keeping is not None else None
+    return {
+        "from_cache": record is not None and answer.from_cache,
+        "created_at": moment(created_at if record is None else record.head.received_at),
+        "expires": moment(answer.expires),
+        "cache_key": answer.key.hex(),
+        "revalidated": answer.revalidated,
+        "cache_status": str(answer.cache_status),
+    }
+
+
+def stored_response(
+    answer: Answer,
+    engine: Engine,
+    stream: httpx2.SyncByteStream | httpx2.AsyncByteStream,
+) -> httpx2.Response:
+    """The response that an answer without the network gives."""
+    headers = native_headers(answer.headers)
+    extensions = {"http_version": b"HTTP/1.1", **known(answer, engine)}
+    if answer.reason:
+        extensions["reason_phrase"] = answer.reason.encode("latin-1")
+    return httpx2.Response(answer.status, headers=headers, stream=stream, extensions=extensions)
+
+
+class Peer(NamedTuple):
+    """What decides whom a transport talks to, where it is not the default: it is part of the key.
+
+    :ivar always: for every request.
+    :ivar tls: for https.
+    """
+
+    always: str = ""
+    tls: str = ""
+
+    def of(self, request: httpx2.Request) -> str:
+        """The same for one request; ``""`` for the default peer."""
+        extensions = request.extensions
+        parts = [self.always]
+        if request.url.scheme in ("https", "wss"):
+            parts.append(self.tls)
+            if extensions.get("sni_hostname"):
+                parts.append(f"server_name={extensions['sni_hostname']}")
+        # httpx2 sends this in the place of the URL's path.
+        if "target" in extensions:
+            parts.append(f"target={extensions['target']!r}")
+        return ";".join(filter(None, parts))
+
+
+def peer_of(inner: object, method: str, named: str | None) -> Peer:
+    """What can be told of the transport below: another socket, unverified TLS, other authorities.
+
+    :param inner: None for httpx2's own with its defaults.
+    :param method: what it must have to be one.
+    :param named: what the user says of it.
+    :raises SettingError: for another type.
+    """
+    if named is not None and not isinstance(named, str):
+        raise SettingError(f"peer takes a str, not {named!r}")
+    if inner is None:
+        return Peer(named or "")
+    if not callable(getattr(inner, method, None)):
+        raise SettingError(
+            f"inner takes a transport of httpx2 that has {method}, not {inner!r}; the place of the cache is cache=…"
+        )
+    pool = getattr(inner, "_pool", None)
+    socket = getattr(pool, "_uds", None)
+    always = ";".join(filter(None, [named, f"uds={socket}" if socket else ""]))
+    return Peer(always, _trust(getattr(pool, "_ssl_context", None), named))
+
+
+def _trust(context: object, named: str | None) -> str:
+    if not isinstance(context, ssl.SSLContext):
+        return ""
+    if context.verify_mode is not ssl.CERT_REQUIRED:
+        return "unverified"
+    parts = [] if context.check_hostname else ["any-name"]
+    authorities = _authorities(context)
+    if authorities != _default_authorities():
+        parts.append(f"ca={authorities}")
+        if named is None:
+            # A context of the user's own may hold a client certificate, which cannot be seen.
+            parts.append(f"object={secrets.token_hex(16)}")
+    return ";".join(parts)
+
+
+def _authorities(context: ssl.SSLContext) -> str:
+    try:
+        certificates = sorted(context.get_ca_certs(binary_form=True))
+    except NotImplementedError:
+        # A look-alike that leaves verifying to the system (truststore), as httpx2's own does on some.
+        return "system"
+    return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in certificates)).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _default_authorities() -> str:
+    return _authorities(httpx2.create_ssl_context())
+
+
+_NOTHING: Final = {"br": b"\x3b", "zstd": b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"}
+"""The empty content in codings for which httpx2 needs a codec that may not be installed."""
+
+
+def undecodable() -> frozenset[str]:
+    """The codings that httpx2 would hand to its reader undecoded."""
+    return frozenset(
+        coding
+        for coding, coded in _NOTHING.items()
+        if httpx2.Response(200, headers={"Content-Encoding": coding}, content=coded).content
+    )

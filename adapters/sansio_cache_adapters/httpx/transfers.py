@@ -1,0 +1,114 @@
+"""How a request of httpx2 goes to the network: by the transport below the cache."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import anyio
+import httpx2
+
+from sansio_cache.messages import Request
+from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.tee import Tee
+
+from .bodies import tee_into, tee_into_async
+from .common import core_response, outgoing
+
+__all__ = ["AsyncSending", "Sending"]
+
+
+class Sending:
+    """A request on its way to the network, with the validators that the core adds; see :class:`.hop.Transfer`.
+
+    :param request: the user's.
+    :param asked: the same as the core has it.
+    """
+
+    def __init__(self, inner: httpx2.BaseTransport, request: httpx2.Request, asked: Request) -> None:
+        self._inner = inner
+        self._request = request
+        self._asked = asked
+
+    def send(self, request: Request, /) -> Response[httpx2.Response]:
+        sent = outgoing(self._request, self._asked, request)
+        native = self._inner.handle_request(sent)
+        native.request = sent
+        return core_response(native)
+
+    def discard(self, native: httpx2.Response, /) -> None:
+        if native.status_code == 304:
+            # It has no content, and read to this end its connection can be used again.
+            with suppress(Exception):
+                for _ in native.iter_raw():
+                    pass
+        self.abort(native)
+
+    def abort(self, native: httpx2.Response, /) -> None:
+        with suppress(Exception):
+            native.close()
+
+    def drain(self, native: httpx2.Response, tee: Tee | None, /) -> None:
+        try:
+            if tee is not None:
+                tee_into(native, tee)
+                with suppress(httpx2.StreamConsumed):
+                    for _ in native.iter_raw():
+                        pass
+        finally:
+            native.close()
+
+    def detached(self) -> Sending:
+        return Sending(self._inner, outgoing(self._request, self._asked, self._asked), self._asked)
+
+
+class AsyncSending:
+    """The same for tasks.
+
+    :param aborted: takes the responses that must be closed, which is not done without waiting.
+    """
+
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        request: httpx2.Request,
+        asked: Request,
+        aborted: list[httpx2.Response],
+    ) -> None:
+        self._inner = inner
+        self._request = request
+        self._asked = asked
+        self._aborted = aborted
+
+    async def send(self, request: Request, /) -> Response[httpx2.Response]:
+        sent = outgoing(self._request, self._asked, request)
+        native = await self._inner.handle_async_request(sent)
+        native.request = sent
+        return core_response(native)
+
+    async def discard(self, native: httpx2.Response, /) -> None:
+        try:
+            if native.status_code == 304:
+                with suppress(Exception):
+                    async for _ in native.aiter_raw():
+                        pass
+        finally:
+            with anyio.CancelScope(shield=True), suppress(Exception):
+                await native.aclose()
+
+    def abort(self, native: httpx2.Response, /) -> None:
+        self._aborted.append(native)
+
+    async def drain(self, native: httpx2.Response, tee: Tee | None, /) -> None:
+        try:
+            if tee is not None:
+                await tee_into_async(native, tee)
+                with suppress(httpx2.StreamConsumed):
+                    async for _ in native.aiter_raw():
+                        pass
+        finally:
+            with anyio.CancelScope(shield=True):
+                await native.aclose()
+
+    def detached(self) -> AsyncSending:
+        sent = outgoing(self._request, self._asked, self._asked)
+        return AsyncSending(self._inner, sent, self._asked, self._aborted)

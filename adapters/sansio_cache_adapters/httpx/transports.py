@@ -1,0 +1,283 @@
+"""The cache as transports of httpx2: ``CacheTransport`` and ``AsyncCacheTransport`` (asyncio and trio)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.lowlevel
+import httpx2
+
+from sansio_cache.policy import Policy
+from sansio_cache.sealing import SecretKey
+from sansio_cache_adapters.cache.asynchronous import AsyncCache
+from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.care import AsyncCare, Care
+from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
+from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
+from sansio_cache_adapters.cache.options import split_policy
+from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+
+from .bodies import AsyncStoredStream, StoredStream, stored_stream, tee_into, tee_into_async
+from .common import (
+    core_request,
+    known,
+    peer_of,
+    stored_response,
+    undecodable,
+)
+from .tasks import Tasks
+from .transfers import AsyncSending, Sending
+
+__all__ = ["AsyncCacheTransport", "CacheTransport"]
+
+
+class _Switch:
+    """Whether a transport answers from its cache, in this thread or task."""
+
+    def disabled(self) -> AbstractContextManager[None]:
+        """Pass the cache by within a block; other threads and tasks are not touched."""
+        return switched_off(self)
+
+
+class CacheTransport(_Switch, httpx2.BaseTransport):
+    """A transport that answers from a cache, or by the transport below it.
+
+    What a single request says to the cache goes into its extensions, and what the cache knows comes in the response's::
+
+        client = httpx2.Client(transport=CacheTransport(cache="cache.sqlite"))
+        response = client.get(url, extensions={"sansio_cache": {"expire_after": 60}})
+        response.extensions["from_cache"]
+
+    - ``from_cache`` (bool): it was made from a stored response.
+    - ``created_at`` (datetime or None): when that was received; aware, UTC; None where nothing was stored.
+    - ``expires`` (datetime or None): when it becomes stale; None for never, and where it is not stored.
+    - ``cache_key`` (str): the partition key, hexadecimal; ``""`` where the cache was passed by.
+    - ``revalidated`` (bool): the origin has just confirmed it.
+    - ``cache_status`` (str): how the cache handled the request, and why (RFC 9211).
+
+    As with any transport given to a client, ``verify``, ``http2``, proxies and the like are said to ``inner`` and not
+    to the client.
+
+    :param inner: the transport that goes to the network; ``httpx2.HTTPTransport()`` if left out.
+    :param cache: a path or a store; left out, the user's default cache.
+    :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
+    :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
+    :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
+    :param clock: POSIX seconds; for tests.
+    :param peer: names whom ``inner`` talks to, and as whom: what differs in it shares no entries. Give one for a client
+        certificate or an application, which cannot be seen. Unverified TLS, a Unix socket and other authorities are
+        seen; without a name, what came by other authorities is kept for this transport alone.
+    :ivar inner: the transport below.
+    :raises SettingError: for a setting of wrong type or value.
+    :raises KeyRequired: the store is signed, and no secret was given.
+    """
+
+    def __init__(
+        self,
+        inner: httpx2.BaseTransport | None = None,
+        cache: Any = None,
+        *,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        policy: Policy | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Callable[[], float] = time.time,
+        peer: str | None = None,
+        **settings: Any,
+    ) -> None:
+        policy = _policy(self, settings, policy)
+        self._peer = peer_of(inner, "handle_request", peer)
+        store, sealer = resolve(cache, secret_key)
+        self.inner: httpx2.BaseTransport = httpx2.HTTPTransport() if inner is None else inner
+        self._cache = BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=undecodable())
+
+    @property
+    def policy(self) -> Policy:
+        """The settings."""
+        return self._cache.engine.policy
+
+    @property
+    def cache(self) -> Care:
+        """Looks after the cache: find, delete, verify, count."""
+        return Care(self._cache.engine)
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The response to a request, stored or from the network.
+
+        :raises BadSignature: see ``docs/topics/security.md``.
+        :raises NotCached: ``offline``, and nothing stored answers.
+        :raises SettingError: for an option of wrong name, type or value in the request's extensions.
+        :raises httpx2.HTTPError: as without a cache.
+        """
+        if is_off(self):
+            return self.inner.handle_request(request)
+        asked = core_request(request, self._peer)
+        transfer = Sending(self.inner, request, asked)
+        delivered = self._cache.answer(asked, transfer)
+        answer, native, tee = delivered
+        engine = self._cache.engine
+        if native is None:
+            return stored_response(answer, engine, stored_stream(answer, engine, StoredStream))
+        native.extensions.update(known(answer, engine))
+        if tee is not None:
+            tee_into(native, tee)
+        return native
+
+    def close(self) -> None:
+        """Close the cache (background validation is waited for, 5 s at most) and the transport below."""
+        try:
+            self._cache.close()
+        finally:
+            self.inner.close()
+
+    def __enter__(self) -> Self:
+        self.inner.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        try:
+            self._cache.close()
+        finally:
+            self.inner.__exit__(exc_type, exc_value, traceback)
+
+
+class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
+    """The same for ``httpx2.AsyncClient``, on asyncio and trio; see :class:`CacheTransport`.
+
+    Background validation runs in tasks of its own, which :meth:`aclose` ends.
+
+    :param inner: the transport that goes to the network; ``httpx2.AsyncHTTPTransport()`` if left out.
+    :raises SettingError: for a setting of wrong type or value.
+    """
+
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport | None = None,
+        cache: Any = None,
+        *,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        policy: Policy | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Callable[[], float] = time.time,
+        peer: str | None = None,
+        **settings: Any,
+    ) -> None:
+        policy = _policy(self, settings, policy)
+        self._peer = peer_of(inner, "handle_async_request", peer)
+        store, sealer = resolve(cache, secret_key)
+        self.inner: httpx2.AsyncBaseTransport = httpx2.AsyncHTTPTransport() if inner is None else inner
+        tasks_store, blocking = awaitable(store)
+        self._cache = AsyncCache(
+            policy,
+            tasks_store,
+            sealer,
+            probe=probing(blocking, sealer),
+            spawn=self._spawn,
+            on_event=on_event,
+            clock=clock,
+            undecodable=undecodable(),
+        )
+        self._tasks = Tasks()
+        self._aborted: list[httpx2.Response] = []
+
+    @property
+    def policy(self) -> Policy:
+        """The settings."""
+        return self._cache.engine.policy
+
+    @property
+    def cache(self) -> AsyncCare:
+        """Looks after the cache: find, delete, verify, count."""
+        return AsyncCare(self._cache.engine)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The response to a request, stored or from the network; see :meth:`CacheTransport.handle_request`.
+
+        :raises KeyRequired: the store is signed, and no secret was given.
+        """
+        if is_off(self):
+            return await self.inner.handle_async_request(request)
+        asked = core_request(request, self._peer)
+        transfer = AsyncSending(self.inner, request, asked, self._aborted)
+        try:
+            delivered = await self._cache.answer(asked, transfer)
+        except BaseException:
+            await self._close_aborted()
+            raise
+        answer, native, tee = delivered
+        engine = self._cache.engine
+        if native is None:
+            # A hit waits for nothing else: other tasks get their turn, and cancellation its chance.
+            await anyio.lowlevel.checkpoint()
+            stream = stored_stream(answer, engine, AsyncStoredStream)
+            return stored_response(answer, engine, stream)
+        native.extensions.update(known(answer, engine))
+        if tee is not None:
+            await tee_into_async(native, tee)
+        return native
+
+    def _spawn(self, key: object, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks.spawn(key, partial(self._in_background, job))
+
+    async def _in_background(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await job()
+        finally:
+            await self._close_aborted()
+
+    async def _close_aborted(self) -> None:
+        """Close the responses of exchanges that failed or were cancelled, also while that goes on."""
+        with anyio.CancelScope(shield=True):
+            while self._aborted:
+                with suppress(Exception):
+                    await self._aborted.pop().aclose()
+
+    async def aclose(self) -> None:
+        """Close the cache (background validation is waited for, 5 s at most) and the transport below."""
+        try:
+            await self._close_cache()
+        finally:
+            await self.inner.aclose()
+
+    async def _close_cache(self) -> None:
+        try:
+            await self._tasks.close(CLOSE_SECONDS)
+        finally:
+            await self._cache.close()
+
+    async def __aenter__(self) -> Self:
+        await self._cache.open()
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        try:
+            await self._close_cache()
+        finally:
+            await self.inner.__aexit__(exc_type, exc_value, traceback)
+
+
+def _policy(transport: object, settings: dict[str, Any], policy: Policy | None) -> Policy:
+    policy = split_policy(settings, policy)
+    if settings:
+        name = type(transport).__name__
+        advice = "it takes the settings of Policy; what concerns the network is said to inner="
+        raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(settings))!r}: {advice}")
+    return policy

@@ -1,0 +1,223 @@
+"""The fast path of ``CachedSession``: a stored answer without what requests does for the network.
+
+Of a hit most is requests itself: ``merge_environment_settings`` (proxies, CA bundle) and ``prepare_request``. The
+first is needed only to send. The second can be remembered for a plain GET, as long as all that it reads is the same.
+Whatever is not provably the same takes the long way, with the request that was prepared here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+from requests.cookies import RequestsCookieJar
+from requests.utils import NETRC_FILES
+
+from sansio_cache.decisions import Answer
+from sansio_cache.messages import Options, Request
+from sansio_cache_adapters.cache.blocking import BlockingCache
+
+from .adapter import CacheAdapter, core_request, items_of
+from .bodies import BodyGone
+from .response import CachedResponse, Facts, stored_response
+
+if TYPE_CHECKING:
+    from .session import CachedSession
+
+__all__ = ["FastPath", "Prepared"]
+
+_KNOWN: Final = frozenset(
+    {"params", "headers", "cookies", "auth", "timeout", "allow_redirects", "proxies", "stream", "verify", "cert"}
+)
+_STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_adapter")
+"""What a hit passes over or takes for granted."""
+_REMEMBERED: Final = 1024
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_REQUESTS: Final = requests.Session
+_ORIGINAL: Final = (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings)
+
+
+class Prepared:
+    """A request that was prepared, as requests has it and as the core sees it.
+
+    :ivar adapter: what it would go through; None where that is not ours.
+    :ivar state: all that preparing it has read, or None where that is not known. With a state it is kept, so that the
+        user gets copies of ``native``.
+    """
+
+    __slots__ = ("adapter", "native", "request", "state")
+
+    def __init__(
+        self, native: requests.PreparedRequest, request: Request, adapter: CacheAdapter | None, state: object
+    ) -> None:
+        self.native = native
+        self.request = request
+        self.adapter = adapter
+        self.state = state
+
+    def given_out(self) -> requests.PreparedRequest:
+        return self.native if self.state is None else self.native.copy()
+
+    def path(self) -> CacheAdapter | None:
+        return self.adapter
+
+
+class FastPath:
+    """Answers of one session that need no network.
+
+    :param plain: the class of the session as it is without what subclasses change.
+    """
+
+    def __init__(self, session: CachedSession, cache: BlockingCache, plain: type[CachedSession]) -> None:
+        self._session = session
+        self._cache = cache
+        self._steps = (plain.send, plain.prepare_request, plain.merge_environment_settings, plain.get_adapter)
+        self._remembered: OrderedDict[str, Prepared] = OrderedDict()
+
+    def applies(self, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
+        """Whether a request is a GET that could be answered here, in a session that nobody has changed."""
+        session = self._session
+        kind = type(session)
+        return (
+            method in ("GET", "get")
+            and type(url) is str
+            and _KNOWN.issuperset(keywords)
+            and session.hooks == {"response": []}
+            and (kind.send, kind.prepare_request, kind.merge_environment_settings, kind.get_adapter) == self._steps
+            and session.__dict__.keys().isdisjoint(_STEPS)
+            # Who instruments requests wants to see hits too.
+            and (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings) == _ORIGINAL
+        )
+
+    def look(self, url: str, keywords: dict[str, Any], options: Options) -> CachedResponse | Prepared:
+        """The response if a stored one answers; else the request as ``Session.request`` would prepare it.
+
+        :raises Exception: what that raises.
+        """
+        started = time.perf_counter()
+        prepared = self._prepared(url, keywords, options)
+        response = self._stored(prepared, keywords, started)
+        return prepared if response is None else response
+
+    def _prepared(self, url: str, keywords: dict[str, Any], options: Options) -> Prepared:
+        session = self._session
+        verify = cert = None
+        if not url.startswith("http:"):
+            # As merge_environment_settings merges them. Without TLS nobody asks.
+            verify = _merged_verify(session, keywords.get("verify"))
+            cert = session.cert if keywords.get("cert") is None else keywords["cert"]
+        state = self._state(keywords, verify, cert)
+        if state is not None:
+            known = self._remembered.get(url)
+            if known is not None and known.state == state:
+                return known if known.request.options is options else _with_options(known, options)
+        fields: Any = keywords.get("headers")
+        params: Any = keywords.get("params") or {}
+        cookies, auth = keywords.get("cookies"), keywords.get("auth")
+        native = session.prepare_request(
+            requests.Request("GET", url, headers=fields, params=params, cookies=cookies, auth=auth)
+        )
+        try:
+            adapter = session.adapter_over(native.url or "")
+        except requests.exceptions.InvalidSchema:
+            adapter = None  # sending says so
+        inner = adapter.inner if adapter is not None else None
+        prepared = Prepared(native, core_request(native, verify, cert, inner, options), adapter, None)
+        if state is not None and adapter is not None and _plain(native):
+            prepared.state = state
+            self._remembered[url] = prepared
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return prepared
+
+    def _state(self, keywords: dict[str, Any], verify: object, cert: object) -> object | None:
+        """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
+        session = self._session
+        jar = session.cookies
+        if session.auth or session.params or type(jar) is not RequestsCookieJar or jar._cookies:  # type: ignore[attr-defined]
+            return None
+        if keywords.get("params") or keywords.get("cookies") or keywords.get("auth"):
+            return None
+        if session.trust_env and _has_netrc():
+            return None
+        given: Any = keywords.get("headers")
+        if given and type(given) is not dict:
+            return None
+        fields: list[tuple[object, object]] = [*given.items()] if given else []
+        return (fields, tuple(items_of(session.headers)), verify, cert, tuple(session.adapters.items()))
+
+    def _stored(self, prepared: Prepared, keywords: dict[str, Any], started: float) -> CachedResponse | None:
+        """The response if a stored one answers; None to go on, nothing having happened."""
+        if prepared.adapter is None or any(prepared.native.hooks.values()):
+            return None
+        answer = self._cache.stored_answer(prepared.request, _is_final)
+        if answer is None:
+            return None
+        stream = keywords.get("stream")
+        facts = Facts(answer, self._cache.engine, prepared.given_out, prepared.path, started)
+        try:
+            return stored_response(facts, stream=self._session.stream if stream is None else bool(stream))
+        except BodyGone:
+            return None
+
+    def send(self, prepared: Prepared, keywords: dict[str, Any]) -> requests.Response:
+        """The second half of ``Session.request``."""
+        session = self._session
+        native = prepared.given_out()
+        proxies: Any = keywords.get("proxies") or {}
+        stream = keywords.get("stream")
+        settings = session.merge_environment_settings(
+            native.url or "", proxies, stream, keywords.get("verify"), keywords.get("cert")
+        )
+        timeout, follow = keywords.get("timeout"), keywords.get("allow_redirects", True)
+        return session.send(native, timeout=timeout, allow_redirects=follow, **settings)
+
+
+def _is_final(answer: Answer) -> bool:
+    """Whether an answer is one that requests gives as it is: no redirect."""
+    return answer.status not in _REDIRECTS
+
+
+def _with_options(known: Prepared, options: Options) -> Prepared:
+    asked = known.request
+    request = Request(asked.method, asked.url, asked.headers, asked.body, asked.peer, options)
+    return Prepared(known.native, request, known.adapter, known.state)
+
+
+def _plain(native: requests.PreparedRequest) -> bool:
+    """Whether preparing added nothing that depends on more than its inputs (an auth callable's work, userinfo)."""
+    return "Authorization" not in native.headers and native.body is None and not any(native.hooks.values())
+
+
+_homes: dict[str, tuple[int, bool]] = {}
+_SETTLED: Final = 2_000_000_000
+"""Nanoseconds after which a folder's time would show another change: file systems count it in coarse ticks."""
+
+
+def _has_netrc() -> bool:
+    """Whether requests would look into a netrc; asked of the folder's time, which a new file changes."""
+    home = os.environ.get("HOME")
+    if not home or "NETRC" in os.environ:
+        return True
+    try:
+        changed = os.stat(home).st_mtime_ns
+    except OSError:
+        return False
+    known = _homes.get(home)
+    if known is not None and known[0] == changed:
+        return known[1]
+    # lexists: what a dangling link points to may be made without a change of this folder.
+    there = any(os.path.lexists(os.path.join(home, name)) for name in NETRC_FILES)
+    if time.time_ns() - changed > _SETTLED:
+        _homes[home] = (changed, there)
+    return there
+
+
+def _merged_verify(session: requests.Session, verify: object) -> object:
+    """``verify`` as ``merge_environment_settings`` would merge it."""
+    if session.trust_env and (verify is True or verify is None):
+        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or verify
+    return session.verify if verify is None else verify

@@ -1,0 +1,213 @@
+"""What a cached session of requests returns: the client's own response, and what the cache knows of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+from requests import cookies as requests_cookies
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
+from urllib3 import HTTPHeaderDict, HTTPResponse
+
+from sansio_cache.decisions import Answer, FromStore, Given
+from sansio_cache_adapters.cache.engine import Engine
+from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.tee import StoredBody
+
+from .bodies import StoredReader, stored_raw
+
+__all__ = ["CachedResponse", "Facts", "adopt", "stored_response", "take_cookies"]
+
+
+class CachedResponse(requests.Response):
+    """A ``requests.Response`` with what the cache knows of it.
+
+    :ivar from_cache: it was made from a stored response.
+    :ivar created_at: when that was received; aware, UTC; None where nothing was stored.
+    :ivar expires: when it becomes stale; None for never, and where it is not stored.
+    :ivar cache_key: the partition key, hexadecimal; ``""`` where the cache was passed by.
+    :ivar revalidated: the origin has just confirmed it.
+    :ivar cache_status: how the cache handled the request, and why (RFC 9211).
+    """
+
+    __attrs__ = [  # noqa: RUF012 - as requests declares it
+        *requests.Response.__attrs__,
+        *("from_cache", "created_at", "expires", "cache_key", "revalidated", "cache_status"),
+    ]
+
+    if TYPE_CHECKING:
+        history: list[CachedResponse]  # type: ignore[assignment] # pyright: ignore[reportIncompatibleVariableOverride]
+        from_cache: bool
+        created_at: datetime | None
+        expires: datetime | None
+        cache_key: str
+        revalidated: bool
+        cache_status: str
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it has become stale by now."""
+        return self.expires is not None and self.expires.timestamp() <= time.time()
+
+    def __getattr__(self, name: str) -> Any:
+        # What a hit's reader does not look at is not built: a full Response costs ten times a bare one.
+        make = _LAZY.get(name)
+        facts = self.__dict__.get("_facts")
+        if make is None or facts is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        value = self.__dict__[name] = make(facts)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(_LAZY if "_facts" in self.__dict__ else ())})
+
+
+class Facts:
+    """What the lazy attributes of a response are made from.
+
+    :param prepare: gives the prepared request.
+    :param adapter: gives what the request went through, or would have.
+    """
+
+    __slots__ = ("adapter", "answer", "data", "elapsed", "engine", "kept_at", "prepare", "prepared")
+
+    def __init__(
+        self,
+        answer: Answer,
+        engine: Engine,
+        prepare: Callable[[], requests.PreparedRequest],
+        adapter: Callable[[], Any],
+        started: float,
+    ) -> None:
+        self.answer = answer
+        self.engine = engine
+        self.prepare = prepare
+        self.prepared: requests.PreparedRequest | None = None
+        self.adapter = adapter
+        self.data: bytes | None = None
+        self.kept_at: float | None = None
+        self.elapsed = time.perf_counter() - started
+
+    def request(self) -> requests.PreparedRequest:
+        """The request, prepared when it is first looked at."""
+        if self.prepared is None:
+            self.prepared = self.prepare()
+        return self.prepared
+
+
+def _reader(facts: Facts) -> StoredReader:
+    source = facts.answer.body
+    if facts.data is not None:
+        return StoredReader(facts.data)
+    if isinstance(source, FromStore):
+        return StoredReader(StoredBody(facts.engine, source))
+    return StoredReader(source.data if isinstance(source, Given) else b"")
+
+
+def _raw(facts: Facts) -> HTTPResponse:
+    answer = facts.answer
+    request = facts.request()
+    return stored_raw(
+        _reader(facts),
+        headers=HTTPHeaderDict(answer.headers.items),
+        status=answer.status,
+        reason=answer.reason,
+        request_method=request.method,
+        request_url=request.url,
+    )
+
+
+def _headers(facts: Facts) -> CaseInsensitiveDict[str]:
+    headers = facts.answer.headers
+    return CaseInsensitiveDict({name: headers.get(name.lower()) or "" for name, _ in headers})
+
+
+def _created_at(facts: Facts) -> datetime | None:
+    record = facts.answer.record
+    return moment(facts.kept_at if record is None else record.head.received_at)
+
+
+_LAZY: Final[dict[str, Callable[[Facts], Any]]] = {
+    "raw": _raw,
+    "headers": _headers,
+    "request": lambda facts: facts.request(),
+    "url": lambda facts: facts.request().url,
+    "reason": lambda facts: facts.answer.reason,
+    "status_code": lambda facts: facts.answer.status,
+    "encoding": lambda facts: get_encoding_from_headers(_headers(facts)),
+    "history": lambda facts: [],
+    "cookies": lambda facts: requests_cookies.RequestsCookieJar(),
+    "elapsed": lambda facts: timedelta(seconds=facts.elapsed),
+    "connection": lambda facts: facts.adapter(),
+    "_next": lambda facts: None,
+    "from_cache": lambda facts: facts.answer.record is not None and facts.answer.from_cache,
+    "created_at": _created_at,
+    "expires": lambda facts: moment(facts.answer.expires),
+    "cache_key": lambda facts: facts.answer.key.hex(),
+    "revalidated": lambda facts: facts.answer.revalidated,
+    "cache_status": lambda facts: str(facts.answer.cache_status),
+}
+_OURS: Final = CachedResponse.__attrs__[len(requests.Response.__attrs__) :]
+
+
+def stored_response(facts: Facts, *, stream: bool) -> CachedResponse:
+    """The response that an answer without the network gives; with ``stream`` its body is left to be read.
+
+    :raises BadSignature: the body is not what was signed.
+    :raises BodyGone: it is gone from the store.
+    :raises requests.RequestException: it cannot be decoded.
+    """
+    response = CachedResponse.__new__(CachedResponse)
+    attributes = response.__dict__
+    attributes["_facts"] = facts
+    attributes["_content"] = False
+    attributes["_content_consumed"] = False
+    if not stream:
+        # The whole body at once: requests would read it in pieces of 10 KiB.
+        data = _whole(facts)
+        record = facts.answer.record
+        if record is not None and record.head.facts.coded:
+            facts.data = data
+            _ = response.content
+        else:
+            attributes["_content"] = data
+            attributes["_content_consumed"] = True
+        # What is left to read of it, as when it was read from the network.
+        facts.data = b""
+    return response
+
+
+def _whole(facts: Facts) -> bytes:
+    source = facts.answer.body
+    if isinstance(source, FromStore):
+        inline = source.record.stored.body
+        if inline is not None and source.start == 0 and source.stop == len(inline):
+            return inline
+    return _reader(facts).read()
+
+
+def adopt(response: requests.Response, facts: Facts, adapter: Any) -> requests.Response:
+    """A response from the network, with what the cache knows of it; otherwise the client's own as it is."""
+    if facts.answer.keeping is not None:
+        facts.kept_at = facts.engine.clock()
+    if type(response) is requests.Response:
+        response.__class__ = CachedResponse
+        vars(response)["_facts"] = facts
+    else:
+        for name in _OURS:
+            setattr(response, name, _LAZY[name](facts))
+    # Hooks send again through it (digest auth does): that goes through the cache too.
+    vars(response)["connection"] = adapter
+    return response
+
+
+def take_cookies(response: CachedResponse, confirmed: requests.Response) -> None:
+    """Give a confirmed response the cookies that came with its confirmation: they are this exchange's own."""
+    raw: Any = response.raw
+    raw._original_response = getattr(confirmed.raw, "_original_response", None)
+    of_requests: Any = requests_cookies
+    of_requests.extract_cookies_to_jar(response.cookies, response.request, raw)

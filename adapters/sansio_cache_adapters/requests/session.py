@@ -1,0 +1,164 @@
+"""``CachedSession``: a ``requests.Session`` with a cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import requests
+from requests.adapters import BaseAdapter
+
+from sansio_cache.messages import NO_OPTIONS, Options
+from sansio_cache.policy import Policy
+from sansio_cache.sealing import SecretKey
+from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.care import Care
+from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
+from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+
+from .adapter import CacheAdapter, make_cache
+from .fast_path import FastPath, Prepared
+from .response import CachedResponse
+
+__all__ = ["CachedSession"]
+
+_MOST_WRAPPED: Final = 64
+_asking: ContextVar[CachedSession | None] = ContextVar("sansio_cache_asking", default=None)
+"""The session whose request is under way."""
+
+
+class CachedSession(requests.Session):
+    """A ``requests.Session`` that keeps what HTTP lets it keep.
+
+    :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
+    :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
+    :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
+    :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
+    :param clock: POSIX seconds; for tests.
+    :raises SettingError: for a setting of wrong type or value.
+    :raises KeyRequired: the store is signed, and no secret was given.
+    """
+
+    def __init__(
+        self,
+        cache: Any = None,
+        *,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        policy: Policy | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Callable[[], float] = time.time,
+        **settings: Any,
+    ) -> None:
+        policy = split_policy(settings, policy)
+        if settings:
+            raise TypeError(f"CachedSession() got an unexpected keyword argument {next(iter(settings))!r}")
+        super().__init__()
+        self._begin(make_cache(cache, secret_key, policy, on_event, clock))
+
+    def _begin(self, cache: BlockingCache) -> None:
+        self._cache = cache
+        self._wrapped: dict[int, CacheAdapter] = {}
+        self._fast = FastPath(self, cache, CachedSession)
+
+    @property
+    def policy(self) -> Policy:
+        """The session's settings."""
+        return self._cache.engine.policy
+
+    @property
+    def cache(self) -> Care:
+        """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
+        return Care(self._cache.engine)
+
+    def get_adapter(self, url: str | bytes) -> BaseAdapter:
+        """The adapter mounted for a URL; for a request that is being sent, with the cache above it."""
+        if _asking.get() is not self:
+            return super().get_adapter(url)  # type: ignore[arg-type] # bytes where a user gave bytes
+        return self.adapter_over(url) or super().get_adapter(url)  # type: ignore[arg-type]
+
+    def adapter_over(self, url: str | bytes) -> CacheAdapter | None:
+        """The cache above the adapter mounted for a URL, or None where that has a cache of its own.
+
+        :raises requests.exceptions.InvalidSchema: none is mounted.
+        """
+        adapter = super().get_adapter(url)  # type: ignore[arg-type]
+        if isinstance(adapter, CacheAdapter):
+            return None
+        wrapped = self._wrapped.get(id(adapter))
+        if wrapped is None:
+            if len(self._wrapped) >= _MOST_WRAPPED:
+                self._wrapped.clear()
+            wrapped = self._wrapped[id(adapter)] = CacheAdapter.over(self._cache, adapter)
+        return wrapped
+
+    def request(self, method: Any, url: Any, *args: Any, **keywords: Any) -> CachedResponse:
+        """As ``requests.Session.request``; takes ``expire_after``, ``only_if_cached``, ``refresh``,
+        ``force_refresh`` and ``tags`` beside its keywords.
+
+        :raises BadSignature: see ``docs/topics/security.md``.
+        :raises NotCached: ``offline``, and nothing stored answers.
+        """  # noqa: D205
+        options = take_options(keywords)
+        cached = not is_off(self)
+        prepared: Prepared | None = None
+        if cached and not args and self._fast.applies(method, url, keywords):
+            found = self._fast.look(url, keywords, options)
+            if not isinstance(found, Prepared):
+                return found
+            prepared = found
+        with self._asking_with(options, cached=cached):
+            if prepared is not None:
+                return cast(CachedResponse, self._fast.send(prepared, keywords))
+            return cast(CachedResponse, super().request(method, url, *args, **keywords))
+
+    def send(self, request: requests.PreparedRequest, **keywords: Any) -> CachedResponse:
+        """As ``requests.Session.send``, with the keywords of :meth:`request` for the cache."""
+        options = take_options(keywords)
+        if _asking.get() is self and options is NO_OPTIONS:
+            # Part of a request of ours, one hop of several perhaps: its options hold.
+            return cast(CachedResponse, super().send(request, **keywords))
+        with self._asking_with(options, cached=not is_off(self)):
+            return cast(CachedResponse, super().send(request, **keywords))
+
+    @contextmanager
+    def _asking_with(self, options: Options, *, cached: bool) -> Generator[None]:
+        """Let a request's options reach the adapter, unless the cache is passed by."""
+        given, asking = current_options.set(options), _asking.set(self if cached else None)
+        try:
+            yield
+        finally:
+            _asking.reset(asking)
+            current_options.reset(given)
+
+    if TYPE_CHECKING:
+
+        def get(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def options(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def head(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def post(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def put(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def patch(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+        def delete(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
+
+    def disabled(self) -> AbstractContextManager[None]:
+        """Pass the cache by within a block; other threads and tasks are not touched."""
+        return switched_off(self)
+
+    def close(self) -> None:
+        """Close the adapters, and the cache: background validation is waited for, 5 s at most."""
+        super().close()
+        self._cache.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        plain: Any = super()
+        return {"session": plain.__getstate__(), "cache": self._cache}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        plain: Any = super()
+        plain.__setstate__(state["session"])
+        self._begin(state["cache"])

@@ -1,0 +1,98 @@
+"""How a request of requests goes to the network: through the adapter that the user mounted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
+from sansio_cache.messages import Headers, Request
+from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.cache.work import do
+
+from .bodies import TeeResponse
+
+__all__ = ["Sending", "tee_into"]
+
+
+class Sending:
+    """Sends one prepared request, with the validators that the core adds, through an adapter.
+
+    :ivar confirmed: the response that was given up last: a confirmation, whose cookies are the user's.
+    """
+
+    def __init__(self, inner: BaseAdapter, prepared: requests.PreparedRequest, sending: dict[str, Any]) -> None:
+        self._inner = inner
+        self._prepared = prepared
+        self._sending = sending
+        self.confirmed: requests.Response | None = None
+
+    def send(self, request: Request, /) -> Response[requests.Response]:
+        prepared = self._prepared
+        added = _added_fields(prepared, request)
+        if added:
+            prepared = prepared.copy()
+            prepared.headers.update(added)
+        response = self._inner.send(prepared, stream=True, **self._sending)
+        if added:
+            response.request = self._prepared
+        raw: Any = response.raw
+        fields = getattr(raw, "headers", None) or response.headers
+        headers = Headers([(_text(name), _text(value)) for name, value in fields.items()])
+        return Response(response.status_code, response.reason or "", headers, response)
+
+    def discard(self, native: requests.Response, /) -> None:
+        self.confirmed = native
+        drain = getattr(native.raw, "drain_conn", None)
+        if native.status_code == 304 and drain is not None:
+            drain()
+        native.close()
+
+    def abort(self, native: requests.Response, /) -> None:
+        native.close()
+
+    def drain(self, native: requests.Response, tee: Tee | None, /) -> None:
+        if tee is not None:
+            tee_into(native, tee)
+            while native.raw.read(65_536):
+                pass
+        native.close()
+
+    def detached(self) -> Sending:
+        """The same for a later time: the request is the user's, who may change it once they have the response."""
+        return Sending(self._inner, self._prepared.copy(), self._sending)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _added_fields(prepared: requests.PreparedRequest, request: Request) -> dict[str, str]:
+    """The validators that the core added to the user's request."""
+    added: dict[str, str] = {}
+    for name in ("If-None-Match", "If-Modified-Since"):
+        value = request.headers.get(name.lower())
+        if value is not None and _text(prepared.headers.get(name, "")) != value:
+            added[name] = value
+    return added
+
+
+def tee_into(response: requests.Response, tee: Tee) -> None:
+    """Let the body of a response go to the store as it is read.
+
+    One that was read already (an adapter that logs bodies), or does not come from urllib3, is kept only where the
+    bytes as received are known.
+    """
+    raw: Any = response.raw
+    content: Any = response._content
+    if content is False and isinstance(raw, HTTPResponse) and not raw.closed:
+        outer: Any = TeeResponse(raw, tee, response.request.method)
+        response.raw = outer
+    elif isinstance(content, bytes) and "Content-Encoding" not in response.headers:
+        do(tee.feed(content))
+        do(tee.finish())
+    else:
+        tee.abandon()

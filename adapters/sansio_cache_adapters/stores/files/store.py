@@ -1,0 +1,353 @@
+"""The store in a folder of files, which several processes of one machine share."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from math import inf
+from typing import Concatenate, Final, ParamSpec, TypeVar
+from weakref import WeakSet
+
+from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.records import CHUNK_SIZE, Item, Meta, Stored
+from sansio_cache.sealing import Sealer, SecretKey, make_sealer
+from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.maintenance import Housekeeper
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
+from sansio_cache_adapters.stores.rows import Row, fresh_rev
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
+
+from . import bodies as files_bodies
+from . import claims as files_claims
+from . import commit as files_commit
+from . import heads as files_heads
+from . import sweep as files_sweep
+from .layout import Ids, Root, check_writable, establish, is_signed, mapped, mark_signed, remove
+from .sweep import SHARDS, Sweeper, walk
+
+__all__ = ["FileStore"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+_CLOSE_SECONDS: Final = 5.0
+_DRAIN_SECONDS: Final = 0.5
+_MOST_TOUCHED: Final = 100_000
+_in_use: WeakSet[FileStore] = WeakSet()
+
+
+class FileStore:
+    """A store in a folder of a local file system, for the threads, event loops and processes of one machine.
+
+    Small bodies lie beside their heads, one file per URL and user; large ones in a file of their own. The folder and
+    all in it is for its owner only. Nothing is synced: after a loss of power a body may be broken; it is found by its
+    digest, and dropped.
+
+    :param path: the folder; made if there is none, and must be empty or a cache of ours if there is one.
+    :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
+    :param max_entries: how many records it holds at most; None for no bound.
+    :param secret_key: signs records and verifies them, as for a session.
+    :raises SettingError: for settings of wrong type or value.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_entries: int | None = None,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+    ) -> None:
+        where: object = os.fspath(path) if hasattr(path, "__fspath__") else path
+        if not isinstance(where, str) or not where or "\0" in where:
+            raise SettingError(f"FileStore takes the path of a folder, not {path!r}")
+        check_bounds(max_bytes, max_entries)
+        self.max_bytes = max_bytes
+        self.max_entries = max_entries
+        self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
+        self._location = os.path.abspath(os.path.expanduser(where))
+        self._root: Root | None = None
+        self._ids: Ids | None = None
+        self._touched: dict[tuple[bytes, bytes], float] = {}
+        self._replaced = deque[tuple[bytes, int]]()
+        self._replaced_bytes = 0
+        self._clock = (0.0, 0.0)
+        self._lock = threading.Lock()
+        self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
+        self._housekeeper = Housekeeper(self)
+        follow_forks(self)
+        _in_use.add(self)
+
+    def before_fork(self) -> None:
+        """Nothing is held in memory that a child could not do without."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """In the child, begin with locks and a thread of its own."""
+        if child:
+            self._lock = threading.Lock()
+            self._sweeper.forget()
+            self._housekeeper.forget()
+
+    def __reduce__(self) -> tuple[Callable[..., FileStore], tuple[object, ...]]:
+        keys = None if self.sealer is None else self.sealer.keys
+        return _rebuilt, (self._location, self.max_bytes, self.max_entries, keys)
+
+    @property
+    def location(self) -> str:
+        """The absolute path of the folder."""
+        return self._location
+
+    def open(self, *, signed: bool) -> Meta:
+        """The meta record; ``signed=True`` marks the store as signed.
+
+        :raises ForeignStore: if something else lies at the path; it is left as it is.
+        """
+        with mapped(self._location):
+            with self._lock:
+                self._root, self._ids = establish(self._location, self._ids)
+                root, ids = self._root, self._ids
+            if signed and not is_signed(root):
+                mark_signed(root, True)
+            return Meta(ids.store_id, ids.salt, is_signed(root))
+
+    def check(self) -> None:
+        """Nothing, if all of the folder could be written to now: a store that can only be read is not well.
+
+        :raises StoreError: if it could not, and StoreBusy if somebody holds a lock.
+        """
+        self._with_root(check_writable)
+
+    def _reopened(self) -> Root:
+        """The folder, opened if it is not, and begun anew with the same ids if it was deleted."""
+        with self._lock:
+            if self._root is None:
+                root, ids = establish(self._location, self._ids)
+                if self._ids is not None and ids != self._ids:
+                    raise StoreError(f"{self._location}: another store has taken the place of ours")
+                self._root, self._ids = root, ids
+            return self._root
+
+    def _with_root(self, work: Callable[Concatenate[Root, P], T], *args: P.args, **options: P.kwargs) -> T:
+        """What ``work`` returns, done once more where the folder was deleted meanwhile."""
+        with mapped(self._location):
+            try:
+                return work(self._root or self._reopened(), *args, **options)
+            except FileNotFoundError:
+                self._root = None
+                return work(self._reopened(), *args, **options)
+
+    # Reading
+
+    def load(self, partition: bytes) -> Sequence[Stored]:
+        """All records of a partition."""
+        try:
+            return files_heads.load(self._root or self._reopened(), partition) or ()
+        except OSError as error:
+            raise StoreError(f"{self._location}: {error.strerror}") from error
+
+    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
+        """The same, or None where the file is large or the folder is not open yet."""
+        root = self._root
+        try:
+            return None if root is None else files_heads.load(root, partition, at_once=True)
+        except OSError as error:
+            raise StoreError(f"{self._location}: {error.strerror}") from error
+
+    def hashes(self, entry: bytes) -> bytes:
+        """The SHA-256s of a body's chunks."""
+        with mapped(self._location):
+            return files_bodies.read_hashes(self._root or self._reopened(), entry)
+
+    def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        with mapped(self._location):
+            return files_bodies.read_chunk(self._root or self._reopened(), entry, index)
+
+    # Writing
+
+    def begin(self) -> bytes:
+        """A fresh id for a pending body."""
+        return os.urandom(16)
+
+    def write(self, entry: bytes, index: int, data: bytes) -> None:
+        """Write the next chunk of a pending body."""
+        if index * CHUNK_SIZE + len(data) > self.max_bytes:
+            raise StoreError("the body is larger than the store")
+        self._with_root(files_bodies.write_chunk, entry, index, data)
+
+    def abort(self, entry: bytes) -> None:
+        """Mark a pending body as given up; the housekeeper removes it."""
+        self._housekeeper.soon(lambda: self._give_up(entry))
+
+    def _give_up(self, entry: bytes) -> None:
+        if entry:
+            self._with_root(remove, files_bodies.pending_path(entry))
+
+    def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        """Make a record visible in place of the one of its variant; False where it must not be."""
+        self._see(now)
+        kept, gone = self._with_root(
+            files_commit.commit, item, vary_limit=max(vary_limit, 1), max_bytes=self.max_bytes, now=now
+        )
+        if gone:
+            self._let_go(gone, now)
+        if kept:
+            self._sweeper.grew(item.size + len(item.sealed))
+            self._housekeeper.later()
+        return kept
+
+    # Changing
+
+    def freshen(self, item: Item, *, rev: int) -> bool:
+        """Change a record's head, if it still has this ``rev``."""
+        return self._exchange(item.resource, item.partition, item.variant, rev, lambda row: row.freshened(item))
+
+    def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        """Give a record another sealed head, if it still has the ``rev`` listed."""
+        return self._exchange(
+            *(listed.resource, listed.partition, listed.variant, listed.stored.rev),
+            lambda row: row._replace(sealed=sealed, rev=fresh_rev()),
+        )
+
+    def _exchange(
+        self, resource: bytes, partition: bytes, variant: bytes, rev: int, change: Callable[[Row], Row]
+    ) -> bool:
+        return self._with_root(files_commit.exchange, resource, partition, variant, rev, change)
+
+    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        """Remove one record, if it still has this ``rev``."""
+        resource = self._with_root(files_heads.link_target, partition)
+        return resource is not None and self._take_out(resource, partition, {(variant, rev)}) > 0
+
+    def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, as far as each still has its ``rev``."""
+        places: dict[tuple[bytes, bytes], set[tuple[bytes, int]]] = {}
+        for each in records:
+            places.setdefault((each.resource, each.partition), set()).add((each.variant, each.stored.rev))
+        return sum(self._take_out(*place, seen) for place, seen in places.items())
+
+    def _take_out(self, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]]) -> int:
+        gone = self._with_root(files_commit.take_out, resource, partition, seen)
+        self._let_go(gone, time.time())
+        return len(gone)
+
+    def drop(self, resource: bytes, *, now: float) -> int:
+        """Remove every record of a resource, mark it, and make its leases void."""
+        self._see(now)
+        self._with_root(files_claims.mark, resource, now)
+        gone, away = self._with_root(files_heads.drop_folder, resource)
+        self._let_go(gone, now)
+        self._housekeeper.soon(lambda: self._with_root(files_bodies.clear_pending, away, before=inf))
+        return len(gone)
+
+    def _let_go(self, rows: Sequence[Row], now: float) -> None:
+        """Keep the bodies of these records for a while, in a quarter of the bound at most."""
+        self._with_root(files_bodies.let_go, rows, now)
+        surplus: list[bytes] = []
+        with self._lock:
+            for row in rows:
+                if row.body is None:
+                    self._replaced.append((row.entry, row.size))
+                    self._replaced_bytes += row.size
+            while self._replaced_bytes > self.max_bytes // 4:
+                entry, size = self._replaced.popleft()
+                self._replaced_bytes -= size
+                surplus.append(entry)
+        for entry in surplus:
+            self._with_root(files_bodies.remove_body, entry)
+
+    # Leases
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        """Note that a record was used; the housekeeper writes it down."""
+        touched = self._touched
+        if not touched:
+            self._housekeeper.later()
+        if len(touched) < _MOST_TOUCHED:
+            touched[partition, entry] = now
+
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take or renew the lease to fetch for a partition."""
+        self._see(now)
+        return self._with_root(files_claims.claim, partition, resource, token, now=now, until=until)
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the lease back; the housekeeper does it, at once, or when the folder can be written to again."""
+        self._housekeeper.surely(
+            lambda: self._with_root(files_claims.release, partition, token, open_until), LEASE_SECONDS
+        )
+
+    # Care
+
+    def listed(self, *, batch: int = 500) -> Iterator[Listed]:
+        """Every record; no lock is held at any time."""
+        for number in SHARDS:
+            with mapped(self._location):
+                root = self._root or self._reopened()
+                rows = [row for *_, each in walk(root, number) for row in each]
+            yield from (listed for row in rows if (listed := row.listed()) is not None)
+
+    def clear(self) -> None:
+        """Remove everything but the id, the salt and the marks of dropped resources."""
+        self._with_root(files_sweep.clear)
+
+    def unsign(self) -> None:
+        """Remove the mark that the store is signed."""
+        self._with_root(mark_signed, False)
+
+    def size(self) -> Size:
+        """How much it holds, counted by a walk through all of it."""
+        return self._with_root(files_sweep.measure)
+
+    def sweep(self, *, now: float, limit: int = 500) -> int:
+        """One batch of what has expired, was replaced or left over, and then of what is over the bound."""
+        self._see(now)
+        self._housekeeper.drain(_DRAIN_SECONDS)
+        return self._with_root(self._sweeper.sweep, now, limit)
+
+    def _see(self, now: float) -> None:
+        self._clock = (now, time.monotonic())
+
+    def tend(self) -> float | None:
+        """Write down what was used, and sweep if that is due. In how many seconds to do so again."""
+        self._write_touched()
+        seen, at = self._clock
+        return self._with_root(self._sweeper.tend, seen + time.monotonic() - at) if at else None
+
+    def _write_touched(self) -> None:
+        touched, self._touched = self._touched, {}
+        for (partition, entry), now in touched.copy().items():
+            self._with_root(files_heads.set_used, partition, entry, now)
+            self._clock = (now, time.monotonic())
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
+        self._housekeeper.soon(self._write_touched)
+        return self._housekeeper.drain(timeout)
+
+    def close(self) -> None:
+        """Write what is left (at most 5 s) and close the folder. Using the store again reopens it."""
+        if self._root is None:
+            return
+        if self._housekeeper.stop(_CLOSE_SECONDS):
+            with suppress(StoreError):
+                self.tend()
+        self._root = None
+        self._sweeper.forget()
+
+
+def _rebuilt(location: str, max_bytes: int, max_entries: int | None, keys: Sequence[bytes] | None) -> FileStore:
+    return FileStore(
+        location, max_bytes=max_bytes, max_entries=max_entries, secret_key=UNGIVEN if keys is None else list(keys)
+    )
+
+
+@atexit.register
+def _close_all() -> None:
+    for store in list(_in_use):
+        with suppress(StoreError):
+            store.close()

@@ -1,0 +1,248 @@
+"""What a file store clears away, found by walking through its folder: there is no index that could go out of step.
+
+A round visits all that is stored, removes what has expired and what was left over, and then, if the rest is over the
+bound, the longest unused. It is a generator, so that it can be taken in small batches with pauses in between.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, Size
+from sansio_cache_adapters.stores.rows import Row
+
+from . import bodies as files_bodies
+from . import claims as files_claims
+from . import heads as files_heads
+from .layout import Root, locked, mark_signed, names_in, write_new
+
+__all__ = ["SHARDS", "Sweeper", "clear", "measure", "walk"]
+
+SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
+_SWEPT: Final = "swept"
+_ROUND_EVERY: Final = 60.0
+"""Seconds after which a store in use is swept anyway, by one of its processes."""
+_CANDIDATES: Final = 4096
+"""How many records a round can evict at most: what it remembers is bounded."""
+
+
+def walk(root: Root, number: str) -> Iterator[tuple[bytes, bytes, list[Row]]]:
+    """Resource, partition and records of each file in a shard; folders left empty by the dead are removed."""
+    for folder in names_in(root, f"resources/{number}"):
+        path = f"resources/{number}/{folder}"
+        partitions = names_in(root, path)
+        if not partitions:
+            with locked(root, f"resources/{number}"), suppress(OSError):
+                os.rmdir(path, dir_fd=root.fd)
+        for name in partitions:
+            with suppress(ValueError):
+                resource, partition = bytes.fromhex(folder), bytes.fromhex(name)
+                yield resource, partition, files_heads.rows_of(root, resource, partition)
+
+
+def pending_bytes(root: Root) -> int:
+    """Bytes of all bodies on their way in."""
+    total = 0
+    for name in names_in(root, "pending"):
+        if len(name) == 32:
+            with suppress(FileNotFoundError):
+                total += os.stat(f"pending/{name}", dir_fd=root.fd).st_size
+    return total
+
+
+def measure(root: Root) -> Size:
+    """How much the store holds."""
+    costs = [row.cost for number in SHARDS for *_, rows in walk(root, number) for row in rows]
+    return Size(len(costs), sum(costs) + pending_bytes(root))
+
+
+def clear(root: Root) -> None:
+    """Remove everything but the ids and the marks; what is committed meanwhile may stay, whole."""
+    for name in names_in(root, "pending"):
+        files_bodies.clear_pending(root, name, before=inf)
+    for number in SHARDS:
+        for resource, partition, _ in walk(root, number):
+            _, gone = files_heads.edit(root, resource, partition, lambda _: [])
+            for row in gone:
+                files_bodies.remove_body(root, row.entry)
+        files_claims.forget_leases(root, number)
+    for number in SHARDS:
+        for name in names_in(root, f"bodies/{number}"):
+            with suppress(ValueError):
+                if files_bodies.is_spare(root, bytes.fromhex(name), before=inf):
+                    files_bodies.remove_body(root, bytes.fromhex(name))
+    mark_signed(root, False)
+
+
+@dataclass
+class _Round:
+    """One walk through the store.
+
+    :ivar now: the time, POSIX seconds; may be set anew while the round goes on.
+    :ivar bytes: what was found to be kept so far; ``entries`` likewise.
+    """
+
+    root: Root
+    max_bytes: int
+    max_entries: float
+    now: float
+
+    def __post_init__(self) -> None:
+        self.bytes = 0
+        self.entries = 0.0
+        # The longest unused seen so far; a heap with the most recently used of them on top.
+        self._oldest: list[tuple[float, int, bytes, bytes, bytes]] = []
+
+    def steps(self) -> Iterator[None]:
+        """Walk, yielding once for each thing that was removed."""
+        for number in SHARDS:
+            for place in walk(self.root, number):
+                yield from self._visit(*place)
+        self.bytes += pending_bytes(self.root)
+        yield from self._evict()
+        for name in names_in(self.root, "pending"):
+            if files_bodies.clear_pending(self.root, name, before=self.now - LEASE_SECONDS):
+                yield
+        for number in SHARDS:
+            yield from self._visit_bodies(number)
+            for name in names_in(self.root, f"partitions/{number}"):
+                files_heads.remove_dangling(self.root, name)
+            files_claims.sweep_shard(self.root, number, self.now)
+
+    def _visit(self, resource: bytes, partition: bytes, rows: list[Row]) -> Iterator[None]:
+        expired = {row.entry for row in rows if row.purge_at <= self.now}
+        if expired:
+            for _ in range(self._remove(resource, partition, expired)):
+                yield
+        elif not rows and files_heads.remove_garbage(self.root, resource, partition):
+            yield
+        for row in rows:
+            if row.entry not in expired:
+                self._note(row)
+
+    def _note(self, row: Row) -> None:
+        self.bytes += row.cost
+        self.entries += 1
+        candidate = (-row.used, row.cost, row.resource, row.partition, row.entry)
+        if len(self._oldest) < _CANDIDATES:
+            heapq.heappush(self._oldest, candidate)
+        else:
+            heapq.heappushpop(self._oldest, candidate)
+
+    def _remove(self, resource: bytes, partition: bytes, entries: set[bytes], *, used: float = inf) -> int:
+        _, gone = files_heads.edit(
+            self.root,
+            *(resource, partition),
+            lambda rows: [row for row in rows if row.entry not in entries or row.used > used],
+        )
+        files_bodies.let_go(self.root, gone, self.now)
+        return len(gone)
+
+    def _evict(self) -> Iterator[None]:
+        for minus_used, cost, resource, partition, entry in sorted(self._oldest, reverse=True):
+            if self.bytes <= self.max_bytes and self.entries <= self.max_entries:
+                return
+            # Used meanwhile: then it stays.
+            if self._remove(resource, partition, {entry}, used=-minus_used):
+                self.bytes -= cost
+                self.entries -= 1
+                yield
+
+    def _visit_bodies(self, number: str) -> Iterator[None]:
+        """Remove the bodies that no head names, a while after they were let go, or after their writer died."""
+        for name in names_in(self.root, f"bodies/{number}"):
+            with suppress(ValueError):
+                entry = bytes.fromhex(name)
+                if files_bodies.is_spare(self.root, entry, before=self.now - KEEP_REPLACED):
+                    files_bodies.remove_body(self.root, entry)
+                    yield
+
+
+class Sweeper:
+    """Takes rounds in batches, and knows when one is due.
+
+    :param max_entries: may be infinite.
+    """
+
+    def __init__(self, max_bytes: int, max_entries: float) -> None:
+        self.max_bytes = max_bytes
+        self.max_entries = max_entries
+        self._bytes = 0
+        self._entries = 0
+        self._next = 0.0
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, with another folder or in the child of a fork."""
+        self._lock = threading.Lock()
+        self._current: tuple[_Round, Iterator[None]] | None = None
+
+    def grew(self, cost: int) -> None:
+        """Note that a record of so many bytes was added."""
+        self._bytes += cost
+        self._entries += 1
+
+    def sweep(self, root: Root, now: float, limit: int) -> int:
+        """One batch of what is to go; 0 only after a whole round has found nothing."""
+        with self._lock:
+            swept, whole = 0, False
+            while not swept and not whole:
+                whole = self._current is None
+                swept = self._go_on(root, now, limit)
+            return swept
+
+    def _go_on(self, root: Root, now: float, limit: int) -> int:
+        if self._current is None or self._current[0].root is not root:
+            begun = _Round(root, self.max_bytes, self.max_entries, now)
+            self._current = (begun, begun.steps())
+        current, steps = self._current
+        current.now = now
+        swept = 0
+        try:
+            for _ in steps:
+                swept += 1
+                if swept >= limit:
+                    return swept
+        except BaseException:
+            self._current = None
+            raise
+        self._current = None
+        return swept
+
+    def tend(self, root: Root, now: float) -> float | None:
+        """Sweep, if that is due. In how many seconds to ask again; None when there is something new."""
+        if not self._is_due(root, now):
+            return _ROUND_EVERY / 4 if self._entries else None
+        self._bytes = self._entries = 0
+        _note_swept(root, now)
+        began = time.monotonic()
+        while self.sweep(root, now, 100):
+            pass
+        # However large the store is, a twentieth of a core at most goes into sweeping.
+        self._next = time.monotonic() + 20 * (time.monotonic() - began)
+        return None
+
+    def _is_due(self, root: Root, now: float) -> bool:
+        grown = self._bytes > self.max_bytes // 64 or self._entries > self.max_entries / 64
+        return (grown and time.monotonic() > self._next) or abs(now - _last_swept(root)) > _ROUND_EVERY
+
+
+def _last_swept(root: Root) -> float:
+    try:
+        return os.stat(_SWEPT, dir_fd=root.fd).st_mtime
+    except FileNotFoundError:
+        return -inf
+
+
+def _note_swept(root: Root, now: float) -> None:
+    with suppress(FileExistsError):
+        write_new(root, _SWEPT, [])
+    os.utime(_SWEPT, (now, now), dir_fd=root.fd)

@@ -1,0 +1,165 @@
+"""The Redis store for tasks: the verbs of the blocking one, carried out on an event loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from sansio_cache.records import Item, Meta, Stored
+from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.protocol import Lease, Listed, Size
+
+from .maintenance import unseen
+from .runners import AsyncRunner, in_thread
+
+if TYPE_CHECKING:
+    from .store import RedisStore
+
+__all__ = ["AsyncRedisStore"]
+
+
+class AsyncRedisStore:
+    """A Redis store for tasks: on asyncio over redis-py's own client, one per event loop; on trio in threads.
+
+    Made by :meth:`RedisStore.for_async`. What never blocks goes to the blocking store's housekeeper.
+    """
+
+    def __init__(self, store: RedisStore, runner: AsyncRunner) -> None:
+        self.max_bytes = store.max_bytes
+        self.max_entries = store.max_entries
+        self.sealer = store.sealer
+        self.blocking = store
+        self._verbs = store.verbs
+        self._run = runner.run
+        self._runner = runner
+        follow_forks(self)
+
+    def before_fork(self) -> None:
+        """Nothing is held in memory that a child could not do without."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """In the child, begin with connections of its own."""
+        if child:
+            self._runner.forget()
+
+    @property
+    def location(self) -> str:
+        """Where it lies, without any password, and the prefix."""
+        return self.blocking.location
+
+    async def open(self, *, signed: bool) -> Meta:
+        """The meta record; ``signed=True`` marks the store as signed."""
+        return await self._run(self._verbs.open(signed=signed))
+
+    # Reading
+
+    def load_nowait(self, partition: bytes) -> None:
+        """None: there is a network to wait for."""
+
+    async def load(self, partition: bytes) -> Sequence[Stored]:
+        """All records of a partition."""
+        return await self._run(self._verbs.load(partition))
+
+    async def hashes(self, entry: bytes) -> bytes:
+        """The SHA-256s of a body's chunks."""
+        return await self._run(self._verbs.hashes(entry))
+
+    async def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        return await self._run(self._verbs.chunk(entry, index))
+
+    # Writing
+
+    async def begin(self) -> bytes:
+        """A fresh id for a pending body."""
+        return os.urandom(16)
+
+    async def write(self, entry: bytes, index: int, data: bytes) -> None:
+        """Write the next chunk of a pending body."""
+        await self._run(self._verbs.write(entry, index, data))
+
+    def abort(self, entry: bytes) -> None:
+        """Mark a pending body as given up; the housekeeper removes it."""
+        self.blocking.abort(entry)
+
+    async def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        """Make a record visible in place of the one of its variant; False where it must not be."""
+        self.blocking.see(now)
+        return await self._run(self._verbs.commit(item, vary_limit=vary_limit, now=now))
+
+    # Changing
+
+    async def freshen(self, item: Item, *, rev: int) -> bool:
+        """Change a record's head, if it still has this ``rev``."""
+        return await self._run(self._verbs.freshen(item, rev=rev))
+
+    async def drop(self, resource: bytes, *, now: float) -> int:
+        """Remove every record of a resource, mark it, and free its leases."""
+        return await self._run(self._verbs.drop(resource, now=now))
+
+    async def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        """Remove one record, if it still has this ``rev``."""
+        return await self._run(self._verbs.discard(partition, variant, rev=rev))
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        """Note that a record was used; the housekeeper writes it down."""
+        self.blocking.touch(partition, entry, now=now)
+
+    # Leases
+
+    async def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take or renew the lease to fetch for a partition."""
+        self.blocking.see(now)
+        return await self._run(self._verbs.claim(partition, resource, token, now=now, until=until))
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the lease back; the housekeeper does it, at once."""
+        self.blocking.release(partition, token, open_until=open_until)
+
+    # Care
+
+    async def listed(self, *, batch: int = 500) -> AsyncIterator[Listed]:
+        """Every record that the index knows, each once."""
+        seen = set[int]()
+        cursor, page = await self._run(self._verbs.page(b"0", batch))
+        while True:
+            for each in unseen(page, seen):
+                yield each
+            if cursor == b"0":
+                return
+            cursor, page = await self._run(self._verbs.page(cursor, batch))
+
+    async def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        """Give a record another sealed head, if it still has the ``rev`` listed."""
+        return await self._run(self._verbs.reseal(listed, sealed))
+
+    async def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, as far as each still has its ``rev``."""
+        return await self._run(self._verbs.remove(records))
+
+    async def clear(self) -> None:
+        """Remove everything but the id and the salt. Takes its time: the server's keys are looked through."""
+        await self._run(self._verbs.clear(), longest=float("inf"))
+
+    async def unsign(self) -> None:
+        """Remove the mark that the store is signed."""
+        await self._run(self._verbs.unsign())
+
+    async def size(self) -> Size:
+        """How much it holds."""
+        return await self._run(self._verbs.size())
+
+    async def sweep(self, *, now: float, limit: int = 500) -> int:
+        """One batch of what is due, and then of what is over the bound."""
+        await self.flush(1.0)
+        return await self._run(self._verbs.sweep(now=now, limit=limit))
+
+    async def flush(self, timeout: float) -> bool:
+        """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
+        return await in_thread(lambda: self.blocking.flush(timeout))
+
+    async def close(self) -> None:
+        """Write what is left (at most 5 s) and close every connection. Using the store again reopens it."""
+        await self._runner.close()
+        await in_thread(self.blocking.close)

@@ -1,0 +1,286 @@
+"""Carrying out the verbs of a Redis store: the same commands, blocking or on asyncio, within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TypeVar
+
+from sansio_cache.errors import StoreBusy, StoreError
+
+from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
+from .commands import Call, Command, Keys, Steps
+from .scripts import SOURCES
+
+__all__ = ["AsyncRunner", "Runner", "in_thread"]
+
+T = TypeVar("T")
+_MOST_AT_ONCE: Final = 50
+"""Connections of a process, and of each event loop, at most: who comes later waits his turn."""
+
+
+@contextmanager
+def _mapped(location: str) -> Generator[None]:
+    """The one door for what redis-py and the network say: it becomes a StoreError."""
+    errors = redis_module("redis.exceptions")
+    try:
+        yield
+    # RedisClusterException is no RedisError.
+    except (errors.RedisError, errors.RedisClusterException, OSError, TimeoutError) as error:
+        raise StoreError(f"{location}: {str(error) or 'no answer in time'}") from error
+
+
+def _words(command: Command) -> tuple[Any, ...]:
+    if isinstance(command, Call):
+        return ("EVALSHA", command.script.sha, len(command.keys), *command.keys, *command.arguments)
+    return command
+
+
+def _unknown(replies: Sequence[Any], words: Sequence[tuple[Any, ...]]) -> list[tuple[int, tuple[Any, ...]]]:
+    """What must be sent again with the script's text, since the server has not seen it since it started.
+
+    :raises RedisError: the first other error among the replies.
+    """
+    missing: list[tuple[int, tuple[Any, ...]]] = []
+    for index, reply in enumerate(replies):
+        if isinstance(reply, redis_module("redis.exceptions").NoScriptError):
+            _, sha, *rest = words[index]
+            missing.append((index, ("EVAL", SOURCES[sha], *rest)))
+        elif isinstance(reply, Exception):
+            raise reply
+    return missing
+
+
+def _result(steps: Steps[T], reply: list[Any] | None) -> tuple[list[Command], None] | tuple[None, T]:
+    """The next commands of a verb, or what it returns."""
+    try:
+        return (steps.send(reply) if reply is not None else next(steps)), None
+    except StopIteration as stop:
+        return None, stop.value
+
+
+class _Shared:
+    """A client that several threads use, closed when the last of them lets go of it."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.client = opened.client
+        self._closing = opened.closing
+
+    def __del__(self) -> None:
+        for each in self._closing:
+            # The server may be gone, or half of the interpreter.
+            with suppress(Exception):
+                each.close()
+
+
+class Runner:
+    """Carries out verbs, blocking. Safe for threads, and after a fork, as redis-py's pools are.
+
+    :param timeout: seconds for one verb.
+    """
+
+    def __init__(self, target: Target, timeout: float) -> None:
+        self._target = target
+        self._timeout = timeout
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, in the child of a fork."""
+        self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._shared: _Shared | None = None
+
+    def run(self, steps: Steps[T], *, longest: float | None = None) -> T:
+        """What a verb returns.
+
+        :param longest: seconds that all its steps may take together, if not ``timeout``.
+        :raises StoreError: for anything that goes wrong, in about ``timeout`` seconds.
+        """
+        end = time.monotonic() + (self._timeout if longest is None else longest)
+        if not self._turns.acquire(timeout=self._timeout):
+            raise StoreBusy(f"{self._target.location}: too many connections are in use")
+        try:
+            with _mapped(self._target.location):
+                return self._run(self._connected(), steps, end)
+        finally:
+            self._turns.release()
+            steps.close()
+
+    def _run(self, shared: _Shared, steps: Steps[T], end: float) -> T:
+        commands, value = _result(steps, None)
+        while commands is not None:
+            if time.monotonic() > end:
+                raise TimeoutError("the server is too slow")
+            commands, value = _result(steps, self._send(shared.client, commands))
+        return value  # type: ignore[return-value]  # None only where T is
+
+    def _connected(self) -> _Shared:
+        with self._lock:
+            if self._shared is None:
+                # Connecting takes two steps that may each have to wait: the socket, and the first reply.
+                self._shared = _Shared(blocking_client(self._target, self._timeout / 2))
+            return self._shared
+
+    def _send(self, client: Any, commands: list[Command]) -> list[Any]:
+        if any(isinstance(each, Keys) for each in commands):
+            return [list(client.scan_iter(each.pattern, 500)) for each in commands if isinstance(each, Keys)]
+        words = [_words(each) for each in commands]
+        replies = self._replies(client, words)
+        for index, again in _unknown(replies, words):
+            replies[index] = client.execute_command(*again)
+        return replies
+
+    def _replies(self, client: Any, words: list[tuple[Any, ...]]) -> list[Any]:
+        if len(words) == 1 or self._target.cluster:
+            return [self._reply(client, each) for each in words]
+        pipeline = client.pipeline(transaction=False)
+        for each in words:
+            pipeline.execute_command(*each)
+        return list(pipeline.execute(raise_on_error=False))
+
+    def _reply(self, client: Any, words: tuple[Any, ...]) -> Any:
+        try:
+            return client.execute_command(*words)
+        except redis_module("redis.exceptions").NoScriptError as error:
+            return error
+
+    def close(self) -> None:
+        """Close every connection, as soon as no thread is in the midst of a verb; the next verb opens others."""
+        with self._lock:
+            self._shared = None
+
+
+class _Connected:
+    """A client of one event loop, which is closed when the loop ends."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.client = opened.client
+        self._closing = opened.closing
+        self.turns = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._end = self._until_the_end()
+
+    async def _until_the_end(self) -> AsyncGenerator[None]:
+        # The one hook for the end of a loop: asyncio.run() closes the generators that were begun on it.
+        try:
+            yield
+        finally:
+            for each in self._closing:
+                with suppress(Exception):  # the server may be gone
+                    await _close(each)
+
+    async def begin(self) -> None:
+        await anext(self._end)
+
+    async def close(self) -> None:
+        await self._end.aclose()
+
+
+async def _close(client: Any) -> None:
+    await client.aclose()
+    if hasattr(client, "nodes_manager"):
+        # A cluster's client that was in trouble takes itself for closed, and leaves its nodes open.
+        await client.nodes_manager.aclose()
+        await client.nodes_manager.aclose("startup_nodes")
+
+
+class AsyncRunner:
+    """Carries out the same verbs for tasks: on asyncio by a client per event loop, elsewhere in threads.
+
+    :param blocking: what does it in threads.
+    """
+
+    def __init__(self, target: Target, timeout: float, blocking: Runner) -> None:
+        self._target = target
+        self._timeout = timeout
+        self._blocking = blocking
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, in the child of a fork."""
+        self._lock = threading.Lock()
+        self._connected: dict[asyncio.AbstractEventLoop, _Connected] = {}
+
+    async def run(self, steps: Steps[T], *, longest: float | None = None) -> T:
+        """What a verb returns; see :meth:`Runner.run`."""
+        loop = _running_loop()
+        if loop is None:
+            return await in_thread(lambda: self._blocking.run(steps, longest=longest))
+        try:
+            with _mapped(self._target.location):
+                async with asyncio.timeout(self._timeout if longest is None else longest):
+                    connected = await self._connect(loop)
+                    async with connected.turns:
+                        return await self._run(connected.client, steps)
+        finally:
+            steps.close()
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> _Connected:
+        connected = self._connected.get(loop)
+        if connected is None:
+            connected = _Connected(asyncio_client(self._target, self._timeout))
+            with self._lock:
+                for old in [each for each in self._connected if each.is_closed()]:
+                    del self._connected[old]
+                self._connected[loop] = connected
+            await connected.begin()
+        return connected
+
+    async def _run(self, client: Any, steps: Steps[T]) -> T:
+        commands, value = _result(steps, None)
+        while commands is not None:
+            commands, value = _result(steps, await self._send(client, commands))
+        return value  # type: ignore[return-value]  # None only where T is
+
+    async def _send(self, client: Any, commands: list[Command]) -> list[Any]:
+        if any(isinstance(each, Keys) for each in commands):
+            wanted = [each for each in commands if isinstance(each, Keys)]
+            return [[key async for key in client.scan_iter(each.pattern, 500)] for each in wanted]
+        words = [_words(each) for each in commands]
+        replies = await self._replies(client, words)
+        for index, again in _unknown(replies, words):
+            replies[index] = await client.execute_command(*again)
+        return replies
+
+    async def _replies(self, client: Any, words: list[tuple[Any, ...]]) -> list[Any]:
+        if len(words) == 1 or self._target.cluster:
+            return [await self._reply(client, each) for each in words]
+        pipeline = client.pipeline(transaction=False)
+        for each in words:
+            pipeline.execute_command(*each)
+        return list(await pipeline.execute(raise_on_error=False))
+
+    async def _reply(self, client: Any, words: tuple[Any, ...]) -> Any:
+        try:
+            return await client.execute_command(*words)
+        except redis_module("redis.exceptions").NoScriptError as error:
+            return error
+
+    async def close(self) -> None:
+        """Close the connections of this event loop, and ask other loops to close theirs."""
+        here = _running_loop()
+        with self._lock:
+            connected, self._connected = self._connected, {}
+        for loop, each in connected.items():
+            with suppress(StoreError), _mapped(self._target.location):
+                if loop is here:
+                    await each.close()
+                elif loop.is_running():
+                    asyncio.run_coroutine_threadsafe(each.close(), loop)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop of asyncio, if we are running in one; under trio there is none."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """What ``work`` returns, run in a thread. Given up when cancelled: it ends by itself, within its time limit."""
+    from anyio import to_thread
+
+    return await to_thread.run_sync(work, abandon_on_cancel=True)

@@ -1,0 +1,270 @@
+"""The store in a Redis or Valkey server, which many machines share: blocking, and for tasks on asyncio and trio."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.records import Item, Meta, Stored
+from sansio_cache.sealing import Sealer, SecretKey, make_sealer
+from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.maintenance import Housekeeper
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
+
+from .asynchronous import AsyncRedisStore
+from .clients import describe, redis_module
+from .maintenance import SWEEP_SECONDS, unseen
+from .runners import AsyncRunner, Runner
+from .verbs import Verbs
+
+__all__ = ["RedisStore"]
+
+_CLOSE_SECONDS: Final = 5.0
+_MOST_TOUCHED: Final = 10_000
+_SWEPT_AT_ONCE: Final = 200
+
+
+class RedisStore:
+    """A store in a Redis (6 or newer) or Valkey server, a cluster, or what sentinels watch over.
+
+    Whoever shares a server and a prefix shares the cache. Records expire by themselves, by the server's clock; leases
+    too, so that the clocks of several hosts may differ. ``maxmemory`` and eviction may be set at the server as well.
+
+    :param url_or_client: ``redis://``, ``rediss://`` or ``unix://``, or a client of redis-py, blocking or for asyncio:
+        ``Redis``, ``RedisCluster`` or one made by ``Sentinel``. A client only says where and how to connect: the store
+        opens connections of its own.
+    :param prefix: begins every key; no braces.
+    :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
+    :param max_entries: how many records it holds at most; None for no bound.
+    :param secret_key: signs records and verifies them, as for a session.
+    :param timeout: seconds after which a call gives up.
+    :raises SettingError: for settings of wrong type or value.
+    :raises ImportError: if redis-py is not installed.
+    """
+
+    def __init__(
+        self,
+        url_or_client: Any = "redis://localhost",
+        *,
+        prefix: str = "sansio-cache",
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_entries: int | None = None,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        timeout: float = 1.0,
+    ) -> None:
+        redis_module()
+        check_bounds(max_bytes, max_entries)
+        if not isinstance(prefix, str) or not prefix or set(prefix) & set("{}"):
+            raise SettingError(f"prefix takes text without braces, not {prefix!r}")
+        if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= 60:
+            raise SettingError(f"timeout takes seconds above 0, 60 at most, not {timeout!r}")
+        self.max_bytes = max_bytes
+        self.max_entries = max_entries
+        self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
+        self._given = (url_or_client, prefix, max_bytes, max_entries, timeout)
+        self._target = describe(url_or_client)
+        self._timeout = float(timeout)
+        self.verbs = Verbs(prefix, max_bytes=max_bytes, max_entries=max_entries or 0)
+        self._prefix = prefix
+        self._runner = Runner(self._target, self._timeout)
+        self._touched: dict[tuple[bytes, bytes], float] = {}
+        self._next_sweep = 0.0
+        self._clock = (0.0, 0.0)
+        self._housekeeper = Housekeeper(self)
+        follow_forks(self)
+
+    def before_fork(self) -> None:
+        """Nothing is held in memory that a child could not do without."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """In the child, begin with connections and a thread of its own."""
+        if child:
+            self._runner.forget()
+            self._housekeeper.forget()
+
+    def __reduce__(self) -> tuple[Callable[..., RedisStore], tuple[object, ...]]:
+        return _rebuilt, (*self._given, None if self.sealer is None else self.sealer.keys)
+
+    def for_async(self) -> AsyncRedisStore:
+        """The same store for tasks, on asyncio and trio; the two share bounds, prefix and housekeeping."""
+        return AsyncRedisStore(self, AsyncRunner(self._target, self._timeout, self._runner))
+
+    @property
+    def location(self) -> str:
+        """Where it lies, without any password, and the prefix."""
+        return f"{self._target.location}#{self._prefix}"
+
+    def open(self, *, signed: bool) -> Meta:
+        """The meta record; ``signed=True`` marks the store as signed.
+
+        :raises ForeignStore: if something else lies in its place.
+        """
+        return self._runner.run(self.verbs.open(signed=signed))
+
+    # Reading
+
+    def load(self, partition: bytes) -> Sequence[Stored]:
+        """All records of a partition."""
+        return self._runner.run(self.verbs.load(partition))
+
+    def load_nowait(self, partition: bytes) -> None:
+        """None: there is a network to wait for."""
+
+    def hashes(self, entry: bytes) -> bytes:
+        """The SHA-256s of a body's chunks."""
+        return self._runner.run(self.verbs.hashes(entry))
+
+    def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        return self._runner.run(self.verbs.chunk(entry, index))
+
+    # Writing
+
+    def begin(self) -> bytes:
+        """A fresh id for a pending body."""
+        return os.urandom(16)
+
+    def write(self, entry: bytes, index: int, data: bytes) -> None:
+        """Write the next chunk of a pending body."""
+        self._runner.run(self.verbs.write(entry, index, data))
+
+    def abort(self, entry: bytes) -> None:
+        """Mark a pending body as given up; the housekeeper removes it."""
+        if entry:
+            self._housekeeper.soon(lambda: self._runner.run(self.verbs.abort(entry)))
+
+    def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        """Make a record visible in place of the one of its variant; False where it must not be."""
+        self.see(now)
+        return self._runner.run(self.verbs.commit(item, vary_limit=vary_limit, now=now))
+
+    # Changing
+
+    def freshen(self, item: Item, *, rev: int) -> bool:
+        """Change a record's head, if it still has this ``rev``."""
+        return self._runner.run(self.verbs.freshen(item, rev=rev))
+
+    def drop(self, resource: bytes, *, now: float) -> int:
+        """Remove every record of a resource, mark it, and free its leases."""
+        return self._runner.run(self.verbs.drop(resource, now=now))
+
+    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        """Remove one record, if it still has this ``rev``."""
+        return self._runner.run(self.verbs.discard(partition, variant, rev=rev))
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        """Note that a record was used; the housekeeper writes it down."""
+        if not self._touched:
+            self._housekeeper.later()
+        if len(self._touched) < _MOST_TOUCHED:
+            self._touched[partition, entry] = now
+
+    # Leases
+
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take or renew the lease to fetch for a partition."""
+        self.see(now)
+        return self._runner.run(self.verbs.claim(partition, resource, token, now=now, until=until))
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the lease back; the housekeeper does it, at once, or when the server answers again."""
+        seen, at = self._clock
+        open_for = open_until - seen - (time.monotonic() - at) if open_until else 0.0
+        give_back = partial(self.verbs.release, partition, token, open_for=open_for)
+        self._housekeeper.surely(lambda: self._runner.run(give_back()), LEASE_SECONDS)
+
+    # Care
+
+    def listed(self, *, batch: int = 500) -> Iterator[Listed]:
+        """Every record that the index knows, each once."""
+        seen = set[int]()
+        cursor, page = self._runner.run(self.verbs.page(b"0", batch))
+        while True:
+            yield from unseen(page, seen)
+            if cursor == b"0":
+                return
+            cursor, page = self._runner.run(self.verbs.page(cursor, batch))
+
+    def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        """Give a record another sealed head, if it still has the ``rev`` listed."""
+        return self._runner.run(self.verbs.reseal(listed, sealed))
+
+    def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, as far as each still has its ``rev``."""
+        return self._runner.run(self.verbs.remove(records))
+
+    def clear(self) -> None:
+        """Remove everything but the id and the salt. Takes its time: the server's keys are looked through."""
+        self._runner.run(self.verbs.clear(), longest=float("inf"))
+
+    def unsign(self) -> None:
+        """Remove the mark that the store is signed."""
+        self._runner.run(self.verbs.unsign())
+
+    def size(self) -> Size:
+        """How much it holds."""
+        return self._runner.run(self.verbs.size())
+
+    def sweep(self, *, now: float, limit: int = 500) -> int:
+        """One batch of what is due, and then of what is over the bound."""
+        self._housekeeper.drain(self._timeout)
+        return self._runner.run(self.verbs.sweep(now=now, limit=limit))
+
+    def see(self, now: float) -> None:
+        """Take over the caller's time, and have the housekeeper come in a while."""
+        self._clock = (now, time.monotonic())
+        self._housekeeper.later()
+
+    def tend(self) -> float | None:
+        """Write down what was used, and sweep if no process has for a while. In how many seconds to do so again."""
+        self._write_touched()
+        seen, at = self._clock
+        if not at or time.monotonic() < self._next_sweep:
+            return None
+        now = seen + time.monotonic() - at
+        if self._runner.run(self.verbs.sweep_in_turn(now=now, limit=_SWEPT_AT_ONCE)):
+            return 0.05
+        self._next_sweep = time.monotonic() + SWEEP_SECONDS
+        return None
+
+    def _write_touched(self) -> None:
+        touched, self._touched = self._touched, {}
+        if touched:
+            self._clock = (max(touched.copy().values()), time.monotonic())
+            self._runner.run(self.verbs.use(touched.copy()), longest=_CLOSE_SECONDS)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
+        self._housekeeper.soon(self._write_touched)
+        return self._housekeeper.drain(timeout)
+
+    def close(self) -> None:
+        """Write what is left (at most 5 s) and close every connection. Using the store again reopens it."""
+        if self._housekeeper.stop(_CLOSE_SECONDS):
+            with suppress(StoreError):
+                self.tend()
+        self._runner.close()
+
+
+def _rebuilt(
+    url_or_client: Any,
+    prefix: str,
+    max_bytes: int,
+    max_entries: int | None,
+    timeout: float,
+    keys: Sequence[bytes] | None,
+) -> RedisStore:
+    return RedisStore(
+        url_or_client,
+        prefix=prefix,
+        max_bytes=max_bytes,
+        max_entries=max_entries,
+        timeout=timeout,
+        secret_key=UNGIVEN if keys is None else list(keys),
+    )

@@ -1,0 +1,336 @@
+"""The connections to one cache file: one that writes, one or two for each thread that reads, all known and closed.
+
+Who uses a connection holds its lock, so that nobody closes it under him: not ``close()``, not the end of a thread, not
+a fork. After a fork the child closes those that were at rest, rather than abandoning them: SQLite keeps its table of
+locks by inode, an abandoned connection would make the child's next one believe that it holds locks that are the
+parent's, and the parent's close would then take the log away under the child.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar, cast
+
+from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
+from sansio_cache_adapters.stores.forking import Living, follow_forks
+
+from . import place
+from .reader import Corrupt, Mapping, Reader, Unopened, abandon, connect
+from .schema import META, SCHEMA_VERSION, migrate
+
+__all__ = ["Connections"]
+
+T = TypeVar("T")
+
+_LOG_PAGES: Final = 24_576
+"""A log of so many pages is checkpointed by whoever commits; long before, upkeep does it."""
+
+
+class Connections:
+    """Opens a cache file when it is first needed, notices when it is gone, and closes it.
+
+    :param patience: seconds that a write, a read that may wait, or an opening takes at most before it is StoreBusy.
+    """
+
+    def __init__(self, path: str, patience: float) -> None:
+        self.path = path
+        self.patience = patience
+        # For who closes or forks; however long others may wait for the file.
+        self._briefly = min(patience, 1.0)
+        self.mapping = Mapping(path)
+        self._begin_anew()
+        follow_forks(self)
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._readers: Living[Reader] = Living()
+        self._writer: sqlite3.Connection | None = None
+        self._inode: place.Inode | None = None
+        self._batch: tuple[int, sqlite3.Connection] | None = None
+        self._resting: list[Reader] = []
+        self._rests = False
+
+    # Reading
+
+    def reader(self) -> Reader | None:
+        """The reader of this thread, or None as long as the file is not open."""
+        if self._inode is None:
+            return None
+        reader: Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = Reader(self.path)
+            self._readers.add(reader)
+        return reader
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        """The result of ``work`` with this thread's reader; waits for others' locks, within ``patience``.
+
+        :raises StoreError: in all its kinds.
+        """
+        deadline = time.monotonic() + self.patience
+        mended = False
+        while True:
+            try:
+                self.ensure_open(deadline)
+                reader = self.reader()
+                if reader is not None:
+                    with self.mapping, reader.lock:
+                        return work(reader)
+            except (Corrupt, Unopened) as error:
+                if mended:
+                    raise
+                self._mend(error, deadline)
+                mended = True
+            except StoreBusy:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.001)
+
+    # Writing
+
+    def write(self, work: Callable[[sqlite3.Connection], T], *, wait: bool = True) -> T:
+        """The result of ``work`` in a transaction, which is rolled back if it raises.
+
+        :param wait: whether to wait for others, within ``patience``, before it is StoreBusy.
+        :raises StoreError: in all its kinds.
+        """
+        batch = self._batch
+        if batch is not None and batch[0] == threading.get_ident():
+            return work(batch[1])
+        deadline = time.monotonic() + (self.patience if wait else 0.0)
+        try:
+            return self._write(work, deadline)
+        except (Corrupt, Unopened) as error:
+            self._mend(error, deadline)
+        return self._write(work, deadline)
+
+    def _write(self, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+        self._acquire(deadline)
+        try:
+            with self.mapping:
+                return self._transact(self._open(), work, deadline)
+        except StoreError as error:
+            if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+                # A connection that found the file read-only goes on believing so.
+                with suppress(sqlite3.Error):
+                    self._close()
+            raise
+        finally:
+            self._lock.release()
+
+    def alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of ``work``, outside any transaction, while no other thread of this process writes."""
+        self._acquire(time.monotonic() + self.patience)
+        try:
+            with self.mapping:
+                return work(self._open())
+        finally:
+            self._lock.release()
+
+    def together(self, work: Callable[[], T]) -> T:
+        """The result of ``work``; all that this thread writes within it is one transaction."""
+
+        def inside(db: sqlite3.Connection) -> T:
+            self._batch = (threading.get_ident(), db)
+            try:
+                return work()
+            finally:
+                self._batch = None
+
+        return self.write(inside)
+
+    @property
+    def in_batch(self) -> bool:
+        """Whether this thread is within :meth:`together`."""
+        return self._batch is not None and self._batch[0] == threading.get_ident()
+
+    def _acquire(self, deadline: float) -> None:
+        if not self._lock.acquire(blocking=False) and not self._lock.acquire(
+            timeout=max(deadline - time.monotonic(), 0.0)
+        ):
+            raise StoreBusy(f"{self.path}: another thread is writing")
+
+    @staticmethod
+    def _transact(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+        _begin_immediate(db, deadline)
+        try:
+            result = work(db)
+            db.execute("COMMIT")
+        except BaseException:
+            # SQLite itself has rolled back after some errors, a full disk for one.
+            if db.in_transaction:
+                with suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
+            raise
+        return result
+
+    # Opening and closing
+
+    def ensure_open(self, deadline: float | None = None) -> None:
+        """Open the file, making it if it is not there; nothing if it is open.
+
+        :raises StoreError: in all its kinds.
+        """
+        if self._inode is None:
+            self._acquire(time.monotonic() + self.patience if deadline is None else deadline)
+            try:
+                with self.mapping:
+                    self._open()
+            finally:
+                self._lock.release()
+
+    def _open(self) -> sqlite3.Connection:
+        """The writing connection to the file that lies at the path now; the caller holds the lock."""
+        if self._writer is not None:
+            if place.inode_at(self.path) == self._inode:
+                return self._writer
+            # Deleted or replaced: nothing is written any more to a file that has no name.
+            self._close()
+        with place.examining:
+            if place.examine(self.path) is not place.Found.OURS:
+                place.begin(self.path)
+                place.examine(self.path)
+            inode = place.inode_at(self.path)
+            writer = connect(self.path)
+            try:
+                self._prepare(writer)
+                if inode is None or place.inode_at(self.path) != inode:
+                    raise StoreBusy(f"{self.path}: it went, or was replaced, while it was opened")
+                self._inode = inode
+            except BaseException:
+                writer.close()
+                raise
+            place.keep_in_mind(self._inode)
+        self._writer = writer
+        return writer
+
+    def _prepare(self, writer: sqlite3.Connection) -> None:
+        for pragma in (
+            # While others open the file too, SQLite locks it as a whole now and then.
+            f"busy_timeout = {int(self.patience * 1000)}",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            f"wal_autocheckpoint = {_LOG_PAGES}",
+            f"journal_size_limit = {_LOG_PAGES * 4096}",
+            "secure_delete = OFF",
+        ):
+            writer.execute(f"PRAGMA {pragma}")
+        version = writer.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise ForeignStore(f"{self.path} was made by a newer version of sansio-cache; it is left as it is")
+        if version < SCHEMA_VERSION:
+            migrate(writer)
+        match writer.execute(META).fetchone():
+            case (bytes(store_id), bytes(salt), int()) if len(store_id) == 16 and len(salt) == 32:
+                pass
+            case _:
+                raise Corrupt(f"{self.path}: the meta record is missing or broken")
+        writer.execute("PRAGMA busy_timeout = 0")
+
+    def _mend(self, error: Corrupt | Unopened, deadline: float) -> None:
+        """Close the file, and if it is corrupt and ours set it aside; the next use opens or begins one.
+
+        :raises ForeignStore: if it is not ours any more: it is left as it is.
+        """
+        self._acquire(deadline)
+        try:
+            with self.mapping:
+                try:
+                    inode = self._inode or place.inode_at(self.path)
+                    if inode is not None and isinstance(error, Corrupt):
+                        place.set_aside(self.path, inode)
+                except ForeignStore:
+                    self._leave_as_it_is()
+                    raise
+                finally:
+                    self._close()
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Close every connection, waiting a while for those in use. The next use opens the file again."""
+        if self._lock.acquire(timeout=2 * self._briefly):
+            try:
+                with suppress(sqlite3.Error):
+                    self._close()
+            finally:
+                self._lock.release()
+
+    def _close(self) -> None:
+        inode, self._inode = self._inode, None
+        for reader in self._readers.all():
+            if reader.lock.acquire(timeout=self._briefly):
+                try:
+                    reader.close()
+                finally:
+                    reader.lock.release()
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                writer.close()
+        finally:
+            if inode is not None:
+                place.forget(inode)
+
+    def _leave_as_it_is(self) -> None:
+        """See to it that closing brings no log into the file, as far as this Python can say so (3.12 and later)."""
+        connections = [self._writer, *(each for reader in self._readers.all() for each in reader.opened())]
+        for each in connections:
+            setting = getattr(sqlite3, "SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE", None)
+            if each is not None and setting is not None:
+                with suppress(sqlite3.Error):
+                    cast(Any, each).setconfig(setting, True)
+
+    # Forking
+
+    def before_fork(self) -> None:
+        """Wait until no connection is in use."""
+        deadline = time.monotonic() + self._briefly
+        self._rests = self._lock.acquire(timeout=self._briefly)
+        self._resting = [
+            reader
+            for reader in self._readers.all()
+            if reader.lock.acquire(timeout=max(deadline - time.monotonic(), 0.0))
+        ]
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on, the child with connections of its own."""
+        if not child:
+            for reader in self._resting:
+                reader.lock.release()
+            if self._rests:
+                self._lock.release()
+            self._resting = []
+            return
+        for reader in self._readers.all():
+            with suppress(sqlite3.Error):
+                reader.close(at_rest=reader in self._resting)
+        if self._writer is not None:
+            if self._rests:
+                with suppress(sqlite3.Error):
+                    self._writer.close()
+            else:
+                abandon(self._writer)
+        if self._inode is not None:
+            place.forget(self._inode)
+        self._begin_anew()
+
+
+def _begin_immediate(db: sqlite3.Connection, deadline: float) -> None:
+    """Take the file's write lock. SQLite's own waiting sleeps up to 100 ms at a time, while others hold it for few."""
+    pause = 0.0002
+    while True:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        else:
+            return
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.0005)

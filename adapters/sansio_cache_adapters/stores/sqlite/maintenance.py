@@ -1,0 +1,372 @@
+"""What a cache file needs off the hot path: uses noted, what is no more wanted removed, the log brought into the file.
+
+All of it runs in one daemon thread per store, begun with the first write, in small transactions with pauses between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
+
+from sansio_cache.errors import StoreBusy, StoreError
+from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS
+
+from . import schema as sql
+from .connections import Connections
+from .records import Going, bits, bury, kill, let_go
+
+__all__ = ["Backlog", "Upkeep", "sweep"]
+
+T = TypeVar("T")
+
+_NOTED_EVERY: Final = 60.0
+"""A record's use is written at most so often."""
+_NOTED_AT_MOST: Final = 100_000
+_REST: Final = 0.5
+"""Seconds from the first write to the upkeep after it, so that many writes make one upkeep."""
+_IDLE: Final = 60.0
+_BATCH: Final = 500
+_LEAST: Final = 16
+_HOLD: Final = 0.004
+"""Seconds that a batch is to hold the lock: its size follows from how long the last one did."""
+_PAUSES: Final = 4.0
+"""The pause after a batch is so many times as long, so that others, of whom some sweep too, find the lock free."""
+_YIELD: Final = 0.005
+"""Seconds until it looks again whether nobody else is writing; after so many times in vain it waits for the lock."""
+_YIELDS: Final = 20
+_PUT_OFF: Final = 20
+"""So many rests are taken at most while others remove many records: to take the rows out would hold them up."""
+_ROWS: Final = 4000
+"""After so many the log is brought into the file, so that it stays short and no commit of others has to do it."""
+_CHUNKS: Final = 16
+_LOG_BYTES: Final = 8 * 1024**2
+"""After so many bytes written the upkeep does not rest."""
+_LONG_LOG: Final = 16_384
+"""Pages."""
+_AHEAD: Final = 3600.0
+_LOW_WATER: Final = 0.9
+
+
+class Backlog:
+    """What is written later. Its methods neither wait nor lock, so that a finalizer may call them at any point."""
+
+    def __init__(self) -> None:
+        self.aborted: deque[bytes] = deque()
+        self.released: deque[tuple[bytes, bytes, float]] = deque()
+        self._used: dict[bytes, tuple[float, bytes]] = {}
+        self._noted: dict[bytes, float] = {}
+
+    def note_use(self, partition: bytes, entry: bytes, now: float) -> None:
+        """Remember that a record was used, unless that was noted a moment ago."""
+        noted = self._noted.get(entry)
+        if noted is None or abs(now - noted) >= _NOTED_EVERY:
+            if len(self._noted) >= _NOTED_AT_MOST:
+                self._noted = {}
+            self._noted[entry] = now
+            self._used[entry] = (now, partition)
+
+    def settle(self, connections: Connections, *, wait: bool = True) -> None:
+        """Write what was given up and given back. It is forgotten when it is written, not before."""
+        aborted, released = list(self.aborted), list(self.released)
+        if aborted or released:
+            connections.write(lambda db: _settle(db, aborted, released), wait=wait)
+            _forget(self.aborted, aborted)
+            _forget(self.released, released)
+
+    def write(self, connections: Connections) -> None:
+        """Write all that waits."""
+        self.settle(connections)
+        self._write_uses(connections)
+
+    def _write_uses(self, connections: Connections) -> None:
+        """Write the uses noted, in small batches."""
+        used, self._used = self._used, {}
+        rows = [(at, bits(partition), partition, entry, at) for entry, (at, partition) in list(used.items())]
+        for first in range(0, len(rows), _BATCH):
+            connections.write(partial(_note, rows[first : first + _BATCH]))
+
+
+def _note(rows: list[tuple[float, int, bytes, bytes, float]], db: sqlite3.Connection) -> None:
+    db.executemany(sql.USED, rows)
+
+
+def _forget(waiting: deque[T], written: list[T]) -> None:
+    for each in written:
+        # Another thread may have settled it too, which does no harm.
+        with suppress(ValueError):
+            waiting.remove(each)
+
+
+def _settle(db: sqlite3.Connection, aborted: list[bytes], released: list[tuple[bytes, bytes, float]]) -> None:
+    for entry in aborted:
+        row = db.execute(sql.PENDING_BODY, (entry,)).fetchone()
+        kill(db, [row] if row is not None else [])
+    for partition, token, open_until in released:
+        db.execute(sql.FREE_LEASE, (open_until, partition, token))
+
+
+class Bounds(NamedTuple):
+    """What a store holds at most; when it is over that, records go until it holds a tenth less."""
+
+    bytes: int
+    entries: int | None
+    is_over: bool = False
+    """It was over, and does not hold so much less yet."""
+
+
+def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
+    """Remove a batch of what is not wanted any more. How many rows went, and whether the store is still ``is_over``."""
+    # Few statements while there are many such rows: after each a thread may wait for its turn, and holds the lock.
+    # They weigh nothing any more, so that a store over its bound lets go first.
+    if _excess(db, bounds) is None and (buried := bury(db, limit)):
+        return buried, False
+    execute = db.execute
+    kill(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
+    for (body,) in execute(sql.READ_LONG_AGO, (now - KEEP_REPLACED, now + _AHEAD, limit)).fetchall():
+        execute(sql.KILL_BODY, (body,))
+    _bound_let_go(db, bounds.bytes // 4)
+    swept = _bury_chunks(db, min(limit, _CHUNKS))
+    expired: list[Going] = execute(sql.EXPIRED, (now, limit - swept)).fetchall()
+    let_go(db, expired, now)
+    swept += len(expired)
+    evicted, is_over = _evict(db, now, limit - swept, bounds)
+    swept += evicted or bury(db, limit - swept)
+    if swept == 0:
+        for statement, lasts in zip(sql.FORGET, (MARK_SECONDS, 0.0), strict=True):
+            swept += execute(statement, (now - lasts, limit - swept)).rowcount
+    return swept, is_over
+
+
+def _bound_let_go(db: sqlite3.Connection, most: int) -> None:
+    """Bodies kept for their last readers take room that does not count: not too much of it."""
+    over = db.execute(sql.LET_GO_BYTES).fetchone()[0] - most
+    if over > 0:
+        for body, size in db.execute(sql.OLDEST_LET_GO).fetchall():
+            if over <= 0:
+                break
+            db.execute(sql.KILL_BODY, (body,))
+            over -= size
+
+
+def _bury_chunks(db: sqlite3.Connection, limit: int) -> int:
+    """Remove chunks of bodies that nobody may read any more, from their ends."""
+    gone = 0
+    while gone < limit and (row := db.execute(sql.NEXT_DEAD).fetchone()) is not None:
+        first = row[0] << sql.INDEX_BITS
+        last = first | (1 << sql.INDEX_BITS) - 1
+        chunks = db.execute(sql.DELETE_CHUNKS, (first, last, limit - gone)).rowcount
+        gone += chunks
+        if gone < limit:
+            db.execute(sql.DELETE_BODY, row)
+            gone += chunks == 0
+    return gone
+
+
+def _excess(db: sqlite3.Connection, bounds: Bounds) -> tuple[int, int] | None:
+    """The bytes and entries that must go, with some more so that it is not always; None while nothing must."""
+    entries, stored = db.execute(sql.TOTALS).fetchone()
+    most = entries if bounds.entries is None else bounds.entries
+    if not bounds.is_over and stored <= bounds.bytes and entries <= most:
+        return None
+    return stored - int(bounds.bytes * _LOW_WATER), 0 if bounds.entries is None else entries - int(most * _LOW_WATER)
+
+
+def _evict(db: sqlite3.Connection, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
+    """Let the longest unused records go while there are too many. How many went, and whether more must."""
+    excess = _excess(db, bounds)
+    if excess is None:
+        return 0, False
+    spare_bytes, spare_entries = excess
+    rows: list[Going] = []
+    for row in db.execute(sql.LONGEST_UNUSED, (limit,)).fetchall():
+        if spare_bytes <= 0 and spare_entries <= 0:
+            break
+        rows.append(row)
+        spare_bytes -= row[3]
+        spare_entries -= 1
+    let_go(db, rows, now)
+    return len(rows), spare_bytes > 0 or spare_entries > 0
+
+
+class Upkeep:
+    """The thread, and what it does."""
+
+    def __init__(self, connections: Connections, backlog: Backlog, max_bytes: int, max_entries: int | None) -> None:
+        self._connections = connections
+        self._backlog = backlog
+        self._bounds = Bounds(max_bytes, max_entries)
+        self._begin_anew()
+        follow_forks(self)
+
+    def _begin_anew(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._shift: object = None
+        self._written = 0
+        self._newest: int | None = None
+        # Two bells: a lock that is free has rung. Unlike an Event it may be rung from a finalizer.
+        self._work = threading.Lock()
+        self._haste = threading.Lock()
+        for bell in (self._work, self._haste):
+            bell.acquire()
+
+    @property
+    def runs(self) -> bool:
+        """Whether the thread has begun."""
+        return self._thread is not None
+
+    def nudge(self, written: int = 0) -> None:
+        """There is something to do, after so many bytes written: in a moment, or at once if they are many."""
+        self._written += written
+        if self._thread is None:
+            self._begin()
+        _ring(self._work)
+        if self._written >= _LOG_BYTES:
+            _ring(self._haste)
+
+    def _begin(self) -> None:
+        self._shift = shift = object()
+        thread = threading.Thread(target=self._run, args=(shift,), name="sansio-cache upkeep", daemon=True)
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:
+            # The interpreter is shutting down, or there are too many threads: the next nudge tries again.
+            self._thread = None
+
+    def stop(self) -> None:
+        """End the thread; the next nudge begins another."""
+        thread, self._thread = self._thread, None
+        self._shift = None
+        _ring(self._work)
+        _ring(self._haste)
+        if thread is not None:
+            thread.join(timeout=min(self._connections.patience, 1.0))
+
+    def shut(self) -> None:
+        """Write what is noted, end the thread, close every connection."""
+        if threading.current_thread() is self._thread:
+            # The store was collected by this very thread, which may be writing: it shuts at its end.
+            self._thread = self._shift = None
+            return
+        self.stop()
+        self._shut()
+
+    def _shut(self) -> None:
+        with suppress(StoreError):
+            self._backlog.write(self._connections)
+        self._connections.close()
+
+    def _run(self, shift: object) -> None:
+        while self._shift is shift:
+            self._work.acquire(timeout=_IDLE)
+            if self._shift is shift:
+                self._haste.acquire(timeout=_REST)
+            if self._shift is shift:
+                self._written = 0
+                with suppress(StoreError):
+                    self.once(time.time(), shift)
+        if self._shift is None and self._thread is None:
+            self._shut()
+
+    def once(self, now: float, shift: object = None) -> None:
+        """All that there is to do now, or until the shift ends."""
+        self._backlog.write(self._connections)
+        self._sweep_all(now, shift)
+        self._checkpoint()
+
+    def _sweep_all(self, now: float, shift: object) -> None:
+        """Batch after batch, of a size that holds the lock for a moment, while nobody else wants it.
+
+        A store over its bound takes its turn among those who write, or it would grow for as long as they do.
+        """
+        rows, limit, yielded, put_off = 0, _LEAST, 0, 0
+        while self._shift is shift or shift is None:
+            if put_off < _PUT_OFF and self._are_being_removed():
+                put_off += 1
+                self._rest(_REST, shift)
+                continue
+            try:
+                swept, held = self._batch(now, limit, wait=self._bounds.is_over or yielded == _YIELDS)
+            except StoreBusy:
+                if yielded == _YIELDS:
+                    raise
+                yielded += 1
+                time.sleep(_YIELD)
+                continue
+            if not swept:
+                return
+            yielded = 0
+            rows += swept
+            if rows >= _ROWS:
+                rows = 0
+                self._checkpoint()
+            # A clock that somebody stopped for a test shows none at all.
+            held = max(held, _HOLD / _BATCH)
+            limit = max(_LEAST, min(_BATCH, 2 * limit, int(limit * _HOLD / held)))
+            time.sleep(held if self._bounds.is_over else _PAUSES * held)
+
+    def _are_being_removed(self) -> bool:
+        """Whether anybody has removed records since the last look; in the order of their ids, as they are listed."""
+        newest, self._newest = (
+            self._newest,
+            self._connections.read(lambda reader: reader.connect().execute(sql.NEWEST_REMOVED).fetchone()[0]),
+        )
+        return self._newest is not None and self._newest != newest
+
+    def _rest(self, seconds: float, shift: object) -> None:
+        """Sleep; who ends the shift does not wait for it."""
+        for _ in range(int(seconds / _YIELD)):
+            if self._shift is shift:
+                time.sleep(_YIELD)
+
+    def sweep(self, now: float, limit: int) -> int:
+        """One batch."""
+        return self._batch(now, limit)[0]
+
+    def _batch(self, now: float, limit: int, *, wait: bool = True) -> tuple[int, float]:
+        """How many rows a batch took out, and for how many seconds it held the lock."""
+
+        def timed(db: sqlite3.Connection) -> tuple[int, float]:
+            began = time.perf_counter()
+            # Or the sum over what was not counted yet becomes longer with each batch.
+            db.execute(sql.COUNT_ON)
+            swept, is_over = sweep(db, now=now, limit=limit, bounds=self._bounds)
+            self._bounds = self._bounds._replace(is_over=is_over)
+            return swept, time.perf_counter() - began
+
+        return self._connections.write(timed, wait=wait)
+
+    def _checkpoint(self) -> None:
+        """Bring the log into the file, as far as no reader is in the way; nobody waits for it.
+
+        Only where others write so fast that the log has become long they are held up, until all of it is in the file
+        and it can begin again.
+        """
+        _, pages, _ = self._connections.read(lambda reader: _checkpoint(reader.bulk(), "PASSIVE"))
+        if pages > _LONG_LOG:
+            self._connections.alone(lambda db: _checkpoint(db, "RESTART"))
+
+    def before_fork(self) -> None:
+        """Nothing: whatever the thread is at holds a lock that is waited for."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on; in the child there is no thread yet."""
+        if child:
+            self._begin_anew()
+
+
+def _checkpoint(db: sqlite3.Connection, how: str) -> tuple[int, int, int]:
+    """Whether it was busy, the pages of the log, and how many of them are in the file."""
+    row: tuple[int, int, int] = db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+    return row
+
+
+def _ring(bell: threading.Lock) -> None:
+    with suppress(RuntimeError):
+        bell.release()

@@ -1,0 +1,247 @@
+"""What lies at a store's place: ours, nothing yet, or somebody else's, which is never touched.
+
+POSIX drops all locks that a process holds on a file as soon as it closes any descriptor of it, SQLite's included. So a
+file that a store of this process has open is known by its inode and never opened to look at it again, and a foreign
+database, which the process may have open for its own ends, is looked at once and its descriptor kept.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sansio_cache.errors import ForeignStore, StoreBusy
+from sansio_cache_adapters.stores.forking import follow_forks
+
+from .schema import APPLICATION_ID, SCHEMA_VERSION, migrate
+
+__all__ = ["Inode", "begin", "examine", "examining", "forget", "inode_at", "keep_in_mind", "set_aside"]
+
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER: Final = 100
+_BESIDE: Final = ("-wal", "-shm", "-journal")
+_LEFT_OVER_AFTER: Final = 60.0
+_ALONE_WITHIN: Final = 1.0
+
+
+class Inode(NamedTuple):
+    """Which file it is, whatever its name."""
+
+    device: int
+    number: int
+
+
+class Found(Enum):
+    """What lies at a place."""
+
+    NOTHING = "nothing"
+    EMPTY = "empty"
+    OURS = "ours"
+
+
+class _Examining:
+    """Held by whoever looks at a file, until it is open and kept in mind; at rest during a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        follow_forks(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        self._lock.release()
+
+
+examining = _Examining()
+_ours: dict[Inode, int] = {}
+_foreign: dict[Inode, int] = {}
+_looked_at: dict[Inode, int] = {}
+
+
+def inode_at(path: str) -> Inode | None:
+    """The file that lies at ``path`` now, or None. Raises OSError where that cannot be told."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return Inode(status.st_dev, status.st_ino)
+
+
+def keep_in_mind(inode: Inode) -> None:
+    """A store of this process has this file open, once more."""
+    with examining:
+        _ours[inode] = _ours.get(inode, 0) + 1
+
+
+def forget(inode: Inode) -> None:
+    """A store of this process has closed this file."""
+    with examining:
+        _ours[inode] = _ours.get(inode, 1) - 1
+        if _ours[inode] <= 0:
+            del _ours[inode]
+            descriptor = _looked_at.pop(inode, None)
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+def examine(path: str) -> Found:
+    """What lies at ``path``.
+
+    :raises ForeignStore: if it is neither nothing, nor empty, nor a file of ours that this version can read.
+    :raises OSError: if it cannot be looked at.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return Found.NOTHING
+    inode = Inode(status.st_dev, status.st_ino)
+    if inode in _ours:
+        return Found.OURS
+    if not stat.S_ISREG(status.st_mode):
+        raise ForeignStore(f"{path} is no regular file; it is left as it is, and nothing is cached")
+    if status.st_size == 0:
+        return Found.EMPTY
+    header = _header(path, inode)
+    if not _says_ours(header):
+        raise ForeignStore(f"{path} holds something else than a cache; it is left as it is, and nothing is cached")
+    if int.from_bytes(header[60:64], "big") > SCHEMA_VERSION:
+        raise ForeignStore(f"{path} was made by a newer version of sansio-cache; it is left as it is")
+    return Found.OURS
+
+
+def _says_ours(header: bytes) -> bool:
+    return header[:16] == _MAGIC and int.from_bytes(header[68:72], "big") == APPLICATION_ID
+
+
+def _header(path: str, inode: Inode) -> bytes:
+    descriptor = _foreign.get(inode)
+    if descriptor is not None:
+        return os.pread(descriptor, _HEADER, 0)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    header = os.pread(descriptor, _HEADER, 0)
+    if header[:16] == _MAGIC and int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        _foreign[inode] = descriptor
+    else:
+        os.close(descriptor)
+    return header
+
+
+def begin(path: str) -> None:
+    """Make a new cache file where there is nothing or an empty file, 0600, its missing folders 0700.
+
+    It is built under another name and given its own when it is whole: a process that dies meanwhile leaves nothing
+    half made, and of two that do it at once the second finds the first's.
+
+    :raises OSError: where that cannot be done; sqlite3.Error and StoreBusy too.
+    """
+    # A symbolic link stays one.
+    path = os.path.realpath(path)
+    folder = Path(path).parent
+    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    _remove_left_over(path)
+    draft = f"{path}.new-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        _build(draft)
+        with _alone_in(str(folder)):
+            if not os.path.lexists(path) or os.stat(path).st_size == 0:
+                # The log of a file that was deleted: SQLite would take it for the new one's.
+                for suffix in _BESIDE:
+                    with suppress(FileNotFoundError):
+                        os.unlink(path + suffix)
+                os.replace(draft, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
+
+
+@contextmanager
+def _alone_in(folder: str) -> Generator[None]:
+    """Nobody else begins a file in this folder, or sets one aside."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    deadline = time.monotonic() + _ALONE_WITHIN
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise StoreBusy(f"{folder}: another process is at its files") from None
+            time.sleep(0.001)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _build(draft: str) -> None:
+    connection = sqlite3.connect(draft, isolation_level=None)
+    try:
+        # In the file itself, not in a log beside it, so that the header says from the first byte whose it is.
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        migrate(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+
+
+def _remove_left_over(path: str) -> None:
+    """Remove what processes that died while they began a file left behind."""
+    name = os.path.basename(path) + ".new-"
+    with os.scandir(os.path.dirname(path)) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.name.startswith(name) and entry.stat().st_mtime < time.time() - _LEFT_OVER_AFTER:
+                    os.unlink(entry.path)
+
+
+def set_aside(path: str, inode: Inode) -> str | None:
+    """Rename a broken file of ours, with its log, to the next free ``*.corrupt-N``.
+
+    To be called before its connections are closed: into a file that has moved SQLite brings no log.
+
+    :returns: the new name, or None where another file lies at ``path`` by now.
+    :raises ForeignStore: if the header no longer says that it is ours: then it is left as it is.
+    :raises OSError: if it cannot be renamed.
+    """
+    path = os.path.realpath(path)
+    with examining, _alone_in(os.path.dirname(path)):
+        if inode_at(path) != inode or not _is_broken_and_ours(path, inode):
+            return None
+        number = 1
+        while os.path.lexists(aside := f"{path}.corrupt-{number}"):
+            number += 1
+        os.rename(path, aside)
+        for suffix in _BESIDE:
+            with suppress(FileNotFoundError):
+                os.rename(path + suffix, aside + suffix)
+        return aside
+
+
+def _is_broken_and_ours(path: str, inode: Inode) -> bool:
+    if inode not in _ours:
+        return examine(path) is Found.OURS
+    # Open here: whatever is looked at stays open until its last connection is closed.
+    if inode not in _looked_at:
+        _looked_at[inode] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    header = os.pread(_looked_at[inode], _HEADER, 0)
+    if header and not _says_ours(header):
+        raise ForeignStore(f"{path} was overwritten with something else; it is left as it is, and nothing is cached")
+    return True

@@ -1,0 +1,316 @@
+"""What writing to a cache file means: each function is the inside of one transaction."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from sansio_cache.errors import StoreError
+from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Stored
+from sansio_cache_adapters.stores.holders import is_abandoned
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease, Listed
+
+from . import schema as sql
+
+__all__ = [
+    "Going",
+    "Placed",
+    "bury",
+    "claim",
+    "commit",
+    "discard",
+    "drop",
+    "freshen",
+    "kill",
+    "lease_of",
+    "let_go",
+    "placed",
+    "remove",
+    "reseal",
+    "write",
+]
+
+Going = tuple[int, int | None, int | None, int]
+"""A record about to go: its id, of its body in ``small`` or in ``bodies``, and its weight in bytes."""
+
+
+def bits(digest: bytes) -> int:
+    """The first 64 bits of a digest, as SQLite indexes them."""
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def fresh_rev() -> int:
+    """A rev that no record had before: 63 random bits."""
+    return int.from_bytes(os.urandom(8), "big") >> 1
+
+
+# Bodies
+
+
+def write(db: sqlite3.Connection, entry: bytes, index: int, data: bytes, now: float, max_bytes: int) -> None:
+    """Add a chunk to a pending body, beginning it with the first.
+
+    :raises StoreError: if it was given up meanwhile, or if pending bodies would be larger than the store.
+    """
+    execute = db.execute
+    if index == 0:
+        execute(sql.BEGIN_BODY, (entry, now))
+    execute(sql.GROW_BODY, (now, len(data), entry))
+    row = execute(sql.PENDING_BODY, (entry,)).fetchone()
+    if row is None:
+        raise StoreError("the pending body was given up")
+    if execute(sql.PENDING_BYTES).fetchone()[0] > max_bytes:
+        raise StoreError("the pending bodies are larger than the store")
+    execute(sql.ADD_CHUNK, (row[0] << sql.INDEX_BITS | index, data))
+
+
+def kill(db: sqlite3.Connection, bodies: Iterable[tuple[int, int]]) -> None:
+    """Give up pending bodies (id, size): they count no more, and their chunks go by and by."""
+    for body, _ in bodies:
+        db.execute(sql.KILL_BODY, (body,))
+
+
+def _pending(db: sqlite3.Connection, entry: bytes) -> tuple[int, int] | None:
+    row: tuple[int, int] | None = db.execute(sql.PENDING_BODY, (entry,)).fetchone()
+    return row
+
+
+def _chunks_as_one(db: sqlite3.Connection, body: int) -> bytes:
+    first = body << sql.INDEX_BITS
+    last = first | (1 << sql.INDEX_BITS) - 1
+    return b"".join([row[0] for row in db.execute(sql.CHUNKS, (first, last))])
+
+
+# Records
+
+
+def commit(db: sqlite3.Connection, item: Item, *, vary_limit: int, now: float, max_bytes: int) -> bool:
+    """Make a record visible in place of the one of its variant; False where it must not be."""
+    execute = db.execute
+    pending = _pending(db, item.entry) if item.entry else None
+    if item.entry and (pending is None or pending[1] != item.size):
+        return False
+    weight = item.size + len(item.sealed)
+    rows = execute(sql.VARIANTS, (item.resource, bits(item.partition), item.partition)).fetchall()
+    dropped_at = rows[0][6]
+    dropped = dropped_at is not None and item.requested_at <= dropped_at and abs(now - dropped_at) < MARK_SECONDS
+    if dropped or weight > max_bytes:
+        kill(db, [pending] if pending else [])
+        return False
+    if rows[0][0] is not None:
+        others = sorted((row for row in rows if row[4] != item.variant), key=lambda row: -row[5])
+        replaced = [row for row in rows if row[4] == item.variant]
+        let_go(db, [row[:4] for row in replaced + others[max(vary_limit, 1) - 1 :]], now)
+    _insert(db, item, pending, weight, now)
+    return True
+
+
+def _insert(db: sqlite3.Connection, item: Item, pending: tuple[int, int] | None, weight: int, now: float) -> None:
+    entry = item.entry or os.urandom(16)
+    in_row, small_id, body_id = _place_body(db, item, entry, pending)
+    db.execute(
+        sql.INSERT,
+        (
+            *(bits(item.partition), bits(item.resource), fresh_rev(), item.status, item.method, item.url),
+            *(_text(item.tags), item.size, weight),
+            *(item.requested_at, item.received_at, item.stale_at, item.purge_at, now),
+            *(entry, item.partition, item.resource, item.variant),
+            *(small_id, body_id, item.sealed, in_row),
+        ),
+    )
+
+
+def _place_body(
+    db: sqlite3.Connection, item: Item, entry: bytes, pending: tuple[int, int] | None
+) -> tuple[bytes | None, int | None, int | None]:
+    """Where the body comes to lie: in the row, in ``small`` or in ``chunks``, of which two are None."""
+    execute = db.execute
+    body = item.body
+    if pending is not None:
+        if item.size > INLINE_LIMIT:
+            execute(sql.KEEP_BODY, (item.hashes, pending[0]))
+            return None, None, pending[0]
+        body = _chunks_as_one(db, pending[0])
+        execute(sql.KILL_BODY, (pending[0],))
+    body = body or b""
+    if len(body) <= sql.IN_ROW:
+        return body, None, None
+    if len(body) <= INLINE_LIMIT:
+        return None, execute(sql.ADD_SMALL, (body,)).lastrowid, None
+    body_id = execute(sql.BEGIN_BODY, (entry, item.received_at)).lastrowid or 0
+    for index, at in enumerate(range(0, len(body), CHUNK_SIZE)):
+        execute(sql.ADD_CHUNK, (body_id << sql.INDEX_BITS | index, body[at : at + CHUNK_SIZE]))
+    execute(sql.KEEP_BODY, (item.hashes, body_id))
+    return None, None, body_id
+
+
+def let_go(db: sqlite3.Connection, rows: Sequence[Going], now: float) -> None:
+    """Take records out. A body in chunks stays readable for a while."""
+    if not rows:
+        return
+    execute = db.execute
+    for record, small_id, body_id, _ in rows:
+        execute(sql.DELETE, (record,))
+        if small_id is not None:
+            execute(sql.DELETE_SMALL, (small_id,))
+        if body_id is not None:
+            execute(sql.LET_GO_BODY, (now, body_id))
+    _uncount(db, [(row[0], row[3]) for row in rows])
+
+
+def _uncount(db: sqlite3.Connection, gone: Sequence[tuple[int, int]]) -> None:
+    """Take records (id, weight) out of the totals, as far as they were counted."""
+    counted = db.execute(sql.COUNTED).fetchone()[0]
+    weights = [weight for record, weight in gone if record <= counted]
+    db.execute(sql.UNCOUNT, (len(weights), sum(weights)))
+
+
+def _seen(
+    db: sqlite3.Connection, partition: bytes, variant: bytes, rev: int
+) -> tuple[int, int | None, int | None, int, int] | None:
+    row: tuple[int, int | None, int | None, int, int] | None = db.execute(
+        sql.SEEN, (bits(partition), partition, variant, rev)
+    ).fetchone()
+    return row
+
+
+def freshen(db: sqlite3.Connection, item: Item, rev: int) -> bool:
+    """Change a record's head, if it still has this ``rev``."""
+    row = _seen(db, item.partition, item.variant, rev)
+    if row is None:
+        return False
+    record, _, _, weight, size = row
+    db.execute(
+        sql.FRESHEN,
+        (
+            *(item.sealed, fresh_rev(), size + len(item.sealed)),
+            *(item.status, item.method, item.url, _text(item.tags)),
+            *(item.requested_at, item.received_at, item.stale_at, item.purge_at),
+            record,
+        ),
+    )
+    db.execute(sql.WEIGH, (size + len(item.sealed) - weight, record))
+    return True
+
+
+def reseal(db: sqlite3.Connection, listed: Listed, sealed: bytes) -> bool:
+    """Give a record another sealed head, if it still has the ``rev`` listed."""
+    row = _seen(db, listed.partition, listed.variant, listed.stored.rev)
+    if row is None:
+        return False
+    record, _, _, weight, size = row
+    db.execute(sql.RESEAL, (sealed, fresh_rev(), size + len(sealed), record))
+    db.execute(sql.WEIGH, (size + len(sealed) - weight, record))
+    return True
+
+
+def discard(db: sqlite3.Connection, partition: bytes, variant: bytes, rev: int, now: float) -> bool:
+    """Remove a record, if it still has this ``rev``."""
+    row = _seen(db, partition, variant, rev)
+    if row is not None:
+        let_go(db, [row[:4]], now)
+    return row is not None
+
+
+_ASKED_AT_ONCE: Final = 500
+
+
+def remove(db: sqlite3.Connection, listed: Sequence[Placed], now: float) -> int:
+    """Remove many records, as far as each still has its ``rev``: they are noted as removed. How many were."""
+    revs = {each.id: each.stored.rev for each in listed}
+    ids = list(revs)
+    gone: list[tuple[int, int, int, int | None]] = []
+    for first in range(0, len(ids), _ASKED_AT_ONCE):
+        some = ids[first : first + _ASKED_AT_ONCE]
+        rows = db.execute(sql.REVS.format(",".join("?" * len(some))), some)
+        gone += [row for row in rows if revs[row[0]] == row[1]]
+    db.executemany(sql.REMOVE, [row[:2] for row in gone])
+    db.executemany(sql.LET_GO_BODY, [(now, row[3]) for row in gone if row[3] is not None])
+    _uncount(db, [(row[0], row[2]) for row in gone])
+    return len(gone)
+
+
+def bury(db: sqlite3.Connection, limit: int) -> int:
+    """Take out the rows of so many records that were removed. How many there were."""
+    last, small = db.execute(sql.NEXT_REMOVED, (limit,)).fetchone()
+    if last is None:
+        return 0
+    if small:
+        db.execute(sql.BURY_SMALL, (last,))
+    db.execute(sql.BURY, (last,))
+    buried = db.execute(sql.FORGET_REMOVED, (last,)).rowcount
+    db.execute(sql.UNCOUNT, (0, 0))
+    return buried
+
+
+def drop(db: sqlite3.Connection, resource: bytes, now: float) -> int:
+    """Remove every record of a resource, mark it, and free its leases. How many there were."""
+    rows: list[Going] = db.execute(sql.OF_RESOURCE, (bits(resource), resource)).fetchall()
+    let_go(db, rows, now)
+    db.execute(sql.SET_MARK, (resource, now))
+    db.execute(sql.FREE_LEASES, (resource,))
+    return len(rows)
+
+
+class Placed(Listed):
+    """A record as maintenance sees it, and the id of its row, by which it is found again at once."""
+
+    id: int
+
+
+def placed(row: tuple[Any, ...]) -> Placed:
+    """A row of LISTED as maintenance sees it. What others wrote into it can at worst make it look odd."""
+    record, resource, partition, variant, sealed, entry, rev, *known, tags = row
+    listed = Placed._make((resource, partition, variant, Stored(sealed, None, entry, rev), *known, _tags(tags)))
+    listed.id = record
+    return listed
+
+
+def _text(tags: tuple[str, ...]) -> str:
+    return msgspec.json.encode(tags).decode() if tags else "[]"
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    if text == "[]":
+        return ()
+    try:
+        return tuple(msgspec.json.decode(text, type=list[str]))
+    except msgspec.MsgspecError:
+        return ()
+
+
+# Leases
+
+LeaseRow = tuple[bytes, float, int]
+"""token, until, whether it is open to all."""
+
+
+def lease_of(row: LeaseRow | None, token: bytes, now: float) -> Lease:
+    """What a lease as it is stored means to the one with this token."""
+    if row is None or row[0] == token or row[1] <= now:
+        return Lease.GRANTED
+    if row[2]:
+        return Lease.OPEN
+    # None is given for longer: this one is from before the clock was set back.
+    if row[1] > now + _LONGEST or is_abandoned(row[0]):
+        return Lease.GRANTED
+    return Lease.HELD
+
+
+_LONGEST: Final = 2 * LEASE_SECONDS
+"""A lease may end so far ahead: its own length, and as much again for two hosts' clocks."""
+
+
+def claim(
+    db: sqlite3.Connection, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float
+) -> Lease:
+    """Take or renew the lease to fetch for a partition."""
+    answer = lease_of(db.execute(sql.LEASE, (partition,)).fetchone(), token, now)
+    if answer is Lease.GRANTED:
+        ends = min(until, now + LEASE_SECONDS)
+        db.execute(sql.SET_LEASE, (partition, resource, token, ends, 0))
+    return answer

@@ -1,0 +1,337 @@
+"""The default store: one SQLite file for threads, event loops and processes at the same time."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar, cast
+
+from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
+from sansio_cache.sealing import Sealer, SecretKey, make_sealer
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Size
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
+
+from . import records
+from . import schema as sql
+from .connections import Connections
+from .maintenance import Backlog, Upkeep
+from .reader import Reader
+from .records import Placed, placed, remove
+
+__all__ = ["SQLiteStore"]
+
+T = TypeVar("T")
+
+_AT_ONCE = 4
+"""Rows that are read without asking how large they are: small bodies, so half a megabyte at the very most."""
+
+_HELD_AT_MOST = 10_000
+
+_REMOVED_AT_ONCE = 2000
+"""So many hold the lock for some four milliseconds."""
+
+
+class SQLiteStore:
+    """A store in one SQLite file, made 0600 where there is none. Nothing is opened before it is first used.
+
+    :param path: where the file lies, or will lie.
+    :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
+    :param max_entries: how many records it holds at most; None for no bound.
+    :param secret_key: signs records and verifies them, as for a session.
+    :param busy_timeout: seconds that one call waits at most for other threads and processes.
+    :raises SettingError: for settings of wrong type or value. The state of the disk is no error here.
+    """
+
+    inline = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_entries: int | None = None,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        busy_timeout: float = 1.0,
+    ) -> None:
+        check_bounds(max_bytes, max_entries)
+        self.max_bytes = max_bytes
+        self.max_entries = max_entries
+        self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
+        self.path = _absolute(path)
+        self.busy_timeout = _seconds(busy_timeout)
+        self._connections = Connections(self.path, self.busy_timeout)
+        self._backlog = Backlog()
+        # The leases that were granted here, and whether their commit ended them: one write less for each miss.
+        self._held: dict[bytes, tuple[bytes, bool]] = {}
+        self._upkeep = Upkeep(self._connections, self._backlog, max_bytes, max_entries)
+        # Runs at exit too, and when nobody has the store any more.
+        weakref.finalize(self, self._upkeep.shut)
+
+    @property
+    def location(self) -> str:
+        """The path of its file."""
+        return self.path
+
+    def open(self, *, signed: bool) -> Meta:
+        """The meta record; ``signed=True`` marks the store as signed.
+
+        :raises ForeignStore: if the path holds something else than a cache.
+        :raises StoreError: if it cannot be opened.
+        """
+        row = self._connections.read(lambda reader: reader.connect().execute(sql.META).fetchone())
+        meta = Meta(row[0], row[1], bool(row[2]))
+        if signed and not meta.signed:
+            self._connections.write(lambda db: db.execute(sql.SIGN, (1,)))
+            meta = meta._replace(signed=True)
+        return meta
+
+    def check(self) -> None:
+        """Nothing, if a write could be made now, without waiting: a store that can only be read is not well.
+
+        :raises StoreError: if it could not.
+        """
+        self._connections.write(lambda _: None, wait=False)
+
+    # Reading
+
+    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
+        """All records of a partition, or None where a lock or their size would make it long, or it is not open."""
+        reader = self._connections.reader()
+        if reader is None:
+            return None
+        with reader.lock:
+            try:
+                cursor = reader.cursor or reader.connect()
+                cursor.execute(sql.LOAD, (records.bits(partition), partition))
+                rows = cursor.fetchmany(_AT_ONCE)
+                if len(rows) == _AT_ONCE and not _read_on(cursor, rows):
+                    reader.rest()
+                    return None
+            except sqlite3.Error:
+                # Whoever may wait finds out what it is.
+                return None
+        return [Stored._make(row) for row in rows]
+
+    def load(self, partition: bytes) -> Sequence[Stored]:
+        """All records of a partition; small bodies come along."""
+        at_once = self.load_nowait(partition)
+        if at_once is not None:
+            return at_once
+        place = (records.bits(partition), partition)
+        rows = self._connections.read(lambda reader: reader.connect().execute(sql.LOAD, place).fetchall())
+        return [Stored._make(row) for row in rows]
+
+    def hashes(self, entry: bytes) -> bytes:
+        """The SHA-256s of a body's chunks."""
+        return self._blob(sql.HASHES, (entry,))
+
+    def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        return self._blob(sql.CHUNK, (index, entry))
+
+    def _blob(self, statement: str, values: tuple[object, ...]) -> bytes:
+        row: tuple[bytes] | None = self._connections.read(
+            lambda reader: reader.bulk().execute(statement, values).fetchone()
+        )
+        if row is None:
+            raise StoreError("the body is gone")
+        return row[0]
+
+    # Writing
+
+    def _write(self, work: Callable[[sqlite3.Connection], T], written: int = 0) -> T:
+        result = self._connections.write(work)
+        self._upkeep.nudge(written)
+        return result
+
+    def begin(self) -> bytes:
+        """A fresh id for a pending body."""
+        return os.urandom(16)
+
+    def write(self, entry: bytes, index: int, data: bytes) -> None:
+        """Add the next chunk to a pending body."""
+        now = time.time()
+        self._write(lambda db: records.write(db, entry, index, data, now, self.max_bytes), len(data))
+
+    def abort(self, entry: bytes) -> None:
+        """Mark a pending body as given up."""
+        self._backlog.aborted.append(entry)
+
+    def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
+        """Make a record visible in place of the one of its variant; False where it must not be."""
+        token, _ = self._held.get(item.partition, (None, False))
+
+        def work(db: sqlite3.Connection) -> bool:
+            if token is not None:
+                db.execute(sql.END_LEASE, (item.partition, token))
+            return records.commit(db, item, vary_limit=vary_limit, now=now, max_bytes=self.max_bytes)
+
+        kept = self._write(work, item.size)
+        if token is not None:
+            self._held[item.partition] = token, True
+        return kept
+
+    def freshen(self, item: Item, *, rev: int) -> bool:
+        """Change a record's head, if it still has this ``rev``."""
+        return self._write(lambda db: records.freshen(db, item, rev))
+
+    def drop(self, resource: bytes, *, now: float) -> int:
+        """Remove every record of a resource, mark it, and free its leases."""
+        return self._write(lambda db: records.drop(db, resource, now))
+
+    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
+        """Remove one record, if it still has this ``rev``."""
+        now = time.time()
+        return self._write(lambda db: records.discard(db, partition, variant, rev, now))
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        """Note that a record was used; written in a while, at most once a minute."""
+        self._backlog.note_use(partition, entry, now)
+        if not self._upkeep.runs:
+            self._upkeep.nudge()
+
+    def together(self, work: Callable[[], T]) -> T:
+        """The result of ``work``; all that this thread writes within it is one db, or is not written."""
+        return self._connections.together(work)
+
+    # Leases
+
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take or renew the lease to fetch for a partition."""
+        if self._backlog.released:
+            self._backlog.settle(self._connections)
+        if not self._connections.in_batch:
+            # Those who wait ask again and again: they need no lock to hear that they must.
+            row = self._connections.read(lambda reader: reader.connect().execute(sql.LEASE, (partition,)).fetchone())
+            answer = records.lease_of(row, token, now)
+            if answer is not Lease.GRANTED:
+                return answer
+        answer = self._write(lambda db: records.claim(db, partition, resource, token, now=now, until=until))
+        if answer is Lease.GRANTED:
+            if len(self._held) >= _HELD_AT_MOST:
+                self._held.clear()
+            self._held[partition] = token, False
+        return answer
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the lease back, if the commit has not: at once if nobody is writing, else in a moment."""
+        if self._held.pop(partition, None) == (token, True) and not open_until:
+            return
+        self._backlog.released.append((partition, token, open_until))
+        with suppress(StoreError):
+            self._backlog.settle(self._connections, wait=False)
+        if self._backlog.released:
+            self._upkeep.nudge()
+
+    # Care
+
+    def listed(self, *, batch: int = 500) -> Iterator[Listed]:
+        """Every record, read in batches."""
+        after = -1
+        while rows := self._connections.read(partial(_batch, after, batch)):
+            yield from rows
+            after = rows[-1].id
+
+    def reseal(self, listed: Listed, sealed: bytes) -> bool:
+        """Give a record another sealed head, if it still has the ``rev`` listed."""
+        return self._write(lambda db: records.reseal(db, listed, sealed))
+
+    def remove(self, records: Sequence[Listed]) -> int:
+        """Remove these records, as far as each still has its ``rev``; in a moment those that this store listed."""
+        now = time.time()
+        listed = [each for each in records if isinstance(each, Placed)]
+        others = [each for each in records if not isinstance(each, Placed)]
+        removed = sum(self.discard(each.partition, each.variant, rev=each.stored.rev) for each in others)
+        for first in range(0, len(listed), _REMOVED_AT_ONCE):
+            some = listed[first : first + _REMOVED_AT_ONCE]
+            removed += self._write(partial(remove, listed=some, now=now))
+        return removed
+
+    def clear(self) -> None:
+        """Remove everything but the id, the salt and the marks of dropped resources."""
+        self._write(lambda db: [db.execute(statement) for statement in sql.CLEAR])
+
+    def unsign(self) -> None:
+        """Remove the mark that the store is signed."""
+        self._write(lambda db: db.execute(sql.SIGN, (0,)))
+
+    def size(self) -> Size:
+        """How much it holds, in one read."""
+        return Size._make(self._connections.read(lambda reader: reader.connect().execute(sql.TOTALS).fetchone()))
+
+    def sweep(self, *, now: float, limit: int = 500) -> int:
+        """One batch of what has expired, is over the bound, was replaced or left over."""
+        self._backlog.settle(self._connections)
+        return self._upkeep.sweep(now, limit)
+
+    def flush(self, timeout: float) -> bool:
+        """Write the uses noted, and what was given up and given back. False if that could not be done."""
+        try:
+            self._backlog.write(self._connections)
+        except StoreError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Write what is noted, end the upkeep, close every connection."""
+        self._upkeep.shut()
+
+    def __reduce__(self) -> tuple[Callable[..., SQLiteStore], tuple[object, ...]]:
+        """The same file, in whatever process it is unpickled; the secret travels along."""
+        keys = None if self.sealer is None or not self.sealer.keys else self.sealer.keys
+        return _unpickle, (type(self), self.path, self.max_bytes, self.max_entries, keys, self.busy_timeout)
+
+
+def _unpickle(
+    kind: type[SQLiteStore],
+    path: str,
+    max_bytes: int,
+    max_entries: int | None,
+    keys: tuple[bytes, ...] | None,
+    busy_timeout: float,
+) -> SQLiteStore:
+    return kind(
+        path,
+        max_bytes=max_bytes,
+        max_entries=max_entries,
+        secret_key=UNGIVEN if keys is None else keys,
+        busy_timeout=busy_timeout,
+    )
+
+
+def _batch(after: int, batch: int, reader: Reader) -> list[Placed]:
+    return [placed(row) for row in reader.connect().execute(sql.LISTED, (after, batch))]
+
+
+def _read_on(cursor: sqlite3.Cursor, rows: list[tuple[bytes, bytes | None, bytes, int]]) -> bool:
+    """Read the rest of a partition of many variants; False, and not all of it, if they are large."""
+    weighs = 0
+    for row in rows:
+        weighs += len(row[0]) + len(row[1] or b"")
+    while weighs <= INLINE_LIMIT and (row := cursor.fetchone()) is not None:
+        rows.append(row)
+        weighs += len(row[0]) + len(row[1] or b"")
+    return weighs <= INLINE_LIMIT
+
+
+def _absolute(path: object) -> str:
+    if not isinstance(path, str | os.PathLike):
+        raise SettingError(f"path takes a str or a path, not {type(path).__name__}")
+    text: object = os.fspath(cast(str, path))
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise SettingError(f"path takes the path of a file, not {text!r}")
+    if text == ":memory:":
+        raise SettingError("SQLiteStore keeps a file; for memory take MemoryStore()")
+    return os.path.abspath(text)
+
+
+def _seconds(busy_timeout: object) -> float:
+    if isinstance(busy_timeout, bool) or not isinstance(busy_timeout, int | float) or not 0 <= busy_timeout <= 60:
+        raise SettingError(f"busy_timeout takes seconds from 0 to 60, not {busy_timeout!r}")
+    return float(busy_timeout)

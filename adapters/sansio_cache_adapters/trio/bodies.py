@@ -1,0 +1,198 @@
+"""Bodies and hops of the trio client under the cache: what comes and is stored, and what was stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+from anyio.lowlevel import checkpoint
+
+from sansio_cache.decisions import Answer, FromStore, Given
+from sansio_cache.errors import StoreError
+from sansio_cache.messages import Headers, Request
+from sansio_cache_adapters.cache.engine import Engine
+from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.tee import StoredBody, Tee
+from sansio_cache_adapters.cache.work import do_async
+from sansio_cache_adapters.trio.http.content import OutgoingRequest
+from sansio_cache_adapters.trio.http.errors import ReadError, TransportError
+from sansio_cache_adapters.trio.http.hop import Chunks, Hop
+from sansio_cache_adapters.trio.http.pool import TAKE_AT_CLOSE
+
+__all__ = ["BodyGone", "CachedHop", "HopTransfer", "StoredChunks", "TeeChunks", "cached_hop"]
+
+
+class BodyGone(ReadError):
+    """A stored body is gone from the store; its record was dropped."""
+
+
+class CachedHop(Hop):
+    """A hop that the cache has looked at."""
+
+    def __init__(self, engine: Engine, answer: Answer, chunks: Chunks) -> None:
+        super().__init__(answer.status, answer.reason, list(answer.headers.items), chunks)
+        self.answer = answer
+        self._kept_at = None if answer.keeping is None else engine.clock()
+
+    @property
+    def kept_at(self) -> float | None:
+        """When what is stored of it was received; POSIX seconds."""
+        record = self.answer.record
+        return self._kept_at if record is None else record.head.received_at
+
+    @property
+    def coding(self) -> str:
+        """See :class:`~sansio_cache_adapters.trio.http.hop.Hop`."""
+        record = self.answer.record
+        # What was worked out when it was stored.
+        return "" if record is not None and self.answer.from_cache and not record.head.facts.coded else super().coding
+
+    def at_hand(self) -> bytes | None:
+        """See :class:`~sansio_cache_adapters.trio.http.hop.Hop`."""
+        source = self.answer.body
+        if isinstance(source, Given):
+            return source.data
+        if isinstance(source, FromStore):
+            body = source.record.stored.body
+            return None if body is None else body[source.start : source.stop]
+        return None
+
+
+def cached_hop(engine: Engine, answer: Answer, response: Hop | None, tee: Tee | None) -> CachedHop:
+    """The hop of an answer: its body from the store, from the network, or from the network into the store."""
+    chunks: Chunks
+    if response is None:
+        chunks = StoredChunks(engine, answer)
+    else:
+        chunks = response.chunks if tee is None else TeeChunks(response.chunks, tee)
+    return CachedHop(engine, answer, chunks)
+
+
+class StoredChunks:
+    """A stored body; each chunk is verified before it is given."""
+
+    def __init__(self, engine: Engine, answer: Answer) -> None:
+        source = answer.body
+        self._given = source.data if isinstance(source, Given) else b""
+        self._body = StoredBody(engine, source) if isinstance(source, FromStore) else None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        await checkpoint()
+        if self._body is None:
+            piece, self._given = self._given, b""
+        else:
+            try:
+                piece = await do_async(self._body.read())
+            except StoreError as error:
+                raise BodyGone(f"the stored body is gone: {error}") from error
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    async def arrived(self) -> bytes | None:
+        """Nothing waits to be taken: what is stored stays so."""
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing is held between two reads."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Nothing is held between two reads."""
+        self._body, self._given = None, b""
+
+
+class TeeChunks:
+    """The body of a response on its way to the reader: every byte also goes to the store."""
+
+    def __init__(self, inner: Chunks, tee: Tee) -> None:
+        self._inner = inner
+        self._tee = tee
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await anext(aiter(self._inner))
+        except StopAsyncIteration:
+            await do_async(self._tee.finish())
+            raise
+        except BaseException:
+            self._tee.abandon()
+            raise
+        await do_async(self._tee.feed(piece))
+        return piece
+
+    async def arrived(self) -> bytes | None:
+        """See :class:`~sansio_cache_adapters.trio.http.pool.Chunks`."""
+        try:
+            piece = await self._inner.arrived()
+        except BaseException:
+            self._tee.abandon()
+            raise
+        if piece:
+            await do_async(self._tee.feed(piece))
+        elif piece is not None:
+            await do_async(self._tee.finish())
+        return piece
+
+    async def aclose(self) -> None:
+        """Give the connection back; what has already arrived of a body left unread is kept first."""
+        taken = 0
+        try:
+            while not self._tee.done and taken < TAKE_AT_CLOSE:
+                piece = await self.arrived()
+                if not piece:
+                    break
+                taken += len(piece)
+        except TransportError:
+            pass  # nobody asked for what is broken here
+        finally:
+            self._tee.abandon()
+            await self._inner.aclose()
+
+    def abort(self) -> None:
+        """Drop the body and its connection at once."""
+        self._tee.abandon()
+        self._inner.abort()
+
+    def __del__(self) -> None:
+        self._tee.abandon()
+
+
+class HopTransfer:
+    """Sends one request, with the validators that the core adds, over the pool."""
+
+    def __init__(self, request: OutgoingRequest, send: Callable[[OutgoingRequest], Awaitable[Hop]]) -> None:
+        self._request = request
+        self._send = send
+
+    async def send(self, request: Request, /) -> Response[Hop]:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        hop = await self._send(replace(self._request, headers=list(request.headers.items)))
+        return Response(hop.status, hop.reason, Headers(hop.headers), hop)
+
+    async def discard(self, native: Hop, /) -> None:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        await native.aclose()
+
+    def abort(self, native: Hop, /) -> None:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        native.abort()
+
+    async def drain(self, native: Hop, tee: Tee | None, /) -> None:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        try:
+            if tee is not None:
+                async for _ in TeeChunks(native.chunks, tee):
+                    pass
+        finally:
+            await native.aclose()
+
+    def detached(self) -> HopTransfer:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`: what cannot change is sent, and only that."""
+        return self

@@ -1,0 +1,127 @@
+"""The fast path of ``TrioCachedSession``: a plain GET whose request need not be prepared anew.
+
+What a GET made of its arguments is remembered, and holds as long as all that went into it is the same. Whatever is not
+provably so takes the long way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from http.cookiejar import CookieJar
+from types import NoneType
+from typing import Any, Final, cast
+
+from msgspec.structs import replace as changed
+
+from sansio_cache.messages import NO_OPTIONS, Request
+from sansio_cache_adapters.cache.options import OPTIONS, take_options
+from sansio_cache_adapters.trio.http.client import HTTPSession, RequestOptions
+from sansio_cache_adapters.trio.http.content import OutgoingRequest, Timeout
+
+__all__ = ["FastPath", "Ready"]
+
+_KNOWN: Final = frozenset({"headers", "timeout", "follow_redirects", *OPTIONS})
+_STEPS: Final = ("prepare", "hop", "respond")
+"""What a hit passes over or takes for granted."""
+_REMEMBERED: Final = 4096
+
+
+class Ready:
+    """A request that was prepared, as the client sends it and as the core sees it.
+
+    :ivar outgoing: without what the jar adds.
+    :ivar asked: with what the jar adds.
+    :ivar state: all that preparing it has read.
+    """
+
+    __slots__ = ("asked", "outgoing", "state")
+
+    def __init__(self, outgoing: OutgoingRequest, asked: Request, state: object) -> None:
+        self.outgoing = outgoing
+        self.asked = asked
+        self.state = state
+
+    def given_out(self) -> OutgoingRequest:
+        """The request as a response shows it: nobody else's."""
+        out = self.outgoing
+        return OutgoingRequest(out.method, out.url, list(self.asked.headers.items), out.body, out.timeout)
+
+
+class FastPath:
+    """The remembered requests of one session.
+
+    :param plain: the session's class without what users' classes change.
+    :param see: the request as the core sees it.
+    :param with_cookies: the request with what the jar adds; the same object where that is nothing.
+    """
+
+    def __init__(
+        self,
+        session: HTTPSession,
+        plain: type[HTTPSession],
+        see: Callable[[OutgoingRequest], Request],
+        with_cookies: Callable[[OutgoingRequest], OutgoingRequest],
+    ) -> None:
+        self._session = session
+        self._see = see
+        self._with_cookies = with_cookies
+        self._remembered: dict[str, Ready] = {}
+        self._is_plain = all(getattr(type(session), name) is getattr(plain, name) for name in _STEPS)
+
+    def ready(self, url: str, options: RequestOptions) -> Ready | None:
+        """A GET with these options, prepared; None where it takes the long way.
+
+        :raises Exception: what preparing it raises.
+        """
+        state = self._state(url, options)
+        if state is None:
+            return None
+        known = self._remembered.get(url)
+        if known is None or known.state != state:
+            known = self._prepared(url, options, state)
+        return self._with_options(known, options) if options else self._with_jar(known)
+
+    def _state(self, url: str, options: RequestOptions) -> object | None:
+        """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
+        session = self._session
+        if not self._is_plain or type(url) is not str or session.params:
+            return None
+        if not (_KNOWN.issuperset(options) and session.__dict__.keys().isdisjoint(_STEPS)):
+            return None
+        if type(options.get("follow_redirects", True)) is not bool:
+            return None
+        auth = session.auth
+        given: Any = options.get("headers")
+        # What is kept by reference and compared later must be what cannot change.
+        if type(auth) not in (NoneType, tuple) or type(given) not in (NoneType, dict):
+            return None
+        own: tuple[Any, ...] = tuple(given.items()) if given else ()
+        return session.base_url, auth, session.timeout, tuple(session.headers.items()), own
+
+    def _prepared(self, url: str, options: RequestOptions, state: object) -> Ready:
+        plain: RequestOptions = {"headers": options.get("headers")}
+        outgoing = self._session.prepare("GET", url, plain)
+        ready = self._remembered[url] = Ready(outgoing, self._see(outgoing), state)
+        if len(self._remembered) > _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        return ready
+
+    def _with_options(self, known: Ready, options: RequestOptions) -> Ready:
+        keywords = cast("dict[str, Any]", dict(options))
+        taken = take_options(keywords)
+        outgoing = known.outgoing
+        if "timeout" in options:
+            outgoing = replace(outgoing, timeout=Timeout.of(options["timeout"]))
+        asked = known.asked if taken is NO_OPTIONS else changed(known.asked, options=taken)
+        return self._with_jar(Ready(outgoing, asked, known.state))
+
+    def _with_jar(self, known: Ready) -> Ready:
+        jar: Any = self._session.cookies
+        # To iterate over an empty jar takes as long as half of the rest.
+        if type(jar) is CookieJar and not jar._cookies:  # type: ignore[attr-defined]
+            return known
+        sent = self._with_cookies(known.outgoing)
+        if sent is known.outgoing:
+            return known
+        return Ready(known.outgoing, changed(self._see(sent), options=known.asked.options), known.state)

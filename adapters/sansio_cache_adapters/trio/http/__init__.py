@@ -1,0 +1,5 @@
+"""A small HTTP/1.1 client on h11 and anyio, which knows of no cache.
+
+In reading order: ``client`` (``HTTPSession``), ``redirects``, ``content`` (requests on their way out), ``response``;
+below the seam of ``hop``: ``pool`` and ``connection``. ``url``, ``checks`` and ``errors`` serve all of them.
+"""

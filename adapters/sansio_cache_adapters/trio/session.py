@@ -1,0 +1,346 @@
+"""``TrioCachedSession``: a cached HTTP/1.1 client for nurseries, on trio and, through anyio, on asyncio."""
+
+# Its verbs take more keywords than those they override, which pyright counts as an incompatible TypedDict.
+# pyright: reportIncompatibleMethodOverride=false
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
+
+from sansio_cache.decisions import Answer
+from sansio_cache.errors import SettingError
+from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
+from sansio_cache.policy import Policy
+from sansio_cache.sealing import SecretKey
+from sansio_cache_adapters.cache.asynchronous import AsyncCache
+from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.decoding import default_accept_encoding
+from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
+from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
+from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
+from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+from sansio_cache_adapters.trio.http.client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
+from sansio_cache_adapters.trio.http.errors import SessionClosed
+from sansio_cache_adapters.trio.http.redirects import REDIRECTS
+
+from .bodies import BodyGone, CachedHop, HopTransfer, cached_hop
+from .fast_path import FastPath, Ready
+
+__all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
+
+_SETTINGS = frozenset(HTTPSession.__init__.__kwdefaults__ or ())
+_ADVICE = "it takes the settings of Policy and those of HTTPSession; proxies, HTTP/2 and SOCKS are httpx2's"
+_MOST_JOBS = 64
+_OPTIONS = "sansio-cache"
+_LOOKED_FOR = "sansio-cache looked for"
+
+
+class CachedOptions(RequestOptions, CacheOptions, total=False):
+    """What one request may say, to the client and to the cache."""
+
+
+class CachedTrioResponse(Response):
+    """A response with what the cache knows of it, worked out when it is looked at."""
+
+    if TYPE_CHECKING:
+        history: tuple[CachedTrioResponse, ...]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def _answer(self) -> Answer | None:
+        return self._hop.answer if isinstance(self._hop, CachedHop) else None
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether it was made from a stored response."""
+        answer = self._answer
+        return answer is not None and answer.record is not None and answer.from_cache
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the stored response was received; aware, UTC; None where nothing was stored."""
+        return moment(self._hop.kept_at) if isinstance(self._hop, CachedHop) else None
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it becomes stale; None for never, and where it is not stored."""
+        answer = self._answer
+        return None if answer is None else moment(answer.expires)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it has become stale by now."""
+        return self.expires is not None and self.expires.timestamp() <= time.time()
+
+    @property
+    def cache_key(self) -> str:
+        """The partition key, hexadecimal; ``""`` where the cache was passed by."""
+        answer = self._answer
+        return "" if answer is None else answer.key.hex()
+
+    @property
+    def revalidated(self) -> bool:
+        """Whether the origin has just confirmed it."""
+        answer = self._answer
+        return answer is not None and answer.revalidated
+
+    @property
+    def cache_status(self) -> str:
+        """How the cache handled the request, and why (RFC 9211)."""
+        answer = self._answer
+        return "" if answer is None else str(answer.cache_status)
+
+
+class TrioCachedSession(HTTPSession):
+    """A client with a cache, for one ``async with``; background validation runs in the session's own task group.
+
+    :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
+    :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
+    :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
+    :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
+    :param peer: a name for an ``ssl_context`` of your own; without one, what came through it is kept for this session.
+    :param clock: POSIX seconds; for tests.
+    :param keywords: the settings, and those of :class:`~sansio_cache_adapters.trio.http.client.HTTPSession`.
+    :raises SettingError: for a setting of wrong type or value.
+    :raises KeyRequired: on ``async with``: the store is signed, and no secret was given.
+    """
+
+    _options = sorted(CachedOptions.__optional_keys__)
+
+    def __init__(
+        self,
+        *,
+        cache: Any = None,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        policy: Policy | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        peer: str | None = None,
+        clock: Callable[[], float] = time.time,
+        **keywords: Any,
+    ) -> None:
+        policy = split_policy(keywords, policy)
+        if unknown := keywords.keys() - _SETTINGS:
+            name = type(self).__name__
+            raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}: {_ADVICE}")
+        super().__init__(**keywords)
+        store, sealer = resolve(cache, secret_key)
+        async_store, blocking = awaitable(store)
+        self._given_store = store if store is cache else None
+        self._cache = AsyncCache(
+            policy,
+            async_store,
+            sealer,
+            probe=probing(blocking, sealer),
+            spawn=self._spawn,
+            on_event=on_event,
+            clock=clock,
+            undecodable=frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", ")),
+        )
+        self._peer = _peer(keywords, peer)
+        self._fast = FastPath(self, TrioCachedSession, self._core_request, self._with_cookies)
+        self._jobs: dict[object, anyio.Event] = {}
+        self._group: TaskGroup | None = None
+        self._entered = False
+
+    @property
+    def cache(self) -> AsyncCare:
+        """What looks after the cache."""
+        return AsyncCare(self._cache.engine)
+
+    @property
+    def policy(self) -> Policy:
+        """The session's settings."""
+        return self._cache.engine.policy
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise SessionClosed("a session has one block, and this one has had it: make another session")
+        await self._cache.open()
+        self._entered = True
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        self._group = group
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The error that leaves the block is not shown to the task group: it would come out as a group of one.
+        try:
+            if error is None:
+                await self._jobs_done(CLOSE_SECONDS)
+        finally:
+            # Each step also where the one before was cancelled.
+            try:
+                await self._end_jobs()
+            finally:
+                await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection and write what is queued for the store; idempotent."""
+        try:
+            await super().aclose()
+        finally:
+            if self._given_store is None:
+                await self._cache.close()
+            else:
+                await self._cache.flush()
+
+    async def _end_jobs(self) -> None:
+        group, self._group = self._group, None
+        if group is not None:
+            group.cancel_scope.cancel()
+            await group.__aexit__(None, None, None)
+
+    async def _jobs_done(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            for done in list(self._jobs.values()):
+                await done.wait()
+
+    def _spawn(self, key: object, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._group is not None and key not in self._jobs and len(self._jobs) < _MOST_JOBS:
+            self._jobs[key] = anyio.Event()
+            self._group.start_soon(self._run_job, key, job)
+
+    async def _run_job(self, key: object, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await job()
+        finally:
+            self._jobs.pop(key).set()
+
+    def disabled(self) -> AbstractContextManager[None]:
+        """Pass the cache by within a block; other tasks are not touched."""
+        return switched_off(self)
+
+    def prepare(self, method: str, url: str, options: RequestOptions) -> OutgoingRequest:
+        """The first hop of a request; takes the cache's own keywords out.
+
+        :raises SettingError: for one of wrong type or value.
+        """
+        keywords = cast("dict[str, Any]", dict(options))
+        taken = take_options(keywords)
+        prepared = super().prepare(method, url, cast("RequestOptions", keywords))
+        return prepared if taken is NO_OPTIONS else replace(prepared, extra={_OPTIONS: taken})
+
+    async def hop(self, request: OutgoingRequest) -> Hop:
+        """The answer to one request, stored or from the network.
+
+        :raises BadSignature: see ``docs/topics/security.md``.
+        :raises NotCached: ``offline``, and nothing stored answers.
+        :raises TransportError: as without a cache.
+        """
+        if is_off(self):
+            return await super().hop(request)
+        if self._group is None:
+            raise SessionClosed("use the session in its block: async with TrioCachedSession(…) as session")
+        asked = self._core_request(request)
+        if request.extra.get(_LOOKED_FOR) != request.url:
+            answer = self._cache.stored_answer(asked)
+            if answer is not None:
+                await checkpoint()
+                return cached_hop(self._cache.engine, answer, None, None)
+        transfer = HopTransfer(request, super().hop)
+        delivered = await self._cache.answer(asked, transfer)
+        answer, response, tee = delivered
+        return cached_hop(self._cache.engine, answer, response, tee)
+
+    def _core_request(self, request: OutgoingRequest) -> Request:
+        options: Options = request.extra.get(_OPTIONS, NO_OPTIONS)
+        body = request.body if isinstance(request.body, bytes) else None
+        peer = self._peer if request.url.startswith("https:") else ""
+        return Request(request.method, request.url, Headers(request.headers), body, peer, options)
+
+    def respond(
+        self,
+        hop: Hop,
+        request: OutgoingRequest,
+        history: tuple[Response, ...],
+        cookies: Mapping[str, str],
+        elapsed: float,
+    ) -> CachedTrioResponse:
+        """The response object for a hop; ``elapsed`` in seconds."""
+        return CachedTrioResponse(hop, request, history=history, cookies=cookies, elapsed=elapsed)
+
+    async def request(self, method: str, url: str, **options: Unpack[CachedOptions]) -> CachedTrioResponse:
+        """The response to a request, its body read; takes the cache's keywords beside the client's.
+
+        :raises BadSignature: see ``docs/topics/security.md``.
+        :raises NotCached: ``offline``, and nothing stored answers.
+        :raises TransportError: as without a cache.
+        """
+        response = await self._unread(method, url, options)
+        try:
+            await self._whole(response)
+        except BodyGone:
+            # Its record is dropped by now: the next look finds another, or asks the origin. What led here is not asked
+            # twice, and content that can be read only once may have been read.
+            if response.history or not isinstance(response.request.body, bytes):
+                raise
+            response = await self._unread(method, url, options)
+            await self._whole(response)
+        return cast("CachedTrioResponse", response)
+
+    async def _unread(self, method: str, url: str, options: CachedOptions) -> Response:
+        """The response to a request, its body still to come."""
+        ready = None
+        if method == "GET" and self._group is not None and not is_off(self):
+            ready = self._fast.ready(url, options)
+        if ready is None:
+            return await self._follow(method, url, options)
+        follow = options.get("follow_redirects", self.follow_redirects)
+        response = self._stored(ready, final=follow)
+        if response is not None:
+            return response
+        extra = {_OPTIONS: ready.asked.options, _LOOKED_FOR: ready.outgoing.url}
+        return await self._send(replace(ready.outgoing, extra=extra), follow=follow)
+
+    def _stored(self, ready: Ready, *, final: bool) -> CachedTrioResponse | None:
+        """The response if a stored one answers at once; None to go on, nothing having happened.
+
+        :param final: a redirect is no answer.
+        """
+        started = time.perf_counter()
+        answer = self._cache.stored_answer(ready.asked, _is_final if final else None)
+        if answer is None:
+            return None
+        hop = cached_hop(self._cache.engine, answer, None, None)
+        return self.respond(hop, ready.given_out(), (), {}, time.perf_counter() - started)
+
+    if TYPE_CHECKING:
+
+        def stream(  # type: ignore[override] # the same, with more keywords
+            self, method: str, url: str, **options: Unpack[CachedOptions]
+        ) -> AbstractAsyncContextManager[CachedTrioResponse]: ...
+
+
+def _is_final(answer: Answer) -> bool:
+    """Whether an answer is one that is given as it is: no redirect."""
+    return answer.status not in REDIRECTS
+
+
+def _peer(keywords: Mapping[str, Any], named: str | None) -> str:
+    """What decides whom the session talks to, where it is not the default: it is part of the key.
+
+    :param named: a name for an SSLContext of the user's own. Without one the session is a peer of its own: whether the
+        context holds a client certificate cannot be seen.
+    """
+    if named is not None and not isinstance(named, str):
+        raise SettingError(f"peer takes a str, not {named!r}")
+    if keywords.get("verify") is False:
+        return "unverified"
+    if keywords.get("ssl_context") is None:
+        return ""
+    return f"context={secrets.token_hex(16)}" if named is None else f"named={named}"
