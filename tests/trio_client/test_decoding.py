@@ -17,8 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sansio_cache_adapters.cache import decoding
-from sansio_cache_adapters.cache.decoding import decode, decoders, default_accept_encoding
-from sansio_cache_adapters.trio.http.errors import DecodingError
+from sansio_cache_adapters.cache.decoding import BrokenCoding, decode, decoders, default_accept_encoding
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -95,7 +94,7 @@ def test_an_end_in_the_middle_is_an_error(names: str, encode: Encode) -> None:
             continue
         try:
             partial = decoded(names, coded[:end])
-        except DecodingError:
+        except BrokenCoding:
             continue
         assert partial == data[:7], end
 
@@ -110,13 +109,13 @@ def test_an_empty_body_has_no_coding(names: str) -> None:
     "body", [b"<html>hello</html>", b"\xff" * 100, b"\x1f\x8b\x08nonsense", b"\x28\xb5\x2f\xfd\xff\xff"]
 )
 def test_garbage_is_an_error_and_nothing_worse(names: str, body: bytes) -> None:
-    with pytest.raises(DecodingError):
+    with pytest.raises(BrokenCoding):
         decoded(names, body)
 
 
 @given(names=st.sampled_from(["gzip", "deflate", "br", "zstd"]), body=st.binary(max_size=200))
 def test_any_garbage_is_decoded_or_an_error(names: str, body: bytes) -> None:
-    with suppress(DecodingError):
+    with suppress(BrokenCoding):
         decoded(names, body)
 
 
@@ -140,7 +139,7 @@ def test_a_zstd_window_above_8_mib_is_refused() -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=27)
     coded = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     data = coded.compress(bytes(1000)) + coded.flush()
-    with pytest.raises(DecodingError):
+    with pytest.raises(BrokenCoding):
         decoded("zstd", data)
 
 
@@ -152,7 +151,7 @@ def test_what_cannot_be_taken_off_is_left_alone(names: str) -> None:
 
 def test_too_many_codings_are_refused() -> None:
     assert len(decoders("gzip, " * 5)) == 5
-    with pytest.raises(DecodingError, match="6 content codings"):
+    with pytest.raises(BrokenCoding, match="6 content codings"):
         decoders("gzip, " * 6)
 
 
@@ -254,7 +253,7 @@ def test_the_standard_zstd_is_preferred(monkeypatch: pytest.MonkeyPatch, name: s
     data = b"hello" * 100_000
     coded = zstandard.compress(data)
     assert decoded("zstd", coded + coded, 3, len(coded) - 1, len(coded) + 1) == data * 2
-    with pytest.raises(DecodingError):
+    with pytest.raises(BrokenCoding):
         decoded("zstd", coded[:-1])
-    with pytest.raises(DecodingError):
+    with pytest.raises(BrokenCoding):
         decoded("zstd", b"garbage")

@@ -10,11 +10,10 @@ from aiohttp import ClientPayloadError, StreamReader
 
 from sansio_cache.errors import StoreError
 from sansio_cache.messages import Headers
-from sansio_cache_adapters.cache.decoding import Decoder, decode, decoders
+from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, decoders
 from sansio_cache_adapters.cache.events import logger
 from sansio_cache_adapters.cache.tee import StoredBody, Tee
 from sansio_cache_adapters.cache.work import Work, do_async
-from sansio_cache_adapters.trio.http.errors import DecodingError
 
 from .private import coding_complaint
 from .private_reader import is_drained
@@ -63,7 +62,7 @@ class Decoding:
     def _decoded(self, data: bytes) -> Iterator[bytes]:
         try:
             yield from decode(self._chain, data)
-        except DecodingError as error:
+        except BrokenCoding as error:
             raise ClientPayloadError(coding_complaint(self._coding)) from error
 
     def finish(self) -> None:
@@ -73,7 +72,7 @@ class Decoding:
         try:
             for each in self._chain:
                 each.finish()
-        except DecodingError as error:
+        except BrokenCoding as error:
             raise ClientPayloadError(coding_complaint(self._coding)) from error
 
 

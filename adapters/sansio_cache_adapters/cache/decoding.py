@@ -12,23 +12,25 @@ from functools import cache, partial
 from importlib import import_module
 from typing import Any, Protocol
 
-from sansio_cache_adapters.trio.http.errors import DecodingError
-
-__all__ = ["Decoder", "decode", "decoders", "default_accept_encoding"]
+__all__ = ["BrokenCoding", "Decoder", "decode", "decoders", "default_accept_encoding"]
 
 PIECE = 64 * 1024
 """Bytes that a decoder hands out at once, at most."""
+
+
+class BrokenCoding(ValueError):
+    """A body is not what its Content-Encoding says, or ends in the middle of it; each client has an error for it."""
 
 
 class Decoder(Protocol):
     """Takes one content coding off a body."""
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Pieces of at most 64 KiB; exhaust it before the next call. Raises: DecodingError."""
+        """Pieces of at most 64 KiB; exhaust it before the next call. Raises: BrokenCoding."""
         ...
 
     def finish(self) -> None:
-        """To be called at the end of the body. Raises: DecodingError if the coding has not ended."""
+        """To be called at the end of the body. Raises: BrokenCoding if the coding has not ended."""
         ...
 
 
@@ -54,7 +56,7 @@ class _Zlib:
             try:
                 piece: bytes = self._inflater.decompress(data, PIECE)
             except zlib.error as exc:
-                raise DecodingError(f"the body is no {self._coding}: {exc}") from exc
+                raise BrokenCoding(f"the body is no {self._coding}: {exc}") from exc
             if piece:
                 yield piece
             if self._inflater.eof:
@@ -81,7 +83,7 @@ class _Zlib:
 
     def finish(self) -> None:
         if self._state == "inside" or (self._state == "begin" and self._held):
-            raise DecodingError(f"the body ends in the middle of its {self._coding} coding")
+            raise BrokenCoding(f"the body ends in the middle of its {self._coding} coding")
 
 
 class _Brotli:
@@ -102,7 +104,7 @@ class _Brotli:
             try:
                 output = self._process(data, output_buffer_limit=PIECE)
             except self._error as exc:
-                raise DecodingError("the body is no br") from exc
+                raise BrokenCoding("the body is no br") from exc
             if not output:
                 return
             yield from _pieces(output)
@@ -110,7 +112,7 @@ class _Brotli:
 
     def finish(self) -> None:
         if self._begun and not self._decoder.is_finished():
-            raise DecodingError("the body ends in the middle of its br coding")
+            raise BrokenCoding("the body ends in the middle of its br coding")
 
 
 class _Zstd:
@@ -134,7 +136,7 @@ class _Zstd:
                     while self._step is None and not (self._frame.needs_input or self._frame.eof):
                         yield from _pieces(self._output(b""))
                 except self._error as exc:
-                    raise DecodingError("the body is no zstd") from exc
+                    raise BrokenCoding("the body is no zstd") from exc
                 rest = b""
                 if self._frame.eof:
                     rest, self._frame = self._frame.unused_data, None
@@ -145,7 +147,7 @@ class _Zstd:
 
     def finish(self) -> None:
         if self._frame is not None:
-            raise DecodingError("the body ends in the middle of its zstd coding")
+            raise BrokenCoding("the body ends in the middle of its zstd coding")
 
 
 def _pieces(output: bytes) -> Iterator[bytes]:
@@ -197,14 +199,14 @@ def decoders(content_encoding: str) -> list[Decoder]:
 
     Empty where there is nothing to take off, or something that cannot be: the body then stays as it came.
 
-    Raises: DecodingError for more than five codings, which nobody applies in good faith.
+    Raises: BrokenCoding for more than five codings, which nobody applies in good faith.
     """
     if not content_encoding:
         return []
     names = [name.strip().lower() for name in content_encoding.split(",")]
     names = [name.removeprefix("x-") for name in names if name not in ("", "identity")]
     if len(names) > 5:
-        raise DecodingError(f"{len(names)} content codings on one body")
+        raise BrokenCoding(f"{len(names)} content codings on one body")
     known = _codings()
     if any(name not in known for name in names):
         return []
@@ -222,7 +224,7 @@ def undecodable(content_encoding: str) -> str:
 
 
 def decode(chain: list[Decoder], data: bytes) -> Iterator[bytes]:
-    """``data`` with every coding of the chain taken off, in pieces of at most 64 KiB. Raises: DecodingError."""
+    """``data`` with every coding of the chain taken off, in pieces of at most 64 KiB. Raises: BrokenCoding."""
     if not chain:
         yield data
         return

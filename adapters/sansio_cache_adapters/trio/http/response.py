@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from anyio.lowlevel import checkpoint
 
-from sansio_cache_adapters.cache.decoding import Decoder, decode, decoders, undecodable
+from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, decoders, undecodable
 
 from .content import Fields, OutgoingRequest
 from .errors import DecodingError, HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
@@ -171,7 +171,8 @@ class Response:
                 pieces = [piece async for piece in self.iter_bytes()]
             else:
                 self._begun = True
-                pieces = await _decoded(decoders(self._hop.coding), at_hand)
+                with _CODINGS:
+                    pieces = await _decoded(decoders(self._hop.coding), at_hand)
             self._content = b"".join(pieces)
         return self._content
 
@@ -197,7 +198,8 @@ class Response:
         if self._content is not None:
             return _Once(self._content)
         raw = self.iter_raw()
-        chain = decoders(self._hop.coding)
+        with _CODINGS:
+            chain = decoders(self._hop.coding)
         return _Decoded(raw, chain) if chain else raw
 
     def iter_lines(self) -> AsyncIterator[str]:
@@ -218,6 +220,19 @@ def _is_charset(name: str) -> bool:
         return codecs.lookup(name).name not in _NO_CHARSETS and isinstance(b"a".decode(name, "replace"), str)
     except (LookupError, ValueError):
         return False
+
+
+class _Door:
+    """Where the decoders' error becomes the client's. A class, since a hit passes here and a generator costs more."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, BrokenCoding):
+            raise DecodingError(str(error)) from error
+
+
+_CODINGS = _Door()
 
 
 async def _decoded(chain: list[Decoder], data: bytes) -> list[bytes]:
@@ -263,14 +278,15 @@ class _Decoded:
     async def __anext__(self) -> bytes:
         # What the network brings has its own checkpoints; what a bomb expands to must have some too.
         await checkpoint()
-        while (piece := next(self._pieces, None)) is None:
-            try:
-                data = await anext(self._raw)
-            except StopAsyncIteration:
-                for decoder in self._chain:
-                    decoder.finish()
-                raise
-            self._pieces = decode(self._chain, data)
+        with _CODINGS:
+            while (piece := next(self._pieces, None)) is None:
+                try:
+                    data = await anext(self._raw)
+                except StopAsyncIteration:
+                    for decoder in self._chain:
+                        decoder.finish()
+                    raise
+                self._pieces = decode(self._chain, data)
         return piece
 
 
