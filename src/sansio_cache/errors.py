@@ -3,7 +3,8 @@
 ::
 
     CacheError
-    ├── BadSignature      a record of this store that no key verifies, or that lies where it does not belong
+    ├── BadSignature      a record of this store that no key verifies, or that lies where it does not belong (also an
+    │                     ``itsdangerous.BadSignature``)
     ├── BrokenRecord      a stored body that no longer matches its record
     ├── NotCached         ``offline``: nothing stored answers the request
     ├── StoreError        what a store could not do; a session goes on without it
@@ -16,6 +17,10 @@ Each carries its evidence as attributes.
 """
 
 from __future__ import annotations
+
+import itsdangerous
+
+from .urls import redact
 
 __all__ = [
     "BadSignature",
@@ -34,10 +39,10 @@ class CacheError(Exception):
     """The root of every error that this library raises on its own account."""
 
 
-class BadSignature(CacheError):
+class BadSignature(CacheError, itsdangerous.BadSignature):
     """A stored record names this store and is signed, but does not verify, or lies in a foreign place.
 
-    :ivar url: the URL that was asked for, or None where only the body was at hand.
+    :ivar url: the URL that was asked for, or None where only the body was at hand. The message shows it redacted.
     :ivar key: the partition key, hexadecimal.
     :ivar reason: ``"signature"``, ``"place"`` or ``"body"``.
     """
@@ -46,20 +51,22 @@ class BadSignature(CacheError):
         self.url = url
         self.key = key
         self.reason = reason
-        what = {
-            "signature": "carries a signature that no key given verifies",
-            "place": "was signed for another place than the one it lies in",
-            "body": "has a body that differs from what was signed",
-        }[reason]
-        super().__init__(
-            f"the stored response for {url or 'this URL'} (key {key[:16]}…) {what}. If you changed the secret, "
-            "give the old one too: secret_key=[old, new]. Else someone altered the store: fetch anew with "
-            "force_refresh=True, remove the entry with session.cache.delete(urls=[...]), or go on with "
-            'on_bad_signature="miss".'
-        )
+        shown = "this URL" if url is None else redact(url)
+        super().__init__(f"the stored response for {shown} (key {key[:16]}…) {_FOUND[reason]}.\n{_WAYS_OUT}")
 
     def __reduce__(self) -> tuple[type[BadSignature], tuple[str | None, str, str]]:
         return (type(self), (self.url, self.key, self.reason))
+
+
+_FOUND = {
+    "signature": "carries a signature that no given key verifies",
+    "place": "was signed for another place than the one it lies in",
+    "body": "has a body that differs from the signed one",
+}
+_WAYS_OUT = (
+    "After a change of the secret give both: secret_key=[old, new]. Else the store was altered: force_refresh=True "
+    'fetches anew, session.cache.delete(urls=[...]) removes the entry, on_bad_signature="miss" ignores such records.'
+)
 
 
 class BrokenRecord(CacheError):
@@ -79,12 +86,12 @@ class BrokenRecord(CacheError):
 class NotCached(CacheError):
     """No stored response answers the request, and ``offline`` forbids the network.
 
-    :ivar url: the URL that was asked for.
+    :ivar url: the URL that was asked for. The message shows it redacted.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        super().__init__(f"nothing stored answers {url}, and offline=True forbids to fetch it")
+        super().__init__(f"no stored response answers {redact(url)}, and offline=True forbids to fetch it")
 
     def __reduce__(self) -> tuple[type[NotCached], tuple[str]]:
         return (type(self), (self.url,))

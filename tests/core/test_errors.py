@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import itsdangerous
 import pytest
 
 from sansio_cache import errors
@@ -49,3 +50,32 @@ def test_a_bad_signature_names_the_ways_out(reason: str) -> None:
     )
     assert "http://x/" in message
     assert KEY[:16] in message
+
+
+def test_a_bad_signature_is_what_itsdangerous_calls_one() -> None:
+    """G5: programs that catch ``itsdangerous.BadSignature`` around another cache go on to do so."""
+    error = BadSignature("http://x/", KEY, "signature")
+    assert isinstance(error, itsdangerous.BadSignature)
+    assert error.message == str(error)
+    assert error.payload is None
+
+
+@pytest.mark.parametrize("reason", ["signature", "place", "body"])
+def test_the_message_of_a_bad_signature_is_one_line_and_one_of_advice(reason: str) -> None:
+    first, advice = str(BadSignature("http://x/", KEY, reason)).splitlines()
+    assert len(first) < 150
+    assert "secret_key" not in first
+    assert "secret_key" in advice
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadSignature("http://me:S3CRET@x/?access_token=S3CRET", KEY, "place"),
+        NotCached("http://me:S3CRET@x/?sig=S3CRET"),
+    ],
+)
+def test_no_message_shows_what_a_url_keeps_secret(error: BadSignature | NotCached) -> None:
+    """G26: error trackers keep messages. Programs still have the URL as an attribute."""
+    assert "S3CRET" not in str(error) + repr(error)
+    assert "S3CRET" in (error.url or "")
