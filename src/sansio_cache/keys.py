@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from functools import lru_cache
-from typing import NamedTuple, cast
-from urllib.parse import unquote_plus
+from typing import NamedTuple
 
 from .errors import SettingError
 from .messages import Headers, Request
 from .policy import Policy
+from .request_bodies import body_parts, ignores
 from .urls import normalise
 from .vary import nominated_value
 
@@ -115,12 +114,11 @@ class KeyMaker:
         return self.tag(digest_of(b"match", *parts))
 
     def _body(self, request: Request) -> bytes:
-        content_type = request.headers.get("content-type") or ""
-        body = request.body or b""
-        if self._policy.ignored and body:
-            body = _without_body_parameters(body, content_type, self._policy.ignored)
+        headers = request.headers
+        parts = body_parts(request.body or b"", headers.get("content-type") or "", self._policy.ignored)
+        coding = headers.get("content-encoding") or ""
         # Keyed, since a request's body may hold a password and its plain digest could be guessed.
-        return self.tag(digest_of(b"body", _utf8(content_type), body))
+        return self.tag(digest_of(b"body", _utf8(coding), *parts))
 
 
 def _utf8(text: str) -> bytes:
@@ -145,35 +143,5 @@ def _without_parameters(url: str, ignored: frozenset[str]) -> str:
     base, mark, query = url.partition("?")
     if not mark:
         return url
-    kept = [pair for pair in query.split("&") if not _ignores(pair, ignored)]
+    kept = [pair for pair in query.split("&") if not ignores(pair, ignored)]
     return f"{base}?{'&'.join(kept)}" if kept else base
-
-
-def _ignores(pair: str, ignored: frozenset[str]) -> bool:
-    name = pair.partition("=")[0]
-    return name in ignored or unquote_plus(name) in ignored
-
-
-def _without_body_parameters(body: bytes, content_type: str, ignored: frozenset[str]) -> bytes:
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        # What is not left out keeps its spelling: "a" and "a=" are two bodies.
-        kept = [pair for pair in body.decode("latin-1").split("&") if not _ignores(pair, ignored)]
-        return "&".join(kept).encode("latin-1")
-    if kind == "application/json" or kind.endswith("+json"):
-        try:
-            value = json.loads(body, object_pairs_hook=_distinct)
-        except (ValueError, RecursionError):
-            return body
-        if isinstance(value, dict):
-            members = cast("dict[str, object]", value)
-            if not ignored.isdisjoint(members):
-                return json.dumps({name: each for name, each in members.items() if name not in ignored}).encode()
-    return body
-
-
-def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("a name occurs twice: to leave out one member would merge bodies that differ")
-    return members

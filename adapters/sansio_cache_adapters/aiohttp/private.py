@@ -12,7 +12,15 @@ from inspect import signature
 from types import TracebackType
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
-from aiohttp import ClientConnectionError, ClientRequest, ClientResponse, ClientSession, RequestInfo, StreamReader
+from aiohttp import (
+    ClientConnectionError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    MultipartWriter,
+    RequestInfo,
+    StreamReader,
+)
 from aiohttp.helpers import TimerNoop
 from aiohttp.http import HttpVersion11
 from aiohttp.http_exceptions import ContentEncodingError
@@ -257,11 +265,28 @@ def known_body(request: ClientRequest) -> bytes | None:
         return b""
     if isinstance(body, bytes):
         return body
-    if not isinstance(body, BytesPayload):
+    return _multipart(body) if isinstance(body, MultipartWriter) else _bytes_of(body)
+
+
+def _bytes_of(payload: object) -> bytes | None:
+    if not isinstance(payload, BytesPayload):
         return None
     # A bytearray or memoryview may change until it is sent.
-    value: object = cast(Any, body)._value
+    value: object = cast(Any, payload)._value
     return value if isinstance(value, bytes) else None
+
+
+def _multipart(writer: MultipartWriter) -> bytes | None:
+    """What a multipart writer is going to write, where all its parts are bytes or text as they are."""
+    parts: Sequence[tuple[Any, object, object]] = cast(Any, writer)._parts
+    boundary = writer.boundary.encode("latin-1")
+    pieces: list[bytes] = []
+    for part, coding, transfer_coding in parts:
+        content = _bytes_of(part)
+        if content is None or coding or transfer_coding:
+            return None
+        pieces += [b"--", boundary, b"\r\n", part._binary_headers, content, b"\r\n"]
+    return b"".join([*pieces, b"--", boundary, b"--\r\n"])
 
 
 def request_traces(request: ClientRequest) -> Sequence[Any]:

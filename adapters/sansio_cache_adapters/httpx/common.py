@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import httpx2
 
@@ -53,12 +53,23 @@ def core_request(request: httpx2.Request, peer: Peer) -> Request:
 
     :raises SettingError: for an option of wrong name, type or value in its extensions.
     """
-    stream = request.stream
-    # What is neither bytes nor a form can be read once only, or is a file: it belongs to the origin.
-    body = b"".join(stream) if isinstance(stream, httpx2.ByteStream) else None
+    body = _known_body(request.stream)
     given = request.extensions.get(EXTENSION)
     options = NO_OPTIONS if given is None else _options(given)
     return Request(request.method, str(request.url), core_headers(request.headers), body, peer.of(request), options)
+
+
+def _known_body(stream: object) -> bytes | None:
+    # What is neither bytes nor a form of such can be read once only, or is a file: it belongs to the origin.
+    fields: Any = getattr(stream, "fields", None) if isinstance(stream, _FORM) else ()
+    if isinstance(stream, httpx2.ByteStream) or (fields and all(map(_is_at_hand, fields))):
+        return b"".join(cast("Iterable[bytes]", stream))
+    return None
+
+
+def _is_at_hand(field: object) -> bool:
+    """Whether a field of a multipart form is text or bytes; ``file`` is what httpx2 reads of one that has a name."""
+    return isinstance(getattr(field, "file", b""), str | bytes)
 
 
 def _options(given: object) -> Options:
@@ -198,6 +209,9 @@ def _authorities(context: ssl.SSLContext) -> str:
 def _default_authorities() -> str:
     return _authorities(httpx2.create_ssl_context())
 
+
+# httpx2 does not show this type.
+_FORM: Final = type(httpx2.Request("POST", "http://localhost/", files={"a": b""}).stream)
 
 _NOTHING: Final = {"br": b"\x3b", "zstd": b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"}
 """The empty content in codings for which httpx2 needs a codec that may not be installed."""
