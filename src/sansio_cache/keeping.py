@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from .filtering import Decode, passes_filter
 from .freshness import Facts, expires_at
 from .keys import Keys
 from .messages import Headers, Received, Request
@@ -84,20 +85,22 @@ class Keeping:
         """How many variants of one partition are kept."""
         return self._policy.vary_limit
 
-    def finish(self, body: bytes | None, entry: bytes, length: int, hashes: bytes) -> Item | Storing:
+    def finish(
+        self, body: bytes | None, entry: bytes, length: int, hashes: bytes, decode: Decode | None = None
+    ) -> Item | Storing:
         """The item to commit, or why it is not kept after all.
 
         :param body: the whole body where it goes beside its head, else None.
         :param entry: the id under which the chunks were written; ``b""`` with a body.
         :param length: bytes of the body.
         :param hashes: the SHA-256s of its chunks.
+        :param decode: takes content codings off where ``filter_fn`` looks at the content.
         :raises Exception: whatever ``filter_fn`` raises.
         """
         response, policy = self._response, self._policy
         headers = storable_headers(dated_headers(response.headers, response.received_at), policy)
-        if policy.filter_fn is not None and not policy.filter_fn(
-            self._request, Kept(response.status, response.reason, response.headers, body)
-        ):
+        kept = Kept(response.status, response.reason, response.headers, body)
+        if policy.filter_fn is not None and not passes_filter(policy, self._request, kept, decode):
             return Storing.FILTERED
         head = Head(
             format=FORMAT,

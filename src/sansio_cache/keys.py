@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import SettingError
+from .functions import plain_result
 from .messages import Headers, Request
 from .policy import Policy
 from .request_bodies import body_parts, ignores
@@ -80,11 +81,13 @@ class KeyMaker:
         """The resource key of a request's URL, or of what ``key_fn`` makes of it.
 
         :raises SettingError: ``key_fn`` gives neither str nor bytes.
+        :raises TypeError: it gives something to be awaited.
         """
         key_fn = self._policy.key_fn
         if key_fn is not None:
             result = key_fn(request)
             if not isinstance(result, str | bytes):
+                plain_result(result, "key_fn")
                 raise SettingError(f"key_fn takes a request and gives str or bytes, not {type(result).__name__}")
             return digest_of(_CUSTOM, _utf8(result) if isinstance(result, str) else result)
         return self.resource_of_url(request.url)

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .errors import SettingError
 from .expiry import ExpireAfter, Expiry, parse_expire_after, parse_seconds
+from .functions import arguments_of
 
 if TYPE_CHECKING:
+    from .filtering import FilteredResponse
     from .messages import Request
     from .records import Kept
 
@@ -90,7 +92,7 @@ class Policy:
     ignored_parameters: Collection[str] = ()
     match_headers: Collection[str] | bool = ()
     identity: Collection[str] = DEFAULT_IDENTITY
-    filter_fn: Callable[[Request, Kept], bool] | None = None
+    filter_fn: Callable[[Request, Kept], bool] | Callable[[FilteredResponse], bool] | None = None
     key_fn: Callable[[Request], str | bytes] | None = None
     stale_if_error: bool | float | timedelta = False
     stale_while_revalidate: bool | float | timedelta = False
@@ -114,6 +116,8 @@ class Policy:
     ignored: frozenset[str] = field(init=False, repr=False, compare=False)
     matched: frozenset[str] | None = field(init=False, repr=False, compare=False)
     """Names that ``match_headers`` puts in the key; None: every field of the request."""
+    filter_arguments: int = field(init=False, repr=False, compare=False)
+    """With how many arguments ``filter_fn`` is called: the request and the response, or the response alone."""
     separating: frozenset[str] = field(init=False, repr=False, compare=False)
     error_grace: float = field(init=False, repr=False, compare=False)
     stale_grace: float = field(init=False, repr=False, compare=False)
@@ -124,6 +128,8 @@ class Policy:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
+        put("filter_arguments", _function(self.filter_fn, "filter_fn", ("request", "response"), ("response",)))
+        _function(self.key_fn, "key_fn", ("request",))
         put("expiry", parse_expire_after(self.expire_after))
         put("url_rules", _url_rules(self.urls_expire_after))
         put("guess", _heuristic(self.heuristic))
@@ -172,17 +178,12 @@ def _alias_of(own: str) -> str:
 
 
 _BOOLS = ("cache_control", "shared", "always_revalidate", "read_only", "offline")
-_FUNCTIONS = ("filter_fn", "key_fn")
 
 
 def _check_plain(policy: Policy) -> None:
     for name in _BOOLS:
         if not isinstance(getattr(policy, name), bool):
             raise SettingError(f"{name} takes True or False, not {getattr(policy, name)!r}")
-    for name in _FUNCTIONS:
-        value = getattr(policy, name)
-        if value is not None and not callable(value):
-            raise SettingError(f"{name} takes a plain function or None, not {value!r}")
     _check_count(policy.vary_limit, "vary_limit", 1)
     if policy.max_body is not None:
         _check_count(policy.max_body, "max_body", 0)
@@ -190,6 +191,10 @@ def _check_plain(policy: Policy) -> None:
         raise SettingError(f"namespace takes a str, not {policy.namespace!r}")
     if policy.on_bad_signature not in get_args(OnBadSignature):
         raise SettingError(f'on_bad_signature takes "raise" or "miss", not {policy.on_bad_signature!r}')
+
+
+def _function(value: object, name: str, *shapes: tuple[str, ...]) -> int:
+    return 0 if value is None else arguments_of(value, name, *shapes)
 
 
 def _check_count(value: object, name: str, least: int) -> None:

@@ -15,7 +15,7 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 THIRD_PARTIES = {"http_sf", "itsdangerous", "msgspec"}
 STANDARD = {
     "collections", "dataclasses", "datetime", "email", "enum", "fnmatch", "functools", "hashlib", "hmac", "importlib",
-    "json", "math", "re", "typing", "urllib", "warnings", "zlib",
+    "inspect", "json", "math", "re", "typing", "urllib", "warnings", "zlib",
 }  # fmt: skip
 """All that the core imports of the standard library: data and arithmetic."""
 WORLDLY = {

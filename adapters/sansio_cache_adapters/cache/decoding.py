@@ -12,7 +12,7 @@ from functools import cache, partial
 from importlib import import_module
 from typing import Any, Protocol
 
-__all__ = ["BrokenCoding", "Decoder", "decode", "decoders", "default_accept_encoding"]
+__all__ = ["BrokenCoding", "Decoder", "decode", "decoders", "default_accept_encoding", "taken_off"]
 
 PIECE = 64 * 1024
 """Bytes that a decoder hands out at once, at most."""
@@ -230,3 +230,16 @@ def decode(chain: list[Decoder], data: bytes) -> Iterator[bytes]:
         return
     for piece in chain[0].decode(data):
         yield from decode(chain[1:], piece)
+
+
+def taken_off(content_encoding: str, data: bytes) -> Iterator[bytes]:
+    """A whole body with all its codings taken off, in pieces.
+
+    Raises: BrokenCoding where one cannot be taken off, or has not ended.
+    """
+    chain = decoders(content_encoding)
+    if not chain:
+        raise BrokenCoding(undecodable(content_encoding))
+    yield from decode(chain, data)
+    for decoder in chain:
+        decoder.finish()

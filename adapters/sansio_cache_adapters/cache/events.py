@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sansio_cache.decisions import Answer
-from sansio_cache.errors import SettingError
+from sansio_cache.functions import arguments_of, plain_result
 from sansio_cache.urls import redact
 
 __all__ = ["Event", "Events", "Stats", "logger"]
@@ -73,10 +73,9 @@ class Events:
     """Counts, logs and hands on the decisions of one session; safe for several threads."""
 
     def __init__(self, on_event: Callable[[Event], object] | None, clock: Callable[[], float]) -> None:
-        if on_event is not None and not callable(on_event):
-            raise SettingError(f"on_event takes a function of one event, not {on_event!r}")
-        if not callable(clock):
-            raise SettingError(f"clock takes a function that gives POSIX seconds, not {clock!r}")
+        if on_event is not None:
+            arguments_of(on_event, "on_event", ("event",))
+        arguments_of(clock, "clock", ())
         self._on_event = on_event
         self._clock = clock
         self._lock = threading.Lock()
@@ -123,7 +122,7 @@ class Events:
         if self._on_event is None:
             return
         try:
-            self._on_event(event)
+            plain_result(self._on_event(event), "on_event")
         except Exception:  # the listener's trouble must not become the request's
             logger.exception("on_event raised on %s", event.kind)
 

@@ -13,6 +13,7 @@ from sansio_cache.keeping import Keeping
 from sansio_cache.records import INLINE_LIMIT, Flaw, Item, chunk_hashes, variant_of
 from sansio_cache.storing import Storing
 
+from .decoding import taken_off
 from .engine import Engine
 from .events import logger
 from .flights import Duty
@@ -115,7 +116,7 @@ class Tee:
 
     def _item(self, body: bytes | None, length: int, hashes: bytes) -> Item | Storing:
         try:
-            return self._keeping.finish(body, self._entry, length, hashes)
+            return self._keeping.finish(body, self._entry, length, hashes, taken_off)
         except Exception as error:  # filter_fn is the user's own
             logger.warning("filter_fn raised, so the response is not kept: %s: %s", type(error).__name__, error)
             return Storing.FILTERED

@@ -42,9 +42,6 @@ def make_cache(
 
     :raises SettingError: see :func:`~sansio_cache_adapters.cache.opening.resolve`.
     """
-    for name, function in (("on_event", on_event), ("clock", clock)):
-        if not callable(function) and not (name == "on_event" and function is None):
-            raise SettingError(f"{name} takes a function, not {function!r}")
     store, sealer = resolve(cache, secret_key)
     return BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=_undecodable())
 

@@ -1,0 +1,121 @@
+"""Every client behind one face, so that one scenario is played with each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import anyio
+import httpx2
+
+from sansio_cache import (
+    AsyncCachedSession,
+    AsyncCacheTransport,
+    CachedSession,
+    CacheTransport,
+    TrioCachedSession,
+)
+
+__all__ = ["CLIENTS", "Face", "Got", "make", "play"]
+
+
+class Got(NamedTuple):
+    """What a response says of itself."""
+
+    body: bytes
+    from_cache: bool
+    cache_status: str
+
+
+class Face:
+    """A session of one client, or a transport, with one way to ask it."""
+
+    def __init__(self, owner: Any, get: Callable[..., Awaitable[Got]]) -> None:
+        self.owner = owner
+        """The session or transport: what has the settings, ``cache`` and ``disabled``."""
+        self.get = get
+
+
+def _of(response: Any, body: bytes) -> Got:
+    return Got(body, response.from_cache, response.cache_status)
+
+
+async def _requests(session: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
+    async def get(url: str, **options: Any) -> Got:
+        response = session.get(url, **options)
+        return _of(response, response.content)
+
+    with session:
+        await scenario(Face(session, get))
+
+
+async def _aiohttp(session: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
+    async def get(url: str, **options: Any) -> Got:
+        async with session.get(url, **options) as response:
+            return _of(response, await response.read())
+
+    async with session:
+        await scenario(Face(session, get))
+
+
+async def _trio(session: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
+    async def get(url: str, **options: Any) -> Got:
+        response = await session.get(url, **options)
+        return _of(response, response.content)
+
+    async with session:
+        await scenario(Face(session, get))
+
+
+def _extensions(options: dict[str, Any]) -> dict[str, Any]:
+    return {"extensions": {"sansio_cache": options}} if options else {}
+
+
+def _of_httpx(response: httpx2.Response) -> Got:
+    return Got(response.content, response.extensions["from_cache"], response.extensions["cache_status"])
+
+
+async def _httpx(transport: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
+    with httpx2.Client(transport=transport) as client:
+
+        async def get(url: str, **options: Any) -> Got:
+            return _of_httpx(client.get(url, **_extensions(options)))
+
+        await scenario(Face(transport, get))
+
+
+async def _async_httpx(transport: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
+    async with httpx2.AsyncClient(transport=transport) as client:
+
+        async def get(url: str, **options: Any) -> Got:
+            return _of_httpx(await client.get(url, **_extensions(options)))
+
+        await scenario(Face(transport, get))
+
+
+_KINDS: Final[dict[str, tuple[Callable[..., Any], Callable[..., Awaitable[None]], str]]] = {
+    "requests": (CachedSession, _requests, "asyncio"),
+    "aiohttp": (AsyncCachedSession, _aiohttp, "asyncio"),
+    "trio": (TrioCachedSession, _trio, "trio"),
+    "trio on asyncio": (TrioCachedSession, _trio, "asyncio"),
+    "httpx": (CacheTransport, _httpx, "asyncio"),
+    "async httpx": (AsyncCacheTransport, _async_httpx, "asyncio"),
+    "async httpx on trio": (AsyncCacheTransport, _async_httpx, "trio"),
+}
+CLIENTS: Final = list(_KINDS)
+
+
+def make(client: str, **settings: Any) -> Any:
+    """A session or transport, not yet used; to be called within a loop for aiohttp."""
+    return _KINDS[client][0](**settings)
+
+
+def play(client: str, scenario: Callable[[Face], Awaitable[None]], **settings: Any) -> None:
+    """Play a scenario with a new session of a client, and close that."""
+    build, enter, backend = _KINDS[client]
+
+    async def main() -> None:
+        await enter(build(**settings), scenario)
+
+    anyio.run(partial(main), backend=backend)
