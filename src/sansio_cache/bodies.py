@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .cache_control import parse_delta
+from .lists import members
 from .messages import Headers
 from .records import CHUNK_SIZE, Flaw, Head, body_digest
 
@@ -26,10 +27,10 @@ def expected_length(method: str, status: int, headers: Headers) -> int | None:
         return 0
     if "transfer-encoding" in headers:
         return None
-    lengths = {part.strip(" \t") for line in headers.lines("content-length") for part in line.split(",")}
-    if len(lengths) != 1:
+    lengths = members(headers.lines("content-length"))
+    if not lengths or len(set(lengths)) > 1:
         return None
-    text = lengths.pop()
+    text = lengths[0]
     return int(text) if parse_delta(text) is not None and len(text) <= 18 else None
 
 
@@ -158,7 +159,7 @@ class _Deflate:
 
 
 def _decoder_of(headers: Headers) -> Callable[[], _Decoder] | None:
-    codings = [each.strip(" \t").lower() for each in (headers.get("content-encoding") or "").split(",")]
+    codings = members(headers.lines("content-encoding")) or ()
     match [each for each in codings if each not in ("", "identity")]:
         case ["gzip" | "x-gzip"]:
             return _gzip

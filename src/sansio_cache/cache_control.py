@@ -7,16 +7,21 @@ What is malformed or doubled is read towards not storing and not reusing: a proh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
-__all__ = ["NO_DIRECTIVES", "Directives", "parse_cache_control", "parse_delta", "parse_targeted"]
+from .lists import combined
+
+__all__ = ["NO_DIRECTIVES", "STRICTEST", "Directives", "parse_cache_control", "parse_delta", "parse_targeted"]
 
 _MAX_DELTA = 2_147_483_648.0  # RFC 9111 §1.2.2: the greatest integer that every recipient can represent, 2^31
-_MEMOISED = 1024  # characters; longer fields are rare, and the memory for them is an origin's to fill
+_MEMOISED = 256
+"""Characters: longer fields are rare, and the memory for them is an origin's to fill."""
+_MAX_TARGETED: Final = 8_192
+"""Characters of a structured field, which takes far longer to read."""
 INVALID = -1.0
 """A time that cannot be read: stale in a response, and the strictest demand in a request."""
 
@@ -46,6 +51,8 @@ class Directives(msgspec.Struct, frozen=True):
 
 
 NO_DIRECTIVES = Directives()
+STRICTEST = Directives(no_store=True, no_cache=True, private=True, must_revalidate=True, no_transform=True)
+"""What more directives than are read are taken for: whatever they prohibit."""
 
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = r"\"((?:[^\"\\]|\\.)*+)\""
@@ -110,69 +117,70 @@ def _max_stale(argument: _Argument) -> float:
     return _MAX_DELTA if argument.text is None and argument.well_formed else _seconds(argument)
 
 
-# Combiners: the value of a directive that occurs twice, with different values.
+# Combiners: the value of a directive that occurs several times. All at once: two by two, sets of names that grow would
+# take time by the square of their number.
 
 
-def _both(old: object, new: object) -> object:
-    return bool(old and new)
+def _all(values: Sequence[object]) -> object:
+    return all(values)
 
 
-def _more(old: object, new: object) -> object:
-    if old is True or new is True:
-        return True
-    return cast(frozenset[str], old) | cast(frozenset[str], new)
+def _most_prohibited(values: Sequence[object]) -> object:
+    return True if True in values else frozenset[str]().union(*cast(Sequence[frozenset[str]], values))
 
 
-def _invalid(_old: object, _new: object) -> object:
+def _only(values: Sequence[object]) -> object:
     # RFC 9111 §4.2.1 allows "the first occurrence", or to consider the response stale.
-    return INVALID
+    return values[0] if len(set(values)) == 1 else INVALID
 
 
-def _most(old: object, new: object) -> object:
-    return INVALID if INVALID in (old, new) else max(cast(float, old), cast(float, new))
+def _most(values: Sequence[object]) -> object:
+    return INVALID if INVALID in values else max(cast(Sequence[float], values))
 
 
 class _Known(NamedTuple):
-    """How a directive is read, and what becomes of two that differ."""
+    """How a directive is read, and what becomes of several."""
 
     read: Callable[[_Argument], object]
-    combine: Callable[[object, object], object]
+    combine: Callable[[Sequence[object]], object]
 
 
 _KNOWN: dict[str, _Known] = {
-    "no-store": _Known(_prohibition, _more),
-    "no-cache": _Known(_fields, _more),
-    "private": _Known(_fields, _more),
-    "public": _Known(_flag, _both),
-    "must-revalidate": _Known(_prohibition, _more),
-    "proxy-revalidate": _Known(_prohibition, _more),
-    "must-understand": _Known(_flag, _both),
-    "immutable": _Known(_with_any_argument, _both),
-    "no-transform": _Known(_prohibition, _more),
-    "only-if-cached": _Known(_prohibition, _more),
-    "max-age": _Known(_seconds, _invalid),
-    "s-maxage": _Known(_seconds, _invalid),
-    "max-stale": _Known(_max_stale, _invalid),
+    "no-store": _Known(_prohibition, _most_prohibited),
+    "no-cache": _Known(_fields, _most_prohibited),
+    "private": _Known(_fields, _most_prohibited),
+    "public": _Known(_flag, _all),
+    "must-revalidate": _Known(_prohibition, _most_prohibited),
+    "proxy-revalidate": _Known(_prohibition, _most_prohibited),
+    "must-understand": _Known(_flag, _all),
+    "immutable": _Known(_with_any_argument, _all),
+    "no-transform": _Known(_prohibition, _most_prohibited),
+    "only-if-cached": _Known(_prohibition, _most_prohibited),
+    "max-age": _Known(_seconds, _only),
+    "s-maxage": _Known(_seconds, _only),
+    "max-stale": _Known(_max_stale, _only),
     "min-fresh": _Known(_seconds, _most),
-    "stale-while-revalidate": _Known(_seconds, _invalid),
-    "stale-if-error": _Known(_seconds, _invalid),
+    "stale-while-revalidate": _Known(_seconds, _only),
+    "stale-if-error": _Known(_seconds, _only),
 }
 _ATTRIBUTES = {name: name.replace("-", "_") for name in _KNOWN}
 assert set(_ATTRIBUTES.values()) == set(Directives.__struct_fields__)  # noqa: S101 - the table is whole
 
 
 def _arguments(text: str) -> Iterator[tuple[str, _Argument]]:
-    """The names of a list's directives, in lower case, with their arguments."""
+    """The known directives of a list, their names in lower case, with their arguments."""
     for member, closed in _members(text):
         match = _DIRECTIVE.fullmatch(member) if closed else None
-        if match is not None:
-            name, bare, quoted = match.groups()
-            argument = bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
-            yield name.lower(), _Argument(argument, well_formed=True)
-        else:
+        if match is None:
             # What was meant is unknown: whatever is named in it is there, and malformed.
-            for word in _WORD.findall(member):
-                yield word.lower(), _MALFORMED
+            for word in _KNOWN.keys() & set(_WORD.findall(member.lower())):
+                yield word, _MALFORMED
+            continue
+        name, bare, quoted = match.groups()
+        name = name.lower()
+        if name in _KNOWN:
+            argument = bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+            yield name, _Argument(argument, well_formed=True)
 
 
 def _members(text: str) -> Iterator[tuple[str, bool]]:
@@ -188,41 +196,47 @@ def _members(text: str) -> Iterator[tuple[str, bool]]:
         start = end + 1
 
 
-def _combined(arguments: Iterable[tuple[str, _Argument]]) -> Directives:
-    found: dict[str, object] = {}
+def _directives(arguments: Iterable[tuple[str, _Argument]]) -> Directives:
+    found: dict[str, list[object]] = {}
     for name, argument in arguments:
         known = _KNOWN.get(name)
-        if known is None:
-            continue
-        value = known.read(argument)
-        attribute = _ATTRIBUTES[name]
-        if attribute in found and found[attribute] != value:
-            value = known.combine(found[attribute], value)
-        found[attribute] = value
-    return Directives(**found) if found else NO_DIRECTIVES  # type: ignore[arg-type]
+        if known is not None:
+            found.setdefault(name, []).append(known.read(argument))
+    if not found:
+        return NO_DIRECTIVES
+    values = {
+        _ATTRIBUTES[name]: each[0] if len(each) == 1 else _KNOWN[name].combine(each) for name, each in found.items()
+    }
+    return Directives(**values)  # type: ignore[arg-type]
 
 
 def _parse(text: str) -> Directives:
-    return _combined(_arguments(text))
+    return _directives(_arguments(text))
 
 
 _remembered = lru_cache(maxsize=1024)(_parse)
 
 
-def parse_cache_control(lines: Iterable[str]) -> Directives:
-    """The directives of all Cache-Control lines of a message together (RFC 9111 §5.2); unknown ones are ignored."""
-    text = ",".join(lines)
+def parse_cache_control(lines: Sequence[str]) -> Directives:
+    """The directives of all Cache-Control lines of a message together (RFC 9111 §5.2); unknown ones are ignored.
+
+    Of more than is read (``lists.py``) it is :data:`STRICTEST`.
+    """
+    text = combined(lines)
     if not text:
-        return NO_DIRECTIVES
+        return NO_DIRECTIVES if text is not None else STRICTEST
     return _remembered(text) if len(text) <= _MEMOISED else _parse(text)
 
 
-def parse_targeted(lines: Iterable[str]) -> Directives | None:
+def parse_targeted(lines: Sequence[str]) -> Directives | None:
     """The directives of a targeted field, which is a structured dictionary (RFC 9213 §2.1).
 
-    None where there is no such field, and where it is empty or cannot be parsed, since it "MUST be ignored" then.
+    None where there is no such field, and where it is empty or cannot be parsed, since it "MUST be ignored" then;
+    :data:`STRICTEST` where it is longer than is read.
     """
-    text = ",".join(lines)
+    text = combined(lines)
+    if text is None or len(text) > _MAX_TARGETED:
+        return STRICTEST
     if not text.strip(" \t"):
         return None
     import http_sf
@@ -232,7 +246,7 @@ def parse_targeted(lines: Iterable[str]) -> Directives | None:
     except ValueError:
         return None
     members = cast(dict[str, tuple[object, object]], parsed)
-    return _combined((name, _targeted(name, value)) for name, (value, _) in members.items())
+    return _directives((name, _targeted(name, value)) for name, (value, _) in members.items())
 
 
 def _targeted(name: str, value: object) -> _Argument:

@@ -15,6 +15,7 @@ import msgspec
 from .cache_control import INVALID, Directives, parse_cache_control, parse_delta, parse_targeted
 from .dates import parse_date
 from .expiry import DoNotCache, Expiry, Resident, Until
+from .lists import members
 from .messages import Headers, Received
 from .policy import Policy
 
@@ -38,6 +39,10 @@ HEURISTIC_CODES: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405,
 
 CLOCK_SKEW: Final = 60.0
 """Seconds that another host's clock may be ahead of ours; a record further in our future is stale."""
+
+
+_MAX_SPELLINGS: Final = 16
+"""In how many ways a message may spell one time: each of them is parsed."""
 
 
 class Says:
@@ -171,9 +176,10 @@ def _expires_lifetime(headers: Headers, date: float, received_at: float) -> floa
     lines = headers.lines("expires")
     if not lines:
         return None
-    times = {parse_date(line, received_at) for line in lines}
     # "A cache recipient MUST interpret invalid date formats, especially the value "0", as representing a time in
-    # the past" (RFC 9111 §5.3). Two that differ are read the same way (§4.2.1).
+    # the past" (RFC 9111 §5.3). Two that differ are read the same way (§4.2.1), and so is a date in many spellings.
+    spellings = set(lines)
+    times = {parse_date(line, received_at) for line in spellings} if len(spellings) <= _MAX_SPELLINGS else {None}
     at = times.pop() if len(times) == 1 else None
     return 0.0 if at is None else max(at - date, 0.0)
 
@@ -195,10 +201,8 @@ def _age_value(lines: Sequence[str]) -> float | None:
     Of a list "the first member" counts (RFC 9111 §5.1). Junk, a field sent twice and a value said twice come of someone
     who has no idea of the age: such a response is taken as stale, which is never wrong (docs/topics/rfc9111.md).
     """
-    members = [member.strip(" \t") for member in lines[0].split(",")]
-    if len(lines) > 1 or len(set(members)) < len(members):
-        return None
-    return parse_delta(members[0])
+    ages = members(lines) if len(lines) == 1 else None
+    return None if ages is None or len(set(ages)) < len(ages) else parse_delta(ages[0])
 
 
 def resident_time(received_at: float, now: float) -> float:

@@ -12,6 +12,8 @@ __all__ = ["SAFE_METHODS", "invalidated_urls"]
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"})
 """Methods registered as safe; "methods whose safety is unknown" count as unsafe (§4.4)."""
 
+_MOST_LINES: Final = 8
+
 
 def invalidated_urls(request: Request, response: Received) -> tuple[str, ...]:
     """The URLs whose stored responses an answer spoils: the target's, and what it locates on the same origin.
@@ -23,7 +25,8 @@ def invalidated_urls(request: Request, response: Received) -> tuple[str, ...]:
         return ()
     urls = [request.url]
     for name in ("location", "content-location"):
-        for reference in response.headers.lines(name):
+        # Both are of one value: who sends many may not make one request drop a store's worth of resources.
+        for reference in response.headers.lines(name)[:_MOST_LINES]:
             url = join(request.url, reference)
             if origin(url) == origin(request.url):
                 urls.append(url)

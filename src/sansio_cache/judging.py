@@ -17,7 +17,7 @@ from .keeping import Keeping, item_of
 from .keys import Keys
 from .messages import EMPTY, Headers, Received, Request, Unreachable
 from .records import Record
-from .storing import Storing, dated_headers, may_store, storable_headers
+from .storing import Storing, all_read, dated_headers, may_store, storable_headers
 from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
 from .vary import nominated
 
@@ -140,7 +140,7 @@ def _freshened(
         return Freshened(answer, None, record.stored.rev)
     # A 304 that names other fields in Vary tells nothing of the values that the stored response was chosen by.
     revaried = nominated(fields) != tuple(name for name, _ in record.head.vary)
-    if storing is not Storing.KEEP or revaried:
+    if storing is not Storing.KEEP or revaried or not all_read(reply.headers):
         # What is stored must not be reused by what it used to say.
         return Pass(answer, (record.head.resource,))
     item = item_of(head, rules.sealer, policy, request, body=record.stored.body, entry=record.stored.entry, hashes=b"")

@@ -18,17 +18,21 @@ from .decisions import Choice, Fail, Forward, LookUp, Pass, PassBy, Refuse, Vali
 from .errors import BadSignature, NotCached
 from .expiry import DoNotCache
 from .keys import KeyMaker, Keys
+from .lists import MAX_MEMBERS, members
 from .messages import Headers, Received, Request, Unreachable
 from .policy import Policy
 from .records import Flaw, Meta, Place, Record, Stored, open_record
 from .sealing import Sealer
 from .storing import Storing, may_keep
+from .urls import MAX_URL
 from .vary import nominated_value
 
 __all__ = ["Rules"]
 
 _TAMPERED: Final = frozenset({Flaw.SIGNATURE, Flaw.PLACE, Flaw.BODY})
 
+_MAX_BODY: Final = 8_388_608
+"""Bytes of a request's body that are hashed for its key."""
 _REMEMBERED: Final = 1024
 _REMEMBERED_BYTES: Final = 4096
 """Of rows so small the last so many are remembered opened: to compare costs a tenth of what verifying does."""
@@ -70,6 +74,9 @@ class Rules:
             return PassBy(Fwd.REQUEST, "upgrade")
         if request.body is None:
             return PassBy(Fwd.REQUEST, "body-not-known")
+        # To make a key of it takes time that the request would not take without the cache.
+        if len(request.url) > MAX_URL or len(request.body) > _MAX_BODY:
+            return PassBy(Fwd.REQUEST, "request-too-large")
         if isinstance(self.policy.expiry_for(request), DoNotCache):
             return PassBy(Fwd.BYPASS, "do-not-cache")
         return PassBy(Fwd.REQUEST, "request-no-store") if no_store else None
@@ -102,20 +109,31 @@ class Rules:
 
     def matching(self, request: Request, records: Sequence[Record]) -> list[Record]:
         """Those of a partition's records that answer the request (RFC 9111 §4) and that this policy would store."""
-        return [record for record in records if self._matches(request, record)]
+        # Variants name the same fields again and again.
+        tags: dict[str, bytes] = {}
+        return [record for record in records if self._matches(request, record, tags)]
 
-    def _matches(self, request: Request, record: Record) -> bool:
+    def _matches(self, request: Request, record: Record, tags: dict[str, bytes]) -> bool:
         head = record.head
         # A stored HEAD has no content to answer GET with.
         if head.method != request.method and not (head.method == "GET" and request.method == "HEAD"):
             return False
         for name, tag in head.vary:
-            if self.vary_tag(name, request.headers) != tag:
+            known = tags.get(name)
+            if known is None:
+                if len(tags) >= MAX_MEMBERS:
+                    return False
+                known = tags[name] = self.vary_tag(name, request.headers)
+            if known != tag:
                 return False
-        if head.facts.coded and not self.undecodable.isdisjoint(_codings(record.headers)):
+        if head.facts.coded and not self._decodable(record.headers):
             return False
         expiry = self.policy.expiry_for(request)
         return may_keep(head.method, head.status, head.facts, self.policy, expiry) is Storing.KEEP
+
+    def _decodable(self, headers: Headers) -> bool:
+        codings = members(headers.lines("content-encoding"))
+        return codings is not None and self.undecodable.isdisjoint(codings)
 
     def vary_tag(self, name: str, headers: Headers) -> bytes:
         """The keyed hash of what a request says in a field that Vary nominates."""
@@ -150,7 +168,3 @@ def _preference(record: Record) -> tuple[bool, float, float]:
     # forget Vary on its default response, "the most recent stored response with a valid Vary field value" (§4.1).
     head = record.head
     return bool(head.vary), head.facts.date, head.received_at
-
-
-def _codings(headers: Headers) -> set[str]:
-    return {each.strip(" \t").lower() for each in (headers.get("content-encoding") or "").split(",")}

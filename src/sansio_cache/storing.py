@@ -9,11 +9,12 @@ from .cache_control import NO_DIRECTIVES, Directives, parse_cache_control, parse
 from .dates import format_date
 from .expiry import DoNotCache, Expiry
 from .freshness import HEURISTIC_CODES, Facts, Says
+from .lists import combined, members
 from .messages import Headers, Received, Request
 from .policy import Policy
 from .vary import ANYTHING, nominated
 
-__all__ = ["Storing", "dated_headers", "may_keep", "may_store", "storable_headers"]
+__all__ = ["Storing", "dated_headers", "all_read", "may_keep", "may_store", "storable_headers"]
 
 UNDERSTOOD_CODES: Final = frozenset(
     {*range(200, 209), 226, *range(300, 309), *range(400, 418), *range(421, 427), 428, 429, 431, 451, *range(500, 512)}
@@ -118,7 +119,18 @@ def may_store(request: Request, response: Received, facts: Facts, policy: Policy
         return Storing.REQUEST_NO_STORE
     if nominated(response.headers) == ANYTHING:
         return Storing.VARY
+    if not all_read(response.headers):
+        return Storing.TOO_LARGE
     return may_keep(request.method, response.status, facts, policy, expiry)
+
+
+_READ_WHOLE: Final = ("connection", "content-encoding", "content-length")
+"""Lists of which all must be known: what is left out of a record, how its body is read, and when it is whole."""
+
+
+def all_read(headers: Headers) -> bool:
+    """Whether the lists that a record depends on are no longer than is read of a list."""
+    return all(name not in headers or combined(headers.lines(name)) is not None for name in _READ_WHOLE)
 
 
 def dated_headers(headers: Headers, received_at: float) -> Headers:
@@ -132,17 +144,14 @@ def storable_headers(headers: Headers, policy: Policy) -> Headers:
     Left out are hop-by-hop fields, those that Connection nominates, Set-Cookie, and those that a qualified
     ``no-cache="…"`` (or in a shared cache ``private="…"``) restricts: without them the rest may be reused.
     """
-    unwanted = set(_NEVER_STORED_FIELDS)
-    for line in headers.lines("connection"):
-        unwanted.update(name.strip(" \t").lower() for name in line.split(","))
+    unwanted = _NEVER_STORED_FIELDS.union(members(headers.lines("connection")) or ())
     directives = parse_cache_control(headers.lines("cache-control"))
     if isinstance(directives.no_cache, frozenset):
         unwanted |= directives.no_cache
     if policy.shared:
         unwanted |= _restricted_to_one_user(headers, directives)
     # Without it nobody could read what is stored: whoever restricts it did not mean that.
-    unwanted.discard("content-encoding")
-    return headers.without(unwanted)
+    return headers.without(unwanted - {"content-encoding"})
 
 
 def _restricted_to_one_user(headers: Headers, directives: Directives) -> frozenset[str]:

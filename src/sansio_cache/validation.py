@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from .dates import parse_date
+from .lists import combined, members
 from .messages import Headers, Received, Request
 from .records import Record
 
@@ -83,7 +84,7 @@ def asks_for_others(request: Request, record: Record) -> bool:
 def precondition(request: Request, record: Record) -> Precondition:
     """The user's preconditions against a stored response (RFC 9110 §13.2.2, RFC 9111 §4.3.2)."""
     headers = request.headers
-    if any(name in headers for name in _FOR_ORIGIN):
+    if any(name in headers for name in _FOR_ORIGIN) or combined(headers.lines("if-none-match")) is None:
         return Precondition.ORIGIN
     if request.method not in ("GET", "HEAD"):
         # To a method that changes something they say "only if": 412, not 304 (RFC 9110 §13.1.2).
@@ -127,6 +128,8 @@ def conditional_request(request: Request, record: Record) -> Request:
     etag = record.headers.get("etag")
     modified = record.headers.get("last-modified")
     if any(name in headers for name in _FOR_ORIGIN) or (etag is None and modified is None):
+        return request
+    if combined(headers.lines("if-none-match")) is None:
         return request
     theirs = headers.get("if-none-match")
     if theirs is not None:
@@ -179,8 +182,7 @@ def freshened_headers(stored: Headers, update: Headers) -> Headers:
 
     A stored Age goes: it belonged to the older message.
     """
-    named = {name.strip(" \t").lower() for line in update.lines("connection") for name in line.split(",")}
-    unwanted = _NOT_FRESHENED | named
+    unwanted = _NOT_FRESHENED.union(members(update.lines("connection")) or ())
     new = [(name, value) for name, value in update if name.lower() not in unwanted]
     replaced = {name.lower() for name, _ in new} | {"age"}
     return Headers([*(item for item in stored if item[0].lower() not in replaced), *new])

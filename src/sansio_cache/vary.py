@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from .lists import combined
 from .messages import Headers
 
 __all__ = ["ANYTHING", "nominated", "nominated_value"]
@@ -14,20 +15,22 @@ ANYTHING = ("*",)
 """What a Vary nominates that names more than request fields: no request ever matches."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
-
-
-_MEMOISED = 1024  # characters; longer fields are rare, and the memory for them is an origin's to fill
+_MEMOISED = 256
+"""Characters: longer fields are rare, and the memory for them is an origin's to fill."""
 
 
 def nominated(headers: Headers) -> tuple[str, ...]:
     """The request fields that a response's Vary names, in lower case, each once, sorted; :data:`ANYTHING` for ``*``.
 
-    A member that is no field name is read as ``*``: what it meant to separate is unknown.
+    A member that is no field name is read as ``*``: what it meant to separate is unknown. So is what is longer than is
+    read (``lists.py``).
     """
     lines = headers.lines("vary")
     if not lines:
         return ()
-    text = ",".join(lines)
+    text = combined(lines)
+    if text is None:
+        return ANYTHING
     return _remembered(text) if len(text) <= _MEMOISED else _members(text)
 
 

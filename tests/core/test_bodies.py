@@ -31,6 +31,7 @@ HEAD = record_of(DATE).head
     ("no number", "9112-6.3", "GET", 200, ["Content-Length: x"], None),
     ("negative", "9112-6.3", "GET", 200, ["Content-Length: -5"], None),
     ("more than there is", "G18", "GET", 200, ["Content-Length: " + "9" * 5000], None),
+    ("more lengths than are read", "G31", "GET", 200, ["Content-Length: 5" + ", 5" * 1000], None),
     ("HEAD has no content", "9112-6.3", "HEAD", 200, ["Content-Length: 5"], 0),
     ("204 has no content", "9112-6.3", "GET", 204, [], 0),
     ("304 has no content", "9112-6.3", "GET", 304, ["Content-Length: 5"], 0),

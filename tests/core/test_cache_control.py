@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import cache_controls, field_values
 
-from sansio_cache.cache_control import NO_DIRECTIVES, Directives, parse_cache_control, parse_delta, parse_targeted
+from sansio_cache.cache_control import (
+    NO_DIRECTIVES,
+    STRICTEST,
+    Directives,
+    parse_cache_control,
+    parse_delta,
+    parse_targeted,
+)
 
 MOST = 2_147_483_648.0
 BAD = -1.0
@@ -130,6 +137,11 @@ def test_what_is_malformed_is_read_strictly(text: str, expected: Directives) -> 
     ("a permission malformed once is none", "G11", ["public, public=x"], Directives()),
     ("a prohibition twice is one", "G11", ["no-store, no-store=x"], Directives(no_store=True)),
     ("a line cannot hide the next one", "G11", ['x="', "no-store"], Directives(no_store=True)),
+    ("more members than are read", "G31", ["max-age=60" + ", a" * 1000], STRICTEST),
+    ("more lines than are read", "G31", ["max-age=60"] * 1001, STRICTEST),
+    ("more names than are read", "G31", [f'max-age=60, private="{"a," * 1000}"'], STRICTEST),
+    ("more text than is read", "G31", ["max-age=60, a=" + "b" * 65_536], STRICTEST),
+    ("as much as is read", "G31", ["max-age=60" + ", a" * 999], Directives(max_age=60.0)),
 )
 def test_what_is_doubled_is_read_strictly(lines: list[str], expected: Directives) -> None:
     assert parse_cache_control(lines) == expected
@@ -163,6 +175,8 @@ def test_a_prohibition_joins_another_spelling_of_itself() -> None:
     ("a prohibition holds whatever its value", "G11", ["no-store=?0"], Directives(no_store=True)),
     ("a permission does not", "G11", ["public=?0"], Directives()),
     ("a list is no argument", "9213-2.1", ["private=(a b)"], Directives(private=True)),
+    ("more members than are read", "G31", ["max-age=60" + ", a" * 1000], STRICTEST),
+    ("more text than is read", "G31", ["max-age=60, a=" + "b" * 8_192], STRICTEST),
 )
 def test_targeted_fields_are_structured(lines: list[str], expected: Directives | None) -> None:
     assert parse_targeted(lines) == expected

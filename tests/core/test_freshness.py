@@ -76,6 +76,8 @@ def modified(seconds: float) -> str:
     ("Expires in lower case", "4.2", [DATE, "Expires: " + at(60).lower()], 60.0, 60.0),
     ("Expires twice the same", "4.2.1", [DATE, expires(60), expires(60)], 60.0, 60.0),
     ("Expires twice", "4.2.1", [DATE, expires(60), expires(90)], 0.0, 0.0),
+    ("Expires often the same", "4.2.1", [DATE, *[expires(60)] * 2000], 60.0, 60.0),
+    ("in more spellings than are read", "G31", [DATE, *(expires(60) + " " * n for n in range(17))], 0.0, 0.0),
     ("a year of five digits", "G18", [DATE, "Expires: Sun, 06 Nov 99999 08:49:37 GMT"], 0.0, 0.0),
     ("a year of 9999", "G18", [DATE, "Expires: Fri, 31 Dec 9999 23:59:59 GMT"], 251_702_300_799.0, 251_702_300_799.0),
     (
@@ -168,6 +170,7 @@ def test_a_heuristic_is_used_where_it_may(
     ("a list: its first member, old", "5.1", [DATE, "Age: 7200,0"], 0.0, 7200.0),
     ("a list of the same", "5.1", [DATE, "Age: 0, 0"], 0.0, math.inf),
     ("two lines", "5.1", [DATE, "Age: 0", "Age: 0"], 0.0, math.inf),
+    ("a list longer than is read", "G31", [DATE, "Age: " + ", ".join(map(str, range(1001)))], 0.0, math.inf),
 )
 def test_a_response_arrives_with_an_age(lines: list[str], delay: float, expected: float) -> None:
     assert facts_of(*lines, delay=delay).initial_age == expected

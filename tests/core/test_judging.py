@@ -97,6 +97,8 @@ def test_the_cache_does_not_touch_what_passes() -> None:
     ("another Vary", "4.1", ["Vary: Accept"], "Pass 200 stored stale spoils"),
     ("Vary: *", "4.1", ["Vary: *"], "Pass 200 stored stale spoils"),
     ("no-store", "5.2.2.5", ["Cache-Control: no-store"], "Pass 200 stored stale spoils"),
+    ("more directives than are read", "G31", [FRESH + ", a" * 1000], "Pass 200 stored stale spoils"),
+    ("more fields of the hop than are read", "G31", ["Connection: a" + ", a" * 1000], "Pass 200 stored stale spoils"),
     ("no-cache", "5.2.2.4", ["Cache-Control: no-cache"], "Freshened 200 stored written"),
 )
 def test_a_304_updates_the_stored_response(lines: list[str], expected: str) -> None:

@@ -28,6 +28,7 @@ MODIFIED = "Last-Modified: " + format_date(NOW - 86_400)
 SHARED = {"shared": True}
 TTL_ONLY = {"cache_control": False}
 KEEP = Storing.KEEP
+TOO_LARGE = Storing.TOO_LARGE
 
 
 @rows(
@@ -171,6 +172,13 @@ def test_a_shared_cache_needs_leave_to_store_what_was_asked_with_credentials(dir
     ),
     ("Vary: *", "4.1", ask(), got(FRESH, "Vary: Accept, *"), {}, Storing.VARY),
     ("Vary: * in a plain TTL cache", "G12", ask(), got(FRESH, "Vary: *"), TTL_ONLY, Storing.VARY),
+    ("more fields of the hop than are read", "G31", ask(), got(FRESH, "Connection: " + "a," * 1000), {}, TOO_LARGE),
+    ("in a plain TTL cache, too", "G31", ask(), got("Connection: " + "a," * 1000), TTL_ONLY, TOO_LARGE),
+    ("more codings than are read", "G31", ask(), got(FRESH, *["Content-Encoding: gzip"] * 1001), {}, TOO_LARGE),
+    ("more lengths than are read", "G31", ask(), got(FRESH, "Content-Length: 5" + ", 5" * 1000), {}, TOO_LARGE),
+    ("more directives than are read", "G31", ask(), got(FRESH + ", a" * 1000), {}, Storing.NO_STORE),
+    ("more fields in Vary than are read", "G31", ask(), got(FRESH, "Vary: a" + ", a" * 1000), {}, Storing.VARY),
+    ("more of the request's directives", "G31", ask(FRESH + ", a" * 1000), got(FRESH), {}, Storing.REQUEST_NO_STORE),
 )
 def test_the_response_to_a_request_is_stored_or_not(
     request_: Request, reply: Received, settings: dict[str, Any], expected: Storing

@@ -65,6 +65,7 @@ NONE, NOT_MODIFIED, ORIGIN = Precondition
         [TAG, MODIFIED],
         NOT_MODIFIED,
     ),
+    ("more tags than are read", "G31", ['If-None-Match: "a"' + ', "b"' * 1000], [TAG], ORIGIN),
     ("If-Match is the origin's", "4.3.2", ['If-Match: "a"'], [TAG], ORIGIN),
     ("If-Unmodified-Since is the origin's", "4.3.2", [f"If-Unmodified-Since: {LAST}"], [MODIFIED], ORIGIN),
 )

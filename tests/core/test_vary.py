@@ -29,7 +29,10 @@ from sansio_cache.vary import ANYTHING, nominated, nominated_value
     ("what is no name", "G12", ["Vary: Foo Bar"], ANYTHING),
     ("a control character", "G12", ["Vary: Foo\x00"], ANYTHING),
     ("a name in quotes", "G12", ['Vary: "Foo"'], ANYTHING),
-    ("more than is remembered", "G28", ["Vary: " + "a, " * 1000], ("a",)),
+    ("more than is remembered", "G28", ["Vary: " + "a, " * 900], ("a",)),
+    ("more than is read", "G31", ["Vary: " + "a, " * 1000], ANYTHING),
+    ("lines of it", "G31", ["Vary: a"] * 1001, ANYTHING),
+    ("a name longer than is read", "G31", ["Vary: " + "a" * 65_537], ANYTHING),
 )
 def test_vary_nominates(lines: list[str], expected: tuple[str, ...]) -> None:
     assert nominated(fields(*lines)) == expected
