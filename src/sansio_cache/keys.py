@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
 
 from .errors import SettingError
 from .functions import plain_result
+from .lists import MAX_MEMBERS
+from .memo import remembered
 from .messages import Headers, Request
 from .policy import Policy
 from .request_bodies import body_parts, ignores
@@ -41,9 +43,23 @@ def digest_of(*parts: bytes) -> bytes:
     ).digest()
 
 
-@lru_cache(maxsize=4096)
-def _resource(url: str) -> bytes:
-    return digest_of(_RESOURCE, _utf8(url))
+class _Located(NamedTuple):
+    """What a URL is to a key: the resource that it names, and its userinfo."""
+
+    resource: bytes
+    userinfo: str | None
+
+
+_REMEMBERED: Final = 4_194_304
+"""Bytes of URLs whose place is remembered."""
+
+
+def _located(url: str, ignored: frozenset[str] = frozenset()) -> _Located:
+    plain, userinfo = normalise.__wrapped__(url)  # what is made of it here is remembered already
+    return _Located(digest_of(_RESOURCE, _utf8(_without_parameters(plain, ignored) if ignored else plain)), userinfo)
+
+
+_locate = remembered(_REMEMBERED)(_located)
 
 
 @lru_cache(maxsize=4096)
@@ -54,19 +70,22 @@ def _plain_partition(resource: bytes, method: bytes, peer: str, shape: bytes) ->
 class KeyMaker:
     """Makes the keys of requests under one policy and one store's salt."""
 
-    __slots__ = ("_policy", "_salt", "_separating", "_shape")
+    __slots__ = ("_locate", "_policy", "_salt", "_separating", "_shape")
 
     def __init__(self, policy: Policy, salt: bytes) -> None:
         self._policy = policy
         self._salt = salt
         self._separating = policy.separating
         self._shape = _shape(policy)
+        ignored = policy.ignored
+        self._locate = remembered(_REMEMBERED)(partial(_located, ignored=ignored)) if ignored else _locate
 
     def keys(self, request: Request) -> Keys:
         """The keys of a request. ``request.body`` must be known where its method is not GET or HEAD."""
         policy = self._policy
-        _, userinfo = normalise(request.url)
-        resource = self.resource(request)
+        resource, userinfo = self._locate(request.url)
+        if policy.key_fn is not None:
+            resource = self.resource(request)
         # GET and HEAD share a partition: a stored GET answers HEAD (RFC 9110 §9.3.2).
         method = b"GET" if request.method in ("GET", "HEAD") else request.method.encode()
         identity = self._identity(request.headers, userinfo)
@@ -94,8 +113,7 @@ class KeyMaker:
 
     def resource_of_url(self, url: str) -> bytes:
         """The resource key of a URL, after ``ignored_parameters``."""
-        plain, _ = normalise(url)
-        return _resource(_without_parameters(plain, self._policy.ignored) if self._policy.ignored else plain)
+        return self._locate(url).resource
 
     def tag(self, value: bytes) -> bytes:
         """The keyed hash under which a value of a request is kept: HMAC-SHA256 under the store's salt."""
@@ -144,7 +162,8 @@ def _shape(policy: Policy) -> bytes:
 
 def _without_parameters(url: str, ignored: frozenset[str]) -> str:
     base, mark, query = url.partition("?")
-    if not mark:
+    # Of more than anybody means none is left out: at worst that is a miss.
+    if not mark or query.count("&") >= MAX_MEMBERS:
         return url
     kept = [pair for pair in query.split("&") if not ignores(pair, ignored)]
     return f"{base}?{'&'.join(kept)}" if kept else base

@@ -2,7 +2,8 @@
 
 JSON is read by its value: members have no order (RFC 8259 §4), white space says nothing. Numbers stay as they are
 spelled, since two that differ may read as one float. A multipart body is its parts: the boundary between them says
-nothing (RFC 2046 §5.1.1). A body that does not read as its Content-Type promises stands for itself, byte for byte.
+nothing (RFC 2046 §5.1.1). A body that does not read as its Content-Type promises stands for itself, byte for byte; so
+does one of more parts than can be read in the time that a request may take.
 """
 
 from __future__ import annotations
@@ -14,11 +15,19 @@ from email.utils import collapse_rfc2231_value
 from typing import Any, Final, cast
 from urllib.parse import unquote_plus
 
+from .lists import MAX_MEMBERS
+
 __all__ = ["body_parts", "ignores"]
 
 _LONGEST_TYPE: Final = 1024
 """Characters of a Content-Type that are looked at; nothing that is longer has a meaning for us."""
-_LONGEST_PART_HEAD: Final = 8192
+_LONGEST_PART_HEAD: Final = 1024
+_LONGEST_JSON: Final = 262_144
+"""Bytes of JSON that are read."""
+_MOST_VALUES: Final = 8192
+"""Commas in JSON that is read: each value is made an object of its own."""
+_MOST_NAMED_PARTS: Final = 64
+"""Parts of a multipart body that are looked at for names to leave out."""
 
 
 def body_parts(body: bytes, content_type: str, ignored: frozenset[str]) -> tuple[bytes, ...]:
@@ -31,10 +40,12 @@ def body_parts(body: bytes, content_type: str, ignored: frozenset[str]) -> tuple
         return b"raw", _utf8(content_type), body
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
+        if len(body) > _LONGEST_JSON or body.count(b",") > _MOST_VALUES:
+            return b"raw", _utf8(content_type), body
         return _json(body, content_type, ignored)
     if kind == "multipart/form-data":
         return _multipart(body, content_type, ignored)
-    if ignored and kind == "application/x-www-form-urlencoded":
+    if ignored and kind == "application/x-www-form-urlencoded" and body.count(b"&") < MAX_MEMBERS:
         # What is not left out keeps its spelling: "a" and "a=" are two bodies.
         kept = [pair for pair in body.decode("latin-1").split("&") if not ignores(pair, ignored)]
         body = "&".join(kept).encode("latin-1")
@@ -99,7 +110,7 @@ def _multipart(body: bytes, content_type: str, ignored: frozenset[str]) -> tuple
     head["Content-Type"] = content_type
     boundary = head.get_boundary()
     parts = list(_split(body, boundary.encode("latin-1", "replace"))) if boundary else []
-    if not boundary or not parts:
+    if not boundary or not parts or (ignored and len(parts) > _MOST_NAMED_PARTS):
         return b"raw", _utf8(content_type), body
     said = sorted(f"{name.lower()}={value}" for name, value in head.get_params([])[1:] if name.lower() != "boundary")
     kept = [part for part in parts if not (ignored and _part_name(part) in ignored)]
@@ -109,7 +120,7 @@ def _multipart(body: bytes, content_type: str, ignored: frozenset[str]) -> tuple
 def _split(body: bytes, boundary: bytes) -> Iterable[bytes]:
     """The parts of a multipart body, heads and all; none where anything but parts and delimiters is in it."""
     first, between, last = b"--" + boundary + b"\r\n", b"\r\n--" + boundary + b"\r\n", b"\r\n--" + boundary + b"--"
-    if not body.startswith(first):
+    if not body.startswith(first) or body.count(between) >= MAX_MEMBERS:
         return ()
     inner = body[len(first) :].removesuffix(b"\r\n")
     if not inner.endswith(last):

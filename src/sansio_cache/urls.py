@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote_plus, urljoin
 
-__all__ = ["SplitURL", "join", "normalise", "origin", "redact", "split"]
+from .memo import remembered
+
+__all__ = ["MAX_URL", "SplitURL", "join", "normalise", "origin", "redact", "split"]
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
@@ -24,6 +25,13 @@ _SECRET_WORDS = frozenset({
 })
 # fmt: on
 _SECRET_ENDS = ("assertion", "code", "key", "password", "secret", "sessionid", "sessid", "sig", "signature", "token")
+
+MAX_URL: Final = 65_536
+"""Characters of a URL that is looked up and stored; a record of a longer one would be too large anyway."""
+_REMEMBERED: Final = 4_194_304
+"""Bytes of URLs whose normal form is remembered."""
+_MAX_SHOWN: Final = 1_000
+"""Parameters and segments of a URL, at most, that are looked at one by one before people are shown it."""
 
 
 class SplitURL(NamedTuple):
@@ -88,7 +96,7 @@ def _without_dots(path: str) -> str:
     return "/".join(kept)
 
 
-@lru_cache(maxsize=4096)
+@remembered(_REMEMBERED)
 def normalise(url: str) -> tuple[str, str | None]:
     """The one spelling of the resource that a URL names, and its userinfo, which names a user and no resource.
 
@@ -121,9 +129,14 @@ def join(base: str, reference: str) -> str:
 
 
 def redact(url: str) -> str:
-    """A URL for people to read: userinfo dropped, values of secret-looking parameters replaced by REDACTED."""
+    """A URL for people to read: userinfo dropped, values of secret-looking parameters replaced by REDACTED.
+
+    Of one with more parameters than anybody reads, only the host is left.
+    """
     parts = split(url)
     port = f":{parts.port}" if parts.port else ""
+    if sum(map(url.count, "&;/")) > _MAX_SHOWN:
+        return f"{parts.scheme}://{parts.host}{port}/REDACTED"
     # Parameters may stand in the path, too: /cart;jsessionid=1234
     path = _parameters_redacted(parts.path or "/", _IN_PATH)
     query = "" if parts.query is None else "?" + _parameters_redacted(parts.query, _IN_QUERY)
@@ -143,6 +156,8 @@ def _redacted(pair: str) -> str:
     name, equals, value = pair.partition("=")
     # A URL within a value has parameters of its own.
     names = [name, *_NESTED.findall(unquote_plus(value))]
+    if len(names) > _MAX_SHOWN:
+        return f"{name}=REDACTED"
     return f"{name}=REDACTED" if equals and any(map(_looks_secret, names)) else pair
 
 

@@ -220,6 +220,13 @@ def test_requests_share_an_entry_in_spite_of(one: Request, other: Request, setti
         WITHOUT_K,
     ),
     (
+        "more parameters than are read",
+        "G31",
+        ask(url="http://x/?k=1" + "&b" * 1000),
+        ask(url="http://x/?k=2" + "&b" * 1000),
+        WITHOUT_K,
+    ),
+    (
         "what is no JSON",
         "G9",
         ask(JSON, method="POST", body=b"{"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sansio_cache.request_bodies import body_parts
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 
 
 def form(boundary: str, *parts: str, **more: str) -> tuple[str, bytes]:
@@ -53,6 +54,9 @@ TWO = [
     ("a member above the one named", JSON, b'{"v": 1}', b'{"v": 2}', ("v.now",)),
     ("JSON that is not said to be", "text/plain", b'{"a":1,"b":2}', b'{"b":2,"a":1}', ()),
     ("too deep to read", JSON, b"[" * 100_000, b"[" * 100_001, ()),
+    ("more values than are read", JSON, b"[" + b"1," * 9_000 + b"1]", b"[ " + b"1," * 9_000 + b"1]", ()),
+    ("longer than is read", JSON, b"[1]" + b" " * 262_144, b" [1]" + b" " * 262_144, ()),
+    ("a form of more fields than are read", FORM, b"k=1" + b"&b" * 1_000, b"k=2" + b"&b" * 1_000, ("k",)),
     ("half a surrogate pair", JSON, b'["\\ud800"]', b'["\\ud801"]', ()),
 ]
 
@@ -99,6 +103,8 @@ FORMS_APART = [
     ),
     ("a part without an end", ("multipart/form-data; boundary=a", form("a", "x=1")[1][:-6]), form("a", "x=1"), ()),
     ("no boundary in the type", ("multipart/form-data", form("a", "x=1")[1]), form("a", "x=1"), ()),
+    ("more parts than are read", form("aa", *["x=1"] * 1_001), form("bb", *["x=1"] * 1_001), ()),
+    ("more parts than have their names read", form("aa", *["x=1"] * 65), form("aa", *["x=1"] * 66), ("x",)),
     ("a type of absurd length", ("multipart/form-data; " + "a" * 2000, b"x"), ("multipart/form-data", b"x"), ()),
 ]
 

@@ -149,6 +149,9 @@ def test_a_reference_is_seen_from_its_base(reference: str, expected: str) -> Non
     ),
     ("a value that looks like a name", "G26", "http://x/?q=token", "http://x/?q=token"),
     ("no value", "G26", "http://x/?token", "http://x/?token"),
+    ("more parameters than anybody reads", "G31", "http://u@x:81/a?" + "a=1&" * 1001, "http://x:81/REDACTED"),
+    ("more segments", "G31", "http://x" + "/a" * 1001, "http://x/REDACTED"),
+    ("more parameters of a value", "G31", "http://x/?a=" + "?b=1" * 1001, "http://x/?a=REDACTED"),
 )
 def test_a_url_is_shown_without_secrets(url: str, expected: str | None) -> None:
     shown = redact(url)
