@@ -186,7 +186,12 @@ with warnings.catch_warnings():
             def delete(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
 
 
+_OF_STORES: Final = frozenset({"file", "redis", "rediss", "sqlite", "unix"})
+
+
 def _check_base_url(base_url: object) -> None:
     # What would be a path's place elsewhere is aiohttp's base_url here.
-    if base_url is not None and not (isinstance(base_url, URL | str) and URL(base_url).absolute):
+    if base_url is None:
+        return
+    if not isinstance(base_url, URL | str) or not URL(base_url).absolute or URL(base_url).scheme in _OF_STORES:
         raise SettingError(f"base_url takes an absolute URL, not {base_url!r}; the place of the cache is cache=…")

@@ -15,6 +15,8 @@ from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.protocol import AsyncStore, Store
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
+from .locations import no_store, store_at
+
 __all__ = ["CacheLocation", "awaitable", "default_path", "probing", "resolve", "sealer_for"]
 
 CacheLocation = str | os.PathLike[str] | Store
@@ -33,7 +35,8 @@ def default_path() -> Path:
 def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer]:
     """The store and the sealer that a session uses.
 
-    :param cache: a path, a store, or None for the default place, which is always unsigned since all programs share it.
+    :param cache: a path, a store, one of the URLs of :mod:`.locations`, or None for the default place, which is always
+        unsigned since all programs share it.
     :raises SettingError: for another type, for a secret without a place, or for a secret other than the store's.
     """
     if cache is None:
@@ -45,13 +48,11 @@ def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer
             )
         cache = default_path()
     if isinstance(cache, str | os.PathLike):
-        from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
-
-        store: Any = SQLiteStore(cast("str | os.PathLike[str]", cache))
+        store = store_at(cast("str | os.PathLike[str]", cache))
     elif not isinstance(cache, type) and all(callable(getattr(cache, verb, None)) for verb in _VERBS):
-        store = cache
+        store = cast(Any, cache)
     else:
-        raise SettingError(f"cache takes a path or a store, such as SQLiteStore or RedisStore, not {cache!r}")
+        raise no_store(cache)
     return store, sealer_for(store, secret_key)
 
 

@@ -13,11 +13,12 @@ from math import inf
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from weakref import WeakSet
 
-from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.maintenance import Housekeeper
+from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
 from sansio_cache_adapters.stores.rows import Row, fresh_rev
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
@@ -62,14 +63,12 @@ class FileStore:
         max_entries: int | None = None,
         secret_key: SecretKey | Ungiven = UNGIVEN,
     ) -> None:
-        where: object = os.fspath(path) if hasattr(path, "__fspath__") else path
-        if not isinstance(where, str) or not where or "\0" in where:
-            raise SettingError(f"FileStore takes the path of a folder, not {path!r}")
+        location = absolute_path(path, "FileStore takes the path of a folder")
         check_bounds(max_bytes, max_entries)
         self.max_bytes = max_bytes
         self.max_entries = max_entries
         self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
-        self._location = os.path.abspath(os.path.expanduser(where))
+        self._location = location
         self._root: Root | None = None
         self._ids: Ids | None = None
         self._touched: dict[tuple[bytes, bytes], float] = {}

@@ -9,11 +9,12 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from sansio_cache.errors import SettingError, StoreError
 from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
+from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 
@@ -63,7 +64,7 @@ class SQLiteStore:
         self.max_bytes = max_bytes
         self.max_entries = max_entries
         self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
-        self.path = _absolute(path)
+        self.path = absolute_path(path, "SQLiteStore takes the path of a file")
         self.busy_timeout = _seconds(busy_timeout)
         self._connections = Connections(self.path, self.busy_timeout)
         self._backlog = Backlog()
@@ -318,17 +319,6 @@ def _read_on(cursor: sqlite3.Cursor, rows: list[tuple[bytes, bytes | None, bytes
         rows.append(row)
         weighs += len(row[0]) + len(row[1] or b"")
     return weighs <= INLINE_LIMIT
-
-
-def _absolute(path: object) -> str:
-    if not isinstance(path, str | os.PathLike):
-        raise SettingError(f"path takes a str or a path, not {type(path).__name__}")
-    text: object = os.fspath(cast(str, path))
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise SettingError(f"path takes the path of a file, not {text!r}")
-    if text == ":memory:":
-        raise SettingError("SQLiteStore keeps a file; for memory take MemoryStore()")
-    return os.path.abspath(text)
 
 
 def _seconds(busy_timeout: object) -> float:

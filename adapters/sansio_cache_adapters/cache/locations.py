@@ -1,0 +1,112 @@
+"""The store that a path or a URL names: ``"redis://…"``, ``"memory:"``, ``"sqlite:///…"``, ``"file:///…"``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from sansio_cache.errors import SettingError
+from sansio_cache_adapters.stores.paths import is_url
+
+__all__ = ["no_store", "store_at"]
+
+_TAKES: Final = 'a path or a store, or one of "redis://…", "rediss://…", "memory:", "sqlite:///…", "file:///…"'
+_OTHERS: Final = ("aiohttp_client_cache", "cachecontrol", "diskcache", "hishel", "requests_cache")
+"""Whose caches and storages are none of ours, and are given out of habit."""
+
+
+def store_at(location: str | os.PathLike[str]) -> Any:
+    """The store that a user's path or URL names; a path is that of a SQLite file.
+
+    :raises SettingError: for a URL of another kind, or one that names no place.
+    """
+    if not isinstance(location, str) or not is_url(location):
+        from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
+
+        return SQLiteStore(location)
+    scheme = location.partition(":")[0].lower()
+    if scheme in ("redis", "rediss") and "://" in location:
+        from sansio_cache_adapters.stores.redis.store import RedisStore
+
+        return RedisStore(scheme + location[len(scheme) :])
+    if location.lower() == "memory:":
+        from sansio_cache_adapters.stores.memory import MemoryStore
+
+        return MemoryStore()
+    in_memory = ":memory:" in location.lower()
+    if scheme == "sqlite" and not in_memory:
+        from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
+
+        return SQLiteStore(_file_of(location))
+    if scheme == "file" and not in_memory:
+        from sansio_cache_adapters.stores.files.store import FileStore
+
+        return FileStore(_path_of(location))
+    raise SettingError(f"cache takes {_TAKES}, not {_shown(location)}: {_advice(scheme, location)}")
+
+
+def _path_of(url: str) -> str:
+    """The path in ``sqlite:///…`` or ``file:///…``; absolute, as in any URL (RFC 8089), save after ``~``."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    path = unquote(parts.path)
+    if parts.netloc not in ("", "localhost") or not url[len(scheme) + 1 :].startswith("//") or not path.strip("/"):
+        raise SettingError(
+            f'cache takes "{scheme}:///…" with an absolute path after it, not {_shown(url)}; '
+            "a relative path is given without a scheme"
+        )
+    if parts.query or parts.fragment:
+        raise SettingError(
+            f"cache takes {scheme}:///… without a query or a fragment: in a path write %3F for ? and %23 for #"
+        )
+    path = "/" + path.lstrip("/")
+    return path[1:] if path.startswith("/~") else path
+
+
+def _file_of(url: str) -> str:
+    path = _path_of(url)
+    if path.startswith("/") and "/" not in path[1:]:
+        # Elsewhere three slashes begin a relative path, and four an absolute one. Nobody means a file in the root.
+        raise SettingError(
+            f'{url} is a file in the root folder: for one in the current folder write cache="{path[1:]}"'
+        )
+    return path
+
+
+def _shown(url: str) -> str:
+    """Enough of a URL to know it again; what comes after the scheme may hold a password."""
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{'…' if rest else ''}" if mark else url.partition("@")[0]
+
+
+def _advice(scheme: str, location: str) -> str:
+    if scheme == "memory" or ":memory:" in location.lower():
+        return 'for a cache in memory write cache="memory:" or cache=MemoryStore()'
+    if scheme == "unix":
+        return 'for Redis at a socket write cache=RedisStore("unix://…")'
+    if scheme in ("redis", "rediss"):
+        return f'write "{scheme}://host:port/0"'
+    if scheme in ("http", "https"):
+        return "it names where responses are kept, not whom to ask"
+    return "there is no store for that; a file or folder with a colon in its name is given as ./name"
+
+
+def no_store(cache: object) -> SettingError:
+    """What to say of something that is neither a path nor a store."""
+    root = type(cache).__module__.partition(".")[0]
+    said = f"cache takes {_TAKES}, not {cache!r}"
+    if isinstance(cache, type):
+        said = f"cache takes {_TAKES}; {cache.__name__} is a class: give {cache.__name__}(…)"
+    elif isinstance(cache, bytes):
+        said += ": give a path as str"
+    elif isinstance(cache, dict):
+        said += ": for a cache in memory write cache=MemoryStore()"
+    elif root in ("redis", "valkey", "fakeredis"):
+        said = f"cache takes {_TAKES}; a client is given as cache=RedisStore(client)"
+    elif root in _OTHERS:
+        said += (
+            f". {root} has stores of its own: here there are SQLiteStore(path), FileStore(folder), RedisStore(url) and "
+            "MemoryStore(), and expire_after and the like are given to the session"
+        )
+    return SettingError(said)

@@ -1,0 +1,48 @@
+"""Where a store lies that has a path: ``~`` stands for a home folder, and a URL is no path."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final, cast
+
+from sansio_cache.errors import SettingError
+
+__all__ = ["absolute_path", "expand_home", "is_url"]
+
+_URL: Final = re.compile(
+    r"[a-z][a-z0-9+.\-]+://|(?:file|https?|memory|mongodb|rediss?|sqlite|unix):|:memory:", re.IGNORECASE
+)
+"""What nobody means as the name of a folder. A drive of Windows has one letter; a path object shortens ``//``."""
+
+
+def absolute_path(path: object, takes: str) -> str:
+    """The absolute path that a user's path stands for. Nothing is looked up in the folders that it names.
+
+    :param takes: says what is expected, for messages: "SQLiteStore takes the path of a file".
+    :raises SettingError: for another type, a URL, and a home folder that nobody has.
+    """
+    text: object = os.fspath(cast("os.PathLike[str]", path)) if hasattr(path, "__fspath__") else path
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise SettingError(f"{takes}, not {path!r}")
+    if is_url(text):
+        scheme = text.partition("/")[0]
+        raise SettingError(
+            f"{takes}, not a URL ({scheme}…): the URL of a store is given as cache=. ./{scheme} is a path"
+        )
+    expanded = expand_home(text)
+    if expanded is None:
+        home = text.partition(os.sep)[0]
+        raise SettingError(f"{takes}: {home} is no home folder here. A file of that name is given as ./{home}")
+    return os.path.abspath(expanded)
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL rather than a path."""
+    return _URL.match(text) is not None
+
+
+def expand_home(text: str) -> str | None:
+    """A path with the home folder that its ``~`` or ``~user`` stands for; None where there is no such folder."""
+    expanded = os.path.expanduser(text)
+    return None if text.startswith("~") and expanded == text else expanded
