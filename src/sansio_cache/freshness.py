@@ -80,7 +80,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     """What a decision needs of a stored response, as numbers.
 
     :ivar date: its Date, or when it was received (RFC 9110 §6.6.1); POSIX seconds.
-    :ivar initial_age: *corrected_initial_age* (RFC 9111 §4.2.3), seconds; infinite where Age cannot be read.
+    :ivar initial_age: *corrected_initial_age* (RFC 9111 §4.2.3), seconds; infinite where Age is longer than is read.
     :ivar last_modified: POSIX seconds, or None.
     :ivar validator: it has an ETag or a Last-Modified to validate it by.
     :ivar authorized: the request carried Authorization (RFC 9111 §3.5).
@@ -188,21 +188,20 @@ def _initial_age(headers: Headers, date: float, response: Received) -> float:
     """*corrected_initial_age* (RFC 9111 §4.2.3)."""
     apparent_age = max(0.0, response.received_at - date)
     response_delay = max(0.0, response.received_at - response.requested_at)
-    lines = headers.lines("age")
-    if not lines:
-        return max(apparent_age, response_delay)
-    age_value = _age_value(lines)
-    return math.inf if age_value is None else max(apparent_age, age_value + response_delay)
+    return max(apparent_age, _age_value(headers.lines("age")) + response_delay)
 
 
-def _age_value(lines: Sequence[str]) -> float | None:
-    """The seconds of a received Age; None where whoever sent it cannot be believed.
+def _age_value(lines: Sequence[str]) -> float:
+    """The seconds of a received Age: the first member of a list, on however many lines (RFC 9111 §5.1).
 
-    Of a list "the first member" counts (RFC 9111 §5.1). Junk, a field sent twice and a value said twice come of someone
-    who has no idea of the age: such a response is taken as stale, which is never wrong (docs/topics/rfc9111.md).
+    0 where there is none, and where it is no delta-seconds, since it SHOULD be ignored then; infinite for a list that
+    is longer than is read.
     """
-    ages = members(lines) if len(lines) == 1 else None
-    return None if ages is None or len(set(ages)) < len(ages) else parse_delta(ages[0])
+    ages = members(lines)
+    if ages is None:
+        return math.inf
+    # "A recipient MUST parse and ignore a reasonable number of empty list elements" (RFC 9110 §5.6.1.2).
+    return parse_delta(next(filter(None, ages), "")) or 0.0
 
 
 def resident_time(received_at: float, now: float) -> float:

@@ -16,7 +16,6 @@ from core_rows import (
     facts_of,
     fields,
     got,
-    item_of,
     record_of,
     rows,
     rules_of,
@@ -171,9 +170,3 @@ def test_a_head_that_is_too_large_is_not_kept() -> None:
     keys = rules.maker.keys(ask())
     keeping = Keeping(ask(), reply, facts_of(), (), keys, rules.place, rules.sealer, rules.policy)
     assert keeping.finish(BODY, b"", len(BODY), HASHES) is Storing.TOO_LARGE
-
-
-def test_a_response_of_unknown_age_is_stale_when_it_comes_and_has_its_room() -> None:
-    """It can still be validated; since when it is stale is not known."""
-    item = item_of(got(DATE, "Cache-Control: max-age=60", "Age: x", 'ETag: "a"'))
-    assert (item.stale_at, item.purge_at) == (NOW, NOW + 30 * DAY)
