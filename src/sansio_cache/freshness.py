@@ -18,6 +18,7 @@ from .expiry import DoNotCache, Expiry, Resident, Until
 from .lists import members
 from .messages import Headers, Received
 from .policy import Policy
+from .validators import usable_date, usable_tag
 
 __all__ = [
     "CLOCK_SKEW",
@@ -82,7 +83,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     :ivar date: its Date, or when it was received (RFC 9110 §6.6.1); POSIX seconds.
     :ivar initial_age: *corrected_initial_age* (RFC 9111 §4.2.3), seconds; infinite where Age is longer than is read.
     :ivar last_modified: POSIX seconds, or None.
-    :ivar validator: it has an ETag or a Last-Modified to validate it by.
+    :ivar validator: it has an ETag or a Last-Modified that it can be validated by.
     :ivar authorized: the request carried Authorization (RFC 9111 §3.5).
     :ivar coded: its content is coded (RFC 9110 §8.4).
     :ivar private: its word to a private cache.
@@ -117,7 +118,7 @@ def read_facts(response: Received, *, authorized: bool) -> Facts:
         date=date,
         initial_age=_initial_age(headers, date, response),
         last_modified=parse_date(headers.get("last-modified") or "", response.received_at),
-        validator="etag" in headers or "last-modified" in headers,
+        validator=(usable_tag(headers) or usable_date(headers)) is not None,
         authorized=authorized,
         coded="content-encoding" in headers,
         private=_word(directives, directives.max_age, expires, headers),

@@ -98,7 +98,8 @@ def _not_modified(request: Request, choice: Validate | Forward, reply: Received,
     if not isinstance(choice, Validate):
         # The user's own precondition, or an origin that answers what nobody asked: as without the cache.
         return Pass(_network_answer(reply, choice.fwd, b"", choice.reason))
-    if "etag" not in reply.headers and asks_for_others(request, choice.record):
+    told = "etag" in reply.headers or "last-modified" in reply.headers
+    if not told and asks_for_others(request, choice.record):
         # Their tags went out with ours, and nobody knows which of them the origin means.
         return Again(Forward(request, choice.record, choice.fwd, "validator-unknown"))
     record = selected_by(reply, choice.records, choice.record)

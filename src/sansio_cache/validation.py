@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import Final
@@ -13,6 +12,7 @@ from .dates import parse_date
 from .lists import combined, members
 from .messages import Headers, Received, Request
 from .records import Record
+from .validators import entity_tags, is_strong, usable_date, usable_tag, weak
 
 __all__ = [
     "Precondition",
@@ -24,9 +24,6 @@ __all__ = [
     "precondition",
     "selected_by",
 ]
-
-# entity-tag = [ weak ] opaque-tag   (RFC 9110 §8.8.3)
-_ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 _FOR_ORIGIN: Final = ("if-match", "if-unmodified-since")
 """Preconditions that a cache must not evaluate (RFC 9111 §4.3.2)."""
@@ -65,10 +62,6 @@ class Precondition(Enum):
     """Only the origin may say."""
 
 
-def _weak(tag: str) -> str:
-    return tag.removeprefix("W/")
-
-
 def has_preconditions(request: Request) -> bool:
     """Whether the user sent validators of their own, so that a 304 would be theirs."""
     return "if-none-match" in request.headers or "if-modified-since" in request.headers
@@ -76,9 +69,11 @@ def has_preconditions(request: Request) -> bool:
 
 def asks_for_others(request: Request, record: Record) -> bool:
     """Whether the user's If-None-Match names other responses than the stored one."""
-    tags = request.headers.get("if-none-match")
-    ours = record.headers.get("etag") or ""
-    return tags is not None and {_weak(tag.strip()) for tag in tags.split(",")} != {_weak(ours)}
+    lines = request.headers.lines("if-none-match")
+    if not lines:
+        return False
+    tags, ours = entity_tags(lines), usable_tag(record.headers)
+    return tags is None or ours is None or {weak(tag) for tag in tags} != {weak(ours)}
 
 
 def precondition(request: Request, record: Record) -> Precondition:
@@ -89,20 +84,20 @@ def precondition(request: Request, record: Record) -> Precondition:
     if request.method not in ("GET", "HEAD"):
         # To a method that changes something they say "only if": 412, not 304 (RFC 9110 §13.1.2).
         return Precondition.ORIGIN if has_preconditions(request) else Precondition.NONE
-    tags = headers.get("if-none-match")
-    if tags is not None:
-        return _if_none_match(tags, record.headers.get("etag"))
+    if "if-none-match" in headers:
+        return _if_none_match(headers.lines("if-none-match"), record.headers.get("etag"))
     since = headers.get("if-modified-since")
     if since is None:
         return Precondition.NONE
     return _if_modified_since(since, record)
 
 
-def _if_none_match(tags: str, etag: str | None) -> Precondition:
-    if tags.strip() == "*":
+def _if_none_match(lines: Sequence[str], etag: str | None) -> Precondition:
+    tags = entity_tags(lines) or ()
+    if tags == ["*"]:
         return Precondition.NOT_MODIFIED
     # "the recipient MUST use the weak comparison function" (RFC 9110 §13.1.2).
-    if etag is not None and _weak(etag) in {_weak(tag) for tag in _ENTITY_TAG.findall(tags)}:
+    if etag is not None and weak(etag.strip(" \t")) in map(weak, tags):
         return Precondition.NOT_MODIFIED
     return Precondition.NONE
 
@@ -125,46 +120,66 @@ def conditional_request(request: Request, record: Record) -> Request:
     the user asks by other means: If-None-Match ``*``, If-Modified-Since alone, and what only the origin may answer.
     """
     headers = request.headers
-    etag = record.headers.get("etag")
-    modified = record.headers.get("last-modified")
-    if any(name in headers for name in _FOR_ORIGIN) or (etag is None and modified is None):
+    tag, date = usable_tag(record.headers), usable_date(record.headers)
+    theirs = headers.lines("if-none-match")
+    dated = "if-modified-since" in headers
+    for_origin = any(name in headers for name in _FOR_ORIGIN)
+    if for_origin or (tag is None and (dated or date is None)) or (dated and not theirs):
         return request
-    if combined(headers.lines("if-none-match")) is None:
+    tags = _joined(theirs, tag) if theirs else tag
+    if tags == "":
         return request
-    theirs = headers.get("if-none-match")
-    if theirs is not None:
-        if etag is None or theirs.strip() == "*":
-            return request
-        tags = theirs if _weak(etag) in map(_weak, _ENTITY_TAG.findall(theirs)) else f"{theirs}, {etag}"
-        return replace(request, headers=headers.with_field("If-None-Match", tags))
-    if "if-modified-since" in headers:
-        return request
-    if etag is not None:
-        headers = headers.with_field("If-None-Match", etag)
-    if modified is not None:
-        headers = headers.with_field("If-Modified-Since", modified)
+    if tags is not None:
+        headers = headers.with_field("If-None-Match", tags)
+    if date is not None and not dated:
+        headers = headers.with_field("If-Modified-Since", date)
     return replace(request, headers=headers)
+
+
+def _joined(theirs: Sequence[str], tag: str | None) -> str:
+    """The user's If-None-Match with our tag in it; empty where nothing can join it."""
+    tags = entity_tags(theirs)
+    # "*" asks for any, and to what cannot be read as a list of tags nothing can be added.
+    if tags is None or "*" in tags:
+        return ""
+    known = tag is None or weak(tag) in map(weak, tags)
+    return ", ".join(theirs if known else (*theirs, tag or ""))
 
 
 def selected_by(response: Received, records: Sequence[Record], asked: Record) -> Record | None:
     """The stored response that a 304 is about (RFC 9111 §4.3.4), or None where it is about none of ours.
 
-    :param asked: the one whose validators went out.
+    :param records: all that match the request, the most recent first.
+    :param asked: the one whose validators went out; a 304 without any validator is about that one.
     """
-    candidates = (asked, *(record for record in records if record is not asked))
-    tag = response.headers.get("etag")
-    if tag is not None:
-        tagged = [(record, record.headers.get("etag")) for record in candidates]
-        same = [record for record, theirs in tagged if theirs == tag]
-        # One is taken as the other's weak form: origins that compress weaken the tag of the 200, not that of the 304.
-        alike = [record for record, theirs in tagged if theirs is not None and _weak(theirs) == _weak(tag)]
-        return next(iter(same or alike), None)
+    candidates = (asked, *records)
+    tag = _tag_of(response.headers)
+    if tag and is_strong(tag):
+        # "then all stored responses in the initial set with the same strong validator are identified"
+        return next((record for record in candidates if _tag_of(record.headers) == tag), None)
     modified = response.headers.get("last-modified")
-    theirs = asked.headers.get("last-modified")
-    if modified is not None and theirs is not None and modified != theirs:
-        at = parse_date(modified)
-        return asked if at is not None and at == asked.head.facts.last_modified else None
-    return asked
+    if not tag and modified is None:
+        return asked
+    # "if those validators correspond to any", "then the most recent of those matching"
+    return next((record for record in records if _corresponds(tag, modified, record)), None)
+
+
+def _tag_of(headers: Headers) -> str:
+    return (headers.get("etag") or "").strip(" \t")
+
+
+def _corresponds(tag: str, modified: str | None, record: Record) -> bool:
+    stored = _tag_of(record.headers)
+    if tag and stored:
+        return weak(tag) == weak(stored)
+    return modified is not None and _same_date(modified, record)
+
+
+def _same_date(modified: str, record: Record) -> bool:
+    if modified == record.headers.get("last-modified"):
+        return True
+    at = parse_date(modified)
+    return at is not None and at == record.head.facts.last_modified
 
 
 def head_confirms(response: Received, record: Record) -> bool:

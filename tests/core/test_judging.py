@@ -22,6 +22,8 @@ from sansio_cache.records import Item, Record, open_record
 
 FRESH = "Cache-Control: max-age=60"
 TAG = 'ETag: "a"'
+LAST = f"Last-Modified: {format_date(NOW - 3000)}"
+OTHER_LAST = f"Last-Modified: {format_date(NOW - 2000)}"
 LATER = NOW + 100
 """When a record with max-age=60 is stale by 40 s."""
 GONE = ConnectionError("gone")
@@ -93,6 +95,8 @@ def test_the_cache_does_not_touch_what_passes() -> None:
     ("the same tag", "4.3.4", [TAG], "Freshened 200 stored written"),
     ("no tag", "disputed", [], "Freshened 200 stored written"),
     ("another tag", "4.3.4", ['ETag: "b"'], "Again validator-mismatch"),
+    ("another weak form", "4.3.4", ['ETag: W/"a"'], "Freshened 200 stored written"),
+    ("a date that is not stored", "4.3.4", [OTHER_LAST], "Again validator-mismatch"),
     ("a Vary that says the same", "4.1", ["Vary: "], "Freshened 200 stored written"),
     ("another Vary", "4.1", ["Vary: Accept"], "Pass 200 stored stale spoils"),
     ("Vary: *", "4.1", ["Vary: *"], "Pass 200 stored stale spoils"),
@@ -212,6 +216,30 @@ def test_a_head_that_grew_too_large_is_answered_and_not_written() -> None:
         "Pass 304 network validator-of-the-user",
     ),
     ("nobody knows whose", "4.3.2", ['If-None-Match: "b"'], [TAG], [], "Again validator-unknown"),
+    (
+        "a comma within theirs, which is ours",
+        "9110-8.8.3",
+        ['If-None-Match: "a,b"'],
+        ['ETag: "a,b"'],
+        [],
+        "Freshened 304 stored written",
+    ),
+    (
+        "theirs, and the 304 has our date",
+        "4.3.4",
+        ['If-None-Match: "b"'],
+        [TAG, LAST],
+        [LAST],
+        "Freshened 200 stored written",
+    ),
+    (
+        "theirs, and the 304 has another date",
+        "4.3.4",
+        ['If-None-Match: "b"'],
+        [TAG, LAST],
+        [OTHER_LAST],
+        "Pass 304 network validator-of-the-user",
+    ),
     ("theirs alone", "4.3.2", ["If-None-Match: *"], [TAG], [TAG], "Pass 304 network stale"),
     ("a date of theirs", "4.3.2", [f"If-Modified-Since: {format_date(NOW)}"], [TAG], [TAG], "Pass 304 network stale"),
     ("a range of what is confirmed", "9110-14.2", ["Range: bytes=0-1"], [TAG], [TAG], "Freshened 206 stored written"),

@@ -24,6 +24,7 @@ LAST = format_date(NOW - 3000)
 EARLIER = format_date(NOW - 4000)
 LATER = format_date(NOW - 2000)
 MODIFIED = f"Last-Modified: {LAST}"
+DATED_LONG_AGO = f"If-Modified-Since: {EARLIER}"
 TAG = 'ETag: "a"'
 NONE, NOT_MODIFIED, ORIGIN = Precondition
 
@@ -105,6 +106,8 @@ def test_a_304_may_be_the_users(lines: list[str], expected: bool) -> None:
     ("another", "4.3.2", ['If-None-Match: "b"'], True),
     ("ours and another", "4.3.2", ['If-None-Match: "a", "b"'], True),
     ("any", "4.3.2", ["If-None-Match: *"], True),
+    ("a comma within another", "8.8.3", ['If-None-Match: "a,"'], True),
+    ("what cannot be read", "8.8.3", ['If-None-Match: "a'], True),
 )
 def test_the_user_asks_for_other_responses(lines: list[str], expected: bool) -> None:
     assert asks_for_others(ask(*lines), record_of(TAG)) is expected
@@ -120,6 +123,51 @@ def test_the_user_asks_for_other_responses(lines: list[str], expected: bool) -> 
     ("what the request says stays", "4.3.1", ["Accept: b"], [TAG], ["Accept: b", 'If-None-Match: "a"']),
     ("a range, too", "4.3.1", ["Range: bytes=0-1"], [TAG], ["Range: bytes=0-1", 'If-None-Match: "a"']),
     ("the user's tags are joined", "4.3.2", ['If-None-Match: "b"'], [TAG], ['If-None-Match: "b", "a"']),
+    ("a comma in a tag", "9110-8.8.3", ['If-None-Match: "b"'], ['ETag: "a,b"'], ['If-None-Match: "b", "a,b"']),
+    (
+        "a comma in ours, which the user has",
+        "9110-8.8.3",
+        ['If-None-Match: "a,b"'],
+        ['ETag: "a,b"'],
+        ['If-None-Match: "a,b"'],
+    ),
+    (
+        "a comma in the user's that begins as ours",
+        "9110-8.8.3",
+        ['If-None-Match: "x,"'],
+        ['ETag: "x"'],
+        ['If-None-Match: "x,", "x"'],
+    ),
+    ("obs-text in a tag", "9110-5.5", [], ['ETag: "\xfc"'], ['If-None-Match: "\xfc"']),
+    (
+        "a date beside a tag that cannot be sent",
+        "9110-5.5",
+        [],
+        ['ETag: "\x01"', MODIFIED],
+        [f"If-Modified-Since: {LAST}"],
+    ),
+    ("a tag beside a date that cannot be sent", "9110-5.5", [], [TAG, "Last-Modified: \x01"], ['If-None-Match: "a"']),
+    (
+        "our date beside the user's tags",
+        "4.3.1",
+        ['If-None-Match: "b"'],
+        [TAG, MODIFIED],
+        ['If-None-Match: "b", "a"', f"If-Modified-Since: {LAST}"],
+    ),
+    (
+        "our date beside the user's tags, and we have no tag",
+        "4.3.1",
+        ['If-None-Match: "b"'],
+        [MODIFIED],
+        ['If-None-Match: "b"', f"If-Modified-Since: {LAST}"],
+    ),
+    (
+        "the user's date beside the user's tags stays",
+        "4.3.2",
+        ['If-None-Match: "b"', DATED_LONG_AGO],
+        [TAG, MODIFIED],
+        [DATED_LONG_AGO, 'If-None-Match: "b", "a"'],
+    ),
     (
         "the user's tags with ours among them",
         "4.3.2",
@@ -138,7 +186,23 @@ def test_a_request_is_made_conditional(lines: list[str], stored: list[str], expe
     ("nothing to ask by", "4.3.1", [], []),
     ("a tag that must not be stored", "5.2.2.4", [], [TAG, 'Cache-Control: no-cache="etag"']),
     ("the user asks for any", "4.3.2", ["If-None-Match: *"], [TAG]),
-    ("the user asks by a tag, and we have none", "4.3.2", ['If-None-Match: "b"'], [MODIFIED]),
+    ("the user asks by tag and date, and we have a date", "4.3.2", ['If-None-Match: "b"', DATED_LONG_AGO], [MODIFIED]),
+    ("the user's tags cannot be read", "8.8.3", ['If-None-Match: "b'], [TAG]),
+    ("any among the user's tags", "8.8.3", ['If-None-Match: "b", *'], [TAG]),
+    ("a tag with a control character", "9110-5.5", [], ['ETag: "a\x01c"']),
+    ("a tag with a line end", "9110-5.5", [], ['ETag: "a\r\nX: 1"']),
+    ("a tag with NUL", "9110-5.5", [], ['ETag: "a\0"']),
+    ("a tag with DEL", "9110-5.5", [], ['ETag: "a\x7f"']),
+    ("a tag outside latin-1", "9110-5.5", [], ['ETag: "\u0142"']),
+    ("an empty tag", "9110-8.8.3", [], ["ETag: "]),
+    ("any, for a tag", "9110-8.8.3", [], ["ETag: *"]),
+    ("a quote that is not closed", "9110-8.8.3", [], ['ETag: "a']),
+    ("a comma without quotes", "9110-8.8.3", [], ["ETag: a,b"]),
+    ("two tags on a line", "9110-8.8.3", [], ['ETag: "a", "b"']),
+    ("two lines of tags", "9110-8.8.3", [], ['ETag: "a"', 'ETag: "b"']),
+    ("a date with a control character", "9110-5.5", [], [f"{MODIFIED}\x01"]),
+    ("a date with a line end", "9110-5.5", [], [f"{MODIFIED}\nX: 1"]),
+    ("two dates", "9110-8.8.2", [], [MODIFIED, MODIFIED]),
     ("the user asks by a date", "4.3.2", [f"If-Modified-Since: {EARLIER}"], [TAG, MODIFIED]),
     ("If-Match", "4.3.2", ['If-Match: "a"'], [TAG]),
     ("If-Unmodified-Since", "4.3.2", [f"If-Unmodified-Since: {LAST}"], [TAG]),
@@ -163,14 +227,19 @@ PLAIN = record_of(DATE)
     ("a tag, where none was stored", "4.3.4", [TAG], DATED, [], None),
     ("a weak tag, the same", "4.3.4", ['ETag: W/"a"'], WEAK, [], WEAK),
     ("a weak tag for a strong one", "4.3.4", ['ETag: W/"a"'], ASKED, [], ASKED),
-    ("a strong tag for its weak form", "disputed", [TAG], WEAK, [], WEAK),
-    ("the same tag before a weak form of it", "4.3.4", [TAG], WEAK, [ASKED], ASKED),
+    ("a strong tag for its weak form", "4.3.4", [TAG], WEAK, [], None),
+    ("a strong tag, the same, before what was asked", "4.3.4", [TAG], WEAK, [ASKED], ASKED),
+    ("a weak tag: the most recent", "4.3.4", ['ETag: W/"a"'], ASKED, [WEAK], WEAK),
+    ("another weak tag", "4.3.4", ['ETag: W/"c"', MODIFIED], ASKED, [], None),
+    ("a weak tag that none has, and the date", "4.3.4", ['ETag: W/"c"', MODIFIED], DATED, [], DATED),
+    ("an empty tag is none", "4.3.4", ["ETag: "], ASKED, [], ASKED),
     ("its date", "4.3.4", [MODIFIED], DATED, [], DATED),
     ("its date in another form", "4.3.4", ["Last-Modified: Tuesday, 14-Nov-23 21:23:20 GMT"], DATED, [], DATED),
     ("another date", "4.3.4", [f"Last-Modified: {LATER}"], DATED, [], None),
     ("another date beside a stored tag", "4.3.4", [f"Last-Modified: {LATER}"], ASKED, [], None),
     ("no date at all", "4.3.4", ["Last-Modified: x"], DATED, [], None),
-    ("a date, where none was stored", "disputed", [f"Last-Modified: {LATER}"], OTHER, [], OTHER),
+    ("a date, where none was stored", "4.3.4", [f"Last-Modified: {LATER}"], OTHER, [], None),
+    ("the date of another", "4.3.4", [MODIFIED], OTHER, [DATED], DATED),
     ("no validator", "disputed", [], ASKED, [OTHER], ASKED),
     ("no validator, and none stored", "4.3.4", [], PLAIN, [], PLAIN),
 )

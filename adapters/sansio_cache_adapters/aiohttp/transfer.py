@@ -116,7 +116,9 @@ class Sending:
         changed = _changed(self._asked.headers, request.headers)
         before = {name: native.headers.popall(name, []) for name in changed}
         for name in changed:
-            native.headers[name] = request.headers.get(name) or ""
+            value = _written(request.headers.get(name) or "")
+            if value is not None:
+                native.headers[name] = value
         try:
             response = await self._handler(native)
         except Exception as error:
@@ -180,6 +182,14 @@ def _changed(before: Headers, after: Headers) -> list[str]:
         return []
     names = ("if-none-match", "if-modified-since")
     return [name for name in names if before.lines(name) != after.lines(name)]
+
+
+def _written(value: str) -> str | None:
+    """The text that aiohttp, which writes UTF-8, sends as these bytes; None where there is none."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return None
 
 
 def _check_coding(request: ClientRequest, response: ClientResponse, coding: str) -> None:
