@@ -21,9 +21,10 @@ from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.hdrs import ACCEPT_ENCODING
 from msgspec.structs import replace
 
-from sansio_cache.decisions import Answer
+from sansio_cache.cache_status import CacheStatus
+from sansio_cache.decisions import Answer, Given
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import Options, Request
+from sansio_cache.messages import EMPTY, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
@@ -36,6 +37,7 @@ from sansio_cache_adapters.cache.options import CacheOptions, current_options, s
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
+from .asked import asking_plainly
 from .private import complete, request_traces, session_part
 from .private_reader import PulledReader
 from .response import Asked, adopt, cached_class, stored_response
@@ -128,11 +130,7 @@ class AiohttpCache:
         if not isinstance(request, ClientRequest):
             # A request class of the user's own that only looks like one.
             return await handler(request)
-        if wish.codings is not None and request.headers.get(ACCEPT_ENCODING) == _THEIR_CODINGS:
-            request.headers[ACCEPT_ENCODING] = wish.codings
-        asked = core_request(request, wish.options, self._peer)
-        wish.seen = request, asked
-        wish.hops += 1
+        asked = self._seen(wish, request)
         sending = Sending(request, handler, asked, self.tasks, decode=wish.decode, raw=wish.raw)
         delivered = await self.inner.answer(asked, sending)
         answer, native, tee = delivered
@@ -149,6 +147,20 @@ class AiohttpCache:
                 tee.abandon()
             raise
         return native
+
+    def _seen(self, wish: Wish, request: ClientRequest) -> Request:
+        if wish.codings is not None and request.headers.get(ACCEPT_ENCODING) == _THEIR_CODINGS:
+            request.headers[ACCEPT_ENCODING] = wish.codings
+        asked = core_request(request, wish.options, self._peer)
+        wish.seen = request, asked
+        wish.hops += 1
+        return asked
+
+    async def look(self, wish: Wish, request: ClientRequest, _: ClientHandlerType) -> ClientResponse:
+        """See what a request is and send nothing, as a middleware; the response is an empty one."""
+        self._seen(wish, request)
+        nothing = Answer(204, "No Content", EMPTY, Given(b""), CacheStatus())
+        return self._stored(nothing, wish, request, ())
 
     def _stored(self, answer: Answer, wish: Wish, request: ClientRequest, cookies: tuple[str, ...]) -> ClientResponse:
         asked = Asked(
@@ -263,7 +275,7 @@ class CacheMiddleware:
     @property
     def cache(self) -> AsyncCare:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return AsyncCare(self._cache.engine)
+        return AsyncCare(self._cache.engine, asking_plainly())
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """The response to a request, stored or from the network.

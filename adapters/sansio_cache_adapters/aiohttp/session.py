@@ -18,7 +18,7 @@ from aiohttp.typedefs import StrOrURL
 from yarl import URL
 
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import NO_OPTIONS, Options
+from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.care import AsyncCare
@@ -29,6 +29,7 @@ from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take
 from sansio_cache_adapters.cache.switches import is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
+from .asked import asking_as
 from .fast_path import FastPath
 from .middleware import AiohttpCache, Wish
 from .private import retries, session_part
@@ -138,7 +139,7 @@ with warnings.catch_warnings():
         @property
         def cache(self) -> AsyncCare:
             """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-            return AsyncCare(self._cache.engine)
+            return AsyncCare(self._cache.engine, asking_as(self._look))
 
         async def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> ClientResponse:
             # Most requests say nothing but what ``get()`` adds.
@@ -155,6 +156,12 @@ with warnings.catch_warnings():
             if key is not None:
                 self._fast.learn(key, wish, answered)
             return answered
+
+        async def _look(self, method: str, url: str, keywords: dict[str, Any]) -> Request | None:
+            keywords, wish = with_cache(self, keywords, self._cache, NO_OPTIONS)
+            keywords["middlewares"] = (*keywords["middlewares"][:-1], partial(self._cache.look, wish))
+            await super()._request(method, url, **keywords)
+            return None if wish.seen is None else wish.seen[1]
 
         def disabled(self) -> AbstractContextManager[None]:
             """Pass the cache by within a block; other tasks and threads are not touched."""

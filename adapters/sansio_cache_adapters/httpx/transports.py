@@ -25,6 +25,7 @@ from sansio_cache_adapters.cache.options import split_policy
 from sansio_cache_adapters.cache.switches import is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
+from .asked import asking, asking_awaiting
 from .bodies import AsyncStoredStream, StoredStream, stored_stream, tee_into, tee_into_async
 from .common import (
     core_request,
@@ -106,7 +107,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     @property
     def cache(self) -> Care:
         """Looks after the cache: find, delete, verify, count."""
-        return Care(self._cache.engine)
+        return Care(self._cache.engine, asking(self._peer))
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network.
@@ -200,7 +201,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
     @property
     def cache(self) -> AsyncCare:
         """Looks after the cache: find, delete, verify, count."""
-        return AsyncCare(self._cache.engine)
+        return AsyncCare(self._cache.engine, asking_awaiting(self._peer))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network; see :meth:`CacheTransport.handle_request`.

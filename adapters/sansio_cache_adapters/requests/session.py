@@ -22,6 +22,7 @@ from sansio_cache_adapters.cache.switches import is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .adapter import CacheAdapter, make_cache
+from .asked import asking
 from .fast_path import FastPath, Prepared
 from .response import CachedResponse
 
@@ -73,7 +74,7 @@ class CachedSession(requests.Session):
     @property
     def cache(self) -> Care:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return Care(self._cache.engine)
+        return Care(self._cache.engine, asking(self))
 
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
         """The adapter mounted for a URL; for a request that is being sent, with the cache above it."""

@@ -23,6 +23,7 @@ from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
+from sansio_cache_adapters.cache.asked import as_url, request_like
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
@@ -158,7 +159,18 @@ class TrioCachedSession(HTTPSession):
     @property
     def cache(self) -> AsyncCare:
         """What looks after the cache."""
-        return AsyncCare(self._cache.engine)
+        return AsyncCare(self._cache.engine, self._asked)
+
+    async def _asked(self, thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+        """The request that the session would send for what names a stored response."""
+        if isinstance(thing, Request):
+            return thing
+        url = as_url(thing)
+        if url is not None:
+            options = cast("RequestOptions", keywords)
+            return self._core_request(self._with_cookies(self.prepare(method, url, options)))
+        request = getattr(thing, "request", thing)
+        return self._core_request(request) if isinstance(request, OutgoingRequest) else request_like(request, keywords)
 
     @property
     def policy(self) -> Policy:

@@ -1,0 +1,58 @@
+"""What users of aiohttp name a stored response by, made into the request that the session would send."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import ClientRequest, ClientResponse
+from aiohttp.http import SERVER_SOFTWARE
+from yarl import URL
+
+from sansio_cache.errors import SettingError
+from sansio_cache.messages import Headers, Request
+from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+
+__all__ = ["asking_as", "asking_plainly"]
+
+Look = Callable[[str, str, dict[str, Any]], Awaitable[Request | None]]
+"""The request that a session makes of a method, a URL and keywords, not sent; None where the cache is not asked."""
+
+
+def asking_as(look: Look) -> Asking:
+    """Makes requests as a session would, its middlewares, cookies and credentials included."""
+
+    async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+        url = as_url(thing)
+        if url is None:
+            return _given(thing, keywords)
+        request = await look(method, url, keywords)
+        if request is None:
+            raise SettingError("a middleware of the session answers this request itself: the cache never sees it")
+        return request
+
+    return asked
+
+
+def asking_plainly() -> Asking:
+    """Makes requests as a session without settings of its own would: a middleware does not know its session."""
+
+    async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+        url = as_url(thing)
+        if url is None:
+            return _given(thing, keywords)
+        headers = {**ClientRequest.DEFAULT_HEADERS, "User-Agent": SERVER_SOFTWARE, **keywords.pop("headers", {})}
+        if keywords:
+            raise SettingError(
+                f"{min(keywords)} cannot be given here: a middleware does not make its session's requests. "
+                "Give a request, such as response.request_info"
+            )
+        return Request(method.upper(), str(URL(url)), Headers(headers.items()))
+
+    return asked
+
+
+def _given(thing: Any, keywords: dict[str, Any]) -> Request:
+    if isinstance(thing, Request):
+        return thing
+    return request_like(thing.request_info if isinstance(thing, ClientResponse) else thing, keywords)

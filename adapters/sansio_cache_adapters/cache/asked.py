@@ -1,0 +1,48 @@
+"""What users name a stored response by: a URL, a request of their client's, or one of the core's.
+
+Each client makes of it the request that it would send, so that ``session.cache`` looks where ``session.get`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sansio_cache.errors import SettingError
+from sansio_cache.messages import Headers, Request
+
+__all__ = ["Asking", "as_url", "request_like"]
+
+Asking = Callable[[Any, str, dict[str, Any]], Any]
+"""Makes a core request of a thing, a method for a URL, and what a request of the client takes beside them."""
+
+
+def as_url(thing: object) -> str | None:
+    """The text of a URL: text as given, or an object of any library that is one; None for anything else."""
+    if isinstance(thing, str):
+        return thing
+    if isinstance(thing, bytes):
+        return thing.decode("latin-1")
+    # yarl's, httpx2's, pydantic's: each becomes its text by str().
+    is_url = hasattr(thing, "scheme") and hasattr(thing, "host") and not hasattr(thing, "url")
+    return str(thing) if is_url else None
+
+
+def request_like(thing: object, keywords: Mapping[str, object]) -> Request:
+    """The core request of an object that has a ``url``, and a ``method`` and ``headers`` where it has these.
+
+    :raises SettingError: it has none, or keywords were given beside it, which belong to a URL.
+    """
+    url = as_url(getattr(thing, "url", None))
+    if url is None:
+        raise SettingError(f"a stored response is named by a URL or by a request, not by {thing!r}")
+    if keywords:
+        raise SettingError(f"{', '.join(sorted(keywords))} can be given with a URL; a request says these itself")
+    headers: Any = getattr(thing, "headers", None) or ()
+    pairs: Iterable[tuple[object, object]] = headers.items() if hasattr(headers, "items") else headers
+    method: object = getattr(thing, "method", None) or "GET"
+    return Request(str(method), url, Headers([(_text(name), _text(value)) for name, value in pairs]))
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,270 @@
+"""What can be done with all that is stored, as work: written once for blocking and awaiting sessions.
+
+None of it raises for a record that is broken or forged: it is counted and logged, and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from sansio_cache.decisions import LookUp, Reuse, ReuseStale
+from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.expiry import parse_seconds
+from sansio_cache.freshness import remaining
+from sansio_cache.keys import Keys
+from sansio_cache.messages import Request
+from sansio_cache.records import Flaw, Record, encode_head, open_record, variant_of
+from sansio_cache.rules import Rules
+from sansio_cache.sealing import UNSIGNED
+from sansio_cache_adapters.stores.protocol import Listed
+
+from .asked import Asking
+from .engine import Engine
+from .events import logger
+from .work import Work
+
+__all__ = ["END", "Criteria", "Entry", "Maintenance", "Verified", "criteria_of"]
+
+END: Final = object()
+_BATCH: Final = 500
+_REMOVED_AT_ONCE: Final = 2000
+"""Records that are kept in memory to be removed together."""
+
+
+class Entry(NamedTuple):
+    """A stored response as maintenance shows it.
+
+    :ivar url: redacted.
+    :ivar size: bytes of the body.
+    :ivar received_at: POSIX seconds.
+    :ivar expires_at: POSIX seconds, by this session's settings; infinite for never.
+    """
+
+    key: str
+    method: str
+    url: str
+    status: int
+    size: int
+    received_at: float
+    expires_at: float
+    tags: tuple[str, ...]
+
+
+class Verified(NamedTuple):
+    """What ``verify`` found: how many records are good, and how many have which flaw."""
+
+    good: int
+    flaws: dict[str, int]
+
+
+class Maintenance:
+    """The verbs of ``session.cache``.
+
+    :param ask: what users name a stored response by, as a request; blocks or returns an awaitable.
+    :param advance: the next of the store's records, or ``END``; blocks or returns an awaitable.
+    """
+
+    def __init__(self, engine: Engine, ask: Asking, advance: Callable[[Any], Any]) -> None:
+        self._engine = engine
+        self._ask = ask
+        self._advance = advance
+
+    def rules(self) -> Work[Rules]:
+        rules = yield from self._engine.opened()
+        if rules is None:
+            raise StoreError(f"the cache at {self._engine.store.location} cannot be opened now")
+        return rules
+
+    def each(self, take: Callable[[Listed, Record | Flaw], Work[object] | None]) -> Work[None]:
+        """Show every record, opened, to ``take``, and do what work that gives."""
+        rules = yield from self.rules()
+        walk = self._engine.store.listed(batch=_BATCH)
+        while True:
+            listed: Any = yield partial(self._advance, walk)
+            if listed is END:
+                return
+            keys = Keys(listed.resource, listed.partition)
+            opened = open_record(listed.stored, keys, rules.place, rules.sealer)
+            if isinstance(opened, Flaw):
+                kind = "bad-signature" if opened in (Flaw.SIGNATURE, Flaw.PLACE) else "flaw"
+                self._engine.events.tell(kind, listed.method, listed.url, listed.status, opened.value, keys.partition)
+            work = take(listed, opened)
+            if work is not None:
+                yield from work
+
+    def entries(self) -> Work[list[Entry]]:
+        found: list[Entry] = []
+
+        def take(_: Listed, opened: Record | Flaw) -> None:
+            if isinstance(opened, Record):
+                found.append(self._entry(opened))
+
+        yield from self.each(take)
+        return found
+
+    def _entry(self, record: Record) -> Entry:
+        head = record.head
+        expires_at = head.received_at + self._remaining(record, head.received_at)
+        key = head.partition.hex()
+        return Entry(key, head.method, head.url, head.status, head.length, head.received_at, expires_at, head.tags)
+
+    def _remaining(self, record: Record, now: float) -> float:
+        head, policy = record.head, self._engine.policy
+        expiry = policy.expiry_for(Request(head.method, head.url))
+        return remaining(head.facts, head.status, head.received_at, now, policy, expiry)
+
+    def contains(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[bool]:
+        request: Request = yield partial(self._ask, thing, method, keywords)
+        rules = yield from self.rules()
+        plan = rules.plan(request)
+        if not isinstance(plan, LookUp):
+            return False
+        stored = yield partial(self._engine.store.load, plan.keys.partition)
+        records, _ = rules.open(stored, plan.keys)
+        choice = rules.choose(request, rules.matching(request, records), self._engine.clock())
+        return isinstance(choice, Reuse | ReuseStale)
+
+    def delete(self, criteria: Criteria) -> Work[int]:
+        rules = yield from self.rules()
+        count = 0
+        for url in criteria.urls:
+            request: Request = yield partial(self._ask, url, "GET", {})
+            resource = rules.maker.resource(request)
+            count += yield partial(self._engine.store.drop, resource, now=self._engine.clock())
+        unreadable: set[bytes] = set()
+        for thing in criteria.requests:
+            request = yield partial(self._ask, thing, "GET", {})
+            keys = rules.maker.keys(request)
+            removed, all_read = yield from self._delete_request(rules, keys)
+            count += removed
+            if not all_read:
+                unreadable.add(keys.partition)
+        if criteria.walks or unreadable:
+            count += yield from self._delete_walking(criteria, unreadable)
+        return count
+
+    def _delete_request(self, rules: Rules, keys: Keys) -> Work[tuple[int, bool]]:
+        """Remove what is stored for one request, all variants; how many, and whether every record could be read."""
+        store = self._engine.store
+        stored = yield partial(store.load, keys.partition)
+        records, flaws = rules.open(stored, keys)
+        count = 0
+        for record in records:
+            variant = variant_of(record.head.method, record.head.vary)
+            count += yield partial(store.discard, keys.partition, variant, rev=record.stored.rev)
+        return count, not flaws
+
+    def _delete_walking(self, criteria: Criteria, unreadable: set[bytes]) -> Work[int]:
+        """Look at every record, and remove those that match.
+
+        :param unreadable: partitions of which the records go that cannot be opened.
+        """
+        now = self._engine.clock()
+        doomed: list[Listed] = []
+        count = 0
+
+        def remove() -> Work[None]:
+            nonlocal count
+            count += yield partial(self._engine.store.remove, doomed)
+            doomed.clear()
+
+        def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
+            is_named = isinstance(opened, Flaw) and listed.partition in unreadable
+            if is_named or self._doomed(opened, criteria, now):
+                doomed.append(listed)
+            return remove() if len(doomed) >= _REMOVED_AT_ONCE else None
+
+        yield from self.each(take)
+        yield from remove()
+        return count
+
+    def _doomed(self, opened: Record | Flaw, criteria: Criteria, now: float) -> bool:
+        if isinstance(opened, Flaw):
+            return criteria.invalid
+        head = opened.head
+        return (
+            (criteria.expired and self._remaining(opened, now) <= 0.0)
+            or (criteria.older_than is not None and head.received_at < now - criteria.older_than)
+            or not criteria.tags.isdisjoint(head.tags)
+        )
+
+    def verify(self) -> Work[Verified]:
+        good = 0
+        flaws: dict[str, int] = {}
+
+        def take(_: Listed, opened: Record | Flaw) -> None:
+            nonlocal good
+            if isinstance(opened, Record):
+                good += 1
+            else:
+                flaws[opened.value] = flaws.get(opened.value, 0) + 1
+
+        yield from self.each(take)
+        return Verified(good, flaws)
+
+    def resign(self, *, unsign: bool) -> Work[int]:
+        rules = yield from self.rules()
+        sealer = UNSIGNED if unsign else rules.sealer
+        if not unsign and not sealer.signed:
+            raise SettingError("resign needs the session's secret_key; to remove signatures say unsign=True")
+        count = 0
+
+        def reseal(listed: Listed, record: Record) -> Work[None]:
+            nonlocal count
+            count += yield partial(self._engine.store.reseal, listed, sealer.seal(encode_head(record.head)))
+
+        def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
+            is_old = isinstance(opened, Record) and (unsign or not sealer.verifies_newest(listed.stored.sealed))
+            return reseal(listed, opened) if isinstance(opened, Record) and is_old else None
+
+        yield from self.each(take)
+        if unsign:
+            yield self._engine.store.unsign
+        return count
+
+    def clear(self) -> Work[None]:
+        yield self._engine.store.clear
+        logger.info("the cache at %s was cleared", self._engine.store.location)
+
+
+class Criteria(NamedTuple):
+    """What ``delete`` is to remove."""
+
+    urls: tuple[object, ...]
+    requests: tuple[object, ...]
+    expired: bool
+    invalid: bool
+    older_than: float | None
+    tags: frozenset[str]
+
+    @property
+    def walks(self) -> bool:
+        """Whether every record must be looked at."""
+        return self.expired or self.invalid or self.older_than is not None or bool(self.tags)
+
+
+def criteria_of(
+    urls: Iterable[object],
+    requests: Iterable[object],
+    expired: bool,
+    older_than: float | timedelta | None,
+    invalid: bool,
+    tags: Iterable[str],
+) -> Criteria:
+    """What a user gave to ``delete``.
+
+    :raises SettingError: for nothing to go by, and for one thing in the place of a list.
+    """
+    for name, value in (("urls", urls), ("requests", requests), ("tags", tags)):
+        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+            raise SettingError(f"{name} takes a list, not {value!r}")
+    age = None if older_than is None else parse_seconds(older_than, "older_than")
+    criteria = Criteria(tuple(urls), tuple(requests), expired, invalid, age, frozenset(tags))
+    if not (criteria.urls or criteria.requests or criteria.walks):
+        raise SettingError(
+            "delete takes urls=, requests=, expired=True, older_than=, invalid=True or tags=; clear() removes all"
+        )
+    return criteria

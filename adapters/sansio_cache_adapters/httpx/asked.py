@@ -1,0 +1,51 @@
+"""What users of httpx2 name a stored response by, made into the request that a client would send."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import httpx2
+
+from sansio_cache.messages import Request
+from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+
+from .common import Peer, core_request
+
+__all__ = ["asking", "asking_awaiting"]
+
+
+class _Nowhere(httpx2.BaseTransport):
+    """Sends nothing: it stands below a client that only makes requests."""
+
+
+@cache
+def _plain_client() -> httpx2.Client:
+    return httpx2.Client(transport=_Nowhere())
+
+
+def asking(peer: Peer) -> Asking:
+    """Makes requests as a client without settings of its own would: a transport does not know its client."""
+
+    def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+        if isinstance(thing, Request):
+            return thing
+        if isinstance(thing, httpx2.Response):
+            thing = thing.request
+        url = as_url(thing)
+        if url is not None:
+            thing = _plain_client().build_request(method, url, **keywords)
+        return core_request(thing, peer) if isinstance(thing, httpx2.Request) else request_like(thing, keywords)
+
+    return asked
+
+
+def asking_awaiting(peer: Peer) -> Asking:
+    """The same for a transport that awaits."""
+    ask = asking(peer)
+
+    async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+        request: Request = ask(thing, method, keywords)
+        return request
+
+    return asked

@@ -1,0 +1,45 @@
+"""What users of requests name a stored response by, made into the request that the session would send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from sansio_cache.messages import NO_OPTIONS, Request
+from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+
+from .adapter import CacheAdapter, core_request
+
+__all__ = ["asking"]
+
+
+def asking(session: requests.Session) -> Asking:
+    """Makes requests as a session would."""
+
+    def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+        if isinstance(thing, Request):
+            return thing
+        if isinstance(thing, requests.Response):
+            thing = thing.request
+        settings = {name: keywords.pop(name, None) for name in ("proxies", "stream", "verify", "cert")}
+        url = as_url(thing)
+        if url is not None:
+            thing = requests.Request(method.upper(), url, **keywords)
+        elif not isinstance(thing, requests.Request | requests.PreparedRequest):
+            return request_like(thing, keywords)
+        prepared = session.prepare_request(thing) if isinstance(thing, requests.Request) else thing
+        return _as_sent(session, prepared, settings)
+
+    return asked
+
+
+def _as_sent(session: requests.Session, prepared: requests.PreparedRequest, given: dict[str, Any]) -> Request:
+    url = prepared.url or ""
+    settings: Any = session.merge_environment_settings(
+        url, given["proxies"] or {}, given["stream"], given["verify"], given["cert"]
+    )
+    inner = session.get_adapter(url)
+    if isinstance(inner, CacheAdapter):
+        inner = inner.inner
+    return core_request(prepared, settings["verify"], settings["cert"], inner, NO_OPTIONS)
