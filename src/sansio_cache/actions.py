@@ -13,12 +13,14 @@ import msgspec
 
 from .keys import Keys
 from .messages import Received, Request, Unreachable
-from .records import Item, Stored
+from .records import Item, Record, Stored
 
 __all__ = [
     "Action",
     "Alone",
+    "BodyStart",
     "Claim",
+    "Discard",
     "Drop",
     "Fetch",
     "Freshen",
@@ -26,6 +28,7 @@ __all__ = [
     "Landed",
     "Later",
     "Load",
+    "LoadBody",
     "Loaded",
     "Steps",
     "ask",
@@ -46,6 +49,13 @@ class Loaded(msgspec.Struct, frozen=True):
 
     records: Sequence[Stored]
     now: float
+
+
+class BodyStart(msgspec.Struct, frozen=True):
+    """How a stored body begins, in distrust: the hashes of its chunks, and one of these."""
+
+    hashes: object
+    chunk: object
 
 
 class Granted(msgspec.Struct, frozen=True):
@@ -71,6 +81,21 @@ class Load(Action[Loaded], frozen=True):
 
     verb = "load"
     keys: Keys
+
+
+class LoadBody(Action[BodyStart | None], frozen=True):
+    """Read the list of a body's hashes, where it has one, and one of its chunks; None where either is gone."""
+
+    verb = "load_body"
+    record: Record
+    index: int
+
+
+class Discard(Action[None], frozen=True):
+    """Remove a record, if it is still the same: what it promises is not there."""
+
+    verb = "discard"
+    record: Record
 
 
 class Claim(Action[Granted | Landed | Alone], frozen=True):

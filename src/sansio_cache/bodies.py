@@ -14,9 +14,9 @@ from typing import Protocol
 from .cache_control import parse_delta
 from .lists import members
 from .messages import Headers
-from .records import CHUNK_SIZE, Flaw, Head, body_digest
+from .records import CHUNK_SIZE, Flaw, Head, body_digest, chunk_hashes
 
-__all__ = ["Chunker", "CodingCheck", "HashList", "Intake", "expected_length"]
+__all__ = ["Chunker", "CodingCheck", "HashList", "Intake", "OpenedBody", "expected_length", "open_body"]
 
 _STEP = 65_536
 
@@ -188,6 +188,43 @@ class HashList:
     def holds(self, index: int, chunk: bytes) -> bool:
         """Whether a chunk is the one that was signed."""
         return hashlib.sha256(chunk).digest() == self._hashes[32 * index : 32 * index + 32]
+
+
+class OpenedBody:
+    """A stored body that was found to be there: the hashes of its chunks, and one chunk, until that is taken.
+
+    :ivar hashes: what each chunk must hash to.
+    """
+
+    __slots__ = ("_chunk", "_index", "hashes")
+
+    def __init__(self, hashes: HashList, index: int, chunk: bytes) -> None:
+        self.hashes = hashes
+        self._index = index
+        self._chunk: bytes | None = chunk
+
+    def take(self, index: int) -> bytes | None:
+        """The chunk that was verified, if it is this one and nobody has taken it: it is held no longer."""
+        if index != self._index:
+            return None
+        chunk, self._chunk = self._chunk, None
+        return chunk
+
+
+def open_body(head: Head, hashes: object, index: int, chunk: object) -> OpenedBody | Flaw:
+    """A body from its list of hashes and one of its chunks, or BODY where they are not what the head vouches for.
+
+    :param hashes: for a body of more than one chunk; a lone one is vouched for by the head itself.
+    """
+    # Whoever can write to a store can put there values of any type.
+    if not isinstance(chunk, bytes):
+        return Flaw.BODY
+    alone = head.length <= head.chunk_size
+    listed = chunk_hashes(chunk) if alone else hashes
+    checked = HashList.checked(listed, head) if isinstance(listed, bytes) else Flaw.BODY
+    if isinstance(checked, Flaw) or not (alone or checked.holds(index, chunk)):
+        return Flaw.BODY
+    return OpenedBody(checked, index, chunk)
 
 
 class Intake:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from .bodies import OpenedBody
 from .cache_status import CacheStatus, Fwd
 from .errors import CacheError
 from .keeping import Keeping
@@ -44,11 +45,20 @@ class FromNetwork(msgspec.Struct, frozen=True):
 
 
 class FromStore(msgspec.Struct, frozen=True):
-    """Bytes ``start`` to ``stop`` (excluded) of a stored body."""
+    """Bytes ``start`` to ``stop`` (excluded) of a stored body.
+
+    :ivar opened: the body as it was found to be there; None where it lies beside its head.
+    """
 
     record: Record
     start: int
     stop: int
+    opened: OpenedBody | None = None
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether there is nothing left to read from the store before the first byte."""
+        return self.record.stored.body is not None or self.start == self.stop
 
 
 class Given(msgspec.Struct, frozen=True):

@@ -7,12 +7,28 @@ awaits what its world gives it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from .actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded, Steps
+from .actions import (
+    Action,
+    Alone,
+    BodyStart,
+    Claim,
+    Discard,
+    Drop,
+    Fetch,
+    Freshen,
+    Granted,
+    Landed,
+    Later,
+    Load,
+    LoadBody,
+    Loaded,
+    Steps,
+)
 from .messages import Received, Unreachable
 
-__all__ = ["AsyncWorld", "World", "run", "run_async", "run_if_stored"]
+__all__ = ["AsyncWorld", "Paused", "World", "run", "run_async", "run_if_stored"]
 
 T = TypeVar("T")
 
@@ -21,6 +37,8 @@ class World(Protocol):
     """Performs actions, blocking."""
 
     def load(self, action: Load, /) -> Loaded: ...
+    def load_body(self, action: LoadBody, /) -> BodyStart | None: ...
+    def discard(self, action: Discard, /) -> None: ...
     def claim(self, action: Claim, /) -> Granted | Landed | Alone: ...
     def fetch(self, action: Fetch, /) -> Received | Unreachable: ...
     def freshen(self, action: Freshen, /) -> bool: ...
@@ -32,6 +50,8 @@ class AsyncWorld(Protocol):
     """Performs actions, awaitably."""
 
     def load(self, action: Load, /) -> Awaitable[Loaded]: ...
+    def load_body(self, action: LoadBody, /) -> Awaitable[BodyStart | None]: ...
+    def discard(self, action: Discard, /) -> Awaitable[None]: ...
     def claim(self, action: Claim, /) -> Awaitable[Granted | Landed | Alone]: ...
     def fetch(self, action: Fetch, /) -> Awaitable[Received | Unreachable]: ...
     def freshen(self, action: Freshen, /) -> Awaitable[bool]: ...
@@ -65,18 +85,37 @@ async def run_async(steps: Steps[T], world: AsyncWorld) -> T:
         steps.close()
 
 
-def run_if_stored(steps: Steps[T], load: Callable[[Load], Loaded | None]) -> T | None:
-    """The result of steps if to read the store is all that they ask for; else None, and nothing has happened.
+class Paused(Generic[T]):
+    """Steps that have stopped at an action.
 
-    :param load: gives what the store holds, or None where it cannot say at once.
+    :ivar action: what they ask for.
     """
+
+    __slots__ = ("action", "steps")
+
+    def __init__(self, steps: Steps[T], action: Action[Any]) -> None:
+        self.steps = steps
+        self.action = action
+
+    def close(self) -> None:
+        """Go no further."""
+        self.steps.close()
+
+
+def run_if_stored(steps: Steps[T] | Paused[T], perform: Callable[[Action[Any]], object]) -> T | Paused[T]:
+    """The result of steps if to read the store is all that they ask for; else the steps, paused where it is not.
+
+    :param perform: what the store holds, or None where it cannot say at once, or is not to be asked.
+    """
+    going = steps.steps if isinstance(steps, Paused) else steps
     try:
-        action = next(steps)
-        loaded = load(action) if isinstance(action, Load) else None
-        if loaded is not None:
-            steps.send(loaded)
+        action = steps.action if isinstance(steps, Paused) else next(going)
+        while (reply := perform(action)) is not None:
+            action = going.send(reply)
     except StopIteration as done:
         result: T = done.value
         return result
-    steps.close()
-    return None
+    except BaseException:
+        going.close()
+        raise
+    return Paused(going, action)

@@ -10,14 +10,17 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from .actions import Claim, Drop, Fetch, Freshen, Landed, Later, Load, Steps, ask
+from .actions import Claim, Discard, Drop, Fetch, Freshen, Landed, Later, Load, LoadBody, Steps, ask
+from .bodies import OpenedBody, open_body
 from .cache_status import Fwd
 from .decisions import (
     Again,
     Answer,
+    Choice,
     Fail,
     Forward,
     Freshened,
+    FromStore,
     Keep,
     LookUp,
     Pass,
@@ -29,8 +32,8 @@ from .decisions import (
 )
 from .errors import CacheError
 from .keys import Keys
-from .messages import Request
-from .records import Flaw
+from .messages import Received, Request, Unreachable
+from .records import Flaw, Record
 from .rules import Rules
 
 __all__ = ["exchange"]
@@ -63,7 +66,10 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
         if isinstance(found, Answer):
             return replace(found, flaws=flaws) if flaws else found
         choice = found
-    verdict = yield from _fetch(request, rules, plan.keys, choice)
+    verdict, lost = yield from _fetch(request, rules, plan.keys, choice)
+    if lost:
+        _complain(request, rules, plan.keys, lost, background=background)
+        flaws = [*flaws, *lost]
     answer = yield from _settle(verdict)
     return replace(answer, flaws=flaws) if flaws else answer
 
@@ -75,11 +81,12 @@ def _look(
     keys = plan.keys
     waited_since: float | None = None
     rounds = 0 if rules.policy.read_only else _ROUNDS
+    lost: list[Flaw] = []
     while True:
         loaded = yield from ask(Load(keys))
         records, flaws = rules.open(loaded.records, keys)
-        matching = rules.matching(request, records)
-        choice = rules.choose(request, matching, loaded.now, waited_since)
+        choice = yield from _choose(request, rules, records, loaded.now, waited_since, lost)
+        flaws = [*flaws, *lost] if lost else flaws
         if isinstance(choice, Reuse):
             return choice.answer, flaws
         if isinstance(choice, ReuseStale):
@@ -104,6 +111,55 @@ def _look(
         waited_since = now
 
 
+def _choose(
+    request: Request,
+    rules: Rules,
+    records: Sequence[Record],
+    now: float,
+    waited_since: float | None,
+    lost: list[Flaw],
+) -> Steps[Choice]:
+    """The choice among records; where it is to reuse one, its body was found to be there.
+
+    :param lost: takes what was wrong with the bodies that were not.
+    """
+    matching = rules.matching(request, records)
+    while True:
+        choice = rules.choose(request, matching, now, waited_since)
+        if not isinstance(choice, Reuse | ReuseStale):
+            return choice
+        answer = yield from _begun(choice.answer)
+        if not isinstance(answer, Flaw):
+            return choice if answer is choice.answer else replace(choice, answer=answer)
+        lost.append(answer)
+        # An older one was replaced by the one whose body is gone: it would do only where nothing else can be had.
+        gone = choice.answer.record
+        matching = [each for each in matching if each is not gone] if rules.policy.offline else []
+
+
+def _begun(answer: Answer) -> Steps[Answer | Flaw]:
+    """An answer from the store once its body was found to be there: its first chunk, read and verified.
+
+    Else what is wrong with it: a head alone is worth nothing, so its record is discarded.
+    """
+    source = answer.body
+    if not isinstance(source, FromStore) or source.at_hand:
+        return answer
+    opened = yield from _open(source.record, source.start)
+    return opened if isinstance(opened, Flaw) else replace(answer, body=replace(source, opened=opened))
+
+
+def _open(record: Record, at: int) -> Steps[OpenedBody | Flaw]:
+    """A record's body, the chunk with the byte ``at`` read and verified; else its record is discarded."""
+    head = record.head
+    index = at // head.chunk_size
+    start = yield from ask(LoadBody(record, index))
+    opened = Flaw.GONE if start is None else open_body(head, start.hashes, index, start.chunk)
+    if isinstance(opened, Flaw):
+        yield from ask(Discard(record))
+    return opened
+
+
 def _complain(request: Request, rules: Rules, keys: Keys, flaws: Sequence[Flaw], *, background: bool) -> None:
     error = None if background or not flaws else rules.complaint(request, keys, flaws)
     if error is not None:
@@ -116,17 +172,52 @@ def _refused(choice: Refuse) -> Answer:
     return choice.answer
 
 
-def _fetch(request: Request, rules: Rules, keys: Keys, choice: Validate | Forward) -> Steps[Settled]:
+def _fetch(
+    request: Request, rules: Rules, keys: Keys, choice: Validate | Forward
+) -> Steps[tuple[Settled, Sequence[Flaw]]]:
     """The judged reply; asked a second time, without validators of ours, where the first confirmed nothing we have.
 
-    The second is a Forward, and what it brings is never asked for again.
+    The second is a Forward, and what it brings is never asked for again. With it, what was wrong with the body of a
+    stored response that was to be the answer.
     """
+    lost: list[Flaw] = []
+    reply: Received | Unreachable | None = None
     while True:
-        reply = yield from ask(Fetch(choice.request))
+        if reply is None:
+            reply = yield from ask(Fetch(choice.request))
         verdict = rules.judge(request, choice, reply, keys)
-        if not isinstance(verdict, Again):
-            return verdict
-        choice = verdict.forward
+        if isinstance(verdict, Again):
+            choice, reply = verdict.forward, None
+            continue
+        opened = yield from _with_body(verdict)
+        if not isinstance(opened, Flaw):
+            return opened, lost
+        # As if there had been none: what confirms it is worth nothing, and an error is one.
+        lost.append(opened)
+        choice = Forward(request, None, choice.fwd, "body-gone")
+        if isinstance(reply, Received) and reply.status == 304:
+            reply = None
+
+
+def _with_body(verdict: Settled) -> Steps[Settled | Flaw]:
+    """A verdict once the stored body that it gives or confirms was found to be there; else what is wrong with that."""
+    if isinstance(verdict, Fail) or verdict.answer.record is None:
+        return verdict
+    if isinstance(verdict.answer.body, FromStore):
+        answer = yield from _begun(verdict.answer)
+        return answer if isinstance(answer, Flaw) else replace(verdict, answer=answer)
+    record = verdict.answer.record
+    if (
+        isinstance(verdict, Freshened)
+        and verdict.item is not None
+        and record.stored.body is None
+        and record.head.length
+    ):
+        # The answer needs no body (HEAD, or the user's own precondition); a head without one is not worth to be kept.
+        opened = yield from _open(record, 0)
+        if isinstance(opened, Flaw):
+            return replace(verdict, item=None)
+    return verdict
 
 
 def _pass_by(request: Request, rules: Rules, plan: PassBy) -> Steps[Answer]:

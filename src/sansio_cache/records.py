@@ -179,7 +179,9 @@ class Flaw(Enum):
     PLACE = "place"
     """It verifies, but names another place than the one it lies in."""
     BODY = "body"
-    """The body beside it is not the one it describes."""
+    """Its body is not the one it describes."""
+    GONE = "gone"
+    """Its body is not there any more."""
     KEYLESS = "keyless"
     """It is signed, and there is no secret to verify it by."""
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sansio_cache.bodies import Chunker, CodingCheck, HashList, Intake, expected_length
+from sansio_cache.bodies import Chunker, CodingCheck, HashList, Intake, OpenedBody, expected_length, open_body
 from sansio_cache.messages import EMPTY, Headers
 from sansio_cache.records import CHUNK_SIZE, Flaw, chunk_hashes
 
@@ -163,6 +163,35 @@ def test_the_list_of_hashes_is_checked_before_the_first_chunk() -> None:
     assert HashList.checked(hashes[::-1], head) is Flaw.BODY
     assert HashList.checked(hashes, replace(head, length=5)) is Flaw.BODY
     assert isinstance(HashList.checked(b"", replace(HEAD, length=0, digest=hashlib.sha256().digest())), HashList)
+
+
+LONG = b"x" * CHUNK_SIZE + b"yz"
+
+
+@rows(
+    "body hashes index chunk expected",
+    ("one chunk", "G2", b"abc", b"", 0, b"abc", b"abc"),
+    ("another", "G2", b"abc", b"", 0, b"abd", None),
+    ("cut", "G2", b"abc", b"", 0, b"ab", None),
+    ("of another type", "G2", b"abc", b"", 0, "abc", None),
+    ("the first of two", "G2", LONG, chunk_hashes(LONG), 0, LONG[:CHUNK_SIZE], LONG[:CHUNK_SIZE]),
+    ("the second of two", "G2", LONG, chunk_hashes(LONG), 1, b"yz", b"yz"),
+    ("the first in the place of the second", "G2", LONG, chunk_hashes(LONG), 1, LONG[:CHUNK_SIZE], None),
+    ("another list", "G2", LONG, chunk_hashes(LONG)[::-1], 1, b"yz", None),
+    ("a list of another type", "G2", LONG, None, 1, b"yz", None),
+)
+def test_a_body_is_opened_by_its_first_chunk(
+    body: bytes, hashes: object, index: int, chunk: object, expected: bytes | None
+) -> None:
+    head = replace(HEAD, length=len(body), digest=hashlib.sha256(chunk_hashes(body)).digest())
+    opened = open_body(head, hashes, index, chunk)
+    if expected is None:
+        assert opened is Flaw.BODY
+        return
+    assert isinstance(opened, OpenedBody)
+    assert opened.take(index + 1) is None
+    assert opened.take(index) == expected
+    assert opened.take(index) is None, "it is given once, and not held any longer"
 
 
 # On its way in

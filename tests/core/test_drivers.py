@@ -8,27 +8,31 @@ from typing import Any, Protocol
 
 import pytest
 import trio
-from core_rows import NOW, ask, got, item_of, rules_of, stored_of
+from core_rows import NOW, ask, got, item_of, record_of, rules_of, stored_of
 
 from sansio_cache.actions import (
     Action,
     Claim,
+    Discard,
     Drop,
     Fetch,
     Freshen,
     Later,
     Load,
+    LoadBody,
     Loaded,
     Steps,
 )
 from sansio_cache.actions import ask as asking
-from sansio_cache.drivers import run, run_async, run_if_stored
+from sansio_cache.drivers import Paused, run, run_async, run_if_stored
 
 REQUEST = ask()
 KEYS = rules_of().maker.keys(REQUEST)
 ITEM = item_of(got())
 ACTIONS: list[Action[Any]] = [
     Load(KEYS),
+    LoadBody(record_of(), 0),
+    Discard(record_of()),
     Claim(KEYS, 1.0),
     Fetch(REQUEST),
     Freshen(ITEM, 5),
@@ -48,7 +52,7 @@ class World:
         return f"answer to {action.verb}"
 
     def __getattr__(self, verb: str) -> Any:
-        assert verb in ("load", "claim", "fetch", "freshen", "drop", "later")
+        assert verb in ("load", "load_body", "discard", "claim", "fetch", "freshen", "drop", "later")
         return self._note
 
     load: Any
@@ -229,23 +233,45 @@ def read_and_fetch() -> Steps[Any]:
     return (yield Fetch(REQUEST))
 
 
+def loads(action: Action[Any]) -> Loaded | None:
+    return LOADED if isinstance(action, Load) else None
+
+
 def test_reading_the_store_may_be_all() -> None:
-    assert run_if_stored(one_read(), lambda _: LOADED) is LOADED
-    assert run_if_stored(no_verb(), lambda _: LOADED) == "at once"
+    assert run_if_stored(one_read(), loads) is LOADED
+    assert run_if_stored(no_verb(), loads) == "at once"
 
 
 @pytest.mark.parametrize(
-    ("steps", "load"),
+    ("steps", "perform", "verb"),
     [
-        (one_read, lambda _: None),
-        (read_and_fetch, lambda _: LOADED),
-        (lambda: iter_of(Fetch(REQUEST)), lambda _: LOADED),
+        (one_read, lambda _: None, "load"),
+        (read_and_fetch, loads, "fetch"),
+        (lambda: iter_of(Fetch(REQUEST)), loads, "fetch"),
     ],
     ids=["the store cannot say at once", "more is asked for", "something else is asked for first"],
 )
-def test_or_nothing_has_happened(steps: Callable[[], Steps[Any]], load: Callable[[Load], Loaded | None]) -> None:
+def test_or_the_steps_pause(
+    steps: Callable[[], Steps[Any]], perform: Callable[[Action[Any]], object], verb: str
+) -> None:
     made = steps()
-    assert run_if_stored(made, load) is None
+    paused = run_if_stored(made, perform)
+    assert isinstance(paused, Paused)
+    assert paused.action.verb == verb
+    paused.close()
+    with pytest.raises(StopIteration):
+        next(made)
+
+
+def test_paused_steps_go_on_where_they_stopped() -> None:
+    paused: Any = run_if_stored(read_and_fetch(), loads)
+    assert run_if_stored(paused, lambda action: action.verb) == "fetch"
+
+
+def test_an_error_in_performing_ends_the_steps() -> None:
+    made = one_read()
+    with pytest.raises(ZeroDivisionError):
+        run_if_stored(made, lambda _: 1 // 0)
     with pytest.raises(StopIteration):
         next(made)
 

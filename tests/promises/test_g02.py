@@ -237,13 +237,31 @@ def test_a_changed_chunk_is_found_before_it_is_given(
 def test_a_changed_list_of_hashes_is_found_before_the_first_chunk(
     sessions: Any, attacker: Attacker, large: str, secret: bool
 ) -> None:
-    """G2: the list is checked against the signed head."""
+    """G2: the list is checked against the signed head; nothing was handed out: without a secret it is a miss."""
     session = sessions(**({} if secret else {"secret_key": ...}))
     session.get(large)
     attacker.run("UPDATE bodies SET hashes = zeroblob(96)")
-    with pytest.raises(BadSignature if secret else BrokenRecord):
-        session.get(large)
-    assert session.get(large).content == LARGE
+    if secret:
+        with pytest.raises(BadSignature):
+            session.get(large)
+    response = session.get(large)
+    assert (response.from_cache, response.content) == (False, LARGE)
+
+
+@pytest.mark.parametrize("secret", [True, False])
+@pytest.mark.parametrize("policy", ["raise", "miss"])
+def test_a_changed_chunk_of_a_body_that_is_read_whole(
+    sessions: Any, attacker: Attacker, large: str, secret: bool, policy: str
+) -> None:
+    """G2: nothing was handed out, so that it is a miss where a changed head would be one."""
+    session = sessions(on_bad_signature=policy, **({} if secret else {"secret_key": ...}))
+    session.get(large)
+    attacker.run(f"UPDATE chunks SET data = {CHANGES['changed']} WHERE id % 1048576 = 1")
+    if secret and policy == "raise":
+        with pytest.raises(BadSignature):
+            session.get(large)
+    response = session.get(large)
+    assert (response.from_cache, response.content) == (False, LARGE)
 
 
 def test_bodies_of_two_records_swapped(session: CachedSession, attacker: Attacker, origin: Origin) -> None:

@@ -7,13 +7,27 @@ from typing import Any, NamedTuple
 
 from core_rows import NOW, fields, rules_of, stored_of
 
-from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
+from sansio_cache.actions import (
+    Alone,
+    BodyStart,
+    Claim,
+    Discard,
+    Drop,
+    Fetch,
+    Freshen,
+    Granted,
+    Landed,
+    Later,
+    Load,
+    LoadBody,
+    Loaded,
+)
 from sansio_cache.decisions import Answer, FromNetwork, FromStore
 from sansio_cache.drivers import run
 from sansio_cache.exchange import exchange
 from sansio_cache.messages import Received, Request, Unreachable
 from sansio_cache.policy import Policy
-from sansio_cache.records import Item, chunk_hashes
+from sansio_cache.records import Item, chunk_hashes, variant_of
 from sansio_cache.rules import Rules
 
 
@@ -43,6 +57,7 @@ class SmallWorld:
     :ivar log: the verbs performed.
     :ivar sent: the requests that went to the origin.
     :ivar later_asked: the background validations asked for.
+    :ivar chunks: the bodies that do not lie beside their heads, by entry.
     """
 
     def __init__(self, rules: Rules | None = None, script: Iterable[Reply | Exception] = ()) -> None:
@@ -54,6 +69,7 @@ class SmallWorld:
         self.log: list[str] = []
         self.sent: list[Request] = []
         self.later_asked: list[Later] = []
+        self.chunks: dict[bytes, list[bytes]] = {}
         self._rev = 0
         self._body = b""
 
@@ -70,6 +86,18 @@ class SmallWorld:
         self.log.append("load")
         rows = self.shelf.get(action.keys.partition, {}).values()
         return Loaded([stored_of(item, rev) for item, rev in rows], self.now)
+
+    def load_body(self, action: LoadBody, /) -> BodyStart | None:
+        self.log.append("load_body")
+        chunks = self.chunks.get(action.record.stored.entry)
+        return None if chunks is None else BodyStart(chunk_hashes(b"".join(chunks)), chunks[action.index])
+
+    def discard(self, action: Discard, /) -> None:
+        self.log.append("discard")
+        head = action.record.head
+        partition, variant = self.shelf.get(head.partition, {}), variant_of(head.method, head.vary)
+        if variant in partition and partition[variant][1] == action.record.stored.rev:
+            del partition[variant]
 
     def claim(self, action: Claim, /) -> Granted | Landed | Alone:
         self.log.append("claim")

@@ -12,7 +12,8 @@ from sansio_cache.errors import StoreError
 from sansio_cache.messages import Headers
 from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, decoders
 from sansio_cache_adapters.cache.events import logger
-from sansio_cache_adapters.cache.tee import StoredBody, Tee
+from sansio_cache_adapters.cache.stored_body import StoredBody
+from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import Work, do_async
 
 from .private import coding_complaint

@@ -7,6 +7,7 @@ long as all that went into it is the same. Whatever is not provably so takes the
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from aiohttp import ClientRequest, ClientResponse, ClientSession, ClientTimeout, CookieJar, DummyCookieJar
@@ -53,7 +54,7 @@ class FastPath:
     def __init__(self, session: ClientSession, cache: AiohttpCache) -> None:
         self._session = session
         self._engine = cache.engine
-        self._load = cache.engine.store.load_nowait
+        self._cache = cache.inner
         self._jar = session.cookie_jar
         self._defaults: Any = session.headers
         self._traced = session.trace_configs
@@ -74,8 +75,12 @@ class FastPath:
             return url
         return _key(url, keywords)
 
-    def answer(self, key: object, keywords: dict[str, Any], options: Options) -> CachedClientResponse | None:
-        """The response if a stored one answers at once; None to take the long way, nothing having happened.
+    def answer(
+        self, key: object, keywords: dict[str, Any], options: Options
+    ) -> CachedClientResponse | Awaitable[CachedClientResponse | None] | None:
+        """The response if a stored one answers; None to take the long way, nothing having happened.
+
+        To be awaited where its body does not lie beside its head.
 
         :raises BadSignature: see ``docs/topics/security.md``.
         :raises NotCached: ``offline``, and nothing stored answers.
@@ -88,9 +93,20 @@ class FastPath:
             return None
         request = known.request if options is NO_OPTIONS else replace(known.request, options=options)
         usable = _is_final if keywords.get("allow_redirects", True) else None
-        answer = self._engine.stored_answer(request, self._load, usable)
+        answer = self._cache.stored_answer(request, usable)
         if answer is None:
             return None
+        if isinstance(answer, Answer):
+            return self._response(answer, known, keywords)
+        return self._awaited(answer, known, keywords)
+
+    async def _awaited(
+        self, found: Awaitable[Answer | None], known: _Known, keywords: dict[str, Any]
+    ) -> CachedClientResponse | None:
+        answer = await found
+        return None if answer is None else self._response(answer, known, keywords)
+
+    def _response(self, answer: Answer, known: _Known, keywords: dict[str, Any]) -> CachedClientResponse:
         response = stored_response(answer, known.asked, self._engine)
         if answer.status >= 400:
             raising = keywords.get("raise_for_status")

@@ -17,7 +17,8 @@ from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.messages import Headers
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.moments import moment
-from sansio_cache_adapters.cache.tee import StoredBody, Tee
+from sansio_cache_adapters.cache.stored_body import StoredBody
+from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import Decoding, Keep, NetworkBody, StoredContent, coding_of
 from .private import LazyResponse, new_response, response_timer

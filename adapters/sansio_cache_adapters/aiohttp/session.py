@@ -149,6 +149,8 @@ with warnings.catch_warnings():
             key = self._fast.key(method, str_or_url, keywords)
             if key is not None:
                 response = self._fast.answer(key, keywords, options)
+                if response is not None and not isinstance(response, CachedClientResponse):
+                    response = await response
                 if response is not None:
                     return response
             keywords, wish = with_cache(self, keywords, self._cache, options)

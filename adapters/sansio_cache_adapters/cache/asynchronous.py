@@ -13,9 +13,23 @@ from typing import Any, TypeVar
 import anyio
 import anyio.lowlevel
 
-from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
+from sansio_cache.actions import (
+    Alone,
+    BodyStart,
+    Claim,
+    Discard,
+    Drop,
+    Fetch,
+    Freshen,
+    Granted,
+    Landed,
+    Later,
+    Load,
+    LoadBody,
+    Loaded,
+)
 from sansio_cache.decisions import Answer
-from sansio_cache.drivers import run_async
+from sansio_cache.drivers import Paused, run_async
 from sansio_cache.errors import StoreBusy
 from sansio_cache.exchange import exchange
 from sansio_cache.messages import Received, Request, Unreachable
@@ -27,6 +41,7 @@ from sansio_cache_adapters.stores.protocol import AsyncStore
 from .engine import CLOSE_SECONDS, Engine
 from .events import logger
 from .exchange import Hop, Response, Transfer
+from .stored_body import load_body
 from .tee import Tee
 from .work import do_async
 
@@ -106,9 +121,27 @@ class AsyncCache:
         """
         await do_async(self.engine.opened())
 
-    def stored_answer(self, request: Request, usable: Callable[[Answer], bool] | None = None) -> Answer | None:
-        """The answer if it can be given at once, on the loop, and is usable; else None, and nothing has happened."""
-        return self.engine.stored_answer(request, self.engine.store.load_nowait, usable)
+    def stored_answer(
+        self, request: Request, usable: Callable[[Answer], bool] | None = None
+    ) -> Answer | Awaitable[Answer | None] | None:
+        """The answer if reading the store is all it takes and it is usable; else None, and nothing has happened.
+
+        To be awaited where a body must be read first that does not lie beside its head.
+        """
+        found = self.engine.stored_answer(request, self.engine.store.load_nowait, usable)
+        return self._with_body(request, found, usable) if isinstance(found, Paused) else found
+
+    async def _with_body(
+        self, request: Request, paused: Paused[Answer], usable: Callable[[Answer], bool] | None
+    ) -> Answer | None:
+        action = paused.action
+        assert isinstance(action, LoadBody)  # noqa: S101 - it pauses for nothing else
+        try:
+            start = await do_async(load_body(self.engine, action.record, action.index))
+        except BaseException:
+            paused.close()
+            raise
+        return self.engine.resumed(request, paused, start, usable)
 
     async def answer(
         self, request: Request, transfer: Transfer[N], *, background: bool = False
@@ -184,6 +217,12 @@ class _World:
 
     def load(self, action: Load, /) -> Awaitable[Loaded]:
         return do_async(self._hop.load(action))
+
+    def load_body(self, action: LoadBody, /) -> Awaitable[BodyStart | None]:
+        return do_async(self._hop.load_body(action))
+
+    def discard(self, action: Discard, /) -> Awaitable[None]:
+        return do_async(self._hop.discard(action))
 
     def claim(self, action: Claim, /) -> Awaitable[Granted | Landed | Alone]:
         return do_async(self._hop.claim(action))

@@ -8,9 +8,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
+from sansio_cache.actions import (
+    Alone,
+    BodyStart,
+    Claim,
+    Discard,
+    Drop,
+    Fetch,
+    Freshen,
+    Granted,
+    Landed,
+    Later,
+    Load,
+    LoadBody,
+    Loaded,
+)
 from sansio_cache.decisions import Answer
-from sansio_cache.drivers import run
+from sansio_cache.drivers import Paused, run
 from sansio_cache.exchange import exchange
 from sansio_cache.messages import Received, Request, Unreachable
 from sansio_cache.policy import Policy
@@ -23,6 +37,7 @@ from .events import logger
 from .exchange import Hop, Response, Transfer
 from .flights import wait_blocking
 from .opening import probing
+from .stored_body import load_body
 from .tee import Tee
 from .work import do
 
@@ -53,7 +68,13 @@ class BlockingCache:
 
     def stored_answer(self, request: Request, usable: Callable[[Answer], bool]) -> Answer | None:
         """The answer if reading the store is all it takes and it is usable; else None, and nothing has happened."""
-        return self.engine.stored_answer(request, self.engine.store.load, usable)
+        engine = self.engine
+        found = engine.stored_answer(request, engine.store.load, usable, self._load_body)
+        assert not isinstance(found, Paused)  # noqa: S101 - it was told how to read bodies
+        return found
+
+    def _load_body(self, action: LoadBody) -> BodyStart | None:
+        return do(load_body(self.engine, action.record, action.index))
 
     def answer(
         self, request: Request, transfer: Transfer[N], /, *, background: bool = False
@@ -126,6 +147,12 @@ class _World:
 
     def load(self, action: Load, /) -> Loaded:
         return do(self._hop.load(action))
+
+    def load_body(self, action: LoadBody, /) -> BodyStart | None:
+        return do(self._hop.load_body(action))
+
+    def discard(self, action: Discard, /) -> None:
+        do(self._hop.discard(action))
 
     def claim(self, action: Claim, /) -> Granted | Landed | Alone:
         return do(self._hop.claim(action))

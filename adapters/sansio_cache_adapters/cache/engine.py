@@ -14,10 +14,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from sansio_cache.actions import Load, Loaded
+from sansio_cache.actions import Action, BodyStart, Load, LoadBody, Loaded, Steps
 from sansio_cache.cache_status import CacheStatus, Fwd
 from sansio_cache.decisions import Answer, FromNetwork
-from sansio_cache.drivers import run_if_stored
+from sansio_cache.drivers import Paused, run_if_stored
 from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, NotCached
 from sansio_cache.exchange import exchange
 from sansio_cache.messages import Received, Request
@@ -120,28 +120,62 @@ class Engine:
             return self.rules
 
     def stored_answer(
-        self, request: Request, load: Callable[[bytes], Any], usable: Callable[[Answer], bool] | None = None
-    ) -> Answer | None:
+        self,
+        request: Request,
+        load: Callable[[bytes], Any],
+        usable: Callable[[Answer], bool] | None = None,
+        load_body: Callable[[LoadBody], BodyStart | None] | None = None,
+    ) -> Answer | Paused[Answer] | None:
         """The answer if reading the store is all it takes; else None, and nothing has happened.
+
+        Paused where a body must be read first and that cannot be done at once; see :meth:`resumed`.
 
         :param load: the records of a partition, or None where the store cannot say at once.
         :param usable: whether the client can give such an answer in this way.
+        :param load_body: how a body begins; None where reading that has to be waited for.
         :raises BadSignature: as :func:`sansio_cache.exchange.exchange` does.
         """
         rules = self.rules
         if rules is None or self.guard.down:
             return None
 
-        def perform(action: Load) -> Loaded | None:
-            records: Any = self.guard.attempt(None, partial(load, action.keys.partition))
-            return None if records is None else Loaded(records, self.clock())
+        def perform(action: Action[Any]) -> object:
+            if isinstance(action, Load):
+                records: Any = self.guard.attempt(None, partial(load, action.keys.partition))
+                return None if records is None else Loaded(records, self.clock())
+            return load_body(action) if isinstance(action, LoadBody) and load_body is not None else None
 
+        found = self._run(exchange(request, rules, self.clock()), perform)
+        if not isinstance(found, Paused):
+            return self._answered_at_once(request, found, usable)
+        if load_body is None and isinstance(found.action, LoadBody):
+            return found
+        found.close()
+        return None
+
+    def resumed(
+        self, request: Request, paused: Paused[Answer], start: BodyStart | None, usable: Callable[[Answer], bool] | None
+    ) -> Answer | None:
+        """The answer with a body that begins so; None where that is not good, and nothing has happened."""
+        found = self._run(paused, lambda action: start if action is paused.action else None)
+        if isinstance(found, Paused):
+            found.close()
+            return None
+        return self._answered_at_once(request, found, usable)
+
+    def _run(
+        self, steps: Steps[Answer] | Paused[Answer], perform: Callable[[Action[Any]], object]
+    ) -> Answer | Paused[Answer]:
         try:
-            answer = run_if_stored(exchange(request, rules, self.clock()), perform)
+            return run_if_stored(steps, perform)
         except Exception as error:
             self.tell_error(error)
             raise
-        if answer is None or (usable is not None and not usable(answer)):
+
+    def _answered_at_once(
+        self, request: Request, answer: Answer, usable: Callable[[Answer], bool] | None
+    ) -> Answer | None:
+        if usable is not None and not usable(answer):
             return None
         self.answered(request, answer)
         return answer

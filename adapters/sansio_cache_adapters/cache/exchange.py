@@ -8,7 +8,21 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from sansio_cache.actions import Alone, Claim, Drop, Fetch, Freshen, Granted, Landed, Later, Load, Loaded
+from sansio_cache.actions import (
+    Alone,
+    BodyStart,
+    Claim,
+    Discard,
+    Drop,
+    Fetch,
+    Freshen,
+    Granted,
+    Landed,
+    Later,
+    Load,
+    LoadBody,
+    Loaded,
+)
 from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.messages import Headers, Options, Received, Request, Unreachable
@@ -18,6 +32,7 @@ from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
 
 from .engine import Engine
 from .flights import Flight, NotStorable, OwnFlight
+from .stored_body import discard, load_body
 from .tee import Tee
 from .work import Work
 
@@ -113,6 +128,16 @@ class Hop(Generic[N]):
         records: Sequence[Stored] = yield from self._records(action.keys.partition)
         self._seen = [each.rev for each in records]
         return Loaded(records, engine.clock())
+
+    def load_body(self, action: LoadBody) -> Work[BodyStart | None]:
+        """Read how a body begins."""
+        return (yield from load_body(self._engine, action.record, action.index))
+
+    def discard(self, action: Discard) -> Work[None]:
+        """Remove a record whose body is not there."""
+        yield from discard(self._engine, action.record)
+        # It is no news to us that it is not there any more.
+        self._seen = [rev for rev in self._seen if rev != action.record.stored.rev]
 
     def _records(self, partition: bytes) -> Work[Sequence[Stored]]:
         engine = self._engine

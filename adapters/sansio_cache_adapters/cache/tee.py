@@ -1,16 +1,12 @@
-"""Bodies between network, reader and store: the tee that stores what passes, and the reader of what was stored."""
+"""The tee between network, reader and store: it stores the body that passes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from sansio_cache.bodies import HashList, Intake
-from sansio_cache.decisions import FromStore
-from sansio_cache.errors import StoreError
+from sansio_cache.bodies import Intake
 from sansio_cache.keeping import Keeping
-from sansio_cache.records import INLINE_LIMIT, Flaw, Item, chunk_hashes, variant_of
+from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache.storing import Storing
 
 from .decoding import taken_off
@@ -19,7 +15,7 @@ from .events import logger
 from .flights import Duty
 from .work import Work
 
-__all__ = ["StoredBody", "Tee"]
+__all__ = ["Tee"]
 
 
 class Tee:
@@ -136,76 +132,3 @@ class Tee:
         if entry:
             self._engine.quietly(partial(self._engine.store.abort, entry))
         self._release(storable=storable)
-
-
-class StoredBody:
-    """Reads a stored body from ``source.start`` to ``source.stop``, each chunk verified before it is given.
-
-    Holds nothing of the store between two reads; works after the session was closed.
-    """
-
-    __slots__ = ("_at", "_engine", "_hashes", "_source")
-
-    def __init__(self, engine: Engine, source: FromStore) -> None:
-        self._engine = engine
-        self._source = source
-        self._at = source.start
-        self._hashes: HashList | None = None
-
-    @property
-    def at_end(self) -> bool:
-        """Whether all was read."""
-        return self._at >= self._source.stop
-
-    def read(self) -> Work[bytes]:
-        """The next piece, at most a chunk (1 MiB); ``b""`` at the end.
-
-        :raises BadSignature: it is not what was signed (without a secret BrokenRecord); the record is dropped.
-        :raises StoreError: it is gone.
-        """
-        source, at = self._source, self._at
-        if at >= source.stop:
-            return b""
-        stored, head = source.record.stored, source.record.head
-        if stored.body is not None:
-            self._at = source.stop
-            whole = at == 0 and source.stop == len(stored.body)
-            return stored.body if whole else stored.body[at : source.stop]
-        if self._hashes is None and head.length > head.chunk_size:
-            hashes = HashList.checked((yield from self._asked(partial(self._engine.store.hashes, stored.entry))), head)
-            if isinstance(hashes, Flaw):
-                raise (yield from self._broken("hashes"))
-            self._hashes = hashes
-        index, offset = divmod(at, head.chunk_size)
-        chunk = yield from self._asked(partial(self._engine.store.chunk, stored.entry, index))
-        if not self._holds(index, chunk):
-            raise (yield from self._broken("chunk"))
-        stop = min(source.stop - index * head.chunk_size, len(chunk))
-        self._at = index * head.chunk_size + stop
-        return chunk if offset == 0 and stop == len(chunk) else chunk[offset:stop]
-
-    def _holds(self, index: int, chunk: bytes) -> bool:
-        """Whether a chunk is the one that was signed; a lone one the head vouches for without a list."""
-        if self._hashes is None:
-            return isinstance(HashList.checked(chunk_hashes(chunk), self._source.record.head), HashList)
-        return self._hashes.holds(index, chunk)
-
-    def _asked(self, call: Callable[[], Any]) -> Work[bytes]:
-        """What the store gives; a record whose body cannot be had is dropped, lest every later reader meet it."""
-        try:
-            data: object = yield call
-        except StoreError:
-            yield from self._discard()
-            raise
-        # Whoever can write to a store can put there values of any type; no hash is that of these.
-        return data if isinstance(data, bytes) else b""
-
-    def _discard(self) -> Work[None]:
-        engine, record = self._engine, self._source.record
-        variant = variant_of(record.head.method, record.head.vary)
-        call = partial(engine.store.discard, record.head.partition, variant, rev=record.stored.rev)
-        yield from engine.guard.attempting(False, call)
-
-    def _broken(self, reason: str) -> Work[Exception]:
-        yield from self._discard()
-        return self._engine.unreadable_body(self._source.record.head, reason)

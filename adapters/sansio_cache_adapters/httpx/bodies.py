@@ -16,7 +16,8 @@ from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.errors import StoreError
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.tee import StoredBody, Tee
+from sansio_cache_adapters.cache.stored_body import StoredBody
+from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import Work, do, do_async
 
 from .common import Timeouts, core_headers

@@ -13,7 +13,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from sansio_cache.errors import SettingError
+from sansio_cache.errors import CacheError, SettingError
 from sansio_cache.messages import Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
@@ -24,7 +24,7 @@ from sansio_cache_adapters.cache.opening import resolve
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .bodies import BodyGone
+from .bodies import BodyGone, is_a_miss
 from .response import CachedResponse, Facts, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
@@ -233,10 +233,12 @@ class CacheAdapter(BaseAdapter):
                 return adopt(response, facts, self)
             try:
                 return self._stored(facts, transfer, stream=stream)
-            except BodyGone as error:
+            except (BodyGone, CacheError) as error:
                 # Its record is dropped by now: the next look finds another, or asks the origin.
-                if last:
+                if isinstance(error, BodyGone) and last:
                     raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
+                if last or not is_a_miss(error, self._cache.engine.policy):
+                    raise
         raise AssertionError("unreachable: the last round returns or raises")
 
     def _stored(self, facts: Facts, transfer: Sending, *, stream: bool) -> CachedResponse:

@@ -13,10 +13,12 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
 from sansio_cache.errors import StoreError
-from sansio_cache_adapters.cache.tee import StoredBody, Tee
+from sansio_cache.policy import Policy
+from sansio_cache_adapters.cache.stored_body import StoredBody, may_fetch_anew
+from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do
 
-__all__ = ["BodyGone", "StoredReader", "TeeResponse", "stored_raw"]
+__all__ = ["BodyGone", "StoredReader", "TeeResponse", "is_a_miss", "stored_raw"]
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is closed unread."""
@@ -27,6 +29,11 @@ _AT_ONCE: Final = 1e-6
 
 class BodyGone(ProtocolError):
     """A stored body is no longer there: it was replaced a while ago, or its store is in trouble."""
+
+
+def is_a_miss(error: Exception, policy: Policy) -> bool:
+    """Whether a stored body that could not be read whole is a miss, nothing of it having been handed out."""
+    return isinstance(error, BodyGone) or may_fetch_anew(error, policy)
 
 
 class _TeeReader(io.RawIOBase):

@@ -17,11 +17,12 @@ from requests.cookies import RequestsCookieJar
 from requests.utils import NETRC_FILES
 
 from sansio_cache.decisions import Answer
+from sansio_cache.errors import CacheError
 from sansio_cache.messages import Options, Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
 
 from .adapter import CacheAdapter, core_request, items_of
-from .bodies import BodyGone
+from .bodies import BodyGone, is_a_miss
 from .response import CachedResponse, Facts, stored_response
 
 if TYPE_CHECKING:
@@ -160,8 +161,10 @@ class FastPath:
         facts = Facts(answer, self._cache.engine, prepared.given_out, prepared.path, started)
         try:
             return stored_response(facts, stream=self._session.stream if stream is None else bool(stream))
-        except BodyGone:
-            return None
+        except (BodyGone, CacheError) as error:
+            if is_a_miss(error, self._cache.engine.policy):
+                return None
+            raise
 
     def send(self, prepared: Prepared, keywords: dict[str, Any]) -> requests.Response:
         """The second half of ``Session.request``."""

@@ -16,7 +16,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.moments import moment
-from sansio_cache_adapters.cache.tee import StoredBody
+from sansio_cache_adapters.cache.stored_body import StoredBody
 
 from .bodies import StoredReader, stored_raw
 

@@ -12,7 +12,8 @@ from sansio_cache.errors import StoreError
 from sansio_cache.messages import Headers, Request
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
-from sansio_cache_adapters.cache.tee import StoredBody, Tee
+from sansio_cache_adapters.cache.stored_body import StoredBody
+from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do_async
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.errors import ReadError, TransportError

@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from sansio_cache.decisions import Answer
-from sansio_cache.errors import SettingError
+from sansio_cache.errors import CacheError, SettingError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
@@ -32,6 +32,7 @@ from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
+from sansio_cache_adapters.cache.stored_body import may_fetch_anew
 from sansio_cache_adapters.cache.switches import is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.trio.http.client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
@@ -260,7 +261,8 @@ class TrioCachedSession(HTTPSession):
             raise SessionClosed("use the session in its block: async with TrioCachedSession(…) as session")
         asked = self._core_request(request)
         if request.extra.get(_LOOKED_FOR) != request.url:
-            answer = self._cache.stored_answer(asked)
+            found = self._cache.stored_answer(asked)
+            answer = found if isinstance(found, Answer | None) else await found
             if answer is not None:
                 await checkpoint()
                 return cached_hop(self._cache.engine, answer, None, None)
@@ -296,9 +298,11 @@ class TrioCachedSession(HTTPSession):
         response = await self._unread(method, url, options)
         try:
             await self._whole(response)
-        except BodyGone:
+        except (BodyGone, CacheError) as error:
             # Its record is dropped by now: the next look finds another, or asks the origin. What led here is not asked
             # twice, and content that can be read only once may have been read.
+            if not (isinstance(error, BodyGone) or may_fetch_anew(error, self.policy)):
+                raise
             if response.history or not isinstance(response.request.body, bytes):
                 raise
             response = await self._unread(method, url, options)
@@ -313,19 +317,20 @@ class TrioCachedSession(HTTPSession):
         if ready is None:
             return await self._follow(method, url, options)
         follow = options.get("follow_redirects", self.follow_redirects)
-        response = self._stored(ready, final=follow)
+        response = await self._stored(ready, final=follow)
         if response is not None:
             return response
         extra = {_OPTIONS: ready.asked.options, _LOOKED_FOR: ready.outgoing.url}
         return await self._send(replace(ready.outgoing, extra=extra), follow=follow)
 
-    def _stored(self, ready: Ready, *, final: bool) -> CachedTrioResponse | None:
+    async def _stored(self, ready: Ready, *, final: bool) -> CachedTrioResponse | None:
         """The response if a stored one answers at once; None to go on, nothing having happened.
 
         :param final: a redirect is no answer.
         """
         started = time.perf_counter()
-        answer = self._cache.stored_answer(ready.asked, _is_final if final else None)
+        found = self._cache.stored_answer(ready.asked, _is_final if final else None)
+        answer = found if isinstance(found, Answer | None) else await found
         if answer is None:
             return None
         hop = cached_hop(self._cache.engine, answer, None, None)

@@ -1,0 +1,123 @@
+"""Stored bodies: how one is opened, read and, where it is not what its record promises, given up."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sansio_cache.actions import BodyStart
+from sansio_cache.bodies import OpenedBody, open_body
+from sansio_cache.decisions import FromStore
+from sansio_cache.errors import BadSignature, BrokenRecord, StoreError
+from sansio_cache.policy import Policy
+from sansio_cache.records import Flaw, Record, variant_of
+
+from .engine import Engine
+from .work import Work
+
+__all__ = ["StoredBody", "discard", "load_body", "may_fetch_anew"]
+
+
+def load_body(engine: Engine, record: Record, index: int) -> Work[BodyStart | None]:
+    """The list of a body's hashes, where it has more chunks than one, and one of its chunks; None where it is gone."""
+    store, entry, head = engine.store, record.stored.entry, record.head
+    try:
+        hashes: object = b""
+        if head.length > head.chunk_size:
+            hashes = yield partial(store.hashes, entry)
+        chunk: object = yield partial(store.chunk, entry, index)
+    except StoreError:
+        return None
+    except Exception as error:  # a store of the user's own may raise anything
+        engine.guard.trip(error)
+        return None
+    return BodyStart(hashes, chunk)
+
+
+def discard(engine: Engine, record: Record) -> Work[None]:
+    """Remove a record, if it is still the same, lest every later reader meet it."""
+    call = partial(
+        engine.store.discard,
+        record.head.partition,
+        variant_of(record.head.method, record.head.vary),
+        rev=record.stored.rev,
+    )
+    yield from engine.guard.attempting(False, call)
+
+
+def may_fetch_anew(error: Exception, policy: Policy) -> bool:
+    """Whether a stored body that fails so, before a byte of it was handed out, is a miss; its record is dropped."""
+    if isinstance(error, BadSignature):
+        return policy.on_bad_signature == "miss"
+    return isinstance(error, BrokenRecord | StoreError)
+
+
+class StoredBody:
+    """Reads a stored body from ``source.start`` to ``source.stop``, each chunk verified before it is given.
+
+    Holds nothing of the store between two reads; works after the session was closed.
+    """
+
+    __slots__ = ("_at", "_engine", "_opened", "_source")
+
+    def __init__(self, engine: Engine, source: FromStore) -> None:
+        self._engine = engine
+        self._source = source
+        self._at = source.start
+        self._opened: OpenedBody | None = source.opened
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all was read."""
+        return self._at >= self._source.stop
+
+    def read(self) -> Work[bytes]:
+        """The next piece, at most a chunk (1 MiB); ``b""`` at the end.
+
+        :raises BadSignature: it is not what was signed (without a secret BrokenRecord); the record is dropped.
+        :raises StoreError: it is gone.
+        """
+        source, at = self._source, self._at
+        if at >= source.stop:
+            return b""
+        stored, head = source.record.stored, source.record.head
+        if stored.body is not None:
+            self._at = source.stop
+            whole = at == 0 and source.stop == len(stored.body)
+            return stored.body if whole else stored.body[at : source.stop]
+        index, offset = divmod(at, head.chunk_size)
+        chunk = yield from self._chunk(index)
+        stop = min(source.stop - index * head.chunk_size, len(chunk))
+        self._at = index * head.chunk_size + stop
+        return chunk if offset == 0 and stop == len(chunk) else chunk[offset:stop]
+
+    def _chunk(self, index: int) -> Work[bytes]:
+        """One chunk, verified."""
+        opened, record = self._opened, self._source.record
+        if opened is None:
+            start = yield from load_body(self._engine, record, index)
+            if start is None:
+                raise (yield from self._gone())
+            found = open_body(record.head, start.hashes, index, start.chunk)
+            if isinstance(found, Flaw):
+                raise (yield from self._broken())
+            opened = self._opened = found
+        taken = opened.take(index)
+        if taken is not None:
+            return taken
+        try:
+            chunk: object = yield partial(self._engine.store.chunk, record.stored.entry, index)
+        except StoreError:
+            yield from discard(self._engine, record)
+            raise
+        # Whoever can write to a store can put there values of any type.
+        if not isinstance(chunk, bytes) or not opened.hashes.holds(index, chunk):
+            raise (yield from self._broken())
+        return chunk
+
+    def _gone(self) -> Work[StoreError]:
+        yield from discard(self._engine, self._source.record)
+        return StoreError("the stored body is gone")
+
+    def _broken(self) -> Work[Exception]:
+        yield from discard(self._engine, self._source.record)
+        return self._engine.unreadable_body(self._source.record.head, "body")
