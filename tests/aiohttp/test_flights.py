@@ -188,6 +188,19 @@ async def test_nobody_waits_long_for_a_body_that_is_not_read(sessions: Sessions,
     first.close()
 
 
+async def test_readers_at_rest_are_waited_for_once(sessions: Sessions, origin: Origin) -> None:
+    """Each of those who come next does not read either."""
+    url = origin.on("/a", fresh(b"a" * 3_000_000))
+    session = sessions(wait_for_body=1.0)
+    unread = [await session.get(url)]
+    began = time.monotonic()
+    unread += await asyncio.gather(*(asyncio.ensure_future(session._request("GET", url)) for _ in range(6)))
+    took = time.monotonic() - began
+    for each in unread:
+        each.close()
+    assert took < 1.8
+
+
 async def test_a_waiter_has_its_own_timeout(sessions: Sessions, origin: Origin, eventually: Any) -> None:
     """Waiting for another's fetch counts towards ``total``."""
     held = Held(fresh(b"a"))

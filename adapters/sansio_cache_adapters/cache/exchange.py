@@ -98,10 +98,18 @@ class Lead:
 
     def release(self, *, storable: bool) -> None:
         """Let go on whoever waits. Never blocks for long, never raises; twice is nothing."""
+        self._end(0.0 if storable else NOT_STORABLE_SECONDS, storable=storable)
+
+    def rest(self) -> None:
+        """The same where the body is only not waited for any longer: to wait for the next one would be no better."""
+        self.flight.rests = True
+        self._end(self.engine.policy.wait_for_body, storable=True)
+
+    def _end(self, open_seconds: float, *, storable: bool) -> None:
         engine = self.engine
         if self.leased:
             self.leased = False
-            open_until = 0.0 if storable else engine.clock() + NOT_STORABLE_SECONDS
+            open_until = engine.clock() + open_seconds if open_seconds else 0.0
             engine.give_back(partial(engine.store.release, self.partition, self.token, open_until=open_until))
         engine.flights.end(self.flight, storable=storable)
 
@@ -121,6 +129,7 @@ class Hop(Generic[N]):
         self._native: N | None = None
         self._lead: Lead | None = None
         self._seen: list[int] = []
+        self._patience = engine.policy.wait_for_body
 
     def load(self, action: Load) -> Work[Loaded]:
         """Read a partition."""
@@ -162,10 +171,14 @@ class Hop(Generic[N]):
         engine = self._engine
         ended: bool = yield partial(engine.wait, flight.head, patience)
         if ended:
-            ended = yield partial(engine.wait, flight.done, engine.policy.wait_for_body)
+            began = engine.clock()
+            ended = yield partial(engine.wait, flight.done, self._patience)
+            # Whoever leads next may have a reader that rests as well: all together they are waited for no longer.
+            self._patience = max(self._patience - (engine.clock() - began), 0.0)
             if not ended and flight.lead is not None:
                 # Its reader takes a rest, or the origin does: nobody waits for that body any longer.
-                flight.lead.release(storable=True)
+                flight.lead.rest()
+            ended = ended and not flight.rests
         return Landed(engine.clock()) if ended else Alone(engine.clock())
 
     def _lease(self, lead: Lead, patience: float) -> Work[Granted | Landed | Alone]:

@@ -30,6 +30,10 @@ class Duty(Protocol):
         """Let go on whoever waits. Never blocks for long, never raises; twice is nothing."""
         ...
 
+    def rest(self) -> None:
+        """The same where the body is only not waited for any longer: to wait for the next one would be no better."""
+        ...
+
 
 class OwnFlight:
     """The caller leads this flight already: to wait would be to wait for oneself."""
@@ -45,15 +49,17 @@ class Flight:
     :ivar head: done when the response's head has come, or the flight has ended.
     :ivar done: done when the flight has ended for those who wait.
     :ivar lead: the leader's duty, once there is one.
+    :ivar rests: it has ended for those who wait only because its body takes too long.
     """
 
-    __slots__ = ("done", "head", "key", "lead", "leader", "resource")
+    __slots__ = ("done", "head", "key", "lead", "leader", "resource", "rests")
 
     def __init__(self, key: tuple[bytes, bytes], resource: bytes, leader: object) -> None:
         self.key = key
         self.resource = resource
         self.leader = leader
         self.lead: Duty | None = None
+        self.rests = False
         self.head: Future[None] = Future()
         self.done: Future[None] = Future()
 

@@ -55,7 +55,7 @@ class Tee:
             self._end(storable=False)
         elif self._lead is not None and self._engine.clock() > self._overdue:
             # Others have waited long enough for this body (``wait_for_body``).
-            self._release(storable=True)
+            self.set_free()
 
     def finish(self) -> Work[None]:
         """The body has come to its end, as the client judges it: commit, if it is whole."""
@@ -67,7 +67,9 @@ class Tee:
 
     def set_free(self) -> None:
         """Let those go on who wait for this body; it may still be kept. For a timer: an unread body feeds nothing."""
-        self._release(storable=True)
+        lead, self._lead = self._lead, None
+        if lead is not None:
+            lead.rest()
 
     def abandon(self) -> None:
         """The reader went away, or the body broke off: nothing becomes visible. Never raises."""
