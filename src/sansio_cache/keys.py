@@ -18,7 +18,7 @@ from .memo import remembered
 from .messages import Headers, Request
 from .policy import Policy
 from .request_bodies import body_parts, ignores
-from .urls import normalise
+from .urls import foreign_authority, normalise
 from .vary import nominated_value
 
 __all__ = ["Keys", "KeyMaker", "digest_of"]
@@ -62,20 +62,25 @@ def _located(url: str, ignored: frozenset[str] = frozenset()) -> _Located:
 _locate = remembered(_REMEMBERED)(_located)
 
 
+def _at_host(resource: bytes, request: Request) -> bytes:
+    host = foreign_authority(request.url, request.headers.lines("host"))
+    return resource if host is None else digest_of(_RESOURCE, resource, _utf8(host))
+
+
 @lru_cache(maxsize=4096)
-def _plain_partition(resource: bytes, method: bytes, peer: str, shape: bytes) -> bytes:
-    return digest_of(_PARTITION, resource, method, b"", b"", b"", _utf8(peer), shape)
+def _plain_partition(resource: bytes, method: bytes, peer: bytes, shape: bytes) -> bytes:
+    return digest_of(_PARTITION, resource, method, b"", b"", b"", peer, shape)
 
 
 class KeyMaker:
     """Makes the keys of requests under one policy and one store's salt."""
 
-    __slots__ = ("_locate", "_policy", "_salt", "_separating", "_shape")
+    __slots__ = ("_locate", "_policy", "_salt", "_separates", "_shape")
 
     def __init__(self, policy: Policy, salt: bytes) -> None:
         self._policy = policy
         self._salt = salt
-        self._separating = policy.separating
+        self._separates = policy.separates
         self._shape = _shape(policy)
         ignored = policy.ignored
         self._locate = remembered(_REMEMBERED)(partial(_located, ignored=ignored)) if ignored else _locate
@@ -84,16 +89,17 @@ class KeyMaker:
         """The keys of a request. ``request.body`` must be known where its method is not GET or HEAD."""
         policy = self._policy
         resource, userinfo = self._locate(request.url)
-        if policy.key_fn is not None:
-            resource = self.resource(request)
+        resource = _at_host(resource, request) if policy.key_fn is None else self.resource(request)
         # GET and HEAD share a partition: a stored GET answers HEAD (RFC 9110 §9.3.2).
         method = b"GET" if request.method in ("GET", "HEAD") else request.method.encode()
         identity = self._identity(request.headers, userinfo)
         matched = b"" if policy.matched == frozenset() else self._matched(request.headers)
         body = b"" if method == b"GET" and not request.body else self._body(request)
+        # Keyed, since the way to the origin may be opened by a password: a proxy's.
+        peer = self.tag(_utf8(request.peer)) if request.peer else b""
         if not (identity or matched or body):
-            return Keys(resource, _plain_partition(resource, method, request.peer, self._shape))
-        parts = (_PARTITION, resource, method, identity, matched, body, _utf8(request.peer), self._shape)
+            return Keys(resource, _plain_partition(resource, method, peer, self._shape))
+        parts = (_PARTITION, resource, method, identity, matched, body, peer, self._shape)
         return Keys(resource, digest_of(*parts))
 
     def resource(self, request: Request) -> bytes:
@@ -109,10 +115,10 @@ class KeyMaker:
                 plain_result(result, "key_fn")
                 raise SettingError(f"key_fn takes a request and gives str or bytes, not {type(result).__name__}")
             return digest_of(_CUSTOM, _utf8(result) if isinstance(result, str) else result)
-        return self.resource_of_url(request.url)
+        return _at_host(self._locate(request.url).resource, request)
 
     def resource_of_url(self, url: str) -> bytes:
-        """The resource key of a URL, after ``ignored_parameters``."""
+        """The resource key of a URL, after ``ignored_parameters``, where Host names no other authority."""
         return self._locate(url).resource
 
     def tag(self, value: bytes) -> bytes:
@@ -120,8 +126,8 @@ class KeyMaker:
         return hmac.digest(self._salt, value, hashlib.sha256)
 
     def _identity(self, headers: Headers, userinfo: str | None) -> bytes:
-        separating = self._separating
-        present = [name for name in headers.names() if name in separating]
+        separates = self._separates
+        present = [name for name in headers.names() if separates[name]]
         if not present and userinfo is None:
             return b""
         parts = [part for name in sorted(present) for part in _field(name, headers)]

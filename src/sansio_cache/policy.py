@@ -14,6 +14,7 @@ from datetime import timedelta
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from .credentials import DEFAULT_IDENTITY, FieldNames
 from .errors import SettingError
 from .expiry import ExpireAfter, Expiry, parse_expire_after, parse_seconds
 from .functions import arguments_of
@@ -24,31 +25,6 @@ if TYPE_CHECKING:
     from .records import Kept
 
 __all__ = ["ALIASES", "DEFAULT_IDENTITY", "Heuristic", "OnBadSignature", "Policy", "make_policy"]
-
-DEFAULT_IDENTITY = frozenset(
-    {
-        "api-key",
-        "apikey",
-        "authorization",
-        "private-token",
-        "proxy-authorization",
-        "x-access-token",
-        "x-amz-security-token",
-        "x-api-key",
-        "x-api-token",
-        "x-apikey",
-        "x-auth",
-        "x-auth-key",
-        "x-auth-token",
-        "x-authorization",
-        "x-csrf-token",
-        "x-github-token",
-        "x-gitlab-token",
-        "x-session-token",
-        "x-vault-token",
-    }
-)
-"""Request fields whose value separates users, in lower case. Userinfo in the URL does so always."""
 
 OnBadSignature = Literal["raise", "miss"]
 ALIASES: Mapping[str, str] = {
@@ -119,6 +95,8 @@ class Policy:
     filter_arguments: int = field(init=False, repr=False, compare=False)
     """With how many arguments ``filter_fn`` is called: the request and the response, or the response alone."""
     separating: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Names and patterns of the fields that separate users."""
+    separates: FieldNames = field(init=False, repr=False, compare=False)
     error_grace: float = field(init=False, repr=False, compare=False)
     stale_grace: float = field(init=False, repr=False, compare=False)
 
@@ -137,9 +115,10 @@ class Policy:
         put("methods", frozenset(name.upper() for name in _names(self.allowed_methods, "allowed_methods")))
         put("ignored", frozenset(_names(self.ignored_parameters, "ignored_parameters")))
         put("matched", _matched(self.match_headers))
-        named = frozenset(name.lower() for name in _names(self.identity, "identity"))
+        named = _identity(self.identity)
         # A shared cache serves many users; only a cookie may tell them apart.
         put("separating", named | {"cookie"} if self.shared else named)
+        put("separates", FieldNames(self.separating))
         put("error_grace", _grace(self.stale_if_error, "stale_if_error"))
         put("stale_grace", _grace(self.stale_while_revalidate, "stale_while_revalidate"))
         for name in ("wait_for_body", "wait_for_leader"):
@@ -178,6 +157,7 @@ def _alias_of(own: str) -> str:
 
 
 _BOOLS = ("cache_control", "shared", "always_revalidate", "read_only", "offline")
+_FIELD = re.compile(r"!?[#$%&\'*+\-.^_`|~0-9a-z]+", re.ASCII)
 
 
 def _check_plain(policy: Policy) -> None:
@@ -210,6 +190,17 @@ def _names(value: Collection[str], name: str) -> Iterable[str]:
         if not isinstance(each, str) or not each:
             raise SettingError(f"{name} takes names, not {each!r}")
     return value
+
+
+def _identity(value: Collection[str]) -> frozenset[str]:
+    named = frozenset(name.lower() for name in _names(value, "identity"))
+    for name in named:
+        if not _FIELD.fullmatch(name):
+            raise SettingError(
+                f'identity takes names of fields and patterns such as "*-token-*", with a ! before it what is not '
+                f"meant; {name!r} is none"
+            )
+    return named
 
 
 def _codes(value: Collection[int] | None) -> frozenset[int] | None:

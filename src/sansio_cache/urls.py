@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote_plus, urljoin
 
+from .credentials import is_secret_parameter
 from .memo import remembered
 
-__all__ = ["MAX_URL", "SplitURL", "join", "normalise", "origin", "redact", "split"]
+__all__ = ["MAX_URL", "SplitURL", "foreign_authority", "join", "normalise", "origin", "redact", "split"]
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 # RFC 3986 appendix B.
 _URL = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*|[0-9]+")
-# fmt: off
-_SECRET_WORDS = frozenset({
-    "access", "apikey", "appid", "assertion", "auth", "authenticity", "authorization", "bearer", "code", "cred",
-    "creds", "credential", "credentials", "csrf", "hmac", "jwt", "key", "nonce", "oauth", "otp", "pass", "passphrase",
-    "passwd", "password", "pin", "private", "pwd", "saml", "secret", "session", "sessionid", "sid", "sig",
-    "signature", "signed", "ticket", "token", "verifier", "xsrf",
-})
-# fmt: on
-_SECRET_ENDS = ("assertion", "code", "key", "password", "secret", "sessionid", "sessid", "sig", "signature", "token")
+_STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_AUTHORITY = re.compile(r"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z.%_~-]+)(?::[0-9]*)?")
 
 MAX_URL: Final = 65_536
 """Characters of a URL that is looked up and stored; a record of a longer one would be too large anyway."""
@@ -69,7 +63,8 @@ def _lower(text: str) -> str:
 
 
 def _escapes(text: str) -> str:
-    if "%" not in text:
+    if "%" not in text or _STRAY.search(text):
+        # Beside a percent sign that begins no escape, decoding could make a new one: "%%341" is not "%41".
         return text
 
     def one(match: re.Match[str]) -> str:
@@ -107,11 +102,44 @@ def normalise(url: str) -> tuple[str, str | None]:
     if not parts.host:
         return url.partition("#")[0], parts.userinfo  # no URL of a resource on the network: nothing is known of it
     scheme = _lower(parts.scheme)
-    host = _lower(_escapes(parts.host))
-    port = "" if parts.port == _DEFAULT_PORTS.get(scheme) or not parts.port else ":" + parts.port
+    authority = _authority(scheme, parts.host, parts.port)
     path = _without_dots(_escapes(parts.path)) or "/"
     query = "" if parts.query is None else "?" + _escapes(parts.query)
-    return f"{scheme}://{host}{port}{path}{query}", parts.userinfo
+    return f"{scheme}://{authority}{path}{query}", parts.userinfo
+
+
+def _authority(scheme: str, host: str, port: str) -> str:
+    port = "" if port == _DEFAULT_PORTS.get(scheme) or not port else ":" + port
+    return _lower(_escapes(host)) + port
+
+
+def foreign_authority(url: str, lines: Sequence[str]) -> str | None:
+    """What a Host field names where that is another authority than the URL's, normalised; else None.
+
+    It is the field that selects the resource (RFC 9110 §7.1), and the URL that the connection goes to.
+
+    :param lines: every line of the field.
+    """
+    if not lines:
+        return None
+    host = lines[0]
+    if len(lines) == 1 and "@" not in host:
+        # As clients that send Host by themselves spell it: this is asked of every request.
+        at = url.find("://") + 3
+        if url.startswith(host, at) and url[at + len(host) : at + len(host) + 1] in ("", "/", "?", "#"):
+            return None
+    return _foreign(url, ",".join(line.strip(" \t") for line in lines))
+
+
+def _foreign(url: str, host: str) -> str | None:
+    parts = split(url)
+    scheme = _lower(parts.scheme)
+    if not _AUTHORITY.fullmatch(host):
+        return host
+    named = _authority(scheme, *_host_and_port(host))
+    # Some clients leave the root's final dot out of the field.
+    own = {_authority(scheme, each, parts.port) for each in (parts.host, parts.host.removesuffix("."))}
+    return None if named in own else named
 
 
 def origin(url: str) -> str:
@@ -162,5 +190,4 @@ def _redacted(pair: str) -> str:
 
 
 def _looks_secret(name: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(unquote_plus(name))]
-    return not _SECRET_WORDS.isdisjoint(words) or any(word.endswith(_SECRET_ENDS) for word in words)
+    return is_secret_parameter(unquote_plus(name))

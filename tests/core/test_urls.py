@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
+from urllib.parse import unquote
 
 from core_rows import rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sansio_cache.urls import SplitURL, join, normalise, origin, redact, split
+from sansio_cache.urls import SplitURL, foreign_authority, join, normalise, origin, redact, split
 
 
 @rows(
@@ -59,6 +61,10 @@ def test_two_spellings_are_one_resource(url: str, expected: str) -> None:
     ("an IPv6 address without brackets", "G9", "http://::1:80/", "http://::1/"),
     ("no authority", "G9", "http:x/", "http://x/"),
     ("an empty authority", "G9", "http:///x", "http://x/"),
+    ("a percent sign before an escape", "G9", "http://x/%%341", "http://x/%4%31"),
+    ("an escape after half of one", "G9", "http://x/%4%31", "http://x/%41"),
+    ("the same in the query", "G9", "http://x/?%%37E", "http://x/?~"),
+    ("a percent sign at the end", "G9", "http://x/%7e%", "http://x/~%"),
 )
 def test_different_resources_stay_different(one: str, other: str) -> None:
     assert normalise(one)[0] != normalise(other)[0]
@@ -123,6 +129,14 @@ def test_a_reference_is_seen_from_its_base(reference: str, expected: str) -> Non
     ("userinfo", "G26", "http://u:p@x/", "http://x/"),
     ("the fragment", "G26", "http://x/#access_token=1", "http://x/"),
     ("an empty query stays", "G26", "http://x?", "http://x/?"),
+    ("signatures", "G26", "http://x/?sign=1&X-Goog-Credential=2&hmac=3", None),
+    (
+        "one-time values",
+        "G26",
+        "http://x/?code=1&state=a&_csrf=2&nonce=3",
+        "http://x/?code=REDACTED&state=a&_csrf=REDACTED&nonce=REDACTED",
+    ),
+    ("a name is no secret", "G26", "http://x/?user=a&email=b&account=c", "http://x/?user=a&email=b&account=c"),
     ("a token", "G26", "http://x/?a=1&token=2&b=3", "http://x/?a=1&token=REDACTED&b=3"),
     ("case does not matter", "G26", "http://x/?TOKEN=2&Api_Key=3", "http://x/?TOKEN=REDACTED&Api_Key=REDACTED"),
     ("words within a name", "G26", "http://x/?accessToken=2&X-Amz-Signature=3&AWSAccessKeyId=4", None),
@@ -186,7 +200,64 @@ def test_any_text_can_be_taken_for_a_url(text: str) -> None:
     assert isinstance(origin(text) + redact(text) + join("http://x/", text), str)
 
 
-@given(st.from_regex(r"\Ahttps?://(?:\w+@)?[a-zA-Z.]{1,9}(?::[0-9]{0,4})?(?:/[a-zA-Z.%0-9]{0,4}){0,4}\Z"))
-def test_normalising_twice_is_normalising_once(url: str) -> None:
-    plain, _ = normalise(url)
+_spelled = st.text("%%%0123457EeAa./-~", max_size=9)
+
+
+@given(
+    st.from_regex(r"\A(?:https?|HTTP)://(?:\w+@)?[a-zA-Z.%0-9]{1,9}(?::[0-9]{0,4})?\Z"),
+    st.lists(_spelled.map("/".__add__), max_size=3).map("".join),
+    st.none() | _spelled.map("?".__add__),
+)
+def test_normalising_twice_is_normalising_once(authority: str, path: str, query: str | None) -> None:
+    plain, _ = normalise(authority + path + (query or ""))
     assert normalise(plain)[0] == plain
+
+
+def _read(text: str) -> object:
+    """What a text says with its escapes, or, where one of them is none, the text itself."""
+    if re.search("%(?![0-9A-Fa-f]{2})", text):
+        return text
+    pieces = re.findall("%..|[^%]", text)
+    return [unquote(piece) if re.fullmatch("[A-Za-z0-9._~-]", unquote(piece)) else piece.upper() for piece in pieces]
+
+
+_queries = st.text("%%%34517EeZz-", max_size=7)
+
+
+@given(_queries, _queries)
+def test_two_queries_meet_only_if_they_say_the_same(one: str, other: str) -> None:
+    """G9: against a reading of RFC 3986 §6.2.2.2 of the test's own."""
+    meet = normalise(f"http://x/?{one}") == normalise(f"http://x/?{other}")
+    said = [[each if len(each) == 1 else each.upper() for each in _read(text)] for text in (one, other)]
+    assert meet is (said[0] == said[1])
+
+
+@rows(
+    "url lines expected",
+    ("none", "9110-7.2", "http://x/", [], None),
+    ("the URL's own", "9110-7.2", "http://x:81/a", ["x:81"], None),
+    ("before a query", "9110-7.2", "http://x?a", ["x"], None),
+    ("another case", "4343", "http://EXAMPLE.org/", ["example.ORG"], None),
+    ("white space around it", "9110-5.5", "http://x/", [" x\t"], None),
+    ("the default port said", "9110-4.2.3", "http://x/", ["x:80"], None),
+    ("the default port left out", "9110-4.2.3", "https://x:443/", ["x"], None),
+    ("an empty port", "9110-4.2.3", "http://x/", ["x:"], None),
+    ("without userinfo", "9110-4.2.4", "http://u:p@x:81/", ["x:81"], None),
+    ("an IPv6 literal", "3986-3.2.2", "http://[FE80::1]:80/", ["[fe80::1]"], None),
+    ("the root's dot left out", "9110-7.2", "http://x./", ["x"], None),
+    ("another host", "9110-7.2", "http://x/", ["Y.example"], "y.example"),
+    ("the beginning of the host", "9110-7.2", "http://example.org/", ["example"], "example"),
+    ("the root's dot added", "9110-7.2", "http://x/", ["x."], "x."),
+    ("another port", "9110-7.2", "http://x/", ["x:81"], "x:81"),
+    ("the port left out", "9110-7.2", "http://x:81/", ["x"], "x"),
+    ("the other scheme's port", "9110-7.2", "http://x/", ["x:443"], "x:443"),
+    ("nothing", "9110-7.2", "http://x/", [""], ""),
+    ("two lines", "9112-3.2", "http://x/", ["x", "y"], "x,y"),
+    ("the same twice", "9112-3.2", "http://x/", ["x", "x"], "x,x"),
+    ("what is no authority", "9112-3.2", "http://x/", ["X/y"], "X/y"),
+    ("userinfo", "9112-3.2", "http://u@x/", ["u@x"], "u@x"),
+    ("a letter that is no ASCII", "4343", "http://k.org/", ["\u212a.org"], "\u212a.org"),
+)
+def test_host_may_name_another_authority(url: str, lines: list[str], expected: str | None) -> None:
+    """G9: what it selects is another resource; what is the URL's authority, however it is spelled, is none."""
+    assert foreign_authority(url, lines) == expected

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ask_clients import CLIENTS, Ask, ask
 from attacker import Attacker
 from certificates import Certificates
+from credential_fields import CREDENTIALS
 from local_origin import Origin, Seen, fresh
 from requests.exceptions import SSLError
 
-from sansio_cache import DEFAULT_IDENTITY, CachedSession
+from sansio_cache import DEFAULT_IDENTITY, CachedSession, MemoryStore
 
 
 def echo(seen: Seen) -> Any:
@@ -79,6 +81,36 @@ def test_only_a_keyed_hash_is_kept(tmp_path: Path, key: str, origin: Origin) -> 
     assert len(keys) == 3
     for path in tmp_path.glob("*.sqlite*"):
         assert b"hunter2" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_fields_of_real_apis_separate_users(client: str, origin: Origin) -> None:
+    """G10: though no list names them; what only looks alike does not."""
+    url = origin.on("/a", echo)
+    for name in CREDENTIALS:
+        got = ask(client, MemoryStore(), *[Ask(url, {name: value}) for value in ("ann", "bob", "ann")])
+        assert [each.from_cache for each in got] == [False, False, True], name
+    asks = [Ask(url, {name: value}) for name in ("Idempotency-Key", "X-CSRF-Token", "X-Author") for value in "ab"]
+    got = ask(client, MemoryStore(), Ask(url), *asks)
+    assert [each.from_cache for each in got] == [False] + [True] * len(asks)
+
+
+def test_the_rule_can_be_changed(sessions: Any, origin: Origin) -> None:
+    """G10: by names, by patterns, and by what is not meant."""
+    url = origin.on("/a", echo)
+    wider = sessions(identity=[*DEFAULT_IDENTITY, "X-CSRF-Token", "X-Corp-*"])
+    narrower = sessions(identity=[*DEFAULT_IDENTITY, "!X-Trace-Key"])
+    for session, name, separates in [
+        (wider, "X-CSRF-Token", True),
+        (wider, "X-Corp-Desk", True),
+        (wider, "X-API-Key", True),
+        (narrower, "X-Trace-Key", False),
+        (narrower, "X-API-Key", True),
+    ]:
+        session.cache.clear()
+        for value in ("ann", "bob"):
+            response = session.get(url, headers={name: value})
+        assert response.from_cache is not separates
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")

@@ -277,6 +277,10 @@ class TrioCachedSession(HTTPSession):
         peer = self._peer if request.url.startswith("https:") else ""
         return Request(request.method, request.url, Headers(request.headers), body, peer, options)
 
+    def stays_with_origin(self, field: str) -> bool:
+        """As in the client below; what the user's ``identity`` names stays, too."""
+        return super().stays_with_origin(field) or self.policy.separates[field.lower()]
+
     def respond(
         self,
         hop: Hop,

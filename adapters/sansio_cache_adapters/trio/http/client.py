@@ -20,6 +20,7 @@ from urllib.request import Request as CookieRequest
 
 import anyio
 
+from sansio_cache.credentials import stays_with_origin
 from sansio_cache.errors import SettingError
 
 from .checks import credentials, flag, jar_or_mapping, pairs, text, tls, whole
@@ -183,6 +184,13 @@ class HTTPSession:
         timeout = Timeout.of(options["timeout"]) if "timeout" in options else self.timeout
         return OutgoingRequest(text("method", method).upper(), target.text, fields, body, timeout)
 
+    def stays_with_origin(self, field: str) -> bool:
+        """Whether a field of this name does not go along when a redirect leads to another origin.
+
+        Those that carry credentials by their name do not.
+        """
+        return stays_with_origin(field)
+
     def respond(
         self,
         hop: Hop,
@@ -275,7 +283,7 @@ class HTTPSession:
                     return self.respond(hop, sent, history, cookies, elapsed)
                 if len(history) >= self.max_redirects:
                     raise TooManyRedirects(f"more than {self.max_redirects} redirects", history)
-                request = redirected(request, hop.status, target)
+                request = redirected(request, hop.status, target, self.stays_with_origin)
                 body = await drain(hop)
             except BaseException as exc:
                 await hop.aclose()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import anyio
+
+from sansio_cache.credentials import stays_with_origin
 
 from .content import OutgoingRequest
 from .errors import StreamConsumed, TransportError
@@ -14,10 +17,6 @@ from .url import join, parse
 __all__ = ["drain", "location", "redirected"]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-CREDENTIALS = frozenset(
-    {"authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token", "private-token"}
-)
-"""Fields that stay with the origin they were given for."""
 OF_CONTENT = frozenset(
     {
         "content-encoding", "content-language", "content-length", "content-location", "content-type",
@@ -41,8 +40,15 @@ def location(hop: Hop) -> str | None:
     return None
 
 
-def redirected(request: OutgoingRequest, status: int, location: str) -> OutgoingRequest:
+def redirected(
+    request: OutgoingRequest,
+    status: int,
+    location: str,
+    stays: Callable[[str], bool] = stays_with_origin,
+) -> OutgoingRequest:
     """The next hop.
+
+    ``stays`` tells of a field's name whether the field is for this origin only.
 
     Raises: InvalidURL, StreamConsumed if the content must be sent again and cannot.
     """
@@ -55,7 +61,7 @@ def redirected(request: OutgoingRequest, status: int, location: str) -> Outgoing
     elif not isinstance(body, bytes) and not body.ready:
         raise StreamConsumed(f"{status} asks to send the content again, and it can be read once only")
     if new.origin != old.origin:
-        unwanted |= CREDENTIALS | {"host"}
+        unwanted |= {"host", *(name.lower() for name, _ in request.headers if stays(name))}
     return replace(
         request,
         method=method,

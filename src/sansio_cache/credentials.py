@@ -1,0 +1,112 @@
+"""Which names carry credentials: one rule for fields of requests and for parameters of URLs.
+
+It decides which fields separate users (:data:`DEFAULT_IDENTITY`), which stay behind when a redirect leads to another
+origin (:func:`stays_with_origin`), and whose values are not shown to people (:func:`is_secret_parameter`).
+
+A pattern is compared with a name in small letters whose words are joined, begun and ended by hyphens:
+``X-Api-Key`` reads ``-x-api-key-``, so that ``*-key-*`` is the word *key* and ``*key-*`` any word that ends so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["DEFAULT_IDENTITY", "EXCEPTIONS", "FieldNames", "is_secret_parameter", "stays_with_origin"]
+
+# fmt: off
+PROOFS: Final = (
+    "*token*", "*secret*", "*session*", "*sessid*", "*password*", "*passwd*", "*passcode*", "*passphrase*",
+    "*credential*", "*signature*", "*assertion*", "*jwt*", "*oauth*", "*authent*", "*authoriz*", "*authoris*",
+    "*authn*", "*authz*", "*auth-*", "*apikey*", "*key-*", "*keyid-*", "*bearer*", "*hmac*", "*dpop*", "*saml*",
+    "*ticket*", "*macaroon*", "*wsse*", "*pwd-*", "*sig-*", "*-access-*", "*-sid-*", "*-sign-*", "*-signed-*",
+    "*-pass-*", "*-otp-*", "*-cred-*", "*-creds-*",
+)
+"""What proves who asks."""
+NAMES: Final = (
+    "*user-*", "*-userid-*", "*-username-*", "*-uid-*", "*-login-*", "*-account-*", "*-tenant-*", "*-principal-*",
+    "*-identity-*", "*-impersonate-*", "*-act-as-*", "*-on-behalf-of-*", "*-email-*", "*-orgid-*", "*-customer-*",
+    "*-consumer-*", "*oidc*", "*cert-*", "*client-id-*", "*app-id-*", "*application-id-*",
+)
+"""What only says who asks: no secret, but an answer to one is none to another."""
+_CSRF: Final = ("*csrf*", "*xsrf*", "*request*verification*")
+EXCEPTIONS: Final = ("*-idempoten*", "-sec-*", "*-user-agent-*", *_CSRF)
+"""Fields that one of these patterns would take for a credential, and that separate nobody: a new value comes with
+each request or page, or it names the program."""
+_PASSING: Final = ("*code-*", "*-nonce-*", "*verifier*", "*-appid-*", "*-pin-*", "*-private-*", *_CSRF)
+"""What identifies nobody for long, and is nobody else's to see."""
+# fmt: on
+
+DEFAULT_IDENTITY = frozenset({"authorization", "from", "proxy-authorization", *PROOFS, *NAMES})
+"""Request fields whose value separates users, as names in lower case and patterns; :data:`EXCEPTIONS` apply to the
+patterns. Userinfo in the URL separates always."""
+
+_NO_LETTER = re.compile(r"[^a-z0-9]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_REMEMBERED: Final = 1024
+_LONGEST: Final = 128
+"""Characters of a name that is remembered: nearly all are shorter, and the memory is bounded."""
+
+
+def _spelled(name: str) -> str:
+    return f"-{_NO_LETTER.sub('-', name.lower())}-".replace("--", "-")
+
+
+def _search(patterns: Iterable[str]) -> re.Pattern[str]:
+    """What finds any of the patterns in a name as :func:`_spelled` gives it; of no pattern what finds nothing."""
+    return re.compile("|".join(map(_pattern, sorted(patterns))) or r"(?!)", re.DOTALL)
+
+
+def _pattern(glob: str) -> str:
+    # Searched for, and not matched from the start, so that any name is read in linear time.
+    parts = [_NO_LETTER.sub("-", part) for part in glob.lower().split("*")]
+    start, end = ("" if glob.startswith("*") else r"\A-?"), ("" if glob.endswith("*") else r"-?\Z")
+    return f"(?:{start}{'.*'.join(map(re.escape, parts)).removeprefix('.*').removesuffix('.*')}{end})"
+
+
+class FieldNames(dict[str, bool]):
+    """Whether a field is among those named: ``names[field]``, the field in lower case; answers are remembered.
+
+    :param named: names in lower case, and patterns (what holds a ``*``); with a ``!`` before it, what is not meant.
+    """
+
+    def __init__(self, named: Iterable[str]) -> None:
+        super().__init__()
+        given = set(named)
+        left_out = {each[1:] for each in given if each.startswith("!")}
+        wanted = given - {f"!{each}" for each in left_out}
+        self._exact = frozenset(each for each in wanted if "*" not in each)
+        self._wanted = _search(wanted - self._exact)
+        self._never = frozenset(each for each in left_out if "*" not in each)
+        self._left_out = _search((*EXCEPTIONS, *(left_out - self._never)))
+
+    def __missing__(self, field: str) -> bool:
+        found = self._find(field)
+        if len(field) <= _LONGEST and len(self) < _REMEMBERED:
+            self[field] = found
+        return found
+
+    def _find(self, field: str) -> bool:
+        if field in self._never or field in self._exact:
+            return field not in self._never
+        spelled = _spelled(field)
+        return self._wanted.search(spelled) is not None and self._left_out.search(spelled) is None
+
+
+_UNSHOWN = _search((*PROOFS, *_PASSING))
+_BOUND = FieldNames({"cookie", "cookie2", *DEFAULT_IDENTITY})
+_TOKENS = _search(_CSRF)
+
+
+def stays_with_origin(field: str) -> bool:
+    """Whether a field is for the origin that it was given for, and for no other that a redirect names.
+
+    That is what separates users, cookies, and what names nobody but is secret all the same (tokens against CSRF).
+    """
+    return _BOUND[field.lower()] or _TOKENS.search(_spelled(field)) is not None
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Whether the value of a URL's parameter of this name is not to be shown."""
+    return _UNSHOWN.search(_spelled(_HUMP.sub("-", name))) is not None
