@@ -51,8 +51,6 @@ class _Script:
         self._requests: Any = None
         self._adapters: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
-        if find_spec("requests"):
-            self._of_requests()  # a signed store and no key: said here, not by somebody's request
 
     def _of_requests(self) -> Any:
         from sansio_cache_adapters.requests.adapter import make_cache
@@ -188,7 +186,6 @@ def install_cache(
     :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
     :param on_event: is told every decision.
     :raises SettingError: for a setting of wrong type or value.
-    :raises KeyRequired: the store is signed, and no secret was given.
     """
     script = _Script(cache, secret_key, policy, on_event, settings)
     _patches.hold()

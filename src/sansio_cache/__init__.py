@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .errors import BadSignature as BadSignature
     from .errors import BrokenRecord as BrokenRecord
     from .errors import CacheError as CacheError
+    from .errors import CacheWarning as CacheWarning
     from .errors import ForeignStore as ForeignStore
     from .errors import KeyRequired as KeyRequired
     from .errors import NotCached as NotCached
@@ -75,6 +76,7 @@ __all__ = [
     "BadSignature",
     "BrokenRecord",
     "CacheError",
+    "CacheWarning",
     "ForeignStore",
     "KeyRequired",
     "NotCached",
@@ -91,6 +93,7 @@ _LAZY = {
     "BrokenRecord": "sansio_cache.errors",
     "CacheAdapter": f"{_ADAPTERS}.requests.adapter",
     "CacheError": "sansio_cache.errors",
+    "CacheWarning": "sansio_cache.errors",
     "CacheMiddleware": f"{_ADAPTERS}.aiohttp.middleware",
     "CacheTransport": f"{_ADAPTERS}.httpx.transports",
     "CachedSession": f"{_ADAPTERS}.requests.session",

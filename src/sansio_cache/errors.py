@@ -9,11 +9,12 @@
     ├── NotCached         ``offline``: nothing stored answers the request
     ├── StoreError        what a store could not do; a session goes on without it
     │   ├── StoreBusy     it would have to wait: try again, elsewhere or later
-    │   └── ForeignStore  the place holds something that is not ours; it is left untouched
+    │   ├── ForeignStore  the place holds something that is not ours; it is left untouched
+    │   └── NoPlace       there is no folder for the cache that nobody named
     └── SettingError      a setting of wrong type or value, or two that contradict each other (a ``ValueError``)
         └── KeyRequired   a signed store opened without a key
 
-Each carries its evidence as attributes.
+Each carries its evidence as attributes. :class:`CacheWarning` is the category of all warnings.
 """
 
 from __future__ import annotations
@@ -26,13 +27,23 @@ __all__ = [
     "BadSignature",
     "BrokenRecord",
     "CacheError",
+    "CacheWarning",
     "ForeignStore",
     "KeyRequired",
+    "NoPlace",
     "NotCached",
     "SettingError",
     "StoreBusy",
     "StoreError",
 ]
+
+
+class CacheWarning(UserWarning):
+    """Something that its user should change, though no request fails for it.
+
+    A warning that is turned into an error is one where settings are given. In a request it is only logged: an answer is
+    never lost for it.
+    """
 
 
 class CacheError(Exception):
@@ -107,6 +118,10 @@ class StoreBusy(StoreError):
 
 class ForeignStore(StoreError):
     """What lies at the store's place is not a store of ours; it is left as it is."""
+
+
+class NoPlace(StoreError):
+    """Nobody said where the cache lies, and the user has no folder for it."""
 
 
 class SettingError(CacheError, ValueError):

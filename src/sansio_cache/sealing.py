@@ -20,7 +20,7 @@ from typing import Final
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_encode
 
-from .errors import SettingError
+from .errors import CacheWarning, SettingError
 
 __all__ = ["FRAME_SIZE", "MAX_HEAD", "Frame", "Sealer", "SecretKey", "make_sealer", "unframe"]
 
@@ -133,7 +133,9 @@ def make_sealer(secret_key: SecretKey) -> Sealer:
     proven = [key for key in keys if isinstance(key, bytes)]
     if any(len(key) < _SHORT for key in proven):
         warnings.warn(
-            f"secret_key is shorter than {_SHORT} bytes: take one from secrets.token_hex(32)", UserWarning, stacklevel=3
+            f"secret_key is shorter than {_SHORT} bytes: take one from secrets.token_hex(32)",
+            CacheWarning,
+            stacklevel=3,
         )
     return Sealer(proven)
 

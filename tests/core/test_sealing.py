@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import BadSignature, Signer
 
-from sansio_cache.errors import SettingError
+from sansio_cache.errors import CacheWarning, SettingError
 from sansio_cache.sealing import (
     FRAME_SIZE,
     MAX_HEAD,
@@ -158,7 +158,7 @@ def test_a_short_secret_warns(secret: SecretKey, warns: bool) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         make_sealer(secret)
-    assert [each.category for each in caught] == [UserWarning] * warns
+    assert [each.category for each in caught] == [CacheWarning] * warns
 
 
 def test_sealers_of_the_same_secrets_are_equal() -> None:

@@ -50,8 +50,8 @@ def test_a_signed_store_wants_its_secret(store: Any, key: str, origin: Origin) -
     """G6: opening it without is an error that says what to do."""
     with CachedSession(store(), secret_key=key) as session:
         session.get(origin.on("/a", fresh(b"x")))
-    with pytest.raises(KeyRequired, match="secret_key"):
-        CachedSession(store())
+    with CachedSession(store()) as session, pytest.raises(KeyRequired, match="secret_key"):
+        session.get(origin.url("/a"))
 
 
 def test_unsigned_records_are_misses_once_there_is_a_secret(tmp_path: Path, key: str, origin: Origin) -> None:
@@ -65,8 +65,8 @@ def test_unsigned_records_are_misses_once_there_is_a_secret(tmp_path: Path, key:
         assert not session.get(url).from_cache
         assert session.cache.stats.flaws == 1
         assert session.get(url).from_cache
-    with pytest.raises(KeyRequired):
-        CachedSession(path)
+    with CachedSession(path) as session, pytest.raises(KeyRequired):
+        session.get(url)
 
 
 def test_a_session_that_was_there_before_the_mark(tmp_path: Path, key: str, origin: Origin) -> None:

@@ -374,7 +374,7 @@ def test_trouble_is_told_once(origin: Origin, caplog: pytest.LogCaptureFixture) 
         until(lambda: session.get(url).from_cache)
     told = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
     assert len(told) == 2
-    assert "passed by" in told[0]
+    assert "bypassed" in told[0]
     assert "in use again" in told[1]
 
 
@@ -391,7 +391,7 @@ def test_a_relapse_is_told_no_more_and_passed_by_for_longer(origin: Origin, capl
         assert time.monotonic() - began >= 0.25 + 0.5
         store.failing.clear()
         until(lambda: session.get(origin.url("/a")).from_cache)
-    assert sum("passed by" in record.getMessage() for record in caplog.records) == 1
+    assert sum("bypassed" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_a_store_that_cannot_be_closed(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:

@@ -172,8 +172,8 @@ def test_a_signed_store_without_its_secret(cache_file: Path, key: str, origin: O
     """Is an error that says so."""
     with CachedSession(cache_file, secret_key=key) as session:
         session.get(origin.on("/a", fresh(b"x")))
-    with pytest.raises(KeyRequired, match="open it with its secret_key"):
-        CachedSession(cache_file)
+    with CachedSession(cache_file) as session, pytest.raises(KeyRequired, match="open it with its secret_key"):
+        session.get(origin.url("/a"))
 
 
 def test_the_default_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: Origin) -> None:

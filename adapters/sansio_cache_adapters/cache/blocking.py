@@ -47,10 +47,7 @@ N = TypeVar("N")
 
 
 class BlockingCache:
-    """What a blocking session asks: an engine whose work is done by calling.
-
-    :raises KeyRequired: the store is signed, and there is no secret.
-    """
+    """What a blocking session asks: an engine whose work is done by calling. The first request opens the store."""
 
     def __init__(self, policy: Policy, store: Store, sealer: Sealer, **options: Any) -> None:
         probe = probing(lambda: store, sealer)
@@ -59,7 +56,6 @@ class BlockingCache:
         )
         self.background = Background()
         self._options = options
-        do(self.engine.opened())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The store comes back by its location; the secret travels along.
@@ -67,8 +63,13 @@ class BlockingCache:
         return _restored, (engine.policy, engine.store, engine.sealer.keys, self._options)
 
     def stored_answer(self, request: Request, usable: Callable[[Answer], bool]) -> Answer | None:
-        """The answer if reading the store is all it takes and it is usable; else None, and nothing has happened."""
+        """The answer if reading the store is all it takes and it is usable; else None, and nothing has happened.
+
+        :raises KeyRequired: the store is signed, and there is no secret.
+        """
         engine = self.engine
+        if engine.rules is None:
+            do(engine.opened())
         found = engine.stored_answer(request, engine.store.load, usable, self._load_body)
         assert not isinstance(found, Paused)  # noqa: S101 - it was told how to read bodies
         return found

@@ -1,6 +1,6 @@
 """The guard before a store: whatever goes wrong there, the user's request goes on (fail open).
 
-After a failure the store is passed by, without further delay, until a probe in a thread of its own finds it well.
+After a failure the store is bypassed, without further delay, until a probe in a thread of its own finds it well.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from sansio_cache.errors import ForeignStore, SettingError, StoreError
+from sansio_cache.errors import ForeignStore, NoPlace, SettingError, StoreError
 from sansio_cache_adapters.stores.forking import follow_forks
 
 from .events import Events, logger
+from .notices import warn_once
 from .work import Work
 
 __all__ = ["Guard"]
@@ -71,7 +72,7 @@ class Guard:
         return result
 
     def trip(self, error: BaseException) -> None:
-        """Pass the store by from now on, until it is well; said once for each time, and for longer in a relapse."""
+        """Bypass the store from now on, until it is well; said once for each time, and for longer in a relapse."""
         self._events.tell("store-trouble", reason=str(error) or type(error).__name__)
         with self._lock:
             if self.down or self._stop.is_set():
@@ -81,10 +82,13 @@ class Guard:
             self._pause = min(2 * self._pause, _LONGEST_PAUSE) if relapsed else _FIRST_PAUSE
         logger.log(
             logging.DEBUG if relapsed else logging.WARNING,
-            "the cache at %s is passed by until it is well again: %s",
+            "the cache at %s is bypassed: %s",
             self._location,
             error or type(error).__name__,
         )
+        if isinstance(error, ForeignStore | NoPlace):
+            # Nothing but its user's own hand makes this well.
+            warn_once(str(error))
         if not isinstance(error, StoreError):
             logger.debug("unexpected error of the store", exc_info=error)
         threading.Thread(target=self._heal, args=(error,), name="sansio-cache-probe", daemon=True).start()
@@ -96,7 +100,7 @@ class Guard:
                 self._probe()
             except Exception as again:
                 # What is not ours may be moved away by its owner, but not in a hurry.
-                longest = 15 * _LONGEST_PAUSE if isinstance(again, ForeignStore) else _LONGEST_PAUSE
+                longest = 15 * _LONGEST_PAUSE if isinstance(again, ForeignStore | NoPlace) else _LONGEST_PAUSE
                 self._pause = min(2 * self._pause, longest)
                 continue
             self._well_since = time.monotonic()

@@ -5,31 +5,24 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from sansio_cache.errors import SettingError
 from sansio_cache.records import Meta
 from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
+from sansio_cache_adapters.stores.default import default_store
 from sansio_cache_adapters.stores.protocol import AsyncStore, Store
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .locations import no_store, store_at
 
-__all__ = ["CacheLocation", "awaitable", "default_path", "probing", "resolve", "sealer_for"]
+__all__ = ["CacheLocation", "awaitable", "probing", "resolve", "sealer_for"]
 
 CacheLocation = str | os.PathLike[str] | Store
 _VERBS: Final = ("open", "load", "commit", "claim", "close")
 _lock = threading.Lock()
 _sealers: WeakKeyDictionary[Any, Sealer] = WeakKeyDictionary()
-
-
-def default_path() -> Path:
-    """Where the cache lies if nothing is said: ``default.sqlite`` in the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("sansio-cache") / "default.sqlite"
 
 
 def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer]:
@@ -46,8 +39,8 @@ def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer
                 "secret_key needs a place of its own: the default cache is shared by all programs and unsigned. "
                 'Name a path or a store: CachedSession("my-cache.sqlite", secret_key=…)'
             )
-        cache = default_path()
-    if isinstance(cache, str | os.PathLike):
+        store: Any = default_store()
+    elif isinstance(cache, str | os.PathLike):
         store = store_at(cast("str | os.PathLike[str]", cache))
     elif not isinstance(cache, type) and all(callable(getattr(cache, verb, None)) for verb in _VERBS):
         store = cast(Any, cache)

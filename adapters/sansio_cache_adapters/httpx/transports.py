@@ -78,7 +78,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         seen; without a name, what came by other authorities is kept for this transport alone.
     :ivar inner: the transport below.
     :raises SettingError: for a setting of wrong type or value.
-    :raises KeyRequired: the store is signed, and no secret was given.
+    :raises KeyRequired: on first use: the store is signed, and no secret was given.
     """
 
     def __init__(

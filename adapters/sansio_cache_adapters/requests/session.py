@@ -42,7 +42,7 @@ class CachedSession(requests.Session):
     :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
     :param clock: POSIX seconds; for tests.
     :raises SettingError: for a setting of wrong type or value.
-    :raises KeyRequired: the store is signed, and no secret was given.
+    :raises KeyRequired: on first use: the store is signed, and no secret was given.
     """
 
     def __init__(

@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
+from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
 
 __all__ = [
     "OPEN_FLAGS",
@@ -103,7 +104,7 @@ def establish(location: str, known: Ids | None) -> tuple[Root, Ids]:
         os.makedirs(location, 0o700, exist_ok=True)
         root = Root(location)
     except (FileExistsError, NotADirectoryError) as error:
-        raise ForeignStore(f"{location} is not a folder: left as it is") from error
+        raise ForeignStore(left_alone(location, "is a file, where FileStore needs a folder")) from error
     ids = _read_ids(root)
     if ids is not None:
         return root, ids
@@ -119,7 +120,7 @@ def _begin(root: Root, known: Ids | None) -> Ids:
     tag = _read(root, _TAG_FILE) if _TAG_FILE in present else b""
     # A tag that was not written to its end is ours if nothing else is there yet.
     if tag != _TAG and (present - {_TAG_FILE} or not _TAG.startswith(tag)):
-        raise ForeignStore(f"{root.location} is not empty and not a cache of ours: left as it is")
+        raise ForeignStore(left_alone(root.location, describe_folder(present)))
     if tag != _TAG:
         remove(root, _TAG_FILE)
         write_new(root, _TAG_FILE, [_TAG])

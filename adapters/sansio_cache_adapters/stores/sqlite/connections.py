@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
+from sansio_cache_adapters.stores.foreign import left_alone
 from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import place
@@ -222,7 +223,7 @@ class Connections:
             writer.execute(f"PRAGMA {pragma}")
         version = writer.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
-            raise ForeignStore(f"{self.path} was made by a newer version of sansio-cache; it is left as it is")
+            raise ForeignStore(left_alone(self.path, "was made by a newer version of sansio-cache"))
         if version < SCHEMA_VERSION:
             migrate(writer)
         match writer.execute(META).fetchone():

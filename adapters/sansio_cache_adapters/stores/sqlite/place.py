@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sansio_cache.errors import ForeignStore, StoreBusy
+from sansio_cache_adapters.stores.foreign import START, describe_file, describe_folder, left_alone
 from sansio_cache_adapters.stores.forking import follow_forks
 
 from .schema import APPLICATION_ID, SCHEMA_VERSION, migrate
@@ -27,7 +28,6 @@ from .schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 __all__ = ["Inode", "begin", "examine", "examining", "forget", "inode_at", "keep_in_mind", "set_aside"]
 
 _MAGIC: Final = b"SQLite format 3\0"
-_HEADER: Final = 100
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 _LEFT_OVER_AFTER: Final = 60.0
 _ALONE_WITHIN: Final = 1.0
@@ -114,14 +114,15 @@ def examine(path: str) -> Found:
     if inode in _ours:
         return Found.OURS
     if not stat.S_ISREG(status.st_mode):
-        raise ForeignStore(f"{path} is no regular file; it is left as it is, and nothing is cached")
+        folder = stat.S_ISDIR(status.st_mode)
+        raise ForeignStore(left_alone(path, describe_folder(os.listdir(path)) if folder else "is no regular file"))
     if status.st_size == 0:
         return Found.EMPTY
     header = _header(path, inode)
     if not _says_ours(header):
-        raise ForeignStore(f"{path} holds something else than a cache; it is left as it is, and nothing is cached")
+        raise ForeignStore(left_alone(path, describe_file(header)))
     if int.from_bytes(header[60:64], "big") > SCHEMA_VERSION:
-        raise ForeignStore(f"{path} was made by a newer version of sansio-cache; it is left as it is")
+        raise ForeignStore(left_alone(path, "was made by a newer version of sansio-cache"))
     return Found.OURS
 
 
@@ -132,9 +133,9 @@ def _says_ours(header: bytes) -> bool:
 def _header(path: str, inode: Inode) -> bytes:
     descriptor = _foreign.get(inode)
     if descriptor is not None:
-        return os.pread(descriptor, _HEADER, 0)
+        return os.pread(descriptor, START, 0)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    header = os.pread(descriptor, _HEADER, 0)
+    header = os.pread(descriptor, START, 0)
     if header[:16] == _MAGIC and int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         _foreign[inode] = descriptor
     else:
@@ -241,7 +242,7 @@ def _is_broken_and_ours(path: str, inode: Inode) -> bool:
     # Open here: whatever is looked at stays open until its last connection is closed.
     if inode not in _looked_at:
         _looked_at[inode] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    header = os.pread(_looked_at[inode], _HEADER, 0)
+    header = os.pread(_looked_at[inode], START, 0)
     if header and not _says_ours(header):
-        raise ForeignStore(f"{path} was overwritten with something else; it is left as it is, and nothing is cached")
+        raise ForeignStore(left_alone(path, f"was overwritten and {describe_file(header)}"))
     return True
