@@ -15,6 +15,7 @@ from requests.adapters import BaseAdapter
 
 from sansio_cache import CachedSession, MemoryStore
 from sansio_cache.messages import NO_OPTIONS, Request
+from sansio_cache_adapters.cache.prepared import PREPARED_BYTES
 from sansio_cache_adapters.requests.adapter import CacheAdapter, core_request
 
 names = st.sampled_from(
@@ -206,10 +207,10 @@ def looked(session: CachedSession, monkeypatch: pytest.MonkeyPatch) -> list[str]
 
 def test_a_hit_passes_the_adapter_by(session: CachedSession, url: str, looked: list[str]) -> None:
     """That is what makes it fast; the prepared request is one object for all."""
-    known = session._fast._remembered[url]
+    known = session._fast._remembered.get(url)
     session.get(url)
     assert looked == ["fast"]
-    assert session._fast._remembered[url] is known
+    assert session._fast._remembered.get(url) is known
 
 
 def test_whoever_watches_sees_hits(
@@ -305,12 +306,14 @@ def test_what_was_remembered_is_forgotten_by(session: CachedSession, change: str
 
 
 def test_what_is_remembered_is_bounded(session: CachedSession, origin: Origin) -> None:
-    """The oldest go."""
-    origin.on("/a", fresh(b"x"))
-    for number in range(1100):
-        session.get(origin.url(f"/a?{number}"), only_if_cached=True)
-    assert len(session._fast._remembered) == 1024
-    assert origin.url("/a?0") not in session._fast._remembered
+    """G28: the oldest go, the sooner the longer they are."""
+    for length in (10, 10_000):
+        urls = [origin.url(f"/a?{number}&" + "x" * length) for number in range(1100)]
+        for url in urls:
+            session.get(url, only_if_cached=True)
+        assert session._fast._remembered.info().currsize <= PREPARED_BYTES
+        assert session._fast._remembered.get(urls[0]) is None or length == 10
+        assert session._fast._remembered.get(urls[-1]) is not None
 
 
 def test_a_mutable_header_given_is_no_trouble(session: CachedSession, url: str) -> None:

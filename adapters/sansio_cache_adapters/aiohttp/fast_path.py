@@ -18,7 +18,9 @@ from multidict import getversion
 from yarl import URL
 
 from sansio_cache.decisions import Answer
+from sansio_cache.memo import Memo
 from sansio_cache.messages import NO_OPTIONS, Options, Request
+from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .middleware import REDIRECTS, AiohttpCache, Wish
 from .private import makes_requests_plainly, session_part
@@ -28,7 +30,6 @@ __all__ = ["FastPath"]
 
 _KNOWN: Final = frozenset({"allow_redirects", "headers", "params", "raise_for_status", "timeout"})
 _PLAIN: Final = frozenset({"allow_redirects"})
-_REMEMBERED: Final = 4096
 
 
 class _Known:
@@ -60,7 +61,7 @@ class FastPath:
         self._traced = session.trace_configs
         self._auto = ClientRequest.DEFAULT_HEADERS.copy()
         self._applies = _is_plain(session)
-        self._remembered: dict[object, _Known] = {}
+        self._remembered = Memo[object, _Known](PREPARED_BYTES)
 
     def key(self, method: str, url: StrOrURL, keywords: dict[str, Any]) -> object | None:
         """What names a plain GET among those of its session, or None where it takes the long way."""
@@ -127,9 +128,7 @@ class FastPath:
             known = _made(self._session, version, wish)
             if known is None:
                 return
-            if len(self._remembered) >= _REMEMBERED:
-                del self._remembered[next(iter(self._remembered))]
-            self._remembered[key] = known
+            self._remembered.put(key, known, bytes_of(known.request))
         known.fresh_until = fresh_until
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -18,8 +17,10 @@ from requests.utils import NETRC_FILES
 
 from sansio_cache.decisions import Answer
 from sansio_cache.errors import CacheError
+from sansio_cache.memo import Memo
 from sansio_cache.messages import Options, Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
@@ -35,7 +36,6 @@ _KNOWN: Final = frozenset(
 )
 _STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_adapter")
 """What a hit passes over or takes for granted."""
-_REMEMBERED: Final = 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _REQUESTS: Final = requests.Session
 _ORIGINAL: Final = (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings)
@@ -76,7 +76,7 @@ class FastPath:
         self._session = session
         self._cache = cache
         self._steps = (plain.send, plain.prepare_request, plain.merge_environment_settings, plain.get_adapter)
-        self._remembered: OrderedDict[str, Prepared] = OrderedDict()
+        self._remembered = Memo[str, Prepared](PREPARED_BYTES)
 
     def applies(self, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
         """Whether a request is a GET that could be answered here, in a session that nobody has changed."""
@@ -129,9 +129,7 @@ class FastPath:
         prepared = Prepared(native, core_request(native, verify, cert, inner, options), adapter, None)
         if state is not None and adapter is not None and _plain(native):
             prepared.state = state
-            self._remembered[url] = prepared
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
+            self._remembered.put(url, prepared, bytes_of(prepared.request))
         return prepared
 
     def _state(self, keywords: dict[str, Any], verify: object, cert: object) -> object | None:

@@ -14,8 +14,10 @@ from typing import Any, Final, cast
 
 from msgspec.structs import replace as changed
 
+from sansio_cache.memo import Memo
 from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
+from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 from sansio_cache_adapters.trio.http.client import HTTPSession, RequestOptions
 from sansio_cache_adapters.trio.http.content import OutgoingRequest, Timeout
 
@@ -24,7 +26,6 @@ __all__ = ["FastPath", "Ready"]
 _KNOWN: Final = frozenset({"headers", "timeout", "follow_redirects", *OPTIONS})
 _STEPS: Final = ("prepare", "hop", "respond")
 """What a hit passes over or takes for granted."""
-_REMEMBERED: Final = 4096
 
 
 class Ready:
@@ -66,7 +67,7 @@ class FastPath:
         self._session = session
         self._see = see
         self._with_cookies = with_cookies
-        self._remembered: dict[str, Ready] = {}
+        self._remembered = Memo[str, Ready](PREPARED_BYTES)
         self._is_plain = all(getattr(type(session), name) is getattr(plain, name) for name in _STEPS)
 
     def ready(self, url: str, options: RequestOptions) -> Ready | None:
@@ -102,9 +103,8 @@ class FastPath:
     def _prepared(self, url: str, options: RequestOptions, state: object) -> Ready:
         plain: RequestOptions = {"headers": options.get("headers")}
         outgoing = self._session.prepare("GET", url, plain)
-        ready = self._remembered[url] = Ready(outgoing, self._see(outgoing), state)
-        if len(self._remembered) > _REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
+        ready = Ready(outgoing, self._see(outgoing), state)
+        self._remembered.put(url, ready, bytes_of(ready.asked))
         return ready
 
     def _with_options(self, known: Ready, options: RequestOptions) -> Ready:

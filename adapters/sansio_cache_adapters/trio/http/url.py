@@ -58,12 +58,19 @@ class URL:
     text: str
 
 
-@lru_cache(maxsize=1024)
 def parse(text: str) -> URL:
     """The parts of an absolute http or https URL.
 
     Raises: InvalidURL.
     """
+    return _remembered(text) if len(text) <= _REMEMBERED else _parsed(text)
+
+
+_REMEMBERED = 2048
+"""Characters: longer URLs are rare, and strangers may choose them."""
+
+
+def _parsed(text: str) -> URL:
     if _CONTROL.search(text):
         raise InvalidURL(f"control character in the URL {text!r}")
     found = _PARTS.fullmatch(text.strip(" "))
@@ -87,6 +94,9 @@ def parse(text: str) -> URL:
         userinfo=(unquote(user), unquote(password)) if userinfo else None,
         text=f"{scheme}://{origin.authority}{target}{fragment}",
     )
+
+
+_remembered = lru_cache(maxsize=1024)(_parsed)
 
 
 def join(base: str, reference: str) -> str:
