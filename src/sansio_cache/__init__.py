@@ -7,6 +7,7 @@ and no third-party module.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -121,29 +122,43 @@ _LAZY = {
     "uninstall_cache": f"{_ADAPTERS}.patch",
 }
 _EXTRAS = {
-    "aiohttp": "aiohttp",
-    "anyio": "trio",
-    "h11": "trio",
-    "httpx2": "httpx",
-    "redis": "redis",
-    "requests": "requests",
-    "trio": "trio",
-    "truststore": "trio",
-    "urllib3": "requests",
+    "aiohttp": ("aiohttp", "anyio", "multidict", "yarl"),
+    "httpx": ("httpx2", "anyio"),
+    "requests": ("requests", "urllib3"),
+    "trio": ("h11", "anyio", "truststore"),
 }
+"""Each extra has a folder of the adapters, and brings what that imports."""
+
+
+def _extra(name: str) -> str:
+    """The extra that a public name needs; ``""`` for none."""
+    _, _, inner = _LAZY.get(name, "").partition(f"{_ADAPTERS}.")
+    folder = inner.partition(".")[0]
+    return folder if folder in _EXTRAS else ""
+
+
+def _installed() -> list[str]:
+    """The public names that can be had here: those whose extra is installed."""
+    missing = {extra for extra, modules in _EXTRAS.items() if not all(map(find_spec, modules))}
+    return [name for name in _LAZY if _extra(name) not in missing]
+
 
 if not TYPE_CHECKING:  # else checkers would take any name for one of ours
+    # A star takes what can be had, and does not fail for what is not installed.
+    del __all__
 
     def __getattr__(name: str) -> object:
         """Load a public name on first use; a missing extra says how to install it."""
+        if name == "__all__":
+            return _installed()
         module = _LAZY.get(name)
         if module is None:
             raise AttributeError(f"module 'sansio_cache' has no attribute {name!r}")
         try:
             value = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
-            extra = _EXTRAS.get((error.name or "").partition(".")[0])
-            if extra is None:
+            extra = _extra(name)
+            if (error.name or "").partition(".")[0] not in _EXTRAS.get(extra, ()):
                 raise
             raise ImportError(
                 f"{name} needs {error.name}, which is not installed: pip install 'sansio-cache[{extra}]'",
@@ -153,4 +168,4 @@ if not TYPE_CHECKING:  # else checkers would take any name for one of ours
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *_installed()})

@@ -105,6 +105,9 @@ except ImportError as error:
         ("AsyncCachedSession", "aiohttp", "aiohttp"),
         ("TrioCachedSession", "h11", "trio"),
         ("CacheTransport", "httpx2", "httpx"),
+        # By the name that was asked for, not by who else brings the module.
+        ("AsyncCachedSession", "anyio", "aiohttp"),
+        ("AsyncCacheTransport", "anyio", "httpx"),
     ],
 )
 def test_a_missing_extra_says_how_to_install_it(name: str, module: str, extra: str) -> None:
@@ -123,12 +126,29 @@ def test_only_what_an_extra_brings_is_said_to_be_missing(
 ) -> None:
     module = f"made_for_{raised.__name__.lower()}"
     (tmp_path / f"{module}.py").write_text(f"import {imported}\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(sansio_cache._LAZY, "Made", module)
+    folder = importlib.import_module("sansio_cache_adapters.aiohttp")
+    monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
+    monkeypatch.setitem(sansio_cache._LAZY, "Made", f"{folder.__name__}.{module}")
     with pytest.raises(ImportError) as caught:
         _ = sansio_cache.Made  # type: ignore[attr-defined]
     assert type(caught.value) is raised
     assert ("pip install 'sansio-cache[aiohttp]'" in str(caught.value)) is (raised is ImportError)
+
+
+WITHOUT = """
+import sys
+for module in ("aiohttp", "httpx2", "requests"):
+    sys.modules[module] = None
+from inspect import getmembers
+from sansio_cache import *
+import sansio_cache
+names = {name for name, _ in getmembers(sansio_cache)}
+print("TrioCachedSession" in names, "SQLiteStore" in names, "CachedSession" in names, TrioCachedSession.__name__)
+"""
+
+
+def test_a_star_and_an_inspector_take_what_is_installed() -> None:
+    assert _run(WITHOUT).split() == ["True", "True", "False", "TrioCachedSession"]
 
 
 def test_what_is_missing_of_our_own_is_no_missing_extra() -> None:

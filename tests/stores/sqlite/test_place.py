@@ -296,7 +296,7 @@ class TestCorrupt:
     def test_an_older_schema_is_brought_up_to_date(
         self, path: Path, opened: Opened, raw: Callable[[], sqlite3.Connection]
     ) -> None:
-        """By the migrations that were not applied yet; what is there stays."""
+        """What is there stays."""
         store = opened()
         self.fill(store)
         store.close()

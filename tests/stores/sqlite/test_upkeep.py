@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -254,20 +252,14 @@ class TestFromOutside:
             ("GET", "http://example.org/one", 200, 4, "2023-11-14 22:13:20", "9999-12-31 23:59:59", '["tag","one"]')
         ]
 
-    def test_sqlite_utils_knows_its_migrations(self, store: SQLiteStore, path: Path) -> None:
-        """The schema is made by sqlite-utils' Migrations, so that its tools see which were applied."""
+    def test_sqlite_utils_reads_it(self, store: SQLiteStore, path: Path) -> None:
+        """Its users look at the view by name."""
         from sqlite_utils import Database
 
+        put(store, make_item("one", now=NOW), now=NOW)
         db = Database(path)
-        assert [row["name"] for row in db["_sqlite_migrations"].rows] == ["1"]
+        assert [row["url"] for row in db["responses"].rows] == ["http://example.org/one"]
         db.close()
-
-    def test_opening_an_up_to_date_file_does_not_import_it(
-        self, path: Path, store: SQLiteStore, script: Callable[..., subprocess.Popen[str]]
-    ) -> None:
-        """It takes longer to import than everything else."""
-        process = script('SQLiteStore(path).open(signed=False); say("sqlite_utils" in sys.modules)', path)
-        assert json.loads(process.communicate()[0]) is False
 
     @pytest.mark.parametrize(
         "statement",

@@ -106,19 +106,13 @@ INSERT INTO meta VALUES (1, randomblob(16), randomblob(32), 0, 0, 0, 0);
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date, in one transaction; whoever comes second finds it done."""
-    # Imported only here: it takes longer than everything else that opening a store does.
-    from sqlite_utils import Database, Migrations
-
-    migrations = Migrations("sansio-cache")
-
-    @migrations(name="1")
-    def _(db: Database) -> None:
-        db.executescript(_VERSION_1)
-
+    """Bring the schema up to date, in one transaction; a second process finds it done."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+            # Not by executescript(), which commits first.
+            for statement in _VERSION_1.split(";\n"):
+                connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
