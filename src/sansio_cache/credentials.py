@@ -46,7 +46,7 @@ _NO_LETTER = re.compile(r"[^a-z0-9]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _REMEMBERED: Final = 1024
 _LONGEST: Final = 128
-"""Characters of a name that is remembered: nearly all are shorter, and the memory is bounded."""
+"""Characters of a name that is looked through and remembered; a longer one is taken for a credential's."""
 
 
 def _spelled(name: str) -> str:
@@ -77,19 +77,23 @@ class FieldNames(dict[str, bool]):
         left_out = {each[1:] for each in given if each.startswith("!")}
         wanted = given - {f"!{each}" for each in left_out}
         self._exact = frozenset(each for each in wanted if "*" not in each)
-        self._wanted = _search(wanted - self._exact)
+        patterns = wanted - self._exact
+        self._wanted = _search(patterns)
+        self._any_pattern = bool(patterns)
         self._never = frozenset(each for each in left_out if "*" not in each)
         self._left_out = _search((*EXCEPTIONS, *(left_out - self._never)))
 
     def __missing__(self, field: str) -> bool:
         found = self._find(field)
-        if len(field) <= _LONGEST and len(self) < _REMEMBERED:
+        if len(self) < _REMEMBERED and len(field) <= _LONGEST:
             self[field] = found
         return found
 
     def _find(self, field: str) -> bool:
         if field in self._never or field in self._exact:
             return field not in self._never
+        if len(field) > _LONGEST:
+            return self._any_pattern
         spelled = _spelled(field)
         return self._wanted.search(spelled) is not None and self._left_out.search(spelled) is None
 
@@ -109,4 +113,4 @@ def stays_with_origin(field: str) -> bool:
 
 def is_secret_parameter(name: str) -> bool:
     """Whether the value of a URL's parameter of this name is not to be shown."""
-    return _UNSHOWN.search(_spelled(_HUMP.sub("-", name))) is not None
+    return len(name) > _LONGEST or _UNSHOWN.search(_spelled(_HUMP.sub("-", name))) is not None
