@@ -7,6 +7,7 @@ block of ``enabled()`` runs anywhere, so that names imported before are reached.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -24,6 +25,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.opening import resolve
 from sansio_cache_adapters.cache.options import split_policy
+from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 __all__ = ["disabled", "enabled", "install_cache", "is_installed", "uninstall_cache"]
@@ -48,6 +50,7 @@ class _Script:
         store, _ = resolve(cache, secret_key)
         self._arguments = (store, secret_key, self._policy, on_event, time.time)
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock", threading.Lock)
         self._requests: Any = None
         self._adapters: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
@@ -95,6 +98,7 @@ class _Patches:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        renew_in_child(self, "_lock", threading.RLock)
         self._users = 0
         self._undo: list[Callable[[], None]] = []
 
@@ -157,7 +161,8 @@ class _Patches:
 
 
 _patches: Final = _Patches()
-_lock: Final = threading.Lock()
+_lock = threading.Lock()
+renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
 _installed: list[_Script] = []
 """At most one: the whole script's."""
 _block: ContextVar[_Script | None] = ContextVar("sansio_cache_enabled", default=None)

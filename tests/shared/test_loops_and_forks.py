@@ -101,7 +101,6 @@ for name in range(3):
     child = os.fork()
     if not child:
         faulthandler.dump_traceback_later(15, exit=True)
-        session = CachedSession(store)  # connections of requests to the origin cannot be shared, the store can
         try:
             assert session.get(base + "/before").from_cache
             assert not session.get(f"{base}/child?{name}").from_cache

@@ -19,6 +19,7 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do_async
 
 from .bodies import Decoding, coding_of, feed
+from .connections import connectors
 from .private import coding_complaint, connector_tls, is_decoded, known_body
 from .response import cached_class, received_fields
 from .tasks import Tasks
@@ -112,6 +113,7 @@ class Sending:
 
     async def send(self, request: Request, /) -> Response[ClientResponse]:
         native = self._request
+        refusal = connectors.use(native.session.connector)
         native.response_class = cached_class(native.response_class)
         changed = _changed(self._asked.headers, request.headers)
         before = {name: native.headers.popall(name, []) for name in changed}
@@ -135,7 +137,7 @@ class Sending:
         if self._decode and CONTENT_ENCODING in response.headers and not self.was_decoded(response):
             _check_coding(native, response, coding_of(fields))
         reason = (response.reason or "").encode("utf-8", "surrogateescape").decode("latin-1")
-        return Response(response.status, reason, fields, response)
+        return Response(response.status, reason, fields, response, refusal)
 
     async def discard(self, native: ClientResponse, /) -> None:
         self.cookies = tuple(native.headers.getall(SET_COOKIE, ()))

@@ -25,6 +25,7 @@ from sansio_cache.policy import Policy
 from sansio_cache.records import Head, Meta
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import Sealer
+from sansio_cache_adapters.stores.forking import renew_in_child
 
 from .circuit_breaker import Guard
 from .events import Event, Events, Stats
@@ -82,6 +83,7 @@ class Engine:
         self.max_body = policy.max_body if policy.max_body is not None else store.max_bytes // 8
         self._undecodable = undecodable
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock", threading.Lock)
         self._owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
         self.rules: Rules | None = None
         self.store_id = b""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sansio_cache.decisions import Answer
 from sansio_cache.functions import arguments_of, plain_result
 from sansio_cache.urls import redact
+from sansio_cache_adapters.stores.forking import renew_in_child
 
 __all__ = ["Event", "Events", "Stats", "logger"]
 
@@ -79,6 +80,7 @@ class Events:
         self._on_event = on_event
         self._clock = clock
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock", threading.Lock)
         self._counts = dict.fromkeys(Stats._fields, 0)
 
     def answered(self, method: str, url: str, answer: Answer) -> None:

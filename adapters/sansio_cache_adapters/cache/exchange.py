@@ -27,6 +27,7 @@ from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.messages import Headers, Options, Received, Request, Unreachable
 from sansio_cache.records import Stored
+from sansio_cache_adapters.stores.forking import generation
 from sansio_cache_adapters.stores.holders import new_token
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
 
@@ -48,15 +49,19 @@ N_contra = TypeVar("N_contra", contravariant=True)
 
 
 class Response(Generic[N]):
-    """A client's own response with what the rules need of it."""
+    """A client's own response with what the rules need of it.
 
-    __slots__ = ("headers", "native", "reason", "status")
+    :param refusal: why nothing of it may be kept, whatever the rules say; ``""`` where it may.
+    """
 
-    def __init__(self, status: int, reason: str, headers: Headers, native: N) -> None:
+    __slots__ = ("headers", "native", "reason", "refusal", "status")
+
+    def __init__(self, status: int, reason: str, headers: Headers, native: N, refusal: str = "") -> None:
         self.status = status
         self.reason = reason
         self.headers = headers
         self.native = native
+        self.refusal = refusal
 
 
 class Transfer(Protocol[N_contra]):
@@ -86,7 +91,7 @@ class Transfer(Protocol[N_contra]):
 class Lead:
     """The duty of a leader: the flight in this process, and the lease in the store if it was granted."""
 
-    __slots__ = ("engine", "flight", "leased", "partition", "resource", "token")
+    __slots__ = ("begun", "engine", "flight", "leased", "partition", "resource", "token")
 
     def __init__(self, engine: Engine, flight: Flight, partition: bytes, resource: bytes) -> None:
         self.engine = engine
@@ -95,6 +100,7 @@ class Lead:
         self.resource = resource
         self.token = new_token()
         self.leased = False
+        self.begun = generation()
 
     def release(self, *, storable: bool) -> None:
         """Let go on whoever waits. Never blocks for long, never raises; twice is nothing."""
@@ -106,6 +112,9 @@ class Lead:
         self._end(self.engine.policy.wait_for_body, storable=True)
 
     def _end(self, open_seconds: float, *, storable: bool) -> None:
+        if self.begun != generation():
+            # A copy of what another process leads.
+            return
         engine = self.engine
         if self.leased:
             self.leased = False
@@ -130,6 +139,12 @@ class Hop(Generic[N]):
         self._lead: Lead | None = None
         self._seen: list[int] = []
         self._patience = engine.policy.wait_for_body
+        self._refusal = ""
+        self._begun = generation()
+
+    def _why_not_kept(self) -> str:
+        """Why nothing that the network brought may be kept; ``""`` where it may."""
+        return self._refusal if self._begun == generation() else "begun-before-fork"
 
     def load(self, action: Load) -> Work[Loaded]:
         """Read a partition."""
@@ -156,6 +171,8 @@ class Hop(Generic[N]):
     def claim(self, action: Claim) -> Work[Granted | Landed | Alone]:
         """Lead a flight, or wait for the one under way."""
         engine = self._engine
+        if self._begun != generation():
+            return Alone(engine.clock())
         if self._lead is None:
             joined = engine.flights.join(engine.store_id, action.keys, engine.me())
             if isinstance(joined, OwnFlight | NotStorable):
@@ -222,11 +239,14 @@ class Hop(Generic[N]):
         except Exception as error:  # whatever the client raises is the client's, and goes back to its user
             return Unreachable(error, clock())
         self._native = response.native
+        self._refusal = response.refusal
         return Received(response.status, response.reason, response.headers, asked, clock())
 
     def freshen(self, action: Freshen) -> Work[bool]:
         """Replace a record's head, if it is still the same."""
         engine = self._engine
+        if self._why_not_kept():
+            return False
         call = partial(engine.store.freshen, action.item, rev=action.rev)
         return (yield from engine.guard.attempting(False, call))
 
@@ -272,7 +292,7 @@ class Hop(Generic[N]):
             return answer, native, None
         engine = self._engine
         expected = expected_length(keeping.method, keeping.status, keeping.headers)
-        refusal = "store-unavailable" if engine.guard.down else ""
+        refusal = self._why_not_kept() or ("store-unavailable" if engine.guard.down else "")
         if expected is not None and expected > engine.max_body:
             refusal = "too-large"
         if refusal:
@@ -282,7 +302,7 @@ class Hop(Generic[N]):
         lead, self._lead = self._lead, None
         if lead is not None:
             engine.flights.landed(lead.flight)
-        return answer, native, Tee(engine, keeping, lead)
+        return answer, native, Tee(engine, keeping, lead, self._begun)
 
     def _release(self, *, storable: bool) -> None:
         lead, self._lead = self._lead, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -12,6 +13,7 @@ from sansio_cache.errors import SettingError
 from sansio_cache.records import Meta
 from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.default import default_store
+from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.protocol import AsyncStore, Store
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -22,6 +24,7 @@ __all__ = ["CacheLocation", "awaitable", "probing", "resolve", "sealer_for"]
 CacheLocation = str | os.PathLike[str] | Store
 _VERBS: Final = ("open", "load", "commit", "claim", "close")
 _lock = threading.Lock()
+renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
 _sealers: WeakKeyDictionary[Any, Sealer] = WeakKeyDictionary()
 
 

@@ -8,6 +8,7 @@ from sansio_cache.bodies import Intake
 from sansio_cache.keeping import Keeping
 from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache.storing import Storing
+from sansio_cache_adapters.stores.forking import generation
 
 from .decoding import taken_off
 from .engine import Engine
@@ -23,13 +24,17 @@ class Tee:
 
     Feed it every byte as received, then :meth:`finish` at a clean end, or :meth:`abandon`.
 
-    :ivar done: nothing more need be fed.
+    It is the process's in which its exchange began. In a child that is forked meanwhile it is done: pending body and
+    lease are the parent's.
+
+    :param begun: the generation (:mod:`~sansio_cache_adapters.stores.forking`) in which the exchange began.
     """
 
-    __slots__ = ("_engine", "_entry", "_intake", "_keeping", "_lead", "_overdue", "_written", "done")
+    __slots__ = ("_begun", "_done", "_engine", "_entry", "_intake", "_keeping", "_lead", "_overdue", "_written")
 
-    def __init__(self, engine: Engine, keeping: Keeping, lead: Duty | None) -> None:
-        self.done = False
+    def __init__(self, engine: Engine, keeping: Keeping, lead: Duty | None, begun: int) -> None:
+        self._done = False
+        self._begun = begun
         self._engine = engine
         self._keeping = keeping
         self._lead = lead
@@ -37,6 +42,11 @@ class Tee:
         self._written = 0
         self._intake = Intake(keeping.method, keeping.status, keeping.headers, engine.max_body)
         self._overdue = engine.clock() + engine.policy.wait_for_body
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more need be fed."""
+        return self._done or self._begun != generation()
 
     @property
     def coded(self) -> bool:
@@ -129,8 +139,8 @@ class Tee:
             lead.release(storable=storable)
 
     def _end(self, *, storable: bool) -> None:
-        self.done = True
+        self._done = True
         entry, self._entry = self._entry, b""
-        if entry:
+        if entry and self._begun == generation():
             self._engine.quietly(partial(self._engine.store.abort, entry))
         self._release(storable=storable)

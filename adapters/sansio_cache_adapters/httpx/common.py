@@ -102,10 +102,10 @@ def outgoing(request: httpx2.Request, asked: Request, wanted: Request) -> httpx2
     return httpx2.Request(request.method, request.url, headers=headers, stream=request.stream, extensions=extensions)
 
 
-def core_response(native: httpx2.Response) -> Response[httpx2.Response]:
-    """A response with what the rules need of it."""
+def core_response(native: httpx2.Response, refusal: str) -> Response[httpx2.Response]:
+    """A response with what the rules need of it, and why it must not be kept, if so."""
     reason: bytes = native.extensions.get("reason_phrase", b"")
-    return Response(native.status_code, reason.decode("latin-1"), core_headers(native.headers), native)
+    return Response(native.status_code, reason.decode("latin-1"), core_headers(native.headers), native, refusal)
 
 
 def known(answer: Answer, engine: Engine) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import tee_into, tee_into_async
 from .common import core_response, outgoing
+from .connections import transports
 
 __all__ = ["AsyncSending", "Sending"]
 
@@ -31,9 +32,10 @@ class Sending:
 
     def send(self, request: Request, /) -> Response[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
+        refusal = transports.use(self._inner)
         native = self._inner.handle_request(sent)
         native.request = sent
-        return core_response(native)
+        return core_response(native, refusal)
 
     def discard(self, native: httpx2.Response, /) -> None:
         if native.status_code == 304:
@@ -81,9 +83,10 @@ class AsyncSending:
 
     async def send(self, request: Request, /) -> Response[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
+        refusal = transports.use(self._inner)
         native = await self._inner.handle_async_request(sent)
         native.request = sent
-        return core_response(native)
+        return core_response(native, refusal)
 
     async def discard(self, native: httpx2.Response, /) -> None:
         try:

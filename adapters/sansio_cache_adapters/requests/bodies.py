@@ -18,6 +18,8 @@ from sansio_cache_adapters.cache.stored_body import StoredBody, may_fetch_anew
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do
 
+from .connections import under_way
+
 __all__ = ["BodyGone", "StoredReader", "TeeResponse", "is_a_miss", "stored_raw"]
 
 ARRIVED_LIMIT: Final = 65_536
@@ -176,6 +178,7 @@ class TeeResponse(HTTPResponse):
         )
         self.version_string = getattr(inner, "version_string", "HTTP/1.1")  # since urllib3 2.3
         self._pool = getattr(inner, "_pool", None)
+        under_way.add(self)
 
     @property
     def _connection(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,7 @@ from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
 from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .adapter import CacheAdapter, make_cache
@@ -63,6 +65,7 @@ class CachedSession(requests.Session):
 
     def _begin(self, cache: BlockingCache) -> None:
         self._cache = cache
+        renew_in_child(self.cookies, "_cookies_lock", threading.RLock)
         self._wrapped: dict[int, CacheAdapter] = {}
         self._fast = FastPath(self, cache, CachedSession)
 

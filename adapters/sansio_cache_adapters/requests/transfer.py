@@ -14,6 +14,7 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do
 
 from .bodies import TeeResponse
+from .connections import adapters
 
 __all__ = ["Sending", "tee_into"]
 
@@ -36,13 +37,14 @@ class Sending:
         if added:
             prepared = prepared.copy()
             prepared.headers.update(added)
+        refusal = adapters.use(self._inner)
         response = self._inner.send(prepared, stream=True, **self._sending)
         if added:
             response.request = self._prepared
         raw: Any = response.raw
         fields = getattr(raw, "headers", None) or response.headers
         headers = Headers([(_text(name), _text(value)) for name, value in fields.items()])
-        return Response(response.status_code, response.reason or "", headers, response)
+        return Response(response.status_code, response.reason or "", headers, response, refusal)
 
     def discard(self, native: requests.Response, /) -> None:
         self.confirmed = native

@@ -1,14 +1,49 @@
-"""Stores and ``fork``: what holds a lock or a connection is told before and after, in the parent and in the child."""
+"""What ``fork`` asks of everything that holds a lock, a thread or a connection.
+
+Who follows forks is told before and after each, in the parent and in the child. The child has one thread: locks that
+others held are never released there, and connections that both processes use would give each the other's answers.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import weakref
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Forking", "Living", "follow_forks"]
+__all__ = ["Forking", "Living", "cut_off", "follow_forks", "generation", "renew_in_child"]
+
+logger = logging.getLogger("sansio_cache")
 
 T = TypeVar("T")
+
+_generation = 0
+
+
+def generation() -> int:
+    """How many forks lie between this process and the one that imported this module.
+
+    What was begun in an earlier generation is the parent's to end: its lease, its pending body, its connection.
+    """
+    return _generation
+
+
+def cut_off(descriptors: Iterable[int]) -> None:
+    """In a child, put a connection that has ended in the place of each of these inherited sockets.
+
+    Who holds one finds that its peer has closed it, and may close it in the usual way: no TLS alert and no shutdown
+    reaches the parent's connection, and an epoll that both processes share keeps watching it for the parent.
+    """
+    ended, peer = socket.socketpair()
+    peer.close()
+    with ended:
+        for each in descriptors:
+            if each >= 0:
+                with suppress(OSError):
+                    os.dup2(ended.fileno(), each, inheritable=False)
 
 
 class Living(Generic[T]):
@@ -25,6 +60,10 @@ class Living(Generic[T]):
             references.pop(key, None)
 
         references[key] = weakref.ref(each, forget)
+
+    def __contains__(self, each: object) -> bool:
+        reference = self._references.get(id(each))
+        return reference is not None and reference() is each
 
     def all(self) -> list[T]:
         """Those that live now."""
@@ -45,11 +84,25 @@ class Forking(Protocol):
 
 
 _following: Living[Forking] = Living()
+_renewals: dict[int, tuple[weakref.ref[object], dict[str, Callable[[], object]]]] = {}
 
 
 def follow_forks(each: Forking) -> None:
     """Tell ``each`` of all forks from now on, as long as it lives."""
     _following.add(each)
+
+
+def renew_in_child(owner: object, name: str, make: Callable[[], object]) -> None:
+    """Give a child another value of an attribute: a lock, which a thread of the parent may have held.
+
+    For locks under which nothing is left half done that matters.
+    """
+    key = id(owner)
+
+    def forget(_: object) -> None:
+        _renewals.pop(key, None)
+
+    _renewals.setdefault(key, (weakref.ref(owner, forget), {}))[1][name] = make
 
 
 def _before() -> None:
@@ -59,8 +112,19 @@ def _before() -> None:
 
 
 def _after(*, child: bool) -> None:
+    global _generation
+    if child:
+        _generation += 1
+        for reference, makers in list(_renewals.values()):
+            if (owner := reference()) is not None:
+                for name, make in makers.items():
+                    setattr(owner, name, make())
     for each in _following.all():
-        each.after_fork(child=child)
+        try:
+            each.after_fork(child=child)
+        except Exception:
+            # The others must go on all the same: what they hold would be held for ever.
+            logger.exception("going on after a fork failed in %s", type(each).__name__)
 
 
 if hasattr(os, "register_at_fork"):

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from sansio_cache.errors import StoreError
 from sansio_cache.records import Item, Meta, Stored
 
+from .forking import renew_in_child
 from .protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
 from .settings import check_bounds
 from .table_rows import STAYS, Body, Held, Kept, in_state, new_rev, of_body, of_chunk, of_partition, of_record, weight
@@ -111,6 +112,8 @@ class TableStore:
         self.max_entries = max_entries
         self.lock = threading.RLock()
         self.within = False
+        renew_in_child(self, "lock", threading.RLock)
+        renew_in_child(self, "within", bool)
         self._used: dict[bytes, tuple[bytes, float]] = {}
         self._aborted: deque[bytes] = deque()
 

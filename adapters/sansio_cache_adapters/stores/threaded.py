@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 import weakref
@@ -23,7 +24,7 @@ from typing import Final, TypeVar
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache.records import Item, Meta, Stored
 
-from .forking import follow_forks
+from .forking import follow_forks, renew_in_child
 from .immediate import Immediate
 from .overlay import Overlay, laid_over
 from .protocol import MARK_SECONDS, AsyncStore, Lease, Listed, Size, Store
@@ -299,6 +300,7 @@ def _drain_all() -> None:
 _draining = False
 _by_store: weakref.WeakValueDictionary[int, Threaded | Immediate] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
+renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
 
 
 def _drain_at_exit() -> None:

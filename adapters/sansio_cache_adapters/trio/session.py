@@ -34,6 +34,7 @@ from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
 from sansio_cache_adapters.cache.stored_body import may_fetch_anew
 from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.stores.forking import cut_off, follow_forks
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.trio.http.client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
 from sansio_cache_adapters.trio.http.errors import SessionClosed
@@ -156,6 +157,15 @@ class TrioCachedSession(HTTPSession):
         self._jobs: dict[object, anyio.Event] = {}
         self._group: TaskGroup | None = None
         self._entered = False
+        follow_forks(self)
+
+    def before_fork(self) -> None:
+        """Nothing: the parent keeps its connections."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """In the child, give up the connections that were opened before it."""
+        if child:
+            cut_off(each.fileno() for each in self.pool.forsake())
 
     @property
     def cache(self) -> AsyncCare:

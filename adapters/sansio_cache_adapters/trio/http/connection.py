@@ -98,6 +98,7 @@ class Connection:
 
     :ivar heard: whether any byte of the current response has come.
     :ivar complete: whether the current response has come to its end.
+    :ivar raw_socket: the socket, below TLS.
 
     After any error, cancellation included, only ``aclose`` may be called.
     """
@@ -109,7 +110,7 @@ class Connection:
         self._transport = transport
         self._tls = tls
         self._stream: anyio.abc.ByteStream = tls or transport
-        self._socket: socket.socket = transport.extra(SocketAttribute.raw_socket)  # noqa: S610 - no Django
+        self.raw_socket: socket.socket = transport.extra(SocketAttribute.raw_socket)  # noqa: S610 - no Django
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._held = b""  # received, not given to h11 yet
         self._unparsed = 0  # bytes of a head that h11 has and cannot make an event of yet
@@ -191,7 +192,7 @@ class Connection:
     def shut(self) -> None:
         """End the connection without waiting; ``aclose`` frees the socket later. Never raises."""
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self.raw_socket.shutdown(socket.SHUT_RDWR)
 
     async def aclose(self) -> None:
         """Close the socket at once, also when cancelled. Idempotent."""
@@ -301,10 +302,10 @@ class Connection:
 
     def _readable(self) -> bool:
         """Whether the socket has bytes, its end or an error to show."""
-        if self._socket.fileno() < 0:
+        if self.raw_socket.fileno() < 0:
             return True
         poller = select.poll()
-        poller.register(self._socket.fileno(), select.POLLIN)
+        poller.register(self.raw_socket.fileno(), select.POLLIN)
         return bool(poller.poll(0))
 
 

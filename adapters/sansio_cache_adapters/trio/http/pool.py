@@ -7,6 +7,7 @@ only then is anything awaited. No task is spawned: idle connections expire when 
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections import Counter, deque
 from collections.abc import AsyncIterator
@@ -143,6 +144,22 @@ class Pool:
             exc.url = request.url
             raise
         return Hop(*head, _Body(self, lease, connection, request))
+
+    def forsake(self) -> list[socket.socket]:
+        """Forget every connection and whoever uses or awaits one; their sockets, open.
+
+        For the child of a fork, which shares them with its parent and must not read from them.
+        """
+        leased = [lease.connection for lease in self._leases if lease.connection]
+        gone = [*self._idle, *self._doomed, *leased]
+        for lease in self._leases:
+            lease.returned = True
+        self._leases.clear()
+        self._leased.clear()
+        self._idle.clear()
+        self._waiting.clear()
+        self._doomed.clear()
+        return [connection.raw_socket for connection in gone]
 
     async def aclose(self) -> None:
         """Close every connection, those in use too, and fail whoever waits. Idempotent."""
