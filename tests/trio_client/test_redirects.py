@@ -11,9 +11,10 @@ import pytest
 
 from sansio_cache_adapters.trio.http import redirects as trio_redirects
 from sansio_cache_adapters.trio.http.client import HTTPSession, OutgoingRequest, Timeout
-from sansio_cache_adapters.trio.http.errors import InvalidURL, StreamClosed, StreamConsumed, TooManyRedirects
+from sansio_cache_adapters.trio.http.errors import InvalidURL, StreamClosed, StreamConsumed
 from sansio_cache_adapters.trio.http.hop import Drained, Hop
 from sansio_cache_adapters.trio.http.redirects import location, redirected
+from sansio_cache_adapters.trio.http.response import TooManyRedirects
 
 pytestmark = pytest.mark.anyio
 

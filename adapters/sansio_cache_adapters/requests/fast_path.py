@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import requests
 from requests.cookies import RequestsCookieJar
@@ -25,9 +26,6 @@ from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
 from .response import CachedResponse, Facts, stored_response
-
-if TYPE_CHECKING:
-    from .session import CachedSession
 
 __all__ = ["FastPath", "Prepared"]
 
@@ -69,11 +67,19 @@ class Prepared:
 class FastPath:
     """Answers of one session that need no network.
 
+    :param adapter_over: the cache above the adapter that the session has for a URL, or None.
     :param plain: the class of the session as it is without what subclasses change.
     """
 
-    def __init__(self, session: CachedSession, cache: BlockingCache, plain: type[CachedSession]) -> None:
+    def __init__(
+        self,
+        session: requests.Session,
+        adapter_over: Callable[[str], CacheAdapter | None],
+        cache: BlockingCache,
+        plain: type[requests.Session],
+    ) -> None:
         self._session = session
+        self._adapter_over = adapter_over
         self._cache = cache
         self._steps = (plain.send, plain.prepare_request, plain.merge_environment_settings, plain.get_adapter)
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
@@ -122,7 +128,7 @@ class FastPath:
             requests.Request("GET", url, headers=fields, params=params, cookies=cookies, auth=auth)
         )
         try:
-            adapter = session.adapter_over(native.url or "")
+            adapter = self._adapter_over(native.url or "")
         except requests.exceptions.InvalidSchema:
             adapter = None  # sending says so
         inner = adapter.inner if adapter is not None else None

@@ -67,7 +67,7 @@ class CachedSession(requests.Session):
         self._cache = cache
         renew_in_child(self.cookies, "_cookies_lock", threading.RLock)
         self._wrapped: dict[int, CacheAdapter] = {}
-        self._fast = FastPath(self, cache, CachedSession)
+        self._fast = FastPath(self, self.adapter_over, cache, CachedSession)
 
     @property
     def policy(self) -> Policy:

@@ -35,11 +35,11 @@ from .content import (
     encode_content,
     merge_fields,
 )
-from .errors import TooManyRedirects, TransportError
+from .errors import TransportError
 from .hop import Drained, Hop
 from .pool import Limits, Pool
 from .redirects import drain, location, redirected
-from .response import Response
+from .response import Response, TooManyRedirects
 from .url import basic, join, parse
 
 __all__ = ["HTTPSession", "Hop", "Limits", "OutgoingRequest", "RequestOptions", "Response", "Timeout"]

@@ -12,8 +12,8 @@
     ├── TransportTimeout        nothing moved for as long as the Timeout allows
     │   ├── ConnectTimeout, WriteTimeout, ReadTimeout
     │   └── PoolTimeout         no connection became free
-    ├── TooManyRedirects
-    ├── HTTPStatusError         raised by ``raise_for_status()`` only
+    ├── TooManyRedirects        in ``response``, with those that were followed
+    ├── HTTPStatusError         in ``response``: raised by ``raise_for_status()`` only
     ├── StreamError             the body cannot be read (again)
     │   ├── StreamConsumed, StreamClosed, ResponseNotRead
     └── SessionClosed           the session was used after ``aclose()``
@@ -27,20 +27,16 @@ from __future__ import annotations
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import anyio
 import h11
-
-if TYPE_CHECKING:
-    from .response import Response
 
 __all__ = [
     "TransportError",
     "InvalidURL", "LocalProtocolError",
     "ConnectError", "CertificateError", "WriteError", "ReadError", "RemoteProtocolError", "DecodingError",
     "TransportTimeout", "ConnectTimeout", "WriteTimeout", "ReadTimeout", "PoolTimeout",
-    "TooManyRedirects", "HTTPStatusError",
     "StreamError", "StreamConsumed", "StreamClosed", "ResponseNotRead", "SessionClosed",
     "CONNECT", "READ", "WRITE", "Phase", "door",
 ]  # fmt: skip
@@ -103,23 +99,6 @@ class ReadTimeout(TransportTimeout):
 
 class PoolTimeout(TransportTimeout):
     """No connection became free within ``Timeout.pool`` seconds."""
-
-
-class TooManyRedirects(TransportError):
-    """More redirects than ``max_redirects``; ``history`` holds the responses that were followed."""
-
-    def __init__(self, message: str, history: tuple[Response, ...] = ()) -> None:
-        super().__init__(message)
-        self.history = history
-
-
-class HTTPStatusError(TransportError):
-    """A status of 400 to 599, raised by ``Response.raise_for_status()``; ``response`` is the evidence."""
-
-    def __init__(self, message: str, response: Response) -> None:
-        super().__init__(message)
-        self.response = response
-        self.url = response.url
 
 
 class StreamError(TransportError):

@@ -16,13 +16,30 @@ from anyio.lowlevel import checkpoint
 from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, decoders, undecodable
 
 from .content import Fields, OutgoingRequest
-from .errors import DecodingError, HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
+from .errors import DecodingError, ResponseNotRead, StreamClosed, StreamConsumed, TransportError
 from .hop import Hop
 
-__all__ = ["FieldMap", "Response"]
+__all__ = ["FieldMap", "HTTPStatusError", "Response", "TooManyRedirects"]
 
 # Codecs that refuse errors="replace" or are no charset of the web: a server could make ``text`` raise with them.
 _NO_CHARSETS = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"}
+
+
+class TooManyRedirects(TransportError):
+    """More redirects than ``max_redirects``; ``history`` holds the responses that were followed."""
+
+    def __init__(self, message: str, history: tuple[Response, ...] = ()) -> None:
+        super().__init__(message)
+        self.history = history
+
+
+class HTTPStatusError(TransportError):
+    """A status of 400 to 599, raised by ``Response.raise_for_status()``; ``response`` is the evidence."""
+
+    def __init__(self, message: str, response: Response) -> None:
+        super().__init__(message)
+        self.response = response
+        self.url = response.url
 
 
 class FieldMap(Mapping[str, str]):
