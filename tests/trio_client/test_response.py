@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from sansio_cache_adapters.trio.http.content import OutgoingRequest, Timeout
 from sansio_cache_adapters.trio.http.errors import (
     DecodingError,
-    HTTPStatusError,
     ResponseNotRead,
     StreamClosed,
     StreamConsumed,
 )
 from sansio_cache_adapters.trio.http.hop import Hop
-from sansio_cache_adapters.trio.http.response import FieldMap, Response
+from sansio_cache_adapters.trio.http.response import FieldMap, HTTPStatusError, Response
 
 REQUEST = OutgoingRequest("GET", "http://h/", [], b"", Timeout())
 
