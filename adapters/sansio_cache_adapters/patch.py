@@ -13,18 +13,18 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import partial, wraps
 from importlib.util import find_spec
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import NO_OPTIONS
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.opening import resolve
-from sansio_cache_adapters.cache.options import split_policy
+from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
+from sansio_cache_adapters.cache.switches import DISABLED, Block
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -127,35 +127,55 @@ class _Patches:
     def _patch_requests(self) -> None:
         import requests
 
-        from sansio_cache_adapters.requests.adapter import CacheAdapter
-        from sansio_cache_adapters.requests.session import CachedSession
+        from .requests.adapter import CacheAdapter
+        from .requests.response import bypassing
+        from .requests.session import CachedSession
 
-        plain = requests.Session.get_adapter
+        plain_adapter, plain_request = requests.Session.get_adapter, requests.Session.request
 
         def get_adapter(self: requests.Session, url: str) -> Any:
-            adapter = plain(self, url)
+            adapter = plain_adapter(self, url)
             script = None if isinstance(self, CachedSession) or isinstance(adapter, CacheAdapter) else _current()
             return adapter if script is None else script.adapter_over(adapter)
 
+        def request(self: requests.Session, *arguments: Any, **keywords: Any) -> requests.Response:
+            if isinstance(self, CachedSession) or not _is_there():
+                return plain_request(self, *arguments, **keywords)
+            token = current_options.set(take_options(keywords))
+            try:
+                response = plain_request(self, *arguments, **keywords)
+            finally:
+                current_options.reset(token)
+            return bypassing(response, DISABLED if _off.get() else "")
+
         self._replace(requests.Session, "get_adapter", get_adapter)
+        self._replace(requests.Session, "request", wraps(plain_request)(request))
 
     def _patch_aiohttp(self) -> None:
         import aiohttp
 
-        from sansio_cache_adapters.aiohttp.middleware import CacheMiddleware
-        from sansio_cache_adapters.aiohttp.private import session_part
-        from sansio_cache_adapters.aiohttp.session import AsyncCachedSession, upgrades, with_cache
+        from .aiohttp.middleware import CacheMiddleware
+        from .aiohttp.private import session_part
+        from .aiohttp.response import bypassing
+        from .aiohttp.session import AsyncCachedSession, upgrades, with_cache
 
         owner: Any = aiohttp.ClientSession
         plain = owner._request
 
         async def _request(self: aiohttp.ClientSession, method: str, str_or_url: Any, **keywords: Any) -> Any:
-            script = None if isinstance(self, AsyncCachedSession) or upgrades(keywords) else _current()
-            above = keywords.get("middlewares") or session_part(self, "middlewares")
-            if script is None or any(isinstance(each, CacheMiddleware) for each in above):
+            if isinstance(self, AsyncCachedSession) or not _is_there():
                 return await plain(self, method, str_or_url, **keywords)
-            keywords, _ = with_cache(self, keywords, script.of_aiohttp(), NO_OPTIONS)
-            return await plain(self, method, str_or_url, **keywords)
+            options = take_options(keywords)
+            script = None if upgrades(keywords) else _current()
+            above = keywords.get("middlewares") or session_part(self, "middlewares")
+            if script is not None and not any(isinstance(each, CacheMiddleware) for each in above):
+                keywords, _ = with_cache(self, keywords, script.of_aiohttp(), options)
+            token = current_options.set(options)  # for a CacheMiddleware of the session's own
+            try:
+                response = await plain(self, method, str_or_url, **keywords)
+            finally:
+                current_options.reset(token)
+            return bypassing(response, DISABLED if _off.get() else "")
 
         self._replace(owner, "_request", _request)
 
@@ -174,6 +194,11 @@ def _current() -> _Script | None:
         return None
     block = _block.get()
     return block if block is not None else next(iter(_installed), None)
+
+
+def _is_there() -> bool:
+    """Whether the script or a block around has a cache, though it may be switched off here."""
+    return bool(_installed) or _block.get() is not None
 
 
 def install_cache(
@@ -217,7 +242,6 @@ def is_installed() -> bool:
     return _current() is not None
 
 
-@contextmanager
 def enabled(
     cache: Any = None,
     *,
@@ -225,26 +249,41 @@ def enabled(
     policy: Policy | None = None,
     on_event: Callable[[Event], object] | None = None,
     **settings: Any,
-) -> Generator[None]:
-    """A cache for a block, and for the tasks begun in it; other threads and tasks are not touched.
+) -> Block:
+    """A cache for a block of ``with`` or ``async with``, and for the tasks begun in it; others are not touched.
 
     :raises SettingError: as :func:`install_cache`.
     """
-    script = _Script(cache, secret_key, policy, on_event, settings)
-    _patches.hold()
-    token = _block.set(script)
-    try:
-        yield
-    finally:
-        _block.reset(token)
-        _retire([script])
+    return _Enabled(_Script(cache, secret_key, policy, on_event, settings))
+
+
+def disabled() -> Block:
+    """No cache of the script's for a block of ``with`` or ``async with``; other threads and tasks are not touched."""
+    return Block(_disabled)
 
 
 @contextmanager
-def disabled() -> Generator[None]:
-    """No cache of the script's for a block; other threads and tasks are not touched."""
+def _disabled() -> Generator[None]:
     token = _off.set(True)
     try:
         yield
     finally:
         _off.reset(token)
+
+
+class _Enabled(Block):
+    """A block with a cache of its own, which is closed at the end of each."""
+
+    def __init__(self, script: _Script) -> None:
+        super().__init__(self._within)
+        self._script = script
+
+    @contextmanager
+    def _within(self) -> Generator[None]:
+        _patches.hold()
+        token = _block.set(self._script)
+        try:
+            yield
+        finally:
+            _block.reset(token)
+            _retire([self._script])

@@ -27,7 +27,7 @@ def arguments_of(function: object, name: str, *shapes: tuple[str, ...]) -> int:
     :raises SettingError: for what is no function, takes other arguments, or would have to be awaited or iterated:
         a coroutine counts as true, whatever it was to say.
     """
-    said = " or ".join(f"({', '.join(shape)})" for shape in shapes)
+    said = " or ".join(f"({', '.join(shape)})" if shape else "no arguments" for shape in shapes)
     takes = f"{name} takes a plain function of {said}"
     if not callable(function):
         raise SettingError(f"{takes}, not {function!r}")

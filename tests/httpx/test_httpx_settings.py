@@ -131,7 +131,7 @@ def test_disabled_is_for_this_context_only(store: MemoryStore, origin: WatchedOr
         client.get(url)
         elsewhere: list[bool] = []
         with transport.disabled():
-            assert "from_cache" not in client.get(url).extensions
+            assert not client.get(url).extensions["from_cache"]
             thread = threading.Thread(target=lambda: elsewhere.append(hit(client.get(url))))
             thread.start()
             thread.join()

@@ -104,15 +104,14 @@ def test_they_end_with_their_request(session: CachedSession, origin: Origin) -> 
 
 
 def test_disabled(sessions: Any, origin: Origin) -> None:
-    """Within the block the session is a plain one; other threads and sessions are not touched."""
+    """Within the block the cache is bypassed; other threads and sessions are not touched."""
     url = origin.on("/a", counting(origin, **{"Cache-Control": "max-age=60"}))
     session, other = sessions(), sessions()
     session.get(url)
     seen: list[bytes] = []
     with session.disabled():
         response = session.get(url)
-        assert type(response) is requests.Response
-        assert response.content == b"2"
+        assert (response.from_cache, response.cache_key, response.content) == (False, "", b"2")
         assert session.send(requests.Request("GET", url).prepare()).content == b"3"
         with session.disabled():
             assert session.get(url).content == b"4"

@@ -71,14 +71,18 @@ async def test_what_they_do(origin: WatchedOrigin, clock: Clock, how: str) -> No
 
 @pytest.mark.parametrize("how", ["get", "stream"])
 async def test_disabled(origin: WatchedOrigin, how: str) -> None:
-    """The cache is passed by within the block, and says nothing."""
+    """The cache is bypassed within the block, and says so."""
     url = origin.on("/a", fresh(b"body"))
     async with TrioCachedSession(cache=MemoryStore()) as session, TrioCachedSession(cache=MemoryStore()) as other:
         for each in (session, other):
             await each.get(url)
         with session.disabled():
             response = await ask(session, how, url)
-            assert (response.from_cache, response.cache_status, response.cache_key) == (False, "", "")
+            assert (response.from_cache, response.cache_status, response.cache_key) == (
+                False,
+                'sansio-cache;fwd=bypass;fwd-status=200;detail="disabled"',
+                "",
+            )
             assert (response.created_at, response.expires, response.is_expired) == (None, None, False)
             assert (await ask(other, how, url)).from_cache
         assert (await ask(session, how, url)).from_cache
@@ -116,8 +120,8 @@ async def test_settings_say_what_they_take() -> None:
         ({"policy": 7}, "policy takes a Policy"),
         ({"policy": Policy(), "offline": True}, "offline"),
         ({"peer": 7}, "peer takes a str"),
-        ({"on_event": 7}, "on_event takes a function of one event, not 7"),
-        ({"clock": 7}, "clock takes a function that gives POSIX seconds, not 7"),
+        ({"on_event": 7}, r"on_event takes a plain function of \(event\), not 7"),
+        ({"clock": 7}, "clock takes a plain function of no arguments, not 7"),
         ({"timeout": -1}, "above zero seconds"),
         ({"limits": 7}, "limits takes a Limits"),
         ({"cache": None, "secret_key": "a secret of at least sixteen bytes"}, "Name a path or a store"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import cast
 from weakref import WeakKeyDictionary
@@ -18,13 +19,23 @@ from sansio_cache.messages import Headers
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
+from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import Decoding, Keep, NetworkBody, StoredContent, coding_of
 from .private import LazyResponse, new_response, response_timer
 from .private_reader import PulledReader
 
-__all__ = ["Asked", "CachedClientResponse", "adopt", "cached_class", "received_fields", "stale_at", "stored_response"]
+__all__ = [
+    "Asked",
+    "CachedClientResponse",
+    "adopt",
+    "bypassing",
+    "cached_class",
+    "received_fields",
+    "stale_at",
+    "stored_response",
+]
 
 
 class CachedClientResponse(LazyResponse):
@@ -32,6 +43,7 @@ class CachedClientResponse(LazyResponse):
 
     _answer: Answer | None = None
     _kept_at: float | None = None
+    _why_bypassed: str = ""
 
     @property
     def from_cache(self) -> bool:
@@ -59,7 +71,7 @@ class CachedClientResponse(LazyResponse):
 
     @property
     def cache_key(self) -> str:
-        """The partition key, hexadecimal; ``""`` where the cache was passed by."""
+        """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
         return "" if self._answer is None else self._answer.key.hex()
 
     @property
@@ -69,8 +81,8 @@ class CachedClientResponse(LazyResponse):
 
     @property
     def cache_status(self) -> str:
-        """How the cache handled the request, and why (RFC 9211); ``""`` where it was switched off."""
-        return "" if self._answer is None else str(self._answer.cache_status)
+        """How the cache handled the request, and why (RFC 9211)."""
+        return bypassed(self.status, self._why_bypassed) if self._answer is None else str(self._answer.cache_status)
 
 
 def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
@@ -85,6 +97,22 @@ def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
             "type[CachedClientResponse]", type(base.__name__, (CachedClientResponse, base), {})
         )
     return known
+
+
+def bypassing(response: ClientResponse, why: str) -> ClientResponse:
+    """A response with which the cache had nothing to do, with the attributes that those of cached sessions have.
+
+    :param why: for ``cache_status``; ``""`` where that is not known: somebody else answers in the place of aiohttp.
+    """
+    if not isinstance(response, ClientResponse):
+        return response
+    for each in (response, *response.history):
+        if not isinstance(each, CachedClientResponse):
+            # A class of the user's own may have another layout: then it stays as it is.
+            with suppress(TypeError):
+                each.__class__ = cached_class(type(each))
+                each.__dict__["_why_bypassed"] = why
+    return response
 
 
 def stale_at(response: CachedClientResponse) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
@@ -26,14 +25,14 @@ from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
-from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .asked import asking_as
 from .fast_path import FastPath
 from .middleware import AiohttpCache, Wish
 from .private import retries, session_part
-from .response import CachedClientResponse
+from .response import CachedClientResponse, bypassing
 
 if TYPE_CHECKING:
     from aiohttp.client import _BaseRequestContextManager, _RequestOptions  # pyright: ignore[reportPrivateUsage]
@@ -145,7 +144,8 @@ with warnings.catch_warnings():
             # Most requests say nothing but what ``get()`` adds.
             options = NO_OPTIONS if keywords.keys() == _NOTHING_SAID else take_options(keywords)
             if is_off(self) or upgrades(keywords):
-                return await super()._request(method, str_or_url, **keywords)
+                answered = await super()._request(method, str_or_url, **keywords)
+                return bypassing(answered, DISABLED if is_off(self) else "upgrade")
             key = self._fast.key(method, str_or_url, keywords)
             if key is not None:
                 response = self._fast.answer(key, keywords, options)
@@ -157,7 +157,7 @@ with warnings.catch_warnings():
             answered = await super()._request(method, str_or_url, **keywords)
             if key is not None:
                 self._fast.learn(key, wish, answered)
-            return answered
+            return answered if isinstance(answered, CachedClientResponse) else bypassing(answered, "")
 
         async def _look(self, method: str, url: str, keywords: dict[str, Any]) -> Request | None:
             keywords, wish = with_cache(self, keywords, self._cache, NO_OPTIONS)
@@ -165,8 +165,8 @@ with warnings.catch_warnings():
             await super()._request(method, url, **keywords)
             return None if wish.seen is None else wish.seen[1]
 
-        def disabled(self) -> AbstractContextManager[None]:
-            """Pass the cache by within a block; other tasks and threads are not touched."""
+        def disabled(self) -> Block:
+            """Bypass the cache within a block of ``with`` or ``async with``; others' tasks and threads do not."""
             return switched_off(self)
 
         async def __aenter__(self) -> Self:

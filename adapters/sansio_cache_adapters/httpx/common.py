@@ -28,6 +28,7 @@ __all__ = [
     "core_response",
     "known",
     "native_headers",
+    "nothing_known",
     "outgoing",
     "peer_of",
     "stored_response",
@@ -120,6 +121,12 @@ def known(answer: Answer, engine: Engine) -> dict[str, Any]:
         "revalidated": answer.revalidated,
         "cache_status": str(answer.cache_status),
     }
+
+
+def nothing_known(cache_status: str) -> dict[str, Any]:
+    """The same for a response with which the cache had nothing to do."""
+    nothing = {"from_cache": False, "created_at": None, "expires": None, "cache_key": "", "revalidated": False}
+    return {**nothing, "cache_status": cache_status}
 
 
 def stored_response(

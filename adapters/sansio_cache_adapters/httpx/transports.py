@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +22,7 @@ from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import split_policy
-from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .asked import asking, asking_awaiting
@@ -30,6 +30,7 @@ from .bodies import AsyncStoredStream, StoredStream, stored_stream, tee_into, te
 from .common import (
     core_request,
     known,
+    nothing_known,
     peer_of,
     stored_response,
     undecodable,
@@ -43,8 +44,8 @@ __all__ = ["AsyncCacheTransport", "CacheTransport"]
 class _Switch:
     """Whether a transport answers from its cache, in this thread or task."""
 
-    def disabled(self) -> AbstractContextManager[None]:
-        """Pass the cache by within a block; other threads and tasks are not touched."""
+    def disabled(self) -> Block:
+        """Bypass the cache within a block of ``with`` or ``async with``; other threads and tasks are not touched."""
         return switched_off(self)
 
 
@@ -60,7 +61,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     - ``from_cache`` (bool): it was made from a stored response.
     - ``created_at`` (datetime or None): when that was received; aware, UTC; None where nothing was stored.
     - ``expires`` (datetime or None): when it becomes stale; None for never, and where it is not stored.
-    - ``cache_key`` (str): the partition key, hexadecimal; ``""`` where the cache was passed by.
+    - ``cache_key`` (str): the partition key, hexadecimal; ``""`` where the cache was bypassed.
     - ``revalidated`` (bool): the origin has just confirmed it.
     - ``cache_status`` (str): how the cache handled the request, and why (RFC 9211).
 
@@ -118,7 +119,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         :raises httpx2.HTTPError: as without a cache.
         """
         if is_off(self):
-            return self.inner.handle_request(request)
+            return _bypassed(self.inner.handle_request(request))
         asked = core_request(request, self._peer)
         transfer = Sending(self.inner, request, asked)
         delivered = self._cache.answer(asked, transfer)
@@ -209,7 +210,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         :raises KeyRequired: the store is signed, and no secret was given.
         """
         if is_off(self):
-            return await self.inner.handle_async_request(request)
+            return _bypassed(await self.inner.handle_async_request(request))
         asked = core_request(request, self._peer)
         transfer = AsyncSending(self.inner, request, asked, self._aborted)
         try:
@@ -273,6 +274,12 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
             await self._close_cache()
         finally:
             await self.inner.__aexit__(exc_type, exc_value, traceback)
+
+
+def _bypassed(native: httpx2.Response) -> httpx2.Response:
+    """A response of the transport below, with what there is to be known of it."""
+    native.extensions.update(nothing_known(bypassed(native.status_code, DISABLED)))
+    return native
 
 
 def _policy(transport: object, settings: dict[str, Any], policy: Policy | None) -> Policy:

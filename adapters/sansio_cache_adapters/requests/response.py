@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import requests
 from requests import cookies as requests_cookies
@@ -17,10 +17,11 @@ from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
+from sansio_cache_adapters.cache.switches import bypassed
 
 from .bodies import StoredReader, stored_raw
 
-__all__ = ["CachedResponse", "Facts", "adopt", "stored_response", "take_cookies"]
+__all__ = ["CachedResponse", "Facts", "adopt", "bypassing", "stored_response", "take_cookies"]
 
 
 class CachedResponse(requests.Response):
@@ -29,7 +30,7 @@ class CachedResponse(requests.Response):
     :ivar from_cache: it was made from a stored response.
     :ivar created_at: when that was received; aware, UTC; None where nothing was stored.
     :ivar expires: when it becomes stale; None for never, and where it is not stored.
-    :ivar cache_key: the partition key, hexadecimal; ``""`` where the cache was passed by.
+    :ivar cache_key: the partition key, hexadecimal; ``""`` where the cache was bypassed.
     :ivar revalidated: the origin has just confirmed it.
     :ivar cache_status: how the cache handled the request, and why (RFC 9211).
     """
@@ -203,6 +204,31 @@ def adopt(response: requests.Response, facts: Facts, adapter: Any) -> requests.R
     # Hooks send again through it (digest auth does): that goes through the cache too.
     vars(response)["connection"] = adapter
     return response
+
+
+def bypassing(response: requests.Response, why: str) -> CachedResponse:
+    """A response with which the cache had nothing to do, with the attributes that those of cached sessions have.
+
+    :param why: for ``cache_status``; ``""`` where that is not known: somebody else answers in the place of requests.
+    """
+    if not isinstance(response, requests.Response):
+        return response
+    for each in (response, *response.history):
+        if "from_cache" in vars(each) or isinstance(each, CachedResponse):
+            continue
+        if type(each) is requests.Response:
+            each.__class__ = CachedResponse
+        vars(each).update(_NOTHING_KNOWN, cache_status=bypassed(each.status_code, why))
+    return cast(CachedResponse, response)
+
+
+_NOTHING_KNOWN: Final[dict[str, object]] = {
+    "from_cache": False,
+    "created_at": None,
+    "expires": None,
+    "cache_key": "",
+    "revalidated": False,
+}
 
 
 def take_cookies(response: CachedResponse, confirmed: requests.Response) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -19,14 +19,14 @@ from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
-from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .adapter import CacheAdapter, make_cache
 from .asked import asking
 from .fast_path import FastPath, Prepared
-from .response import CachedResponse
+from .response import CachedResponse, bypassing
 
 __all__ = ["CachedSession"]
 
@@ -117,8 +117,10 @@ class CachedSession(requests.Session):
             prepared = found
         with self._asking_with(options, cached=cached):
             if prepared is not None:
-                return cast(CachedResponse, self._fast.send(prepared, keywords))
-            return cast(CachedResponse, super().request(method, url, *args, **keywords))
+                response = self._fast.send(prepared, keywords)
+            else:
+                response = super().request(method, url, *args, **keywords)
+        return bypassing(response, "" if cached else DISABLED)
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> CachedResponse:
         """As ``requests.Session.send``, with the keywords of :meth:`request` for the cache."""
@@ -126,12 +128,14 @@ class CachedSession(requests.Session):
         if _asking.get() is self and options is NO_OPTIONS:
             # Part of a request of ours, one hop of several perhaps: its options hold.
             return cast(CachedResponse, super().send(request, **keywords))
-        with self._asking_with(options, cached=not is_off(self)):
-            return cast(CachedResponse, super().send(request, **keywords))
+        cached = not is_off(self)
+        with self._asking_with(options, cached=cached):
+            response = super().send(request, **keywords)
+        return bypassing(response, "" if cached else DISABLED)
 
     @contextmanager
     def _asking_with(self, options: Options, *, cached: bool) -> Generator[None]:
-        """Let a request's options reach the adapter, unless the cache is passed by."""
+        """Let a request's options reach the adapter, unless the cache is bypassed."""
         given, asking = current_options.set(options), _asking.set(self if cached else None)
         try:
             yield
@@ -149,8 +153,8 @@ class CachedSession(requests.Session):
         def patch(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
         def delete(self, url: Any, *args: Any, **keywords: Any) -> CachedResponse: ...
 
-    def disabled(self) -> AbstractContextManager[None]:
-        """Pass the cache by within a block; other threads and tasks are not touched."""
+    def disabled(self) -> Block:
+        """Bypass the cache within a block of ``with`` or ``async with``; other threads and tasks are not touched."""
         return switched_off(self)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -33,7 +33,7 @@ from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
 from sansio_cache_adapters.cache.stored_body import may_fetch_anew
-from sansio_cache_adapters.cache.switches import is_off, switched_off
+from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.forking import cut_off, follow_forks
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.trio.http.client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
@@ -90,7 +90,7 @@ class CachedTrioResponse(Response):
 
     @property
     def cache_key(self) -> str:
-        """The partition key, hexadecimal; ``""`` where the cache was passed by."""
+        """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
         answer = self._answer
         return "" if answer is None else answer.key.hex()
 
@@ -104,7 +104,7 @@ class CachedTrioResponse(Response):
     def cache_status(self) -> str:
         """How the cache handled the request, and why (RFC 9211)."""
         answer = self._answer
-        return "" if answer is None else str(answer.cache_status)
+        return bypassed(self.status, DISABLED) if answer is None else str(answer.cache_status)
 
 
 class TrioCachedSession(HTTPSession):
@@ -244,8 +244,8 @@ class TrioCachedSession(HTTPSession):
         finally:
             self._jobs.pop(key).set()
 
-    def disabled(self) -> AbstractContextManager[None]:
-        """Pass the cache by within a block; other tasks are not touched."""
+    def disabled(self) -> Block:
+        """Bypass the cache within a block of ``with`` or ``async with``; other tasks are not touched."""
         return switched_off(self)
 
     def prepare(self, method: str, url: str, options: RequestOptions) -> OutgoingRequest:
