@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from .cache_control import parse_delta
 from .lists import members
@@ -18,7 +18,15 @@ from .records import CHUNK_SIZE, Flaw, Head, body_digest, chunk_hashes
 
 __all__ = ["Chunker", "CodingCheck", "HashList", "Intake", "OpenedBody", "expected_length", "open_body"]
 
-_STEP = 65_536
+_SMALL: Final = 1024
+"""Bytes below which pieces are held as one: as objects of their own they would take a multiple of their size."""
+_SLICE: Final = 16_384
+"""Bytes of a coded body that are decoded at once: what zlib leaves over of them is copied each time."""
+_OUTPUT: Final = 65_536
+"""Bytes that are decoded at once."""
+_STEP_OUTPUT: Final = 524_288
+_STEP_CALLS: Final = 64
+"""What a step of a check may cost: about a millisecond. A bomb costs by its output, empty members by their number."""
 
 
 def expected_length(method: str, status: int, headers: Headers) -> int | None:
@@ -45,14 +53,19 @@ class Chunker:
     def __init__(self) -> None:
         self.length = 0
         self.hashes = bytearray()
-        self._pending: list[bytes] = []
+        self._pending: list[bytes | bytearray] = []
         self._size = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take more of the body; the chunks that are now whole."""
         self.length += len(data)
-        self._pending.append(data)
         self._size += len(data)
+        if len(data) >= _SMALL:
+            self._pending.append(data)
+        elif self._pending and isinstance(self._pending[-1], bytearray):
+            self._pending[-1] += data
+        else:
+            self._pending.append(bytearray(data))
         if self._size < CHUNK_SIZE:
             return []
         whole = b"".join(self._pending)
@@ -74,26 +87,50 @@ class CodingCheck:
     """Whether a coded body has come to the end of its coding.
 
     gzip and deflate are decoded in steps and the output discarded; other codings pass unchecked here, the client's
-    own decoder being the judge of them.
+    own decoder being the judge of them. Give it bytes, then let it step until there is no more to do.
     """
 
-    __slots__ = ("_broken", "_decoder", "_empty", "_fresh")
+    __slots__ = ("_at", "_broken", "_decoder", "_empty", "_fresh", "_held", "_rest")
 
     def __init__(self, headers: Headers) -> None:
         self._fresh = _decoder_of(headers)
         self._decoder = None if self._fresh is None else self._fresh()
         self._broken = False
         self._empty = True
+        self._held = b""  # not sliced yet from ``_at`` on
+        self._at = 0
+        self._rest = b""  # of the slice in hand
 
     def feed(self, data: bytes) -> None:
-        """Take more of the body."""
+        """Take more of the body, and check it to its end, whatever that costs."""
+        self.take(data)
+        while self.step():
+            pass
+
+    def take(self, data: bytes) -> None:
+        """Take more of the body, to be checked in steps."""
         self._empty = self._empty and not data
-        while data and self._decoder is not None and self._fresh is not None and not self._broken:
+        if self._decoder is not None and not self._broken and data:
+            left = self._held[self._at :]
+            self._held, self._at = left + data if left else data, 0
+
+    def step(self) -> bool:
+        """Check on for about a millisecond; whether there is more to check of what was taken."""
+        output = calls = 0
+        while output < _STEP_OUTPUT and calls < _STEP_CALLS:
+            if not self._rest:
+                self._rest = self._held[self._at : self._at + _SLICE]
+                self._at += len(self._rest)
+            if not self._rest or self._decoder is None or self._fresh is None or self._broken:
+                self._held = self._rest = b""
+                return False
             if self._decoder.eof:
                 # A gzip file may be several members one after the other (RFC 1952 §2.2).
                 self._decoder = self._fresh()
-            self._step(self._decoder, data)
-            data = self._decoder.unconsumed_tail or self._decoder.unused_data
+            output += self._decode(self._decoder, self._rest)
+            calls += 1
+            self._rest = self._decoder.unconsumed_tail or self._decoder.unused_data
+        return True
 
     def complete(self) -> bool:
         """Whether what has been fed is whole, as far as can be told; no content at all (HEAD, 204) is."""
@@ -101,17 +138,17 @@ class CodingCheck:
             return True
         # All has been taken in, but not all need have come out: the end of a raw deflate stream is the last to do so.
         while not (self._broken or self._decoder.eof):
-            if not self._step(self._decoder, b""):
+            if not self._decode(self._decoder, b""):
                 return False
         return not self._broken
 
-    def _step(self, decoder: _Decoder, data: bytes) -> bool:
-        """Decode on; whether anything came out."""
+    def _decode(self, decoder: _Decoder, data: bytes) -> int:
+        """Decode on; how many bytes came out."""
         try:
-            return bool(decoder.decompress(data, _STEP))
+            return len(decoder.decompress(data, _OUTPUT))
         except zlib.error:
             self._broken = True
-            return False
+            return 0
 
 
 class _Decoder(Protocol):
@@ -243,14 +280,18 @@ class Intake:
         self.refused = self._expected is not None and self._expected > limit
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take more of the body; the chunks to write now."""
+        """Take more of the body; the chunks to write now. Let :meth:`check` follow until it has done."""
         if self.refused:
             return []
         if self.chunker.length + len(data) > self._limit:
             self.refused = True
             return []
-        self._check.feed(data)
+        self._check.take(data)
         return self.chunker.feed(data)
+
+    def check(self) -> bool:
+        """Check the coding of what was taken, for about a millisecond; whether there is more to check."""
+        return self._check.step()
 
     def whole(self) -> bool:
         """Whether the body has come to its end: the length promised, the coding finished."""

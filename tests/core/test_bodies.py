@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -60,6 +61,18 @@ def test_a_body_is_cut_and_hashed_as_it_comes(parts: list[bytes]) -> None:
     assert b"".join([*chunks, rest]) == whole
     assert chunker.length == len(whole)
     assert bytes(chunker.hashes) == chunk_hashes(whole)
+
+
+def test_small_pieces_are_held_as_one() -> None:
+    """G31: as objects of their own they would take twenty times their size."""
+    chunker = Chunker()
+    tracemalloc.start()
+    for at in range(100_000):
+        chunker.feed(b"%d%d" % (at % 10, at // 7 % 10))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 400_000
+    assert len(chunker.rest()) == 200_000
 
 
 # Codings
@@ -143,6 +156,33 @@ def test_whole_and_cut_are_told_apart_at_any_size(size: int, name: str, data: st
 def test_a_bomb_is_decoded_in_steps() -> None:
     """G19: 60 KiB that would become 64 MiB are never held decoded; its end is found all the same."""
     assert check("gzip", gzip.compress(b"\0" * 67_108_864))
+
+
+@rows(
+    "coded least most",
+    ("a bomb, by what it expands to", "G31", gzip.compress(bytes(64_000_000)), 100, 200),
+    ("empty members, by their number", "G31", gzip.compress(b"") * 6400 + gzip.compress(b"x"), 100, 130),
+    ("what is no bomb, at once", "G31", gzip.compress(b"hello"), 0, 0),
+)
+def test_a_check_goes_on_in_steps(coded: bytes, least: int, most: int) -> None:
+    made = CodingCheck(Headers([("Content-Encoding", "gzip")]))
+    made.take(coded)
+    steps = 0
+    while made.step():
+        steps += 1
+    assert least <= steps <= most
+    assert made.complete()
+
+
+def test_what_is_taken_before_the_rest_was_checked_comes_after_it() -> None:
+    coded = gzip.compress(bytes(5_000_000) + b"end")
+    made = CodingCheck(Headers([("Content-Encoding", "gzip")]))
+    made.take(coded[:3000])
+    assert made.step()
+    made.take(coded[3000:])
+    while made.step():
+        pass
+    assert made.complete()
 
 
 # Hashes of a stored body

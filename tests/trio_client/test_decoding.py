@@ -52,7 +52,7 @@ def decoded(names: str, data: bytes, *cuts: int) -> bytes:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for start, end in pairwise(edges):
         for piece in decode(chain, data[start:end]):
-            assert 0 < len(piece) <= 65536
+            assert len(piece) <= 65536
             output.append(piece)
     for decoder in chain:
         decoder.finish()

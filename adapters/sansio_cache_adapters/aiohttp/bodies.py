@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final
 
 from aiohttp import ClientPayloadError, StreamReader
@@ -17,14 +17,12 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import Work, do_async
 
 from .private import coding_complaint
-from .private_reader import is_drained
+from .private_reader import is_drained, pulled
 
-__all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of", "feed"]
+__all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of"]
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is given up unread."""
-_STEP: Final = 8192
-"""Bytes of a coded body that are checked at once."""
 _CODINGS: Final = frozenset({"gzip", "deflate", "br", "zstd"})
 
 Keep = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
@@ -77,17 +75,6 @@ class Decoding:
             raise ClientPayloadError(coding_complaint(self._coding)) from error
 
 
-async def feed(tee: Tee, data: bytes) -> None:
-    """Give bytes to a tee, the event loop getting its turn: checking a coding may expand them a thousandfold."""
-    if not tee.coded:
-        await do_async(tee.feed(data))
-        return
-    for start in range(0, len(data), _STEP):
-        await do_async(tee.feed(data[start : start + _STEP]))
-        if start:
-            await asyncio.sleep(0)
-
-
 class NetworkBody:
     """A body on its way to the reader: every byte, as received, also goes to the store.
 
@@ -114,11 +101,13 @@ class NetworkBody:
 
     @property
     def at_end(self) -> bool:
-        return is_drained(self._raw)
+        # The end may come while others have their turn: then it is still to be told to the tee, by one more pull.
+        tee = self._tee
+        return is_drained(self._raw) and (tee is None or tee.done or self._left is not None)
 
-    async def pull(self) -> tuple[bytes, bool]:
+    async def pull(self) -> tuple[bytes, Sequence[int]]:
         try:
-            return await self._raw.readchunk()
+            return await pulled(self._raw, coded=self.coded)
         except Exception:
             self.abandon()
             raise
@@ -127,8 +116,8 @@ class NetworkBody:
         tee = self._tee
         if tee is None or tee.done:
             return
-        await feed(tee, data)
-        if self.at_end:
+        await do_async(tee.feed(data))
+        if is_drained(self._raw):
             await self.finish()
 
     async def finish(self) -> None:
@@ -165,7 +154,7 @@ class NetworkBody:
             # Most bytes are only held; what would have to be written now cannot be.
             if not _done_at_once(tee.feed(data)):
                 self.abandon()
-            elif self.at_end:
+            elif is_drained(self._raw):
                 self._left = self._rest(b"", tee)
         return data
 
@@ -187,7 +176,7 @@ class NetworkBody:
     def _rest(self, data: bytes, tee: Tee) -> asyncio.Task[None] | None:
         async def rest() -> None:
             try:
-                await feed(tee, data)
+                await do_async(tee.feed(data))
                 await do_async(tee.finish())
             finally:
                 self.abandon()
@@ -244,11 +233,11 @@ class StoredContent:
     def at_end(self) -> bool:
         return not self._body if isinstance(self._body, bytes) else self._body.at_end
 
-    async def pull(self) -> tuple[bytes, bool]:
+    async def pull(self) -> tuple[bytes, Sequence[int]]:
         if isinstance(self._body, bytes):
-            return self.arrived(), False
+            return self.arrived(), ()
         try:
-            return await do_async(self._body.read()), False
+            return await do_async(self._body.read()), ()
         except StoreError as error:
             raise ClientPayloadError(f"the stored body is gone: {error}") from error
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol, cast
 
 from aiohttp import StreamReader, helpers
 from aiohttp.base_protocol import BaseProtocol
 
-__all__ = ["Body", "PulledReader", "is_drained"]
+__all__ = ["Body", "PulledReader", "is_drained", "pulled"]
 
 _NO_CAUSE: Final[BaseException] = cast(Any, helpers)._EXC_SENTINEL
+_SMALL: Final = 4096
+"""Bytes below which an HTTP chunk is not worth a step of its own."""
 _PAUSE_AFTER: Final = 8
 """Pieces of 64 KiB that are decoded before the event loop gets its turn."""
 
@@ -19,6 +21,23 @@ _PAUSE_AFTER: Final = 8
 def is_drained(raw: StreamReader) -> bool:
     """Whether a body has come to its end and been read, the ends of its HTTP chunks too."""
     return raw.at_eof() and not getattr(raw, "_http_chunk_splits", None)
+
+
+async def pulled(raw: StreamReader, *, coded: bool) -> tuple[bytes, Sequence[int]]:
+    """More of a body, and where in it HTTP chunks end.
+
+    :param coded: the chunks become others when they are decoded, so that each is needed by itself.
+    """
+    data, ends = await raw.readchunk()
+    reader: Any = raw
+    if not ends or coded or len(data) >= _SMALL or not reader._buffer:
+        return data, (len(data),) if ends else ()
+    # Chunks of a few bytes, a hundred thousand of them: all that are here at once.
+    first = len(data)
+    start = reader._cursor - first
+    edges = [edge - start for edge in reader._http_chunk_splits or ()]
+    data += raw.read_nowait()
+    return data, [first, *(edge for edge in edges if edge <= len(data))]
 
 
 class Body(Protocol):
@@ -36,8 +55,8 @@ class Body(Protocol):
     @property
     def coded(self) -> bool: ...
 
-    async def pull(self) -> tuple[bytes, bool]:
-        """More bytes as received, and whether an HTTP chunk ends behind them."""
+    async def pull(self) -> tuple[bytes, Sequence[int]]:
+        """More bytes as received, and where in them HTTP chunks end; only behind them where they are coded."""
         ...
 
     async def taken(self, data: bytes) -> None:
@@ -101,9 +120,10 @@ class PulledReader(StreamReader):
         self._source = source
         self._pieces: Iterator[bytes] = iter(())
         self._ahead: bytes | None = None
-        self._chunk_ends = False
+        self._chunk_ends: Sequence[int] = ()
         self._pulling = False
         self._unpaused = 0
+        self._pulled = 0
         self.total_compressed_bytes = 0 if source.coded else None
         if source.chunked:
             self.begin_http_chunk_receiving()
@@ -131,6 +151,7 @@ class PulledReader(StreamReader):
     def _begin(self, data: bytes) -> None:
         if self._source.coded:
             self.total_compressed_bytes = (self.total_compressed_bytes or 0) + len(data)
+        self._pulled = len(data)
         self._pieces = self._source.decoded(data)
         self._advance()
 
@@ -150,8 +171,7 @@ class PulledReader(StreamReader):
         if self._ahead is not None:
             return
         if self._chunk_ends:
-            self._chunk_ends = False
-            self.end_http_chunk_receiving()
+            self._mark_ends()
         if self._source.at_end and not self._eof:
             try:
                 self._source.finish_decoding()
@@ -159,6 +179,14 @@ class PulledReader(StreamReader):
                 super().set_exception(error)
                 raise
             super().feed_eof()
+
+    def _mark_ends(self) -> None:
+        ends, self._chunk_ends = self._chunk_ends, ()
+        splits: Any = self._http_chunk_splits
+        if len(ends) > 1 and splits is not None:
+            start = self.total_bytes - self._pulled
+            splits.extend(start + end for end in ends[:-1])
+        self.end_http_chunk_receiving()
 
     async def read_ahead(self, limit: int) -> None:
         """Fetch up to so many bytes of content before anyone asks.
@@ -170,10 +198,13 @@ class PulledReader(StreamReader):
 
     def read_nowait(self, n: int = -1) -> bytes:
         if not self._buffer and not self._eof and not self._pulling and self._exception is None:
-            self._begin(self._source.arrived())
+            if self._ahead is None:
+                self._begin(self._source.arrived())
             self._step()
-            while self._ahead is not None:
-                self._step()
+            # What a coding expands to is not all given at once: the caller cannot wait in between.
+            for _ in range(_PAUSE_AFTER):
+                if self._ahead is not None:
+                    self._step()
         return super().read_nowait(n)
 
     def leave(self) -> asyncio.Task[None] | None:

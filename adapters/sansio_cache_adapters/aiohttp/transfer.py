@@ -18,7 +18,7 @@ from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do_async
 
-from .bodies import Decoding, coding_of, feed
+from .bodies import Decoding, coding_of
 from .connections import connectors
 from .private import coding_complaint, connector_tls, is_decoded, known_body
 from .response import cached_class, received_fields
@@ -154,7 +154,7 @@ class Sending:
             try:
                 while not raw.at_eof() and not tee.done:
                     data, _ = await raw.readchunk()
-                    await feed(tee, data)
+                    await do_async(tee.feed(data))
                 await do_async(tee.finish())
             finally:
                 tee.abandon()

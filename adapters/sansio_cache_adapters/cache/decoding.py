@@ -22,11 +22,20 @@ class BrokenCoding(ValueError):
     """A body is not what its Content-Encoding says, or ends in the middle of it; each client has an error for it."""
 
 
+_SLICE = 16 * 1024
+"""Bytes that are given to a codec at once: what it leaves over of them is copied each time."""
+_MEMBERS = 64
+"""Members (of gzip, zstd's frames) after which an empty piece shows that time has passed: they may all be empty."""
+
+
 class Decoder(Protocol):
     """Takes one content coding off a body."""
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Pieces of at most 64 KiB; exhaust it before the next call. Raises: BrokenCoding."""
+        """Pieces of at most 64 KiB; exhaust it before the next call. Raises: BrokenCoding.
+
+        An empty piece is a pause for breath: much was taken in, and nothing came out.
+        """
         ...
 
     def finish(self) -> None:
@@ -44,14 +53,22 @@ class _Zlib:
         self._state = "begin"  # then "inside" a member, "between" two, "over"
 
     def decode(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _SLICE):
+            yield from self._decoded(data[start : start + _SLICE])
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
         data = self._held + data
         self._held = b""
+        members = 0
         while self._state != "over":
             if self._state != "inside":
                 if len(data) < 2:
                     self._held = data
                     return
                 self._open(data)
+                members += 1
+                if members % _MEMBERS == 0:
+                    yield b""
                 continue
             try:
                 piece: bytes = self._inflater.decompress(data, PIECE)
@@ -125,12 +142,16 @@ class _Zstd:
         self._frame: Any = None
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        step = self._step or max(len(data), 1)
+        step = self._step or _SLICE
+        frames = 0
         for start in range(0, len(data), step):
             rest = data[start : start + step]
             while rest:
                 if self._frame is None:
                     self._frame = self._new()
+                    frames += 1
+                    if frames % _MEMBERS == 0:
+                        yield b""
                 try:
                     yield from _pieces(self._output(rest))
                     while self._step is None and not (self._frame.needs_input or self._frame.eof):
@@ -224,12 +245,20 @@ def undecodable(content_encoding: str) -> str:
 
 
 def decode(chain: list[Decoder], data: bytes) -> Iterator[bytes]:
-    """``data`` with every coding of the chain taken off, in pieces of at most 64 KiB. Raises: BrokenCoding."""
+    """``data`` with every coding of the chain taken off, in pieces of at most 64 KiB. Raises: BrokenCoding.
+
+    No piece takes long to come: some are empty, so that an event loop can have its turn.
+    """
     if not chain:
         yield data
         return
     for piece in chain[0].decode(data):
-        yield from decode(chain[1:], piece)
+        came = False
+        for inner in decode(chain[1:], piece) if piece else ():
+            came = True
+            yield inner
+        if not came:
+            yield b""
 
 
 def taken_off(content_encoding: str, data: bytes) -> Iterator[bytes]:

@@ -48,16 +48,15 @@ class Tee:
         """Whether nothing more need be fed."""
         return self._done or self._begun != generation()
 
-    @property
-    def coded(self) -> bool:
-        """Whether the bytes are coded: then feeding them costs what they expand to."""
-        return "content-encoding" in self._keeping.headers
-
     def feed(self, data: bytes) -> Work[None]:
         """Take bytes of the body, as received."""
         if self.done or not data:
             return
-        for chunk in self._intake.feed(data):
+        chunks = self._intake.feed(data)
+        while self._intake.check():
+            # What a coding expands to may be a thousand times as much: an event loop gets its turn in between.
+            yield from self._guarded(self._pause())
+        for chunk in chunks:
             yield from self._guarded(self._write(chunk))
             if self.done:
                 return
@@ -94,6 +93,9 @@ class Tee:
         except BaseException:
             self._end(storable=True)
             raise
+
+    def _pause(self) -> Work[None]:
+        yield partial(self._engine.pause, 0.0)
 
     def _write(self, chunk: bytes) -> Work[None]:
         store = self._engine.store

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import anyio
+import anyio.lowlevel
 import httpx2
 
 from sansio_cache.bodies import expected_length
@@ -36,6 +37,8 @@ S = TypeVar("S")
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is closed unread."""
+_PAUSE_AFTER: Final = 256
+_PIECE: Final = 65_536
 _INSTANT: Final = 0.01
 """Seconds in which a loop hands over what its socket already has."""
 
@@ -136,9 +139,14 @@ class AsyncTeeStream(httpx2.AsyncByteStream):
         passing.begun = True
         stream = aiter(self._inner)
         try:
+            pieces = 0
             async for data in stream:
                 await do_async(passing.take(data))
                 yield data
+                # httpx2 gives what it has without a pause, be it thirty thousand pieces of two bytes.
+                pieces += 1
+                if pieces % _PAUSE_AFTER == 0:
+                    await anyio.lowlevel.checkpoint()
             await do_async(passing.tee.finish())
         finally:
             passing.tee.abandon()
@@ -213,27 +221,39 @@ class StoredStream(httpx2.SyncByteStream):
     """A large stored body; each chunk is verified before a byte of it is given.
 
     Holds nothing of the store between two chunks; outlives the transport.
+
+    :param coded: httpx2 takes codings off piece by piece: it gets pieces as the network would bring them.
     """
 
-    def __init__(self, body: StoredBody) -> None:
+    def __init__(self, body: StoredBody, *, coded: bool) -> None:
         self._body = body
+        self._coded = coded
 
     def __iter__(self) -> Iterator[bytes]:
         with _mapped():
             while data := do(self._body.read()):
-                yield data
+                yield from _pieces(data, coded=self._coded)
 
 
 class AsyncStoredStream(httpx2.AsyncByteStream):
     """The same for tasks."""
 
-    def __init__(self, body: StoredBody) -> None:
+    def __init__(self, body: StoredBody, *, coded: bool) -> None:
         self._body = body
+        self._coded = coded
 
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         with _mapped():
             while data := await do_async(self._body.read()):
-                yield data
+                for piece in _pieces(data, coded=self._coded):
+                    yield piece
+                    if self._coded:
+                        await anyio.lowlevel.checkpoint()
+
+
+def _pieces(data: bytes, *, coded: bool) -> Iterator[bytes]:
+    size = _PIECE if coded else len(data)
+    return (data[at : at + size] for at in range(0, len(data), size))
 
 
 @contextmanager
@@ -245,12 +265,14 @@ def _mapped() -> Generator[None]:
         raise httpx2.ReadError(f"the stored body is gone: {error}") from error
 
 
-def stored_stream(answer: Answer, engine: Engine, large: Callable[[StoredBody], S]) -> httpx2.ByteStream | S:
+def stored_stream(answer: Answer, engine: Engine, large: Callable[..., S]) -> httpx2.ByteStream | S:
     """The body of an answer without the network: what is at hand as bytes, else ``large`` of what must be read."""
     source = answer.body
     if isinstance(source, FromStore):
         data = source.record.stored.body
         return (
-            large(StoredBody(engine, source)) if data is None else httpx2.ByteStream(data[source.start : source.stop])
+            large(StoredBody(engine, source), coded=source.record.head.facts.coded)
+            if data is None
+            else httpx2.ByteStream(data[source.start : source.stop])
         )
     return httpx2.ByteStream(source.data if isinstance(source, Given) else b"")

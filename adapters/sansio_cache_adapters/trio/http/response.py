@@ -296,7 +296,10 @@ class _Decoded:
         # What the network brings has its own checkpoints; what a bomb expands to must have some too.
         await checkpoint()
         with _CODINGS:
-            while (piece := next(self._pieces, None)) is None:
+            while not (piece := next(self._pieces, None)):
+                if piece is not None:
+                    await checkpoint()
+                    continue
                 try:
                     data = await anext(self._raw)
                 except StopAsyncIteration:
