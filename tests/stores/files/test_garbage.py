@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from file_store import works
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
-
-
-@pytest.fixture
-def now() -> float:
-    return time.time()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[FileStore]:
-    made = FileStore(path)
-    made.open(signed=False)
-    yield made
-    made.close()
-
-
-def works(store: FileStore) -> None:
-    store.open(signed=False)
-    now = time.time()
-    put(store, make_item("works", b"body", resource="works", now=now), now=now)
-    big = put(store, stream(store, make_item("large", b"x" * 70_000, resource="works", now=now)), now=now)
-    assert store.chunk(big.entry, 0) == b"x" * 70_000
-    assert store.claim(name("works"), name("works"), b"token", now=now, until=now + 9) is Lease.GRANTED
-    assert store.drop(name("works"), now=now) == 2
-
 
 # Garbage
 

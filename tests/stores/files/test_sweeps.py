@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from file_store import in_folder, large, sweep_all
 
 from sansio_cache.errors import StoreError
-from sansio_cache.records import CHUNK_SIZE, Item
 from sansio_cache_adapters.stores import maintenance as housekeeping
 from sansio_cache_adapters.stores.files import claims as files_claims
 from sansio_cache_adapters.stores.files import sweep as files_sweep
@@ -22,39 +21,6 @@ from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECON
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 DAY = 86_400.0
-
-
-@pytest.fixture
-def now() -> float:
-    return time.time()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[FileStore]:
-    made = FileStore(path)
-    made.open(signed=False)
-    yield made
-    made.close()
-
-
-def large(index: int, now: float, *, resource: str = "resource") -> Item:
-    return make_item(f"{index}", bytes([index]) * (CHUNK_SIZE + 1), now=now, resource=resource)
-
-
-def in_folder(path: Path, pattern: str) -> list[Path]:
-    return [each for each in path.glob(pattern) if not each.is_dir() or each.is_symlink()]
-
-
-def sweep_all(store: FileStore, now: float) -> int:
-    swept = 0
-    while batch := store.sweep(now=now):
-        swept += batch
-    return swept
 
 
 # Sweeps

@@ -7,13 +7,14 @@ import os
 import pickle
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from file_store import in_folder, large, sweep_all
 
 from sansio_cache.errors import SettingError, StoreError
-from sansio_cache.records import CHUNK_SIZE, Item
+from sansio_cache.records import CHUNK_SIZE
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import (
     DEFAULT_MAX_BYTES,
@@ -39,39 +40,6 @@ class TestThreadedFiles(AsyncStoreContract):
         self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
     ) -> AsyncStore:
         return Threaded(FileStore(tmp_path / "cache", max_bytes=max_bytes, max_entries=max_entries))
-
-
-@pytest.fixture
-def now() -> float:
-    return time.time()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[FileStore]:
-    made = FileStore(path)
-    made.open(signed=False)
-    yield made
-    made.close()
-
-
-def large(index: int, now: float, *, resource: str = "resource") -> Item:
-    return make_item(f"{index}", bytes([index]) * (CHUNK_SIZE + 1), now=now, resource=resource)
-
-
-def in_folder(path: Path, pattern: str) -> list[Path]:
-    return [each for each in path.glob(pattern) if not each.is_dir() or each.is_symlink()]
-
-
-def sweep_all(store: FileStore, now: float) -> int:
-    swept = 0
-    while batch := store.sweep(now=now):
-        swept += batch
-    return swept
 
 
 # What lies there
