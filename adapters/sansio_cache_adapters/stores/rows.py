@@ -65,6 +65,11 @@ class Row(NamedTuple):
         """Bytes that count towards the bound: the sealed head and the body."""
         return len(self.sealed) + self.size
 
+    @property
+    def packed_size(self) -> int:
+        """Bytes of :func:`pack`."""
+        return _AHEAD + len(self.sealed) + len(self.body or b"") + len(self.info)
+
     def listed(self) -> Listed | None:
         """The record as maintenance sees it; None where what people should read is broken."""
         try:

@@ -214,10 +214,13 @@ def refused(call: Callable[[], object]) -> None:
     assert time.monotonic() - began < 2
 
 
+NOBODY = 65_534
+
+
 def _without_rights(path: str) -> None:
     if os.geteuid() == 0:
-        os.setegid(65_534)
-        os.seteuid(65_534)
+        os.setegid(NOBODY)
+        os.seteuid(NOBODY)
     store, now = FileStore(path), time.time()
     assert not store.open(signed=False).signed
     assert [each.body for each in store.load(name("one"))] == [b"body"]
@@ -235,8 +238,10 @@ def _without_rights(path: str) -> None:
     store.close()
 
 
-def _set_modes(path: Path, folder: int, file: int) -> None:
+def _set_modes(path: Path, folder: int, file: int, owner: int) -> None:
     for each in [path, *path.rglob("*")]:
+        if os.geteuid() == 0:
+            os.chown(each, owner, owner, follow_symlinks=False)
         if not each.is_symlink():
             each.chmod(folder if each.is_dir() else file)
 
@@ -250,11 +255,11 @@ def test_a_read_only_folder(now: float) -> None:
         store.open(signed=False)
         put(store, make_item("one", now=now), now=now)
         store.close()
-        _set_modes(path, 0o555, 0o444)
+        _set_modes(path, 0o555, 0o444, NOBODY)
         child = multiprocessing.get_context("fork").Process(target=_without_rights, args=(str(path),))
         child.start()
         child.join(20)
-        _set_modes(path, 0o700, 0o600)
+        _set_modes(path, 0o700, 0o600, os.geteuid())
         assert child.exitcode == 0
         works(store)
         store.close()

@@ -9,10 +9,9 @@ names it; by then the hashes of its chunks and the place of its head have been a
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -21,13 +20,15 @@ from sansio_cache.records import CHUNK_SIZE, Item
 from sansio_cache_adapters.stores.rows import Row
 
 from .heads import rows_of
-from .layout import OPEN_FLAGS, Root, remove, shard, write_new
+from .layout import Root, is_hex, skipping
+from .posix import Folder, is_misplaced
 
 __all__ = [
     "clear_pending",
+    "give_up",
     "is_spare",
     "let_go",
-    "pending_path",
+    "pending_bytes",
     "pending_size",
     "read_chunk",
     "read_hashes",
@@ -49,14 +50,14 @@ class _End(NamedTuple):
     size: int
     hashes: int
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether there are as many hashes as chunks: what is read at once is bounded by what the body takes."""
+        return self.hashes == _HASH * -(-self.size // CHUNK_SIZE)
 
-def pending_path(entry: bytes) -> str:
-    """Where a body lies until it is committed."""
-    return f"pending/{entry.hex()}"
 
-
-def _path(entry: bytes) -> str:
-    return f"{shard('bodies', entry)}/{entry.hex()}"
+def _pending(root: Root) -> Folder:
+    return root.reach("pending", make=True)
 
 
 def write_chunk(root: Root, entry: bytes, index: int, data: bytes) -> None:
@@ -65,82 +66,81 @@ def write_chunk(root: Root, entry: bytes, index: int, data: bytes) -> None:
     :raises StoreError: if the chunks before it are not there.
     """
     if index == 0:
-        write_new(root, pending_path(entry), [data])
+        _pending(root).write_new(entry.hex(), [data])
         return
     try:
-        fd = os.open(pending_path(entry), os.O_WRONLY | os.O_CLOEXEC | os.O_APPEND, dir_fd=root.fd)
+        added = _pending(root).append(entry.hex(), index * CHUNK_SIZE, data)
     except FileNotFoundError as error:
         raise StoreError("the pending body was given up") from error
-    with open(fd, "ab", buffering=0) as file:
-        if os.fstat(fd).st_size != index * CHUNK_SIZE:
-            raise StoreError("the pending body lacks a chunk")
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
+    if not added:
+        raise StoreError("the pending body lacks a chunk")
 
 
 def write_whole(root: Root, entry: bytes, body: bytes) -> None:
     """Write a pending body that is whole already."""
-    write_new(root, pending_path(entry), [body])
+    _pending(root).write_new(entry.hex(), [body])
+
+
+def give_up(root: Root, entry: bytes) -> None:
+    """Remove a pending body, if it is there."""
+    _pending(root).remove(entry.hex())
 
 
 def pending_size(root: Root, entry: bytes) -> int | None:
     """Bytes of a pending body; None where it is gone."""
-    try:
-        return os.stat(pending_path(entry), dir_fd=root.fd).st_size
-    except FileNotFoundError:
-        return None
+    seen = _pending(root).look(entry.hex())
+    return None if seen is None else seen.st_size
+
+
+def pending_bytes(root: Root) -> int:
+    """Bytes of all bodies on their way in."""
+    pending = _pending(root)
+    seen = [pending.look(name) for name in pending.names() if is_hex(name, 32)]
+    return sum(each.st_size for each in seen if each is not None and stat.S_ISREG(each.st_mode))
 
 
 def read_pending(root: Root, entry: bytes) -> bytes:
     """A small pending body."""
-    fd = os.open(pending_path(entry), OPEN_FLAGS, dir_fd=root.fd)
-    try:
-        return os.read(fd, CHUNK_SIZE)
-    finally:
-        os.close(fd)
+    return _pending(root).read(entry.hex(), CHUNK_SIZE) or b""
 
 
 def settle(root: Root, entry: bytes, item: Item) -> None:
     """Give a pending body its end and its place."""
+    pending, name = _pending(root), entry.hex()
     end = _END.pack(item.resource, item.partition, item.size, len(item.hashes), _MAGIC)
-    fd = os.open(pending_path(entry), os.O_WRONLY | os.O_CLOEXEC | os.O_APPEND, dir_fd=root.fd)
-    with open(fd, "ab", buffering=0) as file:
-        view = memoryview(item.hashes + end)
-        while view:
-            view = view[file.write(view) :]
-    with suppress(FileExistsError):
-        os.mkdir(shard("bodies", entry), 0o700, dir_fd=root.fd)
-    os.rename(pending_path(entry), _path(entry), src_dir_fd=root.fd, dst_dir_fd=root.fd)
+    if not pending.append(name, item.size, item.hashes + end):
+        raise StoreError("the pending body has another size than its record")
+    pending.rename(name, root.reach("bodies", name[:2], make=True), name)
 
 
-def _open(root: Root, entry: bytes) -> tuple[int, _End]:
+@contextmanager
+def _opened(root: Root, entry: bytes) -> Generator[tuple[int, _End]]:
+    name = entry.hex()
     try:
-        fd = os.open(_path(entry), OPEN_FLAGS, dir_fd=root.fd)
+        with root.reach("bodies", name[:2]).opened(name) as (fd, seen):
+            total = seen.st_size
+            *end, magic = _END.unpack(os.pread(fd, _END.size, max(total - _END.size, 0)).ljust(_END.size))
+            found = _End(*end)
+            if magic != _MAGIC or not found.is_sound or found.size + found.hashes + _END.size != total:
+                raise StoreError("the body is broken")
+            yield fd, found
     except FileNotFoundError as error:
         raise StoreError("the body is gone") from error
-    try:
-        total = os.fstat(fd).st_size
-        *end, magic = _END.unpack(os.pread(fd, _END.size, max(total - _END.size, 0)).ljust(_END.size))
-        found = _End(*end)
-        if magic != _MAGIC or found.size + found.hashes + _END.size != total or found.hashes % _HASH:
-            raise StoreError("the body is broken")
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd, found
+    except OSError as error:
+        if not is_misplaced(error):
+            raise
+        raise StoreError("the body is broken") from error
 
 
-def read_hashes(root: Root, entry: bytes) -> bytes:
-    """The SHA-256s of a body's chunks.
+def read_hashes(root: Root, entry: bytes, most: int) -> bytes:
+    """The SHA-256s of a body's chunks; ``most`` bytes has a body of this store.
 
     :raises StoreError: if the body is gone or broken.
     """
-    fd, end = _open(root, entry)
-    try:
+    with _opened(root, entry) as (fd, end):
+        if end.size > most:
+            raise StoreError("the body is broken")
         return os.pread(fd, end.hashes, end.size)
-    finally:
-        os.close(fd)
 
 
 def read_chunk(root: Root, entry: bytes, index: int) -> bytes:
@@ -148,55 +148,58 @@ def read_chunk(root: Root, entry: bytes, index: int) -> bytes:
 
     :raises StoreError: if it is gone or broken.
     """
-    fd, end = _open(root, entry)
-    try:
+    with _opened(root, entry) as (fd, end):
         at = index * CHUNK_SIZE
         if not 0 <= at < end.size:
             raise StoreError(f"chunk {index} is not there")
         return os.pread(fd, min(CHUNK_SIZE, end.size - at), at)
-    finally:
-        os.close(fd)
 
 
 def let_go(root: Root, rows: Sequence[Row], now: float) -> None:
     """Note at the bodies of records that are gone when that was; from then on they are kept for a while."""
     for row in rows:
         if row.body is None:
-            with suppress(FileNotFoundError):
-                os.utime(_path(row.entry), (now, now), dir_fd=root.fd)
+            name = row.entry.hex()
+            with skipping():
+                root.reach("bodies", name[:2]).set_time(name, now)
 
 
-def remove_body(root: Root, entry: bytes) -> None:
-    """Remove a body, if it is there."""
-    with suppress(FileNotFoundError):
-        remove(root, _path(entry))
+def remove_body(root: Root, entry: bytes) -> bool:
+    """Remove a body, if it is there; whether it went."""
+    name = entry.hex()
+    folder = root.found("bodies", name[:2])
+    return folder is not None and folder.remove(name)
 
 
 def is_spare(root: Root, entry: bytes, *, before: float) -> bool:
     """Whether a body was let go, or its writer died, before then: no head names it."""
-    try:
-        if os.stat(_path(entry), dir_fd=root.fd).st_mtime > before:
-            return False
-        fd, end = _open(root, entry)
-    except FileNotFoundError:
+    name = entry.hex()
+    seen = root.reach("bodies", name[:2]).look(name)
+    if seen is None or seen.st_mtime > before:
         return False
-    except (StoreError, OSError):
+    try:
+        with _opened(root, entry) as (_, end):
+            place = end
+    except StoreError:
         return True
-    os.close(fd)
-    return all(row.entry != entry for row in rows_of(root, end.resource, end.partition))
+    shard = root.found("resources", place.resource[:1].hex())
+    return shard is None or all(row.entry != entry for row in rows_of(shard, place.resource, place.partition))
 
 
 def clear_pending(root: Root, name: str, *, before: float) -> bool:
-    """Remove what lies in ``pending`` under a name, unless it was written to after ``before``. Whether it went."""
-    path = f"pending/{name}"
-    try:
-        found = os.stat(path, dir_fd=root.fd, follow_symlinks=False)
-        if found.st_mtime > before:
-            return False
-        if stat.S_ISDIR(found.st_mode):
-            shutil.rmtree(path, ignore_errors=True, dir_fd=root.fd)
-        else:
-            remove(root, path)
-    except FileNotFoundError:
+    """Remove what of ours lies in ``pending`` under a name, unless it was written to after then. Whether it went."""
+    stem, _, ending = name.partition(".")
+    pending = _pending(root)
+    seen = pending.look(name) if is_hex(stem, 32) and ending in ("", "new", "gone") else None
+    if seen is None or seen.st_mtime > before:
         return False
-    return True
+    if not stat.S_ISDIR(seen.st_mode):
+        return pending.remove(name)
+    if ending != "gone":
+        return False
+    with skipping():
+        folder = pending.at(name)
+        for each in filter(is_hex, folder.names()):
+            folder.remove(each)
+    # It stays where somebody has put something else into it.
+    return pending.remove_empty(name)

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache_adapters.stores.rows import Row, row_of
 
-from . import bodies as files_bodies
-from . import claims as files_claims
-from .heads import edit
-from .layout import Root, remove
+from . import bodies, claims
+from .heads import edit, fitting
+from .layout import Root
 
 __all__ = ["commit", "exchange", "take_out"]
 
@@ -31,7 +30,7 @@ def commit(root: Root, item: Item, *, vary_limit: int, max_bytes: int, now: floa
         return edit(root, item.resource, item.partition, _adding(root, row, item, vary_limit, now))
     finally:
         if item.entry or item.size > INLINE_LIMIT:
-            remove(root, files_bodies.pending_path(entry))
+            bodies.give_up(root, entry)
 
 
 def _body_of(root: Root, entry: bytes, item: Item) -> tuple[bytes | None, bool]:
@@ -40,25 +39,25 @@ def _body_of(root: Root, entry: bytes, item: Item) -> tuple[bytes | None, bool]:
         body = item.body or b""
         if len(body) <= INLINE_LIMIT:
             return body, len(body) == item.size
-        files_bodies.write_whole(root, entry, body)
+        bodies.write_whole(root, entry, body)
         return None, True
     if item.size == 0:
         return b"", True
-    if files_bodies.pending_size(root, entry) != item.size:
+    if bodies.pending_size(root, entry) != item.size:
         return None, False
-    return (files_bodies.read_pending(root, entry) if item.size <= INLINE_LIMIT else None), True
+    return (bodies.read_pending(root, entry) if item.size <= INLINE_LIMIT else None), True
 
 
 def _adding(root: Root, row: Row, item: Item, vary_limit: int, now: float) -> Callable[[list[Row]], list[Row]]:
     def change(old: list[Row]) -> list[Row]:
         # Asked under the lock that the drop takes after it has made its mark: one of the two sees the other.
-        if files_claims.is_dropped(root, item.resource, requested_at=item.requested_at, now=now):
+        if claims.is_dropped(root, item.resource, requested_at=item.requested_at, now=now):
             return old
         if row.body is None:
-            files_bodies.settle(root, row.entry, item)
+            bodies.settle(root, row.entry, item)
         others = [each for each in old if each.variant != item.variant and each.purge_at > now]
         others.sort(key=lambda each: each.used, reverse=True)
-        return [row, *others[: vary_limit - 1]]
+        return fitting([row, *others[: vary_limit - 1]])
 
     return change
 

@@ -1,13 +1,13 @@
 """The heads of a file store: one file holds the records of a partition, small bodies included.
 
-It is never changed but replaced as a whole, under the lock of its resource's directory, by a rename, which is the
-commit; only the time of a record's last use is written in its place.
+It is never changed but replaced as a whole, under the lock of its resource's shard, by a rename, which is the commit;
+only the time of a record's last use is written in its place.
 """
 
 from __future__ import annotations
 
-import errno
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from struct import Struct
@@ -16,122 +16,112 @@ from typing import Final
 from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.rows import USED_AT, Row, pack, stored_in, unpack
 
-from .layout import OPEN_FLAGS, Root, locked, names_in, remove, shard, write_new
+from .layout import Root, is_absent, is_hex, new_name, skipping
+from .posix import Folder
 
 __all__ = [
     "drop_folder",
     "edit",
-    "link_target",
+    "fitting",
     "load",
     "remove_dangling",
     "remove_garbage",
+    "resource_of",
     "rows_of",
     "set_used",
-    "write_rows",
 ]
 
 _MAGIC: Final = b"SCfile1\n"
-_LARGEST: Final = 64 * 1024 * 1024
+_LARGEST: Final = 16 * 1024 * 1024
 """Bytes of a file of heads, at most: whatever is larger was not written by us."""
 _SMALL: Final = 196_608
 """Bytes up to which a file is read on an event loop: a largest head and a largest small body."""
 _USED: Final = Struct(">d")
-# What garbage in the place of our file can answer to opening or reading it.
-_GARBAGE: Final = frozenset({errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL})
-
-
-def _link(partition: bytes) -> str:
-    key = partition.hex()
-    return f"partitions/{key[:2]}/{key}"
-
-
-def _folder(resource: bytes) -> str:
-    return f"{shard('resources', resource)}/{resource.hex()}"
-
-
-def _path(resource: bytes, partition: bytes) -> str:
-    return f"{_folder(resource)}/{partition.hex()}"
-
-
-def _read(root: Root, path: str, largest: int) -> bytes | None:
-    """A whole file in one exact read; empty where there is none of ours, None where it is larger than ``largest``."""
-    try:
-        fd = os.open(path, OPEN_FLAGS, dir_fd=root.fd)
-    except OSError as error:
-        if error.errno in _GARBAGE:
-            return b""
-        raise
-    try:
-        size = os.fstat(fd).st_size
-        if size > largest:
-            return None if size <= _LARGEST else b""
-        return os.read(fd, size)
-    except OSError as error:
-        if error.errno in _GARBAGE:
-            return b""
-        raise
-    finally:
-        os.close(fd)
 
 
 def load(root: Root, partition: bytes, *, at_once: bool = False) -> Sequence[Stored] | None:
     """The records of a partition; with ``at_once`` None where reading them may take long."""
-    data = _read(root, _link(partition), _SMALL if at_once else _LARGEST)
+    name = partition.hex()
+    resource = root.known.get(name) or _pointed(root, name)
+    if not resource:
+        return ()
+    try:
+        data = root.read_record(resource, name, _SMALL if at_once else _LARGEST)
+    except OSError as error:
+        if not is_absent(error):
+            raise
+        return ()
     if data is None:
-        return None
-    return stored_in(data, len(_MAGIC)) if data.startswith(_MAGIC) else ()
+        return None if at_once else ()
+    if not data.startswith(_MAGIC):
+        return ()
+    if name not in root.known:
+        root.know(name, resource)
+    return stored_in(data, len(_MAGIC))
 
 
-def rows_of(root: Root, resource: bytes, partition: bytes) -> list[Row]:
-    """The records of a partition of a resource, with all that the store knows of them."""
-    data = _read(root, _path(resource, partition), _LARGEST) or b""
-    rows = unpack(data, len(_MAGIC)) if data.startswith(_MAGIC) else []
+def _pointed(root: Root, name: str) -> str:
+    """The resource to whose folder a partition's pointer leads; empty where it leads nowhere of ours."""
+    pointers = root.found("partitions", name[:2])
+    resource, last = ["", "", *("" if pointers is None else pointers.pointed(name)).split("/")][-2:]
+    return resource if is_hex(resource) and last == name else ""
+
+
+def resource_of(root: Root, partition: bytes) -> bytes | None:
+    """The same as bytes; None where there is none."""
+    return bytes.fromhex(_pointed(root, partition.hex())) or None
+
+
+def rows_of(shard: Folder, resource: bytes, partition: bytes) -> list[Row]:
+    """The records of a partition of a resource, with all that the store knows of them; ``shard`` is their folder's."""
+    data: bytes | None = None
+    with skipping():
+        data = shard.read_below(resource.hex(), partition.hex(), _LARGEST)
+    rows = unpack(data, len(_MAGIC)) if data is not None and data.startswith(_MAGIC) else []
     return [row for row in rows if (row.resource, row.partition) == (resource, partition)]
 
 
-def write_rows(root: Root, resource: bytes, partition: bytes, rows: Sequence[Row]) -> None:
-    """Put these records in the place of a partition's. To be called with the lock of the resource's shard."""
-    path = _path(resource, partition)
+def fitting(rows: Sequence[Row]) -> list[Row]:
+    """The first of these records, as many as one file can hold."""
+    room, kept = _LARGEST, list[Row]()
+    for row in rows:
+        room -= row.packed_size
+        if kept and room < len(_MAGIC):
+            break
+        kept.append(row)
+    return kept
+
+
+def _write_rows(root: Root, shard: Folder, resource: bytes, partition: bytes, rows: Sequence[Row]) -> None:
+    """Put these records in the place of a partition's. To be called with the lock of the shard."""
+    place, name = resource.hex(), partition.hex()
     if not rows:
-        remove(root, path)
-        with suppress(OSError):
-            os.rmdir(_folder(resource), dir_fd=root.fd)  # not empty: it has other partitions
-        # The link stays for the next answer to the same request; a sweep removes it if there is none.
+        shard.at(place).unlink(name)
+        shard.remove_empty(place)  # where it has other partitions it stays
+        # The pointer stays for the next answer to the same request; a sweep removes it if there is none.
         return
-    temporary = f"pending/{os.urandom(16).hex()}.new"
-    write_new(root, temporary, [_MAGIC, *map(pack, rows)])
+    pending, temporary = root.reach("pending", make=True), new_name()
+    pending.write_new(temporary, [_MAGIC, *map(pack, rows)])
     try:
-        with suppress(FileExistsError):
-            os.mkdir(_folder(resource), 0o700, dir_fd=root.fd)
-        # The link first: a link to nothing is a miss, a file without one would be lost.
-        _make_link(root, partition, f"../../{path}")
-        os.rename(temporary, path, src_dir_fd=root.fd, dst_dir_fd=root.fd)
+        folder = shard.made(place)
+        # The pointer first: one that leads to nothing is a miss, a file without one would be lost.
+        _point(root, name, place)
+        pending.rename(temporary, folder, name)
     except BaseException:
-        remove(root, temporary)
+        pending.remove(temporary)
         raise
+    root.know(name, place)
 
 
-def _make_link(root: Root, partition: bytes, target: str) -> None:
-    link = _link(partition)
-    while True:
-        try:
-            os.symlink(target, link, dir_fd=root.fd)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                os.mkdir(shard("partitions", partition), 0o700, dir_fd=root.fd)
-        except FileExistsError:
-            if _read_link(root, link) == target:
-                return
-            remove(root, link)  # somebody bent it
-        else:
-            return
-
-
-def _read_link(root: Root, link: str) -> str:
+def _point(root: Root, name: str, resource: str) -> None:
+    folder = root.reach("partitions", name[:2], make=True)
+    target = f"../../resources/{resource[:2]}/{resource}/{name}"
     try:
-        return os.readlink(link, dir_fd=root.fd)
-    except OSError:
-        return ""
+        folder.point(name, target)
+    except FileExistsError:
+        if folder.pointed(name) != target:
+            folder.remove(name)  # somebody bent it
+            folder.point(name, target)
 
 
 def edit(
@@ -141,82 +131,68 @@ def edit(
 
     :returns: whether that is something else, and the records let go, whose bodies are still there.
     """
-    with locked(root, shard("resources", resource)):
-        old = rows_of(root, resource, partition)
+    with root.locked("resources", resource[:1].hex()) as shard:
+        old = rows_of(shard, resource, partition)
         new = change(old)
         if new == old:
             return False, []
-        write_rows(root, resource, partition, new)
+        _write_rows(root, shard, resource, partition, new)
     kept = {row.entry for row in new}
     return True, [row for row in old if row.entry not in kept]
 
 
 def drop_folder(root: Root, resource: bytes) -> tuple[list[Row], str]:
     """Take all records of a resource away in one step; and the name under which they now lie in ``pending``."""
-    folder, away = _folder(resource), f"{os.urandom(16).hex()}.gone"
-    with locked(root, shard("resources", resource)):
-        partitions = [bytes.fromhex(name) for name in names_in(root, folder) if _is_key(name)]
-        rows = [row for partition in partitions for row in rows_of(root, resource, partition)]
-        with suppress(FileNotFoundError):
-            os.rename(folder, f"pending/{away}", src_dir_fd=root.fd, dst_dir_fd=root.fd)
+    place, away = resource.hex(), f"{os.urandom(16).hex()}.gone"
+    with root.locked("resources", place[:2]) as shard:
+        try:
+            names = [name for name in shard.at(place).names() if is_hex(name)]
+        except FileNotFoundError:
+            return [], ""
+        rows = [row for name in names for row in rows_of(shard, resource, bytes.fromhex(name))]
+        shard.rename(place, root.reach("pending", make=True), away)
     return rows, away
 
 
-def _is_key(name: str) -> bool:
-    return len(name) == 64 and set(name) <= set("0123456789abcdef")
-
-
-def link_target(root: Root, partition: bytes) -> bytes | None:
-    """The resource to whose folder a partition's link leads; None where it leads nowhere of ours."""
-    *_, folder, name = ["", *_read_link(root, _link(partition)).split("/")]
-    return bytes.fromhex(folder) if _is_key(folder) and name == partition.hex() else None
-
-
 def remove_dangling(root: Root, name: str) -> bool:
-    """Remove a link that leads nowhere (its writer died between link and rename). Whether it went."""
-    if not _is_key(name):
+    """Remove a pointer that leads nowhere (its writer died between it and the rename). Whether it went."""
+    folder = root.reach("partitions", name[:2])
+    resource = _pointed(root, name)
+    if not resource:
+        return folder.remove(name)
+    if _is_there(root, resource, name):
         return False
-    partition = bytes.fromhex(name)
-    resource = link_target(root, partition)
-    if resource is None:
-        return remove(root, _link(partition))
-    if _exists(root, _path(resource, partition)):
-        return False
-    with locked(root, shard("resources", resource)):
-        return not _exists(root, _path(resource, partition)) and remove(root, _link(partition))
+    with root.locked("resources", resource[:2]):
+        return not _is_there(root, resource, name) and folder.remove(name)
 
 
-def _exists(root: Root, path: str) -> bool:
-    try:
-        os.stat(path, dir_fd=root.fd)
-    except OSError:
-        return False
-    return True
+def _is_there(root: Root, resource: str, name: str) -> bool:
+    folder = root.found("resources", resource[:2], resource)
+    return folder is not None and folder.look(name) is not None
 
 
 def remove_garbage(root: Root, resource: bytes, partition: bytes) -> bool:
-    """Take away what lies in the place of a partition's file and holds no record. Whether it went."""
-    with locked(root, shard("resources", resource)):
-        if rows_of(root, resource, partition):
+    """Take away what lies in the place of a partition's file and holds no record, unless it is a full folder."""
+    name = partition.hex()
+    with root.locked("resources", resource[:1].hex()) as shard:
+        if rows_of(shard, resource, partition):
             return False
-        # Renamed, since it may be anything: a full directory, too.
-        away = f"pending/{os.urandom(16).hex()}.gone"
-        os.rename(_path(resource, partition), away, src_dir_fd=root.fd, dst_dir_fd=root.fd)
-        return True
+        folder = shard.at(resource.hex())
+        seen = folder.look(name)
+        return seen is not None and (folder.remove_empty(name) if stat.S_ISDIR(seen.st_mode) else folder.remove(name))
 
 
 def set_used(root: Root, partition: bytes, entry: bytes, now: float) -> None:
     """Write the time of a record's last use in its place. A rename meanwhile loses it, and no more."""
-    try:
-        fd = os.open(_link(partition), os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=root.fd)
-    except FileNotFoundError:
+    name = partition.hex()
+    resource = root.known.get(name) or _pointed(root, name)
+    if not resource:
         return
-    try:
-        data = os.read(fd, min(os.fstat(fd).st_size, _LARGEST))
+    with suppress(FileNotFoundError), root.reach("resources", resource[:2], resource).opened(name, os.O_RDWR) as opened:
+        fd, seen = opened
+        data = os.pread(fd, min(seen.st_size, _LARGEST), 0)
         at = len(_MAGIC)
         for row in unpack(data, at) if data.startswith(_MAGIC) else ():
             if row.entry == entry and row.used < now:
                 os.pwrite(fd, _USED.pack(now), at + USED_AT)
             at += len(pack(row))
-    finally:
-        os.close(fd)

@@ -6,54 +6,64 @@
     meta                                 the store's id and salt, JSON; first writer wins
     signed                               is there if the store was ever opened with a secret
     resources/aa/RESOURCE/PARTITION      the records of a partition, small bodies included
-    partitions/bb/PARTITION              a link to that file, for who knows only the partition
+    partitions/bb/PARTITION              points to that file, for who knows only the partition
     bodies/cc/ENTRY                      a large body with the hashes of its chunks, never changed
     pending/ENTRY                        a body on its way in; temporary files, too
     marks/aa/RESOURCE, leases/bb/PARTITION
 
-There is no index: a link follows from the partition's key, which covers the resource's. Whoever changes something
-holds the lock (``flock``) of the directory ``resources/aa``, ``marks/aa`` or ``leases/bb``; readers need none.
+There is no index: a pointer follows from the partition's key, which covers the resource's. Whoever changes something
+holds the lock of the folder ``resources/aa``, ``marks/aa`` or ``leases/bb``; readers need none. A pointer is a symbolic
+link, which is read and never followed; no other link has a place here. Any folder may go at any time (cleaners remove
+empty ones): it is made again when it is missed.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
-from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
+from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
 
+from .posix import Folder, is_misplaced, is_ours, open_root
+
 __all__ = [
-    "OPEN_FLAGS",
+    "SHARDS",
     "Ids",
     "Root",
     "check_writable",
     "establish",
+    "is_absent",
+    "is_hex",
     "is_signed",
-    "locked",
-    "mark_signed",
     "mapped",
+    "mark_signed",
     "names_in",
-    "remove",
-    "shard",
-    "write_new",
+    "new_name",
+    "replace",
+    "restrict_all",
+    "skipping",
 ]
 
-# O_NONBLOCK: somebody may have put a FIFO in the place of our file.
-OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_DIRECTORY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
-_LOCK_WAIT: Final = 0.5
+SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
+_KINDS: Final = ("resources", "partitions", "bodies", "pending", "marks", "leases")
 _TAG_FILE: Final = "CACHEDIR.TAG"
 _TAG: Final = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
     b"# This folder is an HTTP cache made by sansio-cache (files, format 1). It may be deleted as a whole.\n"
 )
-_FOLDERS: Final = ("resources", "partitions", "bodies", "pending", "marks", "leases")
+_MOST_SMALL: Final = 4096
+_MOST_OPEN: Final = 64
+_MOST_KNOWN: Final = 4096
+_OPEN_SECONDS: Final = 1.0
+_LOOKED_AT: Final = 2000
+"""Names whose modes are looked at before a store is used; a sweep sees to the rest."""
+_DEPTH: Final = 4
 
 
 class Ids(NamedTuple):
@@ -63,36 +73,138 @@ class Ids(NamedTuple):
     salt: bytes
 
 
-class Root:
-    """An open folder, closed when nobody uses it any more: never while another thread is about to.
+class Root(Folder):
+    """The open folder of a store.
 
-    All paths are relative to it, so that a folder put in its place later is not written to.
+    All is reached from it, so that a folder put in its place later is not written to.
+
+    :ivar known: to which resources partitions belong, hexadecimal: as the pointers say, without reading them.
+    :ivar modes_left: whether files may be left that others can read (if they can come so far).
     """
 
-    __slots__ = ("fd", "location")
+    __slots__ = ("_opened", "_recent_until", "is_link", "known", "location", "modes_left")
 
     def __init__(self, location: str) -> None:
         self.location = location
-        self.fd = os.open(location, _DIRECTORY)
+        fd, self.is_link = open_root(location)
+        super().__init__(fd)
+        self.known: dict[str, str] = {}
+        self.modes_left = False
+        self._opened: dict[str, Folder] = {}
+        self._recent_until = 0.0
 
-    def __del__(self) -> None:
-        # Not set where opening failed.
-        with suppress(OSError, AttributeError):
-            os.close(self.fd)
+    def reach(self, kind: str, *names: str, make: bool = False) -> Folder:
+        """A folder below one of the six; with ``make`` each is made that is not there.
+
+        :raises ForeignStore: if something else lies in the place of one of the six.
+        """
+        folder = self._recent().get(kind) or self._one_of_six(kind, make)
+        for name in names:
+            folder = folder.made(name) if make else folder.at(name)
+        return folder
+
+    def _recent(self) -> dict[str, Folder]:
+        """Folders that were opened just now. Not for long: they may be moved away, and others be in their places."""
+        now = time.monotonic()
+        if now > self._recent_until:
+            self._opened, self._recent_until = {}, now + _OPEN_SECONDS
+        return self._opened
+
+    def _one_of_six(self, kind: str, make: bool) -> Folder:
+        try:
+            folder = self.made(kind) if make else self.at(kind)
+        except OSError as error:
+            if is_misplaced(error):
+                raise self.foreign(kind) from error
+            raise
+        self._opened[kind] = folder
+        return folder
+
+    def found(self, kind: str, *names: str) -> Folder | None:
+        """The same; None where it is not there, or no folder of ours."""
+        with skipping():
+            return self.reach(kind, *names)
+        return None
+
+    def foreign(self, kind: str) -> ForeignStore:
+        """The error for something else in the place of one of the six folders."""
+        return ForeignStore(left_alone(f"{self.location}/{kind}", "is not a folder of ours"))
+
+    @contextmanager
+    def locked(self, kind: str, number: str) -> Generator[Folder]:
+        """Hold the lock of a shard's folder.
+
+        :raises StoreBusy: if others hold it for half a second.
+        """
+        folder = self.reach(kind, number, make=True)
+        with folder.lock():
+            yield folder
+
+    def read_record(self, resource: str, partition: str, most: int) -> bytes | None:
+        """The file of a partition's records; None where it is larger than ``most``."""
+        number, recent = resource[:2], self._recent()
+        shard = recent.get(number)
+        if shard is not None:
+            try:
+                return shard.read_below(resource, partition, most)
+            except FileNotFoundError:
+                self.forget()
+        shard = self.reach("resources", number)
+        if len(recent) < _MOST_OPEN:
+            self._opened[number] = shard
+        return shard.read_below(resource, partition, most)
+
+    def forget(self) -> None:
+        """Open all folders anew: some may be gone, and made again by others."""
+        self._opened = {}
+
+    def know(self, partition: str, resource: str) -> None:
+        """Remember a pointer."""
+        if len(self.known) >= _MOST_KNOWN:
+            self.known = {}
+        self.known[partition] = resource
 
 
 @contextmanager
 def mapped(location: str) -> Generator[None]:
-    """The one door for what the operating system says: an OSError becomes a StoreError."""
+    """The one door for what the operating system says: an OSError becomes a StoreError; so does want of memory."""
     try:
         yield
     except OSError as error:
         raise StoreError(f"{location}: {error.strerror or error}") from error
+    except (MemoryError, RecursionError) as error:
+        raise StoreError(f"{location}: {type(error).__name__}") from error
 
 
-def shard(folder: str, key: bytes) -> str:
-    """The directory in which what belongs to a key lies."""
-    return f"{folder}/{key[:1].hex()}"
+def is_absent(error: OSError) -> bool:
+    """Whether a name is not there, or not what it should be: it is trouble of this name, and the others are well."""
+    return isinstance(error, FileNotFoundError) or is_misplaced(error)
+
+
+@contextmanager
+def skipping() -> Generator[None]:
+    """Pass over what is absent."""
+    try:
+        yield
+    except OSError as error:
+        if not is_absent(error):
+            raise
+
+
+def is_hex(name: str, size: int = 64) -> bool:
+    """Whether a name is one of ours, of so many hexadecimal digits."""
+    return len(name) == size and set(name) <= set("0123456789abcdef")
+
+
+def new_name() -> str:
+    """A name for something temporary."""
+    return f"{os.urandom(16).hex()}.new"
+
+
+def names_in(root: Root, kind: str, number: str, *, size: int = 64) -> list[str]:
+    """The names of ours in a shard's folder; none where there is no such folder."""
+    folder = root.found(kind, number)
+    return [] if folder is None else [name for name in folder.names() if is_hex(name, size)]
 
 
 def establish(location: str, known: Ids | None) -> tuple[Root, Ids]:
@@ -101,119 +213,119 @@ def establish(location: str, known: Ids | None) -> tuple[Root, Ids]:
     :raises ForeignStore: if something else lies there; it is left as it is.
     """
     try:
-        os.makedirs(location, 0o700, exist_ok=True)
         root = Root(location)
     except (FileExistsError, NotADirectoryError) as error:
         raise ForeignStore(left_alone(location, "is a file, where FileStore needs a folder")) from error
-    ids = _read_ids(root)
-    if ids is not None:
-        return root, ids
-    _take(root.fd, location)
-    try:
-        return root, _read_ids(root) or _begin(root, known)
-    finally:
-        fcntl.flock(root.fd, fcntl.LOCK_UN)
+    if not is_ours(os.fstat(root.fd)):
+        raise ForeignStore(left_alone(location, "belongs to another user"))
+    for kind in _KINDS:
+        seen = root.look(kind)
+        if seen is not None and not (stat.S_ISDIR(seen.st_mode) and is_ours(seen)):
+            raise root.foreign(kind)
+    ids = _read_ids(root) or _begun(root, known)
+    root.modes_left = _restrict(root, _LOOKED_AT) <= 0
+    return root, ids
+
+
+def _begun(root: Root, known: Ids | None) -> Ids:
+    if root.is_link:
+        # Somebody else may have put it there, to have a folder of ours taken for a cache.
+        raise ForeignStore(left_alone(root.location, "is a link that leads to no cache yet"))
+    with root.lock():
+        return _read_ids(root) or _begin(root, known)
 
 
 def _begin(root: Root, known: Ids | None) -> Ids:
-    present = set(os.listdir(root.fd))
-    tag = _read(root, _TAG_FILE) if _TAG_FILE in present else b""
+    present = set(root.names())
+    tag = _read(root, _TAG_FILE)
     # A tag that was not written to its end is ours if nothing else is there yet.
-    if tag != _TAG and (present - {_TAG_FILE} or not _TAG.startswith(tag)):
+    if tag != _TAG and (present - {_TAG_FILE} or tag is None or not _TAG.startswith(tag)):
         raise ForeignStore(left_alone(root.location, describe_folder(present)))
     if tag != _TAG:
-        remove(root, _TAG_FILE)
-        write_new(root, _TAG_FILE, [_TAG])
-    for folder in _FOLDERS:
-        with suppress(FileExistsError):
-            os.mkdir(folder, 0o700, dir_fd=root.fd)
+        root.remove(_TAG_FILE)
+        root.write_new(_TAG_FILE, [_TAG])
+    for kind in _KINDS:
+        root.reach(kind, make=True)
     if "meta" in present:
         # It could not be read: set aside, so that a person can look at it.
-        os.rename("meta", f"meta.broken-{os.urandom(4).hex()}", src_dir_fd=root.fd, dst_dir_fd=root.fd)
+        root.rename("meta", root, f"meta.broken-{os.urandom(4).hex()}")
     ids = known or Ids(os.urandom(16), os.urandom(32))
     text = json.dumps({"store_id": ids.store_id.hex(), "salt": ids.salt.hex()})
-    temporary = f"pending/{os.urandom(16).hex()}.new"
-    write_new(root, temporary, [text.encode(), b"\n"])
-    os.rename(temporary, "meta", src_dir_fd=root.fd, dst_dir_fd=root.fd)
+    replace(root, root, "meta", [text.encode(), b"\n"])
     return ids
+
+
+def replace(root: Root, folder: Folder, name: str, pieces: Sequence[bytes]) -> None:
+    """Write a file in place of the one that may be there; whoever has that open keeps it as it was."""
+    pending, temporary = root.reach("pending", make=True), new_name()
+    pending.write_new(temporary, pieces)
+    try:
+        pending.rename(temporary, folder, name)
+    except BaseException:
+        pending.remove(temporary)
+        raise
 
 
 def _read_ids(root: Root) -> Ids | None:
     try:
-        found = json.loads(_read(root, "meta"))
+        found = json.loads(_read(root, "meta") or b"")
         ids = Ids(bytes.fromhex(found["store_id"]), bytes.fromhex(found["salt"]))
-    except (FileNotFoundError, IsADirectoryError, ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
-    return ids if (len(ids.store_id), len(ids.salt)) == (16, 32) and _is_tagged(root) else None
+    return ids if (len(ids.store_id), len(ids.salt)) == (16, 32) and _read(root, _TAG_FILE) == _TAG else None
 
 
-def _is_tagged(root: Root) -> bool:
+def _read(root: Root, name: str) -> bytes | None:
+    """A small file, empty where there is none; None where something else has that name."""
     try:
-        return _read(root, _TAG_FILE) == _TAG
+        return root.read(name, _MOST_SMALL)
     except FileNotFoundError:
-        return False
+        return b""
+    except OSError as error:
+        if isinstance(error.__cause__, PermissionError) or not is_misplaced(error):
+            raise
+        return None
 
 
-def _read(root: Root, path: str) -> bytes:
-    fd = os.open(path, OPEN_FLAGS, dir_fd=root.fd)
-    try:
-        return os.read(fd, 4096)
-    finally:
-        os.close(fd)
+def _restrict(folder: Folder, most: float, depth: int = _DEPTH) -> float:
+    """Take from all others what they may do in a folder of ours; how many more names may be looked at."""
+    folder.restrict()
+    for name in folder.names():
+        most -= 1
+        if most <= 0:
+            break
+        seen = folder.look(name)
+        if seen is None or not is_ours(seen):
+            continue
+        if stat.S_ISREG(seen.st_mode) and seen.st_mode & 0o077:
+            folder.restrict(name)
+        elif stat.S_ISDIR(seen.st_mode) and depth > 0:
+            with skipping():
+                most = _restrict(folder.at(name), most, depth - 1)
+    return most
+
+
+def restrict_all(root: Root) -> None:
+    """See to the modes that were left when the folder was opened."""
+    if root.modes_left:
+        root.modes_left = False
+        _restrict(root, float("inf"))
 
 
 def is_signed(root: Root) -> bool:
     """Whether the store bears the mark that it was ever opened with a secret."""
-    try:
-        os.stat("signed", dir_fd=root.fd)
-    except FileNotFoundError:
-        return False
-    return True
+    return root.look("signed") is not None
 
 
 def mark_signed(root: Root, signed: bool) -> None:
     """Set or remove the mark."""
     if not signed:
-        remove(root, "signed")
+        root.remove("signed")
+        if is_signed(root):
+            raise StoreError(f"{root.location}/signed is no file of ours, and cannot be removed")
         return
     with suppress(FileExistsError):
-        write_new(root, "signed", [])
-
-
-def write_new(root: Root, path: str, pieces: Sequence[bytes]) -> None:
-    """Write a file that does not exist yet, readable by its owner only; nothing is left of it on failure."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=root.fd)
-    try:
-        with open(fd, "wb", buffering=0) as file:
-            for piece in pieces:
-                view = memoryview(piece)
-                while view:
-                    view = view[file.write(view) :]
-    except BaseException:
-        remove(root, path)
-        raise
-
-
-def remove(root: Root, path: str) -> bool:
-    """Remove a file; whether it was there."""
-    try:
-        os.unlink(path, dir_fd=root.fd)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def names_in(root: Root, path: str) -> list[str]:
-    """The names in a directory, each once; none where there is no such directory."""
-    try:
-        fd = os.open(path, _DIRECTORY, dir_fd=root.fd)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    try:
-        # A set: a file that is renamed over another while we read may come twice on some file systems.
-        return sorted(set(os.listdir(fd)))
-    finally:
-        os.close(fd)
+        root.write_new("signed", [])
 
 
 def check_writable(root: Root) -> None:
@@ -221,45 +333,12 @@ def check_writable(root: Root) -> None:
 
     :raises StoreBusy: if somebody does.
     """
-    probe = f"pending/{os.urandom(16).hex()}.new"
-    write_new(root, probe, [bytes(4096)])
-    remove(root, probe)
-    for folder in ("leases", "marks", "resources"):
-        for name in names_in(root, folder):
+    probe = new_name()
+    pending = root.reach("pending", make=True)
+    pending.write_new(probe, [bytes(4096)])
+    pending.remove(probe)
+    for kind in ("leases", "marks", "resources"):
+        for name in filter(lambda name: is_hex(name, 2), root.reach(kind, make=True).names()):
             # What is no folder of ours concerns few keys; its lock would be waited for by nobody.
-            with suppress(NotADirectoryError), locked(root, f"{folder}/{name}"):
+            with skipping(), root.locked(kind, name):
                 pass
-
-
-@contextmanager
-def locked(root: Root, path: str) -> Generator[None]:
-    """Hold the lock of a directory, which is made if it is not there; it ends with its process.
-
-    :raises StoreBusy: if others hold it for half a second.
-    """
-    try:
-        fd = os.open(path, _DIRECTORY, dir_fd=root.fd)
-    except FileNotFoundError:
-        with suppress(FileExistsError):
-            os.mkdir(path, 0o700, dir_fd=root.fd)
-        fd = os.open(path, _DIRECTORY, dir_fd=root.fd)
-    try:
-        _take(fd, root.location)
-        yield
-    finally:
-        os.close(fd)
-
-
-def _take(fd: int, location: str) -> None:
-    pause, end = 0.0001, time.monotonic() + _LOCK_WAIT
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            # flock knows no time limit; a lock is held for a fraction of a millisecond.
-            if time.monotonic() > end:
-                raise StoreBusy(f"{location}: somebody holds a lock") from error
-            time.sleep(pause)
-            pause = min(2 * pause, 0.01)
-        else:
-            return

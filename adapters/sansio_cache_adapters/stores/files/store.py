@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import time
@@ -23,15 +24,15 @@ from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECON
 from sansio_cache_adapters.stores.rows import Row, fresh_rev
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 
-from . import bodies as files_bodies
-from . import claims as files_claims
-from . import commit as files_commit
-from . import heads as files_heads
-from . import sweep as files_sweep
-from .layout import Ids, Root, check_writable, establish, is_signed, mapped, mark_signed, remove
-from .sweep import SHARDS, Sweeper, walk
+from . import bodies, claims, heads, sweep
+from . import commit as commits
+from .layout import SHARDS, Ids, Root, check_writable, establish, is_signed, mapped, mark_signed
+from .posix import is_misplaced
+from .sweep import Sweeper, walk
 
 __all__ = ["FileStore"]
+
+logger = logging.getLogger("sansio_cache")
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -75,6 +76,7 @@ class FileStore:
         self._replaced = deque[tuple[bytes, int]]()
         self._replaced_bytes = 0
         self._clock = (0.0, 0.0)
+        self._told = False
         self._lock = threading.Lock()
         self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
         self._housekeeper = Housekeeper(self)
@@ -139,32 +141,54 @@ class FileStore:
                 self._root = None
                 return work(self._reopened(), *args, **options)
 
+    def _if_in_place(
+        self, otherwise: T, work: Callable[Concatenate[Root, P], T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """The same, or ``otherwise`` where something else has taken a place: it is trouble of one key alone."""
+
+        def attempt(root: Root) -> T:
+            try:
+                return work(root, *args, **options)
+            except OSError as error:
+                if not is_misplaced(error):
+                    raise
+                self._tell_of(error)
+                return otherwise
+
+        return self._with_root(attempt)
+
+    def _tell_of(self, error: OSError) -> None:
+        level = logging.DEBUG if self._told else logging.WARNING
+        self._told = True
+        logger.log(
+            level, "%s: what belongs in the place of %r is not cached: %s", self._location, error.filename, error
+        )
+
     # Reading
 
     def load(self, partition: bytes) -> Sequence[Stored]:
         """All records of a partition."""
-        try:
-            return files_heads.load(self._root or self._reopened(), partition) or ()
-        except OSError as error:
-            raise StoreError(f"{self._location}: {error.strerror}") from error
+        with mapped(self._location):
+            return heads.load(self._root or self._reopened(), partition) or ()
 
     def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
         """The same, or None where the file is large or the folder is not open yet."""
         root = self._root
         try:
-            return None if root is None else files_heads.load(root, partition, at_once=True)
-        except OSError as error:
-            raise StoreError(f"{self._location}: {error.strerror}") from error
+            return None if root is None else heads.load(root, partition, at_once=True)
+        except (OSError, MemoryError) as error:
+            with mapped(self._location):
+                raise error
 
     def hashes(self, entry: bytes) -> bytes:
         """The SHA-256s of a body's chunks."""
         with mapped(self._location):
-            return files_bodies.read_hashes(self._root or self._reopened(), entry)
+            return bodies.read_hashes(self._root or self._reopened(), entry, max(self.max_bytes, DEFAULT_MAX_BYTES))
 
     def chunk(self, entry: bytes, index: int) -> bytes:
         """One chunk of a body."""
         with mapped(self._location):
-            return files_bodies.read_chunk(self._root or self._reopened(), entry, index)
+            return bodies.read_chunk(self._root or self._reopened(), entry, index)
 
     # Writing
 
@@ -176,7 +200,7 @@ class FileStore:
         """Write the next chunk of a pending body."""
         if index * CHUNK_SIZE + len(data) > self.max_bytes:
             raise StoreError("the body is larger than the store")
-        self._with_root(files_bodies.write_chunk, entry, index, data)
+        self._with_root(bodies.write_chunk, entry, index, data)
 
     def abort(self, entry: bytes) -> None:
         """Mark a pending body as given up; the housekeeper removes it."""
@@ -184,13 +208,13 @@ class FileStore:
 
     def _give_up(self, entry: bytes) -> None:
         if entry:
-            self._with_root(remove, files_bodies.pending_path(entry))
+            self._with_root(bodies.give_up, entry)
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
         self._see(now)
-        kept, gone = self._with_root(
-            files_commit.commit, item, vary_limit=max(vary_limit, 1), max_bytes=self.max_bytes, now=now
+        kept, gone = self._if_in_place(
+            (False, []), commits.commit, item, vary_limit=max(vary_limit, 1), max_bytes=self.max_bytes, now=now
         )
         if gone:
             self._let_go(gone, now)
@@ -215,11 +239,11 @@ class FileStore:
     def _exchange(
         self, resource: bytes, partition: bytes, variant: bytes, rev: int, change: Callable[[Row], Row]
     ) -> bool:
-        return self._with_root(files_commit.exchange, resource, partition, variant, rev, change)
+        return self._if_in_place(False, commits.exchange, resource, partition, variant, rev, change)
 
     def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
         """Remove one record, if it still has this ``rev``."""
-        resource = self._with_root(files_heads.link_target, partition)
+        resource = self._with_root(heads.resource_of, partition)
         return resource is not None and self._take_out(resource, partition, {(variant, rev)}) > 0
 
     def remove(self, records: Sequence[Listed]) -> int:
@@ -230,22 +254,24 @@ class FileStore:
         return sum(self._take_out(*place, seen) for place, seen in places.items())
 
     def _take_out(self, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]]) -> int:
-        gone = self._with_root(files_commit.take_out, resource, partition, seen)
+        gone = self._if_in_place([], commits.take_out, resource, partition, seen)
         self._let_go(gone, time.time())
         return len(gone)
 
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and make its leases void."""
         self._see(now)
-        self._with_root(files_claims.mark, resource, now)
-        gone, away = self._with_root(files_heads.drop_folder, resource)
+        self._if_in_place(None, claims.mark, resource, now)
+        gone, away = self._if_in_place(([], ""), heads.drop_folder, resource)
         self._let_go(gone, now)
-        self._housekeeper.soon(lambda: self._with_root(files_bodies.clear_pending, away, before=inf))
+        self._housekeeper.soon(lambda: self._with_root(bodies.clear_pending, away, before=inf))
+        if self._sweeper.marked():
+            self._housekeeper.soon(lambda: self._with_root(claims.fold_marks, now))
         return len(gone)
 
     def _let_go(self, rows: Sequence[Row], now: float) -> None:
         """Keep the bodies of these records for a while, in a quarter of the bound at most."""
-        self._with_root(files_bodies.let_go, rows, now)
+        self._with_root(bodies.let_go, rows, now)
         surplus: list[bytes] = []
         with self._lock:
             for row in rows:
@@ -257,7 +283,7 @@ class FileStore:
                 self._replaced_bytes -= size
                 surplus.append(entry)
         for entry in surplus:
-            self._with_root(files_bodies.remove_body, entry)
+            self._with_root(bodies.remove_body, entry)
 
     # Leases
 
@@ -272,13 +298,16 @@ class FileStore:
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
         """Take or renew the lease to fetch for a partition."""
         self._see(now)
-        return self._with_root(files_claims.claim, partition, resource, token, now=now, until=until)
+        return self._if_in_place(Lease.GRANTED, claims.claim, partition, resource, token, now=now, until=until)
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
         """Give the lease back; the housekeeper does it, at once, or when the folder can be written to again."""
         self._housekeeper.surely(
-            lambda: self._with_root(files_claims.release, partition, token, open_until), LEASE_SECONDS
+            lambda: self._if_in_place(None, claims.release, partition, token, open_until), LEASE_SECONDS
         )
+        if open_until:
+            self._sweeper.grew(claims.SMALL_FILE, entries=0)
+            self._housekeeper.later()
 
     # Care
 
@@ -292,7 +321,7 @@ class FileStore:
 
     def clear(self) -> None:
         """Remove everything but the id, the salt and the marks of dropped resources."""
-        self._with_root(files_sweep.clear)
+        self._with_root(sweep.clear)
 
     def unsign(self) -> None:
         """Remove the mark that the store is signed."""
@@ -300,7 +329,7 @@ class FileStore:
 
     def size(self) -> Size:
         """How much it holds, counted by a walk through all of it."""
-        return self._with_root(files_sweep.measure)
+        return self._with_root(sweep.measure)
 
     def sweep(self, *, now: float, limit: int = 500) -> int:
         """One batch of what has expired, was replaced or left over, and then of what is over the bound."""
@@ -320,7 +349,7 @@ class FileStore:
     def _write_touched(self) -> None:
         touched, self._touched = self._touched, {}
         for (partition, entry), now in touched.copy().items():
-            self._with_root(files_heads.set_used, partition, entry, now)
+            self._if_in_place(None, heads.set_used, partition, entry, now)
             self._clock = (now, time.monotonic())
 
     def flush(self, timeout: float) -> bool:

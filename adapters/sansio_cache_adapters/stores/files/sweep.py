@@ -7,11 +7,9 @@ bound, the longest unused. It is a generator, so that it can be taken in small b
 from __future__ import annotations
 
 import heapq
-import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -19,14 +17,11 @@ from typing import Final
 from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, Size
 from sansio_cache_adapters.stores.rows import Row
 
-from . import bodies as files_bodies
-from . import claims as files_claims
-from . import heads as files_heads
-from .layout import Root, locked, mark_signed, names_in, write_new
+from . import bodies, claims, heads
+from .layout import SHARDS, Root, is_hex, mark_signed, names_in, restrict_all, skipping
 
-__all__ = ["SHARDS", "Sweeper", "clear", "measure", "walk"]
+__all__ = ["Sweeper", "clear", "measure", "walk"]
 
-SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 _SWEPT: Final = "swept"
 _ROUND_EVERY: Final = 60.0
 """Seconds after which a store in use is swept anyway, by one of its processes."""
@@ -36,49 +31,43 @@ _CANDIDATES: Final = 4096
 
 def walk(root: Root, number: str) -> Iterator[tuple[bytes, bytes, list[Row]]]:
     """Resource, partition and records of each file in a shard; folders left empty by the dead are removed."""
-    for folder in names_in(root, f"resources/{number}"):
-        path = f"resources/{number}/{folder}"
-        partitions = names_in(root, path)
-        if not partitions:
-            with locked(root, f"resources/{number}"), suppress(OSError):
-                os.rmdir(path, dir_fd=root.fd)
-        for name in partitions:
-            with suppress(ValueError):
-                resource, partition = bytes.fromhex(folder), bytes.fromhex(name)
-                yield resource, partition, files_heads.rows_of(root, resource, partition)
-
-
-def pending_bytes(root: Root) -> int:
-    """Bytes of all bodies on their way in."""
-    total = 0
-    for name in names_in(root, "pending"):
-        if len(name) == 32:
-            with suppress(FileNotFoundError):
-                total += os.stat(f"pending/{name}", dir_fd=root.fd).st_size
-    return total
+    shard = root.found("resources", number)
+    if shard is None:
+        return
+    for place in filter(is_hex, shard.names()):
+        names: list[str] = []
+        with skipping():
+            names = shard.at(place).names()
+            if not names:
+                with root.locked("resources", number):
+                    shard.remove_empty(place)
+        for name in filter(is_hex, names):
+            resource, partition = bytes.fromhex(place), bytes.fromhex(name)
+            yield resource, partition, heads.rows_of(shard, resource, partition)
 
 
 def measure(root: Root) -> Size:
     """How much the store holds."""
     costs = [row.cost for number in SHARDS for *_, rows in walk(root, number) for row in rows]
-    return Size(len(costs), sum(costs) + pending_bytes(root))
+    return Size(len(costs), sum(costs) + bodies.pending_bytes(root))
 
 
 def clear(root: Root) -> None:
     """Remove everything but the ids and the marks; what is committed meanwhile may stay, whole."""
-    for name in names_in(root, "pending"):
-        files_bodies.clear_pending(root, name, before=inf)
+    for name in root.reach("pending", make=True).names():
+        bodies.clear_pending(root, name, before=inf)
     for number in SHARDS:
         for resource, partition, _ in walk(root, number):
-            _, gone = files_heads.edit(root, resource, partition, lambda _: [])
-            for row in gone:
-                files_bodies.remove_body(root, row.entry)
-        files_claims.forget_leases(root, number)
+            with skipping():
+                _, gone = heads.edit(root, resource, partition, lambda _: [])
+                for row in gone:
+                    bodies.remove_body(root, row.entry)
+        claims.forget_leases(root, number)
     for number in SHARDS:
-        for name in names_in(root, f"bodies/{number}"):
-            with suppress(ValueError):
-                if files_bodies.is_spare(root, bytes.fromhex(name), before=inf):
-                    files_bodies.remove_body(root, bytes.fromhex(name))
+        for name in names_in(root, "bodies", number, size=32):
+            with skipping():
+                if bodies.is_spare(root, bytes.fromhex(name), before=inf):
+                    bodies.remove_body(root, bytes.fromhex(name))
     mark_signed(root, False)
 
 
@@ -103,27 +92,44 @@ class _Round:
 
     def steps(self) -> Iterator[None]:
         """Walk, yielding once for each thing that was removed."""
+        restrict_all(self.root)
         for number in SHARDS:
             for place in walk(self.root, number):
                 yield from self._visit(*place)
-        self.bytes += pending_bytes(self.root)
+        self.bytes += bodies.pending_bytes(self.root) + self._small_files()
         yield from self._evict()
-        for name in names_in(self.root, "pending"):
-            if files_bodies.clear_pending(self.root, name, before=self.now - LEASE_SECONDS):
+        for name in self.root.reach("pending", make=True).names():
+            if bodies.clear_pending(self.root, name, before=self.now - LEASE_SECONDS):
                 yield
         for number in SHARDS:
             yield from self._visit_bodies(number)
-            for name in names_in(self.root, f"partitions/{number}"):
-                files_heads.remove_dangling(self.root, name)
-            files_claims.sweep_shard(self.root, number, self.now)
+            for name in names_in(self.root, "partitions", number):
+                with skipping():
+                    heads.remove_dangling(self.root, name)
+
+    def _small_files(self) -> int:
+        """Sweep leases and marks; bytes that those take which are left."""
+        most = claims.most_small_files(self.max_bytes)
+        leases = marks = 0
+        for number in SHARDS:
+            kept = claims.sweep_shard(self.root, number, self.now, leases=most - leases)
+            leases, marks = leases + kept[0], marks + kept[1]
+        if marks > most:
+            claims.fold_marks(self.root, self.now)
+            marks = 0
+        return (leases + marks) * claims.SMALL_FILE
 
     def _visit(self, resource: bytes, partition: bytes, rows: list[Row]) -> Iterator[None]:
         expired = {row.entry for row in rows if row.purge_at <= self.now}
         if expired:
             for _ in range(self._remove(resource, partition, expired)):
                 yield
-        elif not rows and files_heads.remove_garbage(self.root, resource, partition):
-            yield
+        elif not rows:
+            removed = False
+            with skipping():
+                removed = heads.remove_garbage(self.root, resource, partition)
+            if removed:
+                yield
         for row in rows:
             if row.entry not in expired:
                 self._note(row)
@@ -138,12 +144,14 @@ class _Round:
             heapq.heappushpop(self._oldest, candidate)
 
     def _remove(self, resource: bytes, partition: bytes, entries: set[bytes], *, used: float = inf) -> int:
-        _, gone = files_heads.edit(
-            self.root,
-            *(resource, partition),
-            lambda rows: [row for row in rows if row.entry not in entries or row.used > used],
-        )
-        files_bodies.let_go(self.root, gone, self.now)
+        gone: list[Row] = []
+        with skipping():
+            _, gone = heads.edit(
+                self.root,
+                *(resource, partition),
+                lambda rows: [row for row in rows if row.entry not in entries or row.used > used],
+            )
+        bodies.let_go(self.root, gone, self.now)
         return len(gone)
 
     def _evict(self) -> Iterator[None]:
@@ -158,12 +166,13 @@ class _Round:
 
     def _visit_bodies(self, number: str) -> Iterator[None]:
         """Remove the bodies that no head names, a while after they were let go, or after their writer died."""
-        for name in names_in(self.root, f"bodies/{number}"):
-            with suppress(ValueError):
-                entry = bytes.fromhex(name)
-                if files_bodies.is_spare(self.root, entry, before=self.now - KEEP_REPLACED):
-                    files_bodies.remove_body(self.root, entry)
-                    yield
+        for name in names_in(self.root, "bodies", number, size=32):
+            entry, removed = bytes.fromhex(name), False
+            with skipping():
+                spare = bodies.is_spare(self.root, entry, before=self.now - KEEP_REPLACED)
+                removed = spare and bodies.remove_body(self.root, entry)
+            if removed:
+                yield
 
 
 class Sweeper:
@@ -177,6 +186,7 @@ class Sweeper:
         self.max_entries = max_entries
         self._bytes = 0
         self._entries = 0
+        self._marks = 0
         self._next = 0.0
         self.forget()
 
@@ -185,10 +195,19 @@ class Sweeper:
         self._lock = threading.Lock()
         self._current: tuple[_Round, Iterator[None]] | None = None
 
-    def grew(self, cost: int) -> None:
-        """Note that a record of so many bytes was added."""
+    def grew(self, cost: int, *, entries: int = 1) -> None:
+        """Note that a record of so many bytes was added, or something else."""
         self._bytes += cost
-        self._entries += 1
+        self._entries += entries
+
+    def marked(self) -> bool:
+        """Note that there is one more mark; whether there are enough to fold them into one."""
+        self.grew(claims.SMALL_FILE, entries=0)
+        self._marks += 1
+        if self._marks < claims.most_small_files(self.max_bytes):
+            return False
+        self._marks = 0
+        return True
 
     def sweep(self, root: Root, now: float, limit: int) -> int:
         """One batch of what is to go; 0 only after a whole round has found nothing."""
@@ -220,7 +239,7 @@ class Sweeper:
     def tend(self, root: Root, now: float) -> float | None:
         """Sweep, if that is due. In how many seconds to ask again; None when there is something new."""
         if not self._is_due(root, now):
-            return _ROUND_EVERY / 4 if self._entries else None
+            return _ROUND_EVERY / 4 if self._bytes else None
         self._bytes = self._entries = 0
         _note_swept(root, now)
         began = time.monotonic()
@@ -236,13 +255,13 @@ class Sweeper:
 
 
 def _last_swept(root: Root) -> float:
-    try:
-        return os.stat(_SWEPT, dir_fd=root.fd).st_mtime
-    except FileNotFoundError:
-        return -inf
+    seen = root.look(_SWEPT)
+    return -inf if seen is None else seen.st_mtime
 
 
 def _note_swept(root: Root, now: float) -> None:
-    with suppress(FileExistsError):
-        write_new(root, _SWEPT, [])
-    os.utime(_SWEPT, (now, now), dir_fd=root.fd)
+    # Made anew: what lies there may be a file of somebody else's by another name.
+    root.remove(_SWEPT)
+    with skipping():
+        root.write_new(_SWEPT, [])
+        root.set_time(_SWEPT, now)

@@ -1,0 +1,297 @@
+"""A folder as POSIX has it: all that a file store asks of the operating system.
+
+Everything is opened by one name in an open folder, and no link is followed: there is no moment between a check and the
+use at which somebody could swap one in. A module for another system has the same four names.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from sansio_cache.errors import StoreBusy
+
+__all__ = ["Folder", "is_misplaced", "is_ours", "open_root"]
+
+_DIRECTORY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
+_PASSING: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
+# O_NONBLOCK: somebody may have put a FIFO in the place of our file.
+_FILE: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE
+_OTHERS: Final = 0o7077
+_SMALL: Final = 8192
+_LOCK_WAIT: Final = 0.5
+# What anything but a file or folder of ours answers to being opened, read or replaced as one.
+_MISPLACED: Final = frozenset(
+    {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EAGAIN, errno.EEXIST}
+)
+
+
+def is_misplaced(error: OSError) -> bool:
+    """Whether something else lies where a file or folder of ours belongs: trouble of one name, not of the disk."""
+    return error.errno in _MISPLACED
+
+
+def is_ours(seen: os.stat_result) -> bool:
+    """Whether it belongs to the user as whom we run."""
+    return seen.st_uid == os.geteuid()
+
+
+def open_root(location: str) -> tuple[int, bool]:
+    """A descriptor of the folder at a path, made with those above it if it is not there; and whether a link led to it.
+
+    :raises NotADirectoryError: if something else is there; FileExistsError likewise.
+    """
+    missing = location
+    while not os.path.lexists(missing):
+        missing = os.path.dirname(missing)
+    for name in os.path.relpath(location, missing).split(os.sep) if missing != location else ():
+        missing = os.path.join(missing, name)
+        with suppress(FileExistsError):
+            os.mkdir(missing, 0o700)
+    try:
+        return os.open(location, _DIRECTORY), False
+    except OSError:
+        if not os.path.islink(location):
+            raise
+    try:
+        return os.open(location, _DIRECTORY & ~os.O_NOFOLLOW), True
+    except FileNotFoundError as error:
+        raise NotADirectoryError(errno.ENOTDIR, "is a link that leads nowhere", location) from error
+
+
+class Folder:
+    """An open folder, closed when nobody uses it any more: never while another thread is about to.
+
+    Names are single ones, never paths. Where something else lies in the place of what is asked for, the OSError is one
+    that :func:`is_misplaced` knows.
+    """
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        # Not set where opening failed.
+        with suppress(OSError, AttributeError):
+            os.close(self.fd)
+
+    # Folders
+
+    def at(self, name: str) -> Folder:
+        """The folder of this name, if it is ours."""
+        try:
+            found = Folder(os.open(name, _DIRECTORY, dir_fd=self.fd))
+        except PermissionError as error:
+            raise _misplaced("cannot be opened", name) from error
+        if not is_ours(os.fstat(found.fd)):
+            raise _misplaced("belongs to another user", name)
+        return found
+
+    def made(self, name: str) -> Folder:
+        """The same, made if it is not there."""
+        try:
+            return self.at(name)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=self.fd)
+            return self.at(name)
+
+    def names(self) -> list[str]:
+        """What is in it, each name once and in order."""
+        fd = self._again()
+        try:
+            # A set: a file that is renamed over another while we read may come twice on some file systems.
+            return sorted(set(os.listdir(fd)))
+        finally:
+            os.close(fd)
+
+    def _again(self) -> int:
+        """Another descriptor, with a lock and a place in the listing of its own: threads may share the folder."""
+        return os.open(".", _DIRECTORY, dir_fd=self.fd)
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What lies under a name, a link being a link; None where nothing does."""
+        try:
+            return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def lock(self) -> Generator[None]:
+        """Hold the folder's lock, which ends with its process.
+
+        :raises StoreBusy: if others hold it for half a second.
+        """
+        fd = self._again()
+        try:
+            _take(fd)
+            yield
+        finally:
+            # Closing is not enough: a child that was forked meanwhile has the descriptor, too.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            os.close(fd)
+
+    # Files
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """A whole file; None where it is larger than ``most``."""
+        try:
+            fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=self.fd)
+        except PermissionError as error:
+            raise _misplaced("cannot be read", name) from error
+        try:
+            return _whole(fd, most)
+        finally:
+            os.close(fd)
+
+    def read_below(self, folder: str, name: str, most: int) -> bytes | None:
+        """A whole file of a folder in this one: what a hit does."""
+        between = os.open(folder, _PASSING, dir_fd=self.fd)
+        try:
+            fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=between)
+        except PermissionError as error:
+            raise _misplaced("cannot be read", name) from error
+        finally:
+            os.close(between)
+        try:
+            return _whole(fd, most)
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def opened(self, name: str, flags: int = os.O_RDONLY) -> Generator[tuple[int, os.stat_result]]:
+        """A descriptor of a regular file; one to be changed must be ours, and be known by no other name."""
+        try:
+            fd = os.open(name, flags | _FILE, dir_fd=self.fd)
+        except PermissionError as error:
+            if flags != os.O_RDONLY:
+                raise
+            raise _misplaced("cannot be read", name) from error
+        try:
+            seen = os.fstat(fd)
+            if not stat.S_ISREG(seen.st_mode):
+                raise _misplaced("is not a file", name)
+            if flags != os.O_RDONLY and not (is_ours(seen) and seen.st_nlink == 1):
+                raise _misplaced("belongs to somebody else, too", name)
+            yield fd, seen
+        finally:
+            os.close(fd)
+
+    def write_new(self, name: str, pieces: Sequence[bytes]) -> None:
+        """Write a file that does not exist yet, for its owner only; nothing is left of it on failure."""
+        fd = os.open(name, _NEW, 0o600, dir_fd=self.fd)
+        try:
+            with open(fd, "wb", buffering=0) as file:
+                for piece in pieces:
+                    view = memoryview(piece)
+                    while view:
+                        view = view[file.write(view) :]
+        except BaseException:
+            self.remove(name)
+            raise
+
+    def append(self, name: str, size: int, data: bytes) -> bool:
+        """Add to a file, if it has this size; whether it had."""
+        with self.opened(name, os.O_WRONLY | os.O_APPEND) as (fd, seen):
+            if seen.st_size != size:
+                return False
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            return True
+
+    def set_time(self, name: str, when: float) -> None:
+        """Set the time of a file's last change."""
+        with self.opened(name, os.O_WRONLY) as (fd, _):
+            os.utime(fd, (when, when))
+
+    def restrict(self, name: str | None = None) -> None:
+        """Take from all others what they may do with a file of ours, or with this folder itself."""
+        with suppress(OSError):
+            if name is None:
+                _restrict(self.fd, os.fstat(self.fd))
+            else:
+                with self.opened(name) as (fd, seen):
+                    if seen.st_nlink == 1:
+                        _restrict(fd, seen)
+
+    # Names
+
+    def point(self, name: str, target: str) -> None:
+        """Make a pointer: a link, which we never follow but read."""
+        os.symlink(target, name, dir_fd=self.fd)
+
+    def pointed(self, name: str) -> str:
+        """Where a pointer leads; empty if it is none."""
+        try:
+            return os.readlink(name, dir_fd=self.fd)
+        except OSError:
+            return ""
+
+    def rename(self, name: str, folder: Folder, new: str) -> None:
+        """Give what lies under a name another one, in place of a file that may be there."""
+        os.rename(name, new, src_dir_fd=self.fd, dst_dir_fd=folder.fd)
+
+    def remove(self, name: str) -> bool:
+        """Remove a name, unless it is that of a folder or of something that another user owns; whether it went."""
+        seen = self.look(name)
+        if seen is None or stat.S_ISDIR(seen.st_mode) or not is_ours(seen):
+            return False
+        return self.unlink(name)
+
+    def unlink(self, name: str) -> bool:
+        """Remove the name of a file, whoever owns it; whether it was there."""
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.fd)
+            return True
+        return False
+
+    def remove_empty(self, name: str) -> bool:
+        """Remove a folder, if it is empty; whether it went."""
+        with suppress(OSError):
+            os.rmdir(name, dir_fd=self.fd)
+            return True
+        return False
+
+
+def _take(fd: int) -> None:
+    pause, end = 0.0001, time.monotonic() + _LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            # flock knows no time limit; a lock is held for a fraction of a millisecond.
+            if time.monotonic() > end:
+                raise StoreBusy("somebody holds a lock in the folder of the cache") from error
+        else:
+            return
+        time.sleep(pause)
+        pause = min(2 * pause, 0.01)
+
+
+def _misplaced(what: str, name: str) -> OSError:
+    return OSError(errno.ENXIO, what, name)
+
+
+def _restrict(fd: int, seen: os.stat_result) -> None:
+    if seen.st_mode & _OTHERS and is_ours(seen):
+        os.fchmod(fd, stat.S_IMODE(seen.st_mode) & ~_OTHERS)
+
+
+def _whole(fd: int, most: int) -> bytes | None:
+    # Most files are small: then one call is all, and what is no file of ours does not read like one.
+    data = os.read(fd, _SMALL)
+    if len(data) < _SMALL:
+        return data if len(data) <= most else None
+    seen = os.fstat(fd)
+    if not stat.S_ISREG(seen.st_mode):
+        raise _misplaced("is not a file", "")
+    return os.pread(fd, seen.st_size, 0) if seen.st_size <= most else None

@@ -1,0 +1,185 @@
+"""G28, G29: what lies in the folder is read up to what it can have, and small files count, too."""
+
+from __future__ import annotations
+
+import os
+import struct
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from file_store import in_folder, sweep_all
+
+from sansio_cache.errors import StoreError
+from sansio_cache.records import CHUNK_SIZE
+from sansio_cache_adapters.stores.files import claims, heads, posix
+from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease
+from sansio_cache_adapters.testing import make_item, name, put, stream
+
+GIB = 1024**3
+END = struct.Struct(">32s32sQQ8s")
+
+
+def peak(call: Callable[[], object]) -> int:
+    """Bytes that were taken at once meanwhile."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_huge_files_are_not_read(store: FileStore, path: Path, now: float) -> None:
+    """In the place of a head, a lease, a mark, a pointer and of what tells the store."""
+    put(store, make_item("one", now=now), now=now)
+    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
+    store.drop(name("other"), now=now)
+    store.close()
+    for each in path.rglob("*"):
+        if each.is_file() and not each.is_symlink() and each.name not in ("meta", "CACHEDIR.TAG"):
+            os.truncate(each, 4 * GIB)
+
+    def use() -> None:
+        store.open(signed=False)
+        assert list(store.load(name("one"))) == []
+        assert not store.load_nowait(name("one"))
+        assert store.claim(name("one"), name("other"), b"other", now=now, until=now + 9) is Lease.GRANTED
+        assert list(store.listed()) == []
+        sweep_all(store, now)
+        put(store, make_item("one", now=now, resource="other"), now=now)
+
+    assert peak(use) < 2 * 1024**2
+    for each in ("meta", "CACHEDIR.TAG"):
+        os.truncate(path / each, 4 * GIB)
+
+    def reopen() -> None:
+        with pytest.raises(StoreError):
+            FileStore(path).open(signed=False)
+
+    assert peak(reopen) < 1024**2
+
+
+@pytest.mark.parametrize(
+    ("size", "hashes"),
+    [(CHUNK_SIZE + 1, 3_200_000_000), (CHUNK_SIZE + 1, 32), (CHUNK_SIZE + 1, 96), (GIB * 2**10, 32 * 2**20)],
+    ids=["many hashes", "too few", "too many", "as many as a terabyte has"],
+)
+def test_a_list_of_hashes_is_as_long_as_the_body_says(
+    store: FileStore, path: Path, now: float, size: int, hashes: int
+) -> None:
+    """And the body no longer than the store: a hole of gigabytes costs nothing to make."""
+    stored = put(store, stream(store, make_item("one", b"x" * (CHUNK_SIZE + 1), now=now)), now=now)
+    [file] = path.glob("bodies/*/*")
+    resource, partition, _, _, magic = END.unpack(file.read_bytes()[-END.size :])
+    os.truncate(file, size + hashes)
+    with file.open("ab") as body:
+        body.write(END.pack(resource, partition, size, hashes, magic))
+
+    def read() -> None:
+        with pytest.raises(StoreError, match="broken"):
+            store.hashes(stored.entry)
+
+    assert peak(read) < 1024**2
+
+
+def test_a_partition_is_never_written_that_could_not_be_read(
+    store: FileStore, now: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more variants than one file may hold the longest unused go, however high ``vary_limit`` is."""
+    monkeypatch.setattr(heads, "_LARGEST", 100_000)
+    for index in range(10):
+        item = make_item("one", b"x" * 20_000, variant=f"{index}", now=now)
+        assert store.commit(item, vary_limit=1000, now=now + index)
+    assert [each.sealed for each in store.load(name("one"))] == [
+        make_item("one", b"x" * 20_000, variant=f"{index}", now=now).sealed for index in (9, 8, 7, 6)
+    ]
+
+
+def test_want_of_memory_is_trouble_of_the_store(store: FileStore, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session goes on without it."""
+    put(store, make_item("one", now=now), now=now)
+
+    def no_memory(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(posix, "_whole", no_memory)
+    calls: list[Callable[[], object]] = [
+        lambda: store.load(name("one")),
+        lambda: store.load_nowait(name("one")),
+        lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now),
+        lambda: list(store.listed()),
+    ]
+    for call in calls:
+        with pytest.raises(StoreError, match="MemoryError"):
+            call()
+
+
+# Leases and marks
+
+
+@pytest.mark.parametrize("until", [float("inf"), float("nan"), 1e300, 2 * LEASE_SECONDS + 1])
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_lease_without_an_end_is_free(store: FileStore, path: Path, now: float, until: float, is_open: bool) -> None:
+    """One that was put there by somebody else, beyond what any of us takes; it does not stay, either."""
+    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
+    [file] = path.glob("leases/*/*")
+    planted = struct.pack(">d16s?B64s", now + until, bytes(16), is_open, 16, b"somebody else's")
+    file.write_bytes(planted)
+    assert store.claim(name("one"), name("resource"), b"other", now=now, until=now + 9) is Lease.GRANTED
+    file.write_bytes(planted)
+    sweep_all(store, now)
+    assert in_folder(path, "leases/*/*") == []
+
+
+def test_marks_are_folded_into_one(path: Path, now: float) -> None:
+    """Many dropped resources take little room, and nothing that was requested before its drop comes in."""
+    store = FileStore(path, max_bytes=1_000_000)
+    put(store, make_item("kept", now=now, resource="kept"), now=now)
+    for index in range(300):
+        store.drop(name(f"{index}"), now=now + index / 1000)
+    assert store.flush(10.0)
+    assert sum(each.stat().st_blocks * 512 for each in in_folder(path, "marks/**/*")) < 100_000
+    for index in (0, 150, 299):
+        item = make_item(f"{index}", now=now + index / 1000, resource=f"{index}")
+        assert not store.commit(item, vary_limit=32, now=now + 1)
+        assert store.commit(make_item(f"{index}", now=now + 1, resource=f"{index}"), vary_limit=32, now=now + 2)
+    assert len(store.load(name("kept"))) == 1
+    later = now + MARK_SECONDS + 2
+    assert store.commit(make_item("0", now=now, resource="0"), vary_limit=32, now=later)
+    store.close()
+
+
+def test_a_mark_folded_by_another_process_voids_leases(path: Path, now: float) -> None:
+    """As the one in its place would; and so does the next one."""
+    store = FileStore(path)
+    store.drop(name("resource"), now=now)
+    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
+    claims.fold_marks(store._reopened(), now)
+    assert in_folder(path, "marks/??/*") == []
+    assert store.claim(name("one"), name("resource"), b"other", now=now, until=now + 9) is Lease.GRANTED
+    assert store.claim(name("one"), name("resource"), b"third", now=now, until=now + 9) is Lease.HELD
+    store.drop(name("resource"), now=now)
+    assert store.claim(name("one"), name("resource"), b"third", now=now, until=now + 9) is Lease.GRANTED
+    store.close()
+
+
+def test_leases_and_marks_count_towards_the_bound(path: Path, now: float) -> None:
+    """By what they take on disk; those that only spare others a wait go first."""
+    store = FileStore(path, max_bytes=2_000_000)
+    for index in range(19):
+        put(store, make_item(f"{index}", b"x" * 60_000, resource=f"{index}", now=now), now=now + index)
+    body = stream(store, make_item("large", b"x" * 800_000, now=now))
+    assert sweep_all(store, now) == 0
+    for index in range(200):
+        store.claim(name(f"u{index}"), name("u"), b"token", now=now, until=now + 9)
+        store.release(name(f"u{index}"), b"token", open_until=now + 10)
+    store.drop(name("u"), now=now)
+    assert store.flush(10.0)
+    assert sweep_all(store, now) > 0
+    assert len(in_folder(path, "leases/*/*")) == claims.most_small_files(2_000_000) == 30
+    assert store.size().bytes <= 2_000_000 - 31 * claims.SMALL_FILE
+    store.abort(body.entry)
+    store.close()
