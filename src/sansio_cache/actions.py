@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from .keeping import Superseded
 from .keys import Keys
 from .messages import Received, Request, Unreachable
 from .records import Item, Record, Stored
@@ -31,6 +32,7 @@ __all__ = [
     "LoadBody",
     "Loaded",
     "Steps",
+    "Supersede",
     "ask",
 ]
 
@@ -127,6 +129,14 @@ class Drop(Action[None], frozen=True):
 
     verb = "drop"
     resource: bytes
+
+
+class Supersede(Action[None], frozen=True):
+    """Remove the records that an answer of the origin has superseded, as far as each still has its ``rev``."""
+
+    verb = "supersede"
+    keys: Keys
+    superseded: Sequence[Superseded]
 
 
 class Later(Action[None], frozen=True):

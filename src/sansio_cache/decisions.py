@@ -13,7 +13,7 @@ import msgspec
 from .bodies import OpenedBody
 from .cache_status import CacheStatus, Fwd
 from .errors import CacheError
-from .keeping import Keeping
+from .keeping import Keeping, Superseded
 from .keys import Keys
 from .messages import Headers, Request
 from .records import Flaw, Item, Record
@@ -103,10 +103,14 @@ class LookUp(msgspec.Struct, frozen=True):
 
 
 class PassBy(msgspec.Struct, frozen=True):
-    """The request goes to the origin, and nothing of it is stored."""
+    """The request goes to the origin, and nothing of it is stored.
+
+    :ivar keys: where stored responses lie that the answer may be about, or None.
+    """
 
     fwd: Fwd
     reason: str
+    keys: Keys | None = None
 
 
 class Reuse(msgspec.Struct, frozen=True):
@@ -169,27 +173,32 @@ class Freshened(msgspec.Struct, frozen=True):
     """A stored response was confirmed; its record gets the new head.
 
     :ivar item: to be written, or None where the reader does not write.
+    :ivar superseded: records of others, in the place of which it was confirmed.
     """
 
     answer: Answer
     item: Item | None
     rev: int
+    superseded: Sequence[Superseded] = ()
 
 
 class Pass(msgspec.Struct, frozen=True):
     """The answer is not stored.
 
     :ivar spoils: resources whose records are dropped.
+    :ivar superseded: records that the answer has replaced or withdrawn.
     """
 
     answer: Answer
     spoils: Sequence[bytes] = ()
+    superseded: Sequence[Superseded] = ()
 
 
 class Again(msgspec.Struct, frozen=True):
     """The origin confirmed something that we do not have: fetch without validators of ours."""
 
     forward: Forward
+    superseded: Sequence[Superseded] = ()
 
 
 class Fail(msgspec.Struct, frozen=True):

@@ -6,11 +6,11 @@ The world is asked by yielding actions; what it cannot do comes back as a value,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from .actions import Claim, Discard, Drop, Fetch, Freshen, Landed, Later, Load, LoadBody, Steps, ask
+from .actions import Claim, Discard, Drop, Fetch, Freshen, Landed, Later, Load, LoadBody, Steps, Supersede, ask
 from .bodies import OpenedBody, open_body
 from .cache_status import Fwd
 from .decisions import (
@@ -59,60 +59,74 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
         return _refused(plan)
     if isinstance(plan, PassBy):
         return (yield from _pass_by(request, rules, plan))
-    flaws: Sequence[Flaw] = ()
+    seen = _Seen()
     choice: Validate | Forward = Forward(request, None, Fwd.REQUEST, "force-refresh")
     if rules.policy.offline or not request.options.force_refresh:
-        found, flaws = yield from _look(request, rules, plan, now, background=background)
+        found, seen = yield from _look(request, rules, plan, now, background=background)
         if isinstance(found, Answer):
-            return replace(found, flaws=flaws) if flaws else found
+            return replace(found, flaws=seen.flaws) if seen.flaws else found
         choice = found
-    verdict, lost = yield from _fetch(request, rules, plan.keys, choice)
+    verdict, lost = yield from _fetch(request, rules, plan.keys, choice, seen.older, background=background)
+    flaws = seen.flaws
     if lost:
         _complain(request, rules, plan.keys, lost, background=background)
         flaws = [*flaws, *lost]
-    answer = yield from _settle(verdict)
+    answer = yield from _settle(verdict, plan.keys)
     return replace(answer, flaws=flaws) if flaws else answer
+
+
+class _Seen(NamedTuple):
+    """What a look into the store has shown.
+
+    :ivar older: records that an answer of the origin may be about; None before the first look.
+    """
+
+    flaws: Sequence[Flaw] = ()
+    older: Sequence[Record] | None = None
 
 
 def _look(
     request: Request, rules: Rules, plan: LookUp, now: float, *, background: bool
-) -> Steps[tuple[Answer | Validate | Forward, Sequence[Flaw]]]:
+) -> Steps[tuple[Answer | Validate | Forward, _Seen]]:
     """The stored answer, or the leave to fetch: our own, after waiting for others at most _ROUNDS times."""
     keys = plan.keys
     waited_since: float | None = None
     rounds = 0 if rules.policy.read_only else _ROUNDS
     lost: list[Flaw] = []
+    own = _own(request, background=background)
     while True:
         loaded = yield from ask(Load(keys))
         records, flaws = rules.open(loaded.records, keys)
-        choice = yield from _choose(request, rules, records, loaded.now, waited_since, lost)
+        choice = yield from _choose(request, own, rules, records, loaded.now, waited_since, lost)
         flaws = [*flaws, *lost] if lost else flaws
         if isinstance(choice, Reuse):
-            return choice.answer, flaws
+            return choice.answer, _Seen(flaws)
         if isinstance(choice, ReuseStale):
             # A reader could not keep what it brings.
             if not rules.policy.read_only:
                 # Else the one in the background would find the same stale response good enough.
                 options = replace(request.options, refresh=True)
                 yield from ask(Later(replace(request, options=options), keys))
-            return choice.answer, flaws
+            return choice.answer, _Seen(flaws)
         if not isinstance(choice, Validate):
             _complain(request, rules, keys, flaws, background=background)
         if isinstance(choice, Refuse):
-            return _refused(choice), flaws
+            return _refused(choice), _Seen(flaws)
         if choice.fwd is Fwd.MISS:
             choice = replace(choice, fwd=Fwd.VARY_MISS if records else Fwd.URI_MISS)
+        seen = _Seen(flaws, rules.older(request, records))
         if not rounds:
-            return choice, flaws
+            return choice, seen
         rounds -= 1
         claimed = yield from ask(Claim(keys, rules.policy.wait_for_leader))
         if not isinstance(claimed, Landed):
-            return choice, flaws
+            return choice, seen
         waited_since = now
 
 
 def _choose(
     request: Request,
+    own: Request,
     rules: Rules,
     records: Sequence[Record],
     now: float,
@@ -121,11 +135,12 @@ def _choose(
 ) -> Steps[Choice]:
     """The choice among records; where it is to reuse one, its body was found to be there.
 
+    :param own: the same as it would go out.
     :param lost: takes what was wrong with the bodies that were not.
     """
     matching = rules.matching(request, records)
     while True:
-        choice = rules.choose(request, matching, now, waited_since)
+        choice = rules.choose(own, matching, now, waited_since)
         if not isinstance(choice, Reuse | ReuseStale):
             return choice
         answer = yield from _begun(choice.answer)
@@ -172,21 +187,43 @@ def _refused(choice: Refuse) -> Answer:
     return choice.answer
 
 
+def _own(request: Request, *, background: bool) -> Request:
+    """A request as it goes out.
+
+    A background validation is the cache's own: the user's preconditions and ranges are about the user's answer, and
+    what is stored is the whole.
+    """
+    headers = request.headers.unconditional if background else request.headers
+    return request if headers is request.headers else replace(request, headers=headers)
+
+
 def _fetch(
-    request: Request, rules: Rules, keys: Keys, choice: Validate | Forward
+    request: Request,
+    rules: Rules,
+    keys: Keys,
+    choice: Validate | Forward,
+    older: Sequence[Record] | None,
+    *,
+    background: bool,
 ) -> Steps[tuple[Settled, Sequence[Flaw]]]:
     """The judged reply; asked a second time, without validators of ours, where the first confirmed nothing we have.
 
     The second is a Forward, and what it brings is never asked for again. With it, what was wrong with the body of a
     stored response that was to be the answer.
     """
+    own = _own(request, background=background)
     lost: list[Flaw] = []
     reply: Received | Unreachable | None = None
     while True:
         if reply is None:
             reply = yield from ask(Fetch(choice.request))
-        verdict = rules.judge(request, choice, reply, keys)
+        if older is None and isinstance(reply, Received):
+            # Nothing stored was looked at, and yet the reply may be about it.
+            older = yield from _older(request, rules, keys)
+        verdict = rules.judge(own, choice, reply, keys, older or ())
         if isinstance(verdict, Again):
+            if verdict.superseded:
+                yield from ask(Supersede(keys, verdict.superseded))
             choice, reply = verdict.forward, None
             continue
         opened = yield from _with_body(verdict)
@@ -194,7 +231,7 @@ def _fetch(
             return opened, lost
         # As if there had been none: what confirms it is worth nothing, and an error is one.
         lost.append(opened)
-        choice = Forward(request, None, choice.fwd, "body-gone")
+        choice = Forward(own, None, choice.fwd, "body-gone")
         if isinstance(reply, Received) and reply.status == 304:
             reply = None
 
@@ -220,12 +257,23 @@ def _with_body(verdict: Settled) -> Steps[Settled | Flaw]:
     return verdict
 
 
+def _older(request: Request, rules: Rules, keys: Keys) -> Steps[Sequence[Record]]:
+    """What is stored that an answer to the request may be about."""
+    if rules.policy.read_only:
+        return ()
+    loaded = yield from ask(Load(keys))
+    return rules.older(request, rules.open(loaded.records, keys)[0])
+
+
 def _pass_by(request: Request, rules: Rules, plan: PassBy) -> Steps[Answer]:
     reply = yield from ask(Fetch(request))
-    return (yield from _settle(rules.judge_passing(request, reply, plan)))
+    older: Sequence[Record] = ()
+    if plan.keys is not None and isinstance(reply, Received):
+        older = yield from _older(request, rules, plan.keys)
+    return (yield from _settle(rules.judge_passing(request, reply, plan, older), plan.keys))
 
 
-def _settle(verdict: Settled) -> Steps[Answer]:
+def _settle(verdict: Settled, keys: Keys | None) -> Steps[Answer]:
     """The answer of a verdict, after what it does to the store."""
     if isinstance(verdict, Fail):
         raise verdict.error
@@ -235,4 +283,7 @@ def _settle(verdict: Settled) -> Steps[Answer]:
     else:
         for resource in verdict.spoils:
             yield from ask(Drop(resource))
+    # Of a response that is kept this is left to whoever takes in its body.
+    if not isinstance(verdict, Keep) and verdict.superseded and keys is not None:
+        yield from ask(Supersede(keys, verdict.superseded))
     return verdict.answer

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from .answering import answer_from
 from .cache_status import CacheStatus, Fwd
 from .choosing import prohibits_stale, request_directives
-from .decisions import Again, Answer, Fail, Forward, Freshened, FromNetwork, Keep, Pass, Validate, Verdict
+from .decisions import Again, Answer, Fail, Forward, Freshened, FromNetwork, Keep, Pass, PassBy, Validate, Verdict
 from .freshness import expires_at, expiry_time, read_facts, remaining
 from .invalidation import invalidated_urls
-from .keeping import Keeping, item_of
+from .keeping import Keeping, Superseded, item_of
 from .keys import Keys
 from .messages import EMPTY, Headers, Received, Request, Unreachable
 from .records import Record
 from .storing import Storing, all_read, dated_headers, may_store, storable_headers
+from .superseding import Newest, superseded
 from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
 from .vary import nominated
 
@@ -29,13 +30,57 @@ __all__ = ["judge", "judge_passing"]
 _ERRORS: Final = frozenset({500, 502, 503, 504})
 """What RFC 5861 §4 calls an error."""
 
+_OF_A_WHOLE: Final = frozenset({206, 304})
+"""Answers whose fields are those of the whole response (RFC 9110 §15.3.7, §15.4.5)."""
+
+_FORBIDDEN: Final = frozenset({Storing.NO_STORE, Storing.PRIVATE, Storing.AUTHORIZATION, Storing.VARY})
+
+
+class _Case(NamedTuple):
+    """A reply of the origin's, and what it is a reply to.
+
+    :ivar request: the user's, without the validators that were added.
+    :ivar older: what is stored that the reply may be about.
+    """
+
+    request: Request
+    choice: Validate | Forward
+    reply: Received
+    keys: Keys
+    older: Sequence[Record]
+    rules: Rules
+
+    def answer(self, detail: str, *, key: bytes | None = None, stored: bool = False) -> Answer:
+        """The network's."""
+        key = self.keys.partition if key is None else key
+        return _network_answer(self.reply, self.choice.fwd, key, detail, stored=stored)
+
+    def superseded(self) -> tuple[Superseded, ...]:
+        """What of the older the reply has replaced or withdrawn."""
+        if not self.older:
+            return ()
+        return superseded(Newest(self.request, self.reply, self.forbids()), self.older)
+
+    def forbids(self) -> bool:
+        """Whether the reply, be it about a part or without content, forbids to store the whole."""
+        whole = self.reply if self.reply.status not in _OF_A_WHOLE else replace(self.reply, status=200)
+        facts = read_facts(whole, authorized="authorization" in self.request.headers)
+        policy = self.rules.policy
+        return may_store(self.request, whole, facts, policy, policy.expiry_for(self.request)) in _FORBIDDEN
+
 
 def judge(
-    request: Request, choice: Validate | Forward, reply: Received | Unreachable, keys: Keys, rules: Rules
+    request: Request,
+    choice: Validate | Forward,
+    reply: Received | Unreachable,
+    keys: Keys,
+    rules: Rules,
+    older: Sequence[Record] = (),
 ) -> Verdict:
     """What becomes of the reply to a choice.
 
     :param request: the user's, without the validators that were added.
+    :param older: what is stored that the reply may be about.
     """
     asked = choice.record
     if isinstance(reply, Unreachable):
@@ -44,23 +89,31 @@ def judge(
         stale = _on_error(request, choice, reply.received_at, rules)
         if stale is not None:
             return stale
+    case = _Case(request, choice, reply, keys, older, rules)
     if reply.status == 304:
-        return _not_modified(request, choice, reply, rules)
+        return _not_modified(case)
     if request.method == "HEAD" and reply.status == 200:
-        confirmed = _confirmed_by_head(request, choice, reply, keys, rules)
+        confirmed = _confirmed_by_head(case)
         if confirmed is not None:
             return confirmed
-    if asked is not None and asked.head.status < 500 <= reply.status:
+    if reply.status >= 500 and any(each.head.status < 500 for each in (*older, *filter(None, [asked]))):
         # The stored response is no worse than before; an error must not take its place (RFC 9111 §4.3.3).
-        return Pass(_network_answer(reply, choice.fwd, keys.partition, choice.reason))
-    return _keep_or_pass(request, reply, keys, rules, choice.fwd, choice.reason)
+        return Pass(case.answer(choice.reason))
+    return _keep_or_pass(case)
 
 
-def judge_passing(request: Request, reply: Received | Unreachable, fwd: Fwd, reason: str, rules: Rules) -> Pass | Fail:
-    """What becomes of the reply to a request that passed the cache by: it may spoil (RFC 9111 §4.4)."""
+def judge_passing(
+    request: Request, reply: Received | Unreachable, plan: PassBy, rules: Rules, older: Sequence[Record] = ()
+) -> Pass | Fail:
+    """What becomes of the reply to a request that passed the cache by: it may spoil (RFC 9111 §4.4).
+
+    :param older: what is stored that it may be about; what it clearly is not is not used again.
+    """
     if isinstance(reply, Unreachable):
         return Fail(reply.error)
-    return Pass(_network_answer(reply, fwd, b"", reason), _spoils(request, reply, rules))
+    newest = Newest(request, reply)
+    gone = tuple(each for each in superseded(newest, older) if each.certain)
+    return Pass(_network_answer(reply, plan.fwd, b"", plan.reason), _spoils(request, reply, rules), gone)
 
 
 def _spoils(request: Request, reply: Received, rules: Rules) -> Sequence[bytes]:
@@ -94,10 +147,11 @@ def _on_error(request: Request, choice: Validate | Forward, now: float, rules: R
     return None if answer is None else Pass(answer)
 
 
-def _not_modified(request: Request, choice: Validate | Forward, reply: Received, rules: Rules) -> Verdict:
+def _not_modified(case: _Case) -> Verdict:
+    request, choice, reply = case.request, case.choice, case.reply
     if not isinstance(choice, Validate):
         # The user's own precondition, or an origin that answers what nobody asked: as without the cache.
-        return Pass(_network_answer(reply, choice.fwd, b"", choice.reason))
+        return Pass(case.answer(choice.reason, key=b""), (), case.superseded())
     told = "etag" in reply.headers or "last-modified" in reply.headers
     if not told and asks_for_others(request, choice.record):
         # Their tags went out with ours, and nobody knows which of them the origin means.
@@ -105,15 +159,13 @@ def _not_modified(request: Request, choice: Validate | Forward, reply: Received,
     record = selected_by(reply, choice.records, choice.record)
     if record is None:
         if has_preconditions(request):
-            return Pass(_network_answer(reply, choice.fwd, b"", "validator-of-the-user"))
-        return Again(Forward(request, None, choice.fwd, "validator-mismatch"))
-    return _freshened(request, record, reply, choice.fwd, choice.reason, rules)
+            return Pass(case.answer("validator-of-the-user", key=b""), (), case.superseded())
+        return Again(Forward(request, None, choice.fwd, "validator-mismatch"), case.superseded())
+    return _freshened(case, record)
 
 
-def _freshened(
-    request: Request, record: Record, reply: Received, fwd: Fwd, reason: str, rules: Rules
-) -> Freshened | Pass | Again:
-    policy = rules.policy
+def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
+    request, reply, rules, policy = case.request, case.reply, case.rules, case.rules.policy
     # Date and Age are those of the update: else this response's age would be counted from the old one.
     fields = freshened_headers(record.headers, dated_headers(reply.headers, reply.received_at))
     current = replace(reply, status=record.head.status, reason=record.head.reason, headers=fields)
@@ -128,7 +180,8 @@ def _freshened(
     )
     new = Record(head, record.stored)
     expires = expires_at(facts, head.status, head.received_at, policy, policy.expiry_for(request))
-    status = CacheStatus(fwd=fwd, fwd_status=304, ttl=expires - reply.received_at, detail=reason)
+    ttl = expires - reply.received_at
+    status = CacheStatus(fwd=case.choice.fwd, fwd_status=304, ttl=ttl, detail=case.choice.reason)
     answer = answer_from(new, request, reply.received_at, expires, status, revalidated=True)
     if answer is None:
         return Again(Forward(request, record, Fwd.REQUEST, "precondition-or-range"))
@@ -145,35 +198,33 @@ def _freshened(
         # What is stored must not be reused by what it used to say.
         return Pass(answer, (record.head.resource,))
     item = item_of(head, rules.sealer, policy, request, body=record.stored.body, entry=record.stored.entry, hashes=b"")
-    return Freshened(answer, item, record.stored.rev)
+    return Freshened(answer, item, record.stored.rev, case.superseded())
 
 
-def _confirmed_by_head(
-    request: Request, choice: Validate | Forward, reply: Received, keys: Keys, rules: Rules
-) -> Verdict | None:
+def _confirmed_by_head(case: _Case) -> Verdict | None:
     """A 200 to HEAD freshens a stored GET response or spoils it (RFC 9111 §4.3.5)."""
-    record = choice.record
-    if record is None or record.head.method != "GET":
+    record, reply = case.choice.record, case.reply
+    if record is None or record.head.method != "GET" or record.head.status != 200:
         return None
     if not head_confirms(reply, record):
-        spoils = () if rules.policy.read_only else (keys.resource,)
-        return Pass(_network_answer(reply, choice.fwd, keys.partition, "head-differs"), spoils)
-    freshened = _freshened(request, record, reply, choice.fwd, choice.reason, rules)
+        spoils = () if case.rules.policy.read_only else (case.keys.resource,)
+        return Pass(case.answer("head-differs"), spoils)
+    freshened = _freshened(case, record)
     if isinstance(freshened, Again):
         return None
-    return replace(freshened, answer=_network_answer(reply, choice.fwd, keys.partition, choice.reason))
+    return replace(freshened, answer=case.answer(case.choice.reason))
 
 
-def _keep_or_pass(request: Request, reply: Received, keys: Keys, rules: Rules, fwd: Fwd, reason: str) -> Verdict:
-    policy = rules.policy
+def _keep_or_pass(case: _Case) -> Verdict:
+    request, reply, keys, rules, policy = case.request, case.reply, case.keys, case.rules, case.rules.policy
     expiry = policy.expiry_for(request)
     facts = read_facts(reply, authorized="authorization" in request.headers)
     storing = may_store(request, reply, facts, policy, expiry)
-    spoils = _spoils(request, reply, rules)
+    spoils, gone = _spoils(request, reply, rules), case.superseded()
     if storing is not Storing.KEEP:
-        return Pass(_network_answer(reply, fwd, keys.partition, storing.value), spoils)
+        return Pass(case.answer(storing.value), spoils, gone)
     vary = tuple((name, rules.vary_tag(name, request.headers)) for name in nominated(reply.headers))
-    keeping = Keeping(request, reply, facts, vary, keys, rules.place, rules.sealer, policy)
-    answer = _network_answer(reply, fwd, keys.partition, reason, stored=True)
+    keeping = Keeping(request, reply, facts, vary, keys, rules.place, rules.sealer, policy, gone)
+    answer = case.answer(case.choice.reason, stored=True)
     expires = expires_at(facts, reply.status, reply.received_at, policy, expiry)
     return Keep(replace(answer, keeping=keeping, expires=expires), spoils)

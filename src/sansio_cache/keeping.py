@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 from .filtering import Decode, passes_filter
 from .freshness import Facts, expires_at
@@ -15,7 +15,7 @@ from .sealing import Sealer
 from .storing import Storing, dated_headers, storable_headers
 from .urls import redact
 
-__all__ = ["Keeping", "purge_time"]
+__all__ = ["Keeping", "Superseded", "purge_time"]
 
 _ROOM: Final = 30 * 86_400.0
 """Seconds that a stale response with a validator stays: a 304 is cheaper than its body."""
@@ -30,14 +30,39 @@ def purge_time(stale_at: float, facts: Facts, policy: Policy) -> float:
     return stale_at + max(room, word.while_revalidate, word.if_error, *graces)
 
 
+class Superseded(NamedTuple):
+    """A stored response that a newer answer of the origin takes the place of: it is removed if it still has this rev.
+
+    :ivar certain: even if the content of the newer one does not come whole.
+    """
+
+    variant: bytes
+    rev: int
+    certain: bool
+
+
 class Keeping:
     """A decision to store a response whose body has still to come.
 
     An adapter feeds the body to the store, then calls :meth:`finish` once, at a clean end, and commits the item that
-    it gives. Where the body breaks off, nothing is called, and nothing was stored.
+    it gives. Where the body breaks off, nothing is called, and nothing was stored. However it ends, the adapter removes
+    what is :attr:`superseded`, save what the commit has replaced; after a break only what is certain to be.
+
+    :ivar superseded: what this response takes the place of.
     """
 
-    __slots__ = ("_facts", "_place", "_policy", "_request", "_response", "_sealer", "_vary", "keys", "max_body")
+    __slots__ = (
+        "_facts",
+        "_place",
+        "_policy",
+        "_request",
+        "_response",
+        "_sealer",
+        "_vary",
+        "keys",
+        "max_body",
+        "superseded",
+    )
 
     def __init__(
         self,
@@ -49,6 +74,7 @@ class Keeping:
         place: Place,
         sealer: Sealer,
         policy: Policy,
+        superseded: tuple[Superseded, ...] = (),
     ) -> None:
         self._request = request
         self._response = response
@@ -59,6 +85,7 @@ class Keeping:
         self._policy = policy
         self.keys = keys
         self.max_body = policy.max_body
+        self.superseded = superseded
 
     @property
     def method(self) -> str:

@@ -6,16 +6,20 @@ Times are POSIX seconds as ``float``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from .expiry import Expiry
 
-__all__ = ["EMPTY", "NO_OPTIONS", "Headers", "Options", "Received", "Request", "Unreachable"]
+__all__ = ["CONDITIONAL", "EMPTY", "NO_OPTIONS", "Headers", "Options", "Received", "Request", "Unreachable"]
 
 
-_CONDITIONAL = frozenset({"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"})
+CONDITIONAL: Mapping[str, str] = {
+    name.lower(): name
+    for name in ("If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range")
+}
+"""Preconditions and ranges (RFC 9110 §13.1, §14.2), by their names in lower case: fields that the core may change."""
 
 
 class Headers:
@@ -54,7 +58,12 @@ class Headers:
     @property
     def conditional(self) -> bool:
         """Whether a request carries a precondition or a range (RFC 9110 §13.1, §14.2)."""
-        return not _CONDITIONAL.isdisjoint(self._by_name())
+        return not CONDITIONAL.keys().isdisjoint(self._by_name())
+
+    @property
+    def unconditional(self) -> Headers:
+        """These fields without preconditions and ranges."""
+        return self.without(CONDITIONAL) if self.conditional else self
 
     def without(self, names: Iterable[str]) -> Headers:
         """These fields without those named (lower case)."""

@@ -79,7 +79,8 @@ class Rules:
             return PassBy(Fwd.REQUEST, "request-too-large")
         if isinstance(self.policy.expiry_for(request), DoNotCache):
             return PassBy(Fwd.BYPASS, "do-not-cache")
-        return PassBy(Fwd.REQUEST, "request-no-store") if no_store else None
+        # It may say that what is stored is no longer so.
+        return PassBy(Fwd.REQUEST, "request-no-store", self.maker.keys(request)) if no_store else None
 
     def open(self, stored: Sequence[Stored], keys: Keys) -> tuple[list[Record], list[Flaw]]:
         """The records among stored rows, the preferred first, and what was wrong with the others."""
@@ -111,13 +112,26 @@ class Rules:
         """Those of a partition's records that answer the request (RFC 9111 §4) and that this policy would store."""
         # Variants name the same fields again and again.
         tags: dict[str, bytes] = {}
-        return [record for record in records if self._matches(request, record, tags)]
+        return [
+            record
+            for record in records
+            # A stored HEAD has no content to answer GET with.
+            if record.head.method in (request.method, "GET" if request.method == "HEAD" else "")
+            and self._answers(request, record, tags)
+            and not (record.head.facts.coded and not self._decodable(record.headers))
+        ]
 
-    def _matches(self, request: Request, record: Record, tags: dict[str, bytes]) -> bool:
+    def older(self, request: Request, records: Sequence[Record]) -> list[Record]:
+        """Those of a partition's records that a new answer to the request may be about, to take their place.
+
+        Those of GET and HEAD are about one thing, and so are those in a coding that this client does not know.
+        """
+        tags: dict[str, bytes] = {}
+        return [] if self.policy.read_only else [each for each in records if self._answers(request, each, tags)]
+
+    def _answers(self, request: Request, record: Record, tags: dict[str, bytes]) -> bool:
+        """Whether a record is of the request's variant, and this policy would store it."""
         head = record.head
-        # A stored HEAD has no content to answer GET with.
-        if head.method != request.method and not (head.method == "GET" and request.method == "HEAD"):
-            return False
         for name, tag in head.vary:
             known = tags.get(name)
             if known is None:
@@ -126,8 +140,6 @@ class Rules:
                 known = tags[name] = self.vary_tag(name, request.headers)
             if known != tag:
                 return False
-        if head.facts.coded and not self._decodable(record.headers):
-            return False
         expiry = self.policy.expiry_for(request)
         return may_keep(head.method, head.status, head.facts, self.policy, expiry) is Storing.KEEP
 
@@ -145,13 +157,22 @@ class Rules:
         """What becomes of a request, with the records that match it."""
         return choosing.choose(request, records, now, self.policy, waited_since=waited_since)
 
-    def judge(self, request: Request, choice: Validate | Forward, reply: Received | Unreachable, keys: Keys) -> Verdict:
-        """What becomes of the reply to a choice."""
-        return judging.judge(request, choice, reply, keys, self)
+    def judge(
+        self,
+        request: Request,
+        choice: Validate | Forward,
+        reply: Received | Unreachable,
+        keys: Keys,
+        older: Sequence[Record] = (),
+    ) -> Verdict:
+        """What becomes of the reply to a choice, and of what is stored (see :meth:`older`)."""
+        return judging.judge(request, choice, reply, keys, self, older)
 
-    def judge_passing(self, request: Request, reply: Received | Unreachable, plan: PassBy) -> Pass | Fail:
+    def judge_passing(
+        self, request: Request, reply: Received | Unreachable, plan: PassBy, older: Sequence[Record] = ()
+    ) -> Pass | Fail:
         """What becomes of the reply to a request that passed the cache by."""
-        return judging.judge_passing(request, reply, plan.fwd, plan.reason, self)
+        return judging.judge_passing(request, reply, plan, self, older)
 
     def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | None:
         """The error that tampered records call for where no other answers the request, if the policy wants one."""

@@ -21,6 +21,7 @@ __all__ = [
     "freshened_headers",
     "has_preconditions",
     "head_confirms",
+    "names_another",
     "precondition",
     "selected_by",
 ]
@@ -162,6 +163,15 @@ def selected_by(response: Received, records: Sequence[Record], asked: Record) ->
         return asked
     # "if those validators correspond to any", "then the most recent of those matching"
     return next((record for record in records if _corresponds(tag, modified, record)), None)
+
+
+def names_another(response: Received, record: Record) -> bool:
+    """Whether a response is, by its validators, about something else than the stored one."""
+    tag, stored = _tag_of(response.headers), _tag_of(record.headers)
+    if tag and stored:
+        return weak(tag) != weak(stored)
+    modified = response.headers.get("last-modified")
+    return modified is not None and "last-modified" in record.headers and not _same_date(modified, record)
 
 
 def _tag_of(headers: Headers) -> str:

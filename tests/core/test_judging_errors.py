@@ -133,7 +133,7 @@ def test_what_only_the_origin_may_answer_is_not_stood_in_for() -> None:
 
 
 def passed(reply: Received | Unreachable, policy: Policy | None = None, method: str = "POST") -> Verdict:
-    return judge_passing(ask(method=method), reply, Fwd.METHOD, "method", rules_of(policy))
+    return judge_passing(ask(method=method), reply, PassBy(Fwd.METHOD, "method"), rules_of(policy))
 
 
 def test_an_unsafe_request_spoils_its_resource_and_what_it_locates() -> None:

@@ -21,10 +21,12 @@ from sansio_cache.actions import (
     Load,
     LoadBody,
     Loaded,
+    Supersede,
 )
 from sansio_cache.decisions import Answer, FromNetwork, FromStore
 from sansio_cache.drivers import run
 from sansio_cache.exchange import exchange
+from sansio_cache.keeping import Superseded
 from sansio_cache.messages import Received, Request, Unreachable
 from sansio_cache.policy import Policy
 from sansio_cache.records import Item, chunk_hashes, variant_of
@@ -128,6 +130,16 @@ class SmallWorld:
             for variant in [key for key, (item, _) in partition.items() if item.resource == action.resource]:
                 del partition[variant]
 
+    def supersede(self, action: Supersede, /) -> None:
+        self.log.append("supersede")
+        self._remove(action.keys.partition, action.superseded)
+
+    def _remove(self, partition: bytes, superseded: Iterable[Superseded]) -> None:
+        variants = self.shelf.get(partition, {})
+        for variant, rev, _ in superseded:
+            if variant in variants and variants[variant][1] == rev:
+                del variants[variant]
+
     def later(self, action: Later, /) -> None:
         self.log.append("later")
         self.later_asked.append(action)
@@ -139,6 +151,7 @@ class SmallWorld:
             item = answer.keeping.finish(self._body, b"", len(self._body), chunk_hashes(self._body))
             if isinstance(item, Item):
                 self.put(item)
+            self._remove(answer.keeping.keys.partition, answer.keeping.superseded)
         return answer
 
     def body(self, answer: Answer) -> bytes:
@@ -157,7 +170,7 @@ class Step(NamedTuple):
     """One request and what is to come of it."""
 
     request: Request
-    origin: Reply | Exception | None
+    origin: Reply | Exception | list[Reply | Exception] | None
     status: int
     source: str
     fields: tuple[str, ...] = ()
@@ -166,7 +179,7 @@ class Step(NamedTuple):
 
 def step(
     request: Request,
-    origin: Reply | Exception | None,
+    origin: Reply | Exception | list[Reply | Exception] | None,
     status: int,
     source: str,
     *fields: str,
@@ -186,7 +199,7 @@ def converse(settings: dict[str, Any], steps: list[Step]) -> None:
     world = SmallWorld(rules_of(Policy(**settings)))
     for at, (request, origin, status, source, lines, after) in enumerate(steps):
         world.now += after
-        world.script = [] if origin is None else [origin]
+        world.script = [] if origin is None else origin if isinstance(origin, list) else [origin]
         try:
             answer = world.answer(request)
         except OriginGone:

@@ -13,7 +13,7 @@ from aiohttp import ClientRequest, ClientResponse, ClientResponseError, ClientSe
 from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.hdrs import CONTENT_ENCODING, SET_COOKIE
 
-from sansio_cache.messages import Headers, Options, Request
+from sansio_cache.messages import CONDITIONAL, Headers, Options, Request
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do_async
@@ -118,9 +118,9 @@ class Sending:
         changed = _changed(self._asked.headers, request.headers)
         before = {name: native.headers.popall(name, []) for name in changed}
         for name in changed:
-            value = _written(request.headers.get(name) or "")
+            value = _written(request.headers.get(name))
             if value is not None:
-                native.headers[name] = value
+                native.headers[CONDITIONAL[name]] = value
         try:
             response = await self._handler(native)
         except Exception as error:
@@ -179,17 +179,16 @@ class Sending:
 
 
 def _changed(before: Headers, after: Headers) -> list[str]:
-    """The validators that the core has added, in lower case."""
+    """The preconditions that the core has added, changed or removed, in lower case."""
     if before is after:
         return []
-    names = ("if-none-match", "if-modified-since")
-    return [name for name in names if before.lines(name) != after.lines(name)]
+    return [name for name in CONDITIONAL if before.lines(name) != after.lines(name)]
 
 
-def _written(value: str) -> str | None:
+def _written(value: str | None) -> str | None:
     """The text that aiohttp, which writes UTF-8, sends as these bytes; None where there is none."""
     try:
-        return value.encode("latin-1").decode("utf-8")
+        return None if value is None else value.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return None
 

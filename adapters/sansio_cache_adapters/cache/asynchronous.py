@@ -27,6 +27,7 @@ from sansio_cache.actions import (
     Load,
     LoadBody,
     Loaded,
+    Supersede,
 )
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused, run_async
@@ -192,6 +193,7 @@ class AsyncCache:
     async def flush(self) -> None:
         """Write what is queued for a store that is somebody else's to close, if it is well; takes 5 s at most."""
         if not self.engine.guard.down:
+            await do_async(self.engine.remove_superseded())
             try:
                 await self.engine.store.flush(CLOSE_SECONDS)
             except Exception as error:
@@ -199,6 +201,7 @@ class AsyncCache:
 
     async def close(self) -> None:
         """Write what is queued, close the store's connections."""
+        await do_async(self.engine.remove_superseded())
         self.engine.guard.close()
         try:
             await self.engine.store.close()
@@ -235,6 +238,9 @@ class _World:
 
     def drop(self, action: Drop, /) -> Awaitable[None]:
         return do_async(self._hop.drop(action))
+
+    def supersede(self, action: Supersede, /) -> Awaitable[None]:
+        return do_async(self._hop.supersede(action))
 
     def later(self, action: Later, /) -> Awaitable[None]:
         return do_async(self._hop.later(action))

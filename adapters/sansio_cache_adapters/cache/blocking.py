@@ -22,6 +22,7 @@ from sansio_cache.actions import (
     Load,
     LoadBody,
     Loaded,
+    Supersede,
 )
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused, run
@@ -126,6 +127,7 @@ class BlockingCache:
     def close(self) -> None:
         """Wait for background validation (at most 5 s), write what is queued, close the store's connections."""
         self.background.close(CLOSE_SECONDS)
+        do(self.engine.remove_superseded())
         self.engine.guard.close()
         try:
             self.engine.store.close()
@@ -166,6 +168,9 @@ class _World:
 
     def drop(self, action: Drop, /) -> None:
         do(self._hop.drop(action))
+
+    def supersede(self, action: Supersede, /) -> None:
+        do(self._hop.supersede(action))
 
     def later(self, action: Later, /) -> None:
         do(self._hop.later(action))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -20,6 +20,7 @@ from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.drivers import Paused, run_if_stored
 from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, NotCached
 from sansio_cache.exchange import exchange
+from sansio_cache.keeping import Superseded
 from sansio_cache.messages import Received, Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import Head, Meta
@@ -84,6 +85,7 @@ class Engine:
         self._undecodable = undecodable
         self._lock = threading.Lock()
         renew_in_child(self, "_lock", threading.Lock)
+        self._superseded: deque[tuple[bytes, Superseded]] = deque(maxlen=_MOST_OWED)
         self._owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
         self.rules: Rules | None = None
         self.store_id = b""
@@ -138,7 +140,7 @@ class Engine:
         :raises BadSignature: as :func:`sansio_cache.exchange.exchange` does.
         """
         rules = self.rules
-        if rules is None or self.guard.down:
+        if rules is None or self.guard.down or self._superseded:
             return None
 
         def perform(action: Action[Any]) -> object:
@@ -181,6 +183,22 @@ class Engine:
             return None
         self.answered(request, answer)
         return answer
+
+    def supersede(self, partition: bytes, records: Iterable[Superseded]) -> None:
+        """Note records that are not to be used again; they go before the next look into the store. Never blocks."""
+        self._superseded.extend((partition, record) for record in records)
+
+    def remove_superseded(self) -> Work[None]:
+        """Remove what was noted, while the store is well."""
+        while self._superseded and not self.guard.down:
+            try:
+                noted = self._superseded.popleft()
+            except IndexError:  # another thread was faster
+                return
+            partition, (variant, rev, _) = noted
+            yield from self.guard.attempting(False, partial(self.store.discard, partition, variant, rev=rev))
+            if self.guard.down:
+                self._superseded.appendleft(noted)
 
     def answered(self, request: Request, answer: Answer) -> None:
         """Count an answer, and note that its record was used."""

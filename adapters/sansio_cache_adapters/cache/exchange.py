@@ -22,6 +22,7 @@ from sansio_cache.actions import (
     Load,
     LoadBody,
     Loaded,
+    Supersede,
 )
 from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromNetwork
@@ -149,6 +150,7 @@ class Hop(Generic[N]):
     def load(self, action: Load) -> Work[Loaded]:
         """Read a partition."""
         engine = self._engine
+        yield from engine.remove_superseded()
         records: Sequence[Stored] = yield from self._records(action.keys.partition)
         self._seen = [each.rev for each in records]
         return Loaded(records, engine.clock())
@@ -257,6 +259,14 @@ class Hop(Generic[N]):
         call = partial(engine.store.drop, action.resource, now=engine.clock())
         yield from engine.guard.attempting(0, call)
 
+    def supersede(self, action: Supersede) -> Work[None]:
+        """Remove records that an answer has superseded."""
+        if self._why_not_kept():
+            # Nobody knows whose answer it is.
+            return
+        self._engine.supersede(action.keys.partition, action.superseded)
+        yield from self._engine.remove_superseded()
+
     def later(self, action: Later) -> Work[None]:
         """Validate in the background."""
         options = Options(refresh=True, expiry=action.request.options.expiry, tags=action.request.options.tags)
@@ -296,6 +306,9 @@ class Hop(Generic[N]):
         if expected is not None and expected > engine.max_body:
             refusal = "too-large"
         if refusal:
+            if not self._why_not_kept():
+                engine.supersede(keeping.keys.partition, keeping.superseded)
+                yield from engine.remove_superseded()
             self._release(storable=False)
             status = replace(answer.cache_status, stored=False, detail=refusal)
             return replace(answer, keeping=None, cache_status=status), native, None

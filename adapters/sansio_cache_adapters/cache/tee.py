@@ -30,7 +30,18 @@ class Tee:
     :param begun: the generation (:mod:`~sansio_cache_adapters.stores.forking`) in which the exchange began.
     """
 
-    __slots__ = ("_begun", "_done", "_engine", "_entry", "_intake", "_keeping", "_lead", "_overdue", "_written")
+    __slots__ = (
+        "_begun",
+        "_done",
+        "_engine",
+        "_entry",
+        "_intake",
+        "_keeping",
+        "_lead",
+        "_overdue",
+        "_superseded",
+        "_written",
+    )
 
     def __init__(self, engine: Engine, keeping: Keeping, lead: Duty | None, begun: int) -> None:
         self._done = False
@@ -40,6 +51,7 @@ class Tee:
         self._lead = lead
         self._entry = b""
         self._written = 0
+        self._superseded = keeping.superseded
         self._intake = Intake(keeping.method, keeping.status, keeping.headers, engine.max_body)
         self._overdue = engine.clock() + engine.policy.wait_for_body
 
@@ -62,6 +74,7 @@ class Tee:
                 return
         if self._intake.refused:
             self._end(storable=False)
+            yield from self._engine.remove_superseded()
         elif self._lead is not None and self._engine.clock() > self._overdue:
             # Others have waited long enough for this body (``wait_for_body``).
             self.set_free()
@@ -72,7 +85,10 @@ class Tee:
             return
         if self._intake.whole():
             yield from self._guarded(self._commit())
+        else:
+            self._spare_uncertain()
         self._end(storable=True)
+        yield from self._engine.remove_superseded()
 
     def set_free(self) -> None:
         """Let those go on who wait for this body; it may still be kept. For a timer: an unread body feeds nothing."""
@@ -82,16 +98,21 @@ class Tee:
 
     def abandon(self) -> None:
         """The reader went away, or the body broke off: nothing becomes visible. Never raises."""
+        self._spare_uncertain()
         self._end(storable=True)
+
+    def _spare_uncertain(self) -> None:
+        # What broke off may have been the same again: a failed fetch keeps the good entry (G27).
+        self._superseded = tuple(each for each in self._superseded if each.certain)
 
     def _guarded(self, work: Work[None]) -> Work[None]:
         try:
             yield from work
         except Exception as error:
             self._engine.guard.trip(error)
-            self._end(storable=True)
+            self.abandon()
         except BaseException:
-            self._end(storable=True)
+            self.abandon()
             raise
 
     def _pause(self) -> Work[None]:
@@ -122,6 +143,8 @@ class Tee:
         except BaseException:
             self._entry = entry
             raise
+        if kept:
+            self._superseded = tuple(each for each in self._superseded if each.variant != item.variant)
         self._told("stored" if kept else "not-stored", "" if kept else "refused-by-store")
 
     def _item(self, body: bytes | None, length: int, hashes: bytes) -> Item | Storing:
@@ -145,4 +168,7 @@ class Tee:
         entry, self._entry = self._entry, b""
         if entry and self._begun == generation():
             self._engine.quietly(partial(self._engine.store.abort, entry))
+        superseded, self._superseded = self._superseded, ()
+        if superseded and self._begun == generation():
+            self._engine.supersede(self._keeping.keys.partition, superseded)
         self._release(storable=storable)

@@ -8,7 +8,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from sansio_cache.messages import Headers, Request
+from sansio_cache.messages import CONDITIONAL, Headers, Request
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do
@@ -20,7 +20,7 @@ __all__ = ["Sending", "tee_into"]
 
 
 class Sending:
-    """Sends one prepared request, with the validators that the core adds, through an adapter.
+    """Sends one prepared request, with the preconditions that the core wants, through an adapter.
 
     :ivar confirmed: the response that was given up last: a confirmation, whose cookies are the user's.
     """
@@ -33,13 +33,17 @@ class Sending:
 
     def send(self, request: Request, /) -> Response[requests.Response]:
         prepared = self._prepared
-        added = _added_fields(prepared, request)
-        if added:
+        changed = _changed_fields(prepared, request)
+        if changed:
             prepared = prepared.copy()
-            prepared.headers.update(added)
+            for name, value in changed.items():
+                if value is None:
+                    del prepared.headers[name]
+                else:
+                    prepared.headers[name] = value
         refusal = adapters.use(self._inner)
         response = self._inner.send(prepared, stream=True, **self._sending)
-        if added:
+        if changed:
             response.request = self._prepared
         raw: Any = response.raw
         fields = getattr(raw, "headers", None) or response.headers
@@ -72,14 +76,14 @@ def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-def _added_fields(prepared: requests.PreparedRequest, request: Request) -> dict[str, str]:
-    """The validators that the core added to the user's request."""
-    added: dict[str, str] = {}
-    for name in ("If-None-Match", "If-Modified-Since"):
-        value = request.headers.get(name.lower())
-        if value is not None and _text(prepared.headers.get(name, "")) != value:
-            added[name] = value
-    return added
+def _changed_fields(prepared: requests.PreparedRequest, request: Request) -> dict[str, str | None]:
+    """The preconditions that the core has added to the user's request or changed; None for those it has removed."""
+    changed: dict[str, str | None] = {}
+    for name, spelled in CONDITIONAL.items():
+        given, wanted = prepared.headers.get(name), request.headers.get(name)
+        if wanted != (None if given is None else _text(given)):
+            changed[spelled] = wanted
+    return changed
 
 
 def tee_into(response: requests.Response, tee: Tee) -> None:
