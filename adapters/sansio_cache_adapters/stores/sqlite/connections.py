@@ -20,12 +20,16 @@ from sansio_cache_adapters.stores.foreign import left_alone
 from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import place
-from .reader import Corrupt, Mapping, Reader, Unopened, abandon, connect
-from .schema import META, SCHEMA_VERSION, migrate
+from .guarded import Guarded, bulk_limit, connect
+from .reader import Corrupt, Mapping, Reader, Unopened, abandon
+from .schema import META, SCHEMA_VERSION
 
-__all__ = ["Connections"]
+__all__ = ["MAINTENANCE", "Connections"]
 
 T = TypeVar("T")
+
+MAINTENANCE: Final = 30.0
+"""Seconds after which work of maintenance is broken off: something must be wrong."""
 
 _LOG_PAGES: Final = 24_576
 """A log of so many pages is checkpointed by whoever commits; long before, upkeep does it."""
@@ -35,13 +39,17 @@ class Connections:
     """Opens a cache file when it is first needed, notices when it is gone, and closes it.
 
     :param patience: seconds that a write, a read that may wait, or an opening takes at most before it is StoreBusy.
+    :param max_bytes: of the store: no value in it is longer than what that allows.
     """
 
-    def __init__(self, path: str, patience: float) -> None:
+    def __init__(self, path: str, patience: float, max_bytes: int) -> None:
         self.path = path
         self.patience = patience
+        self._longest_value = bulk_limit(max_bytes)
         # For who closes or forks; however long others may wait for the file.
         self._briefly = min(patience, 1.0)
+        # For what runs once it has all locks: nothing of ours comes near it, whatever lies in the file.
+        self._longest = max(patience, 1.0)
         self.mapping = Mapping(path)
         self._begin_anew()
         follow_forks(self)
@@ -50,7 +58,7 @@ class Connections:
         self._lock = threading.Lock()
         self._local = threading.local()
         self._readers: Living[Reader] = Living()
-        self._writer: sqlite3.Connection | None = None
+        self._writer: Guarded | None = None
         self._inode: place.Inode | None = None
         self._batch: tuple[int, sqlite3.Connection] | None = None
         self._resting: list[Reader] = []
@@ -64,7 +72,7 @@ class Connections:
             return None
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
-            reader = self._local.reader = Reader(self.path)
+            reader = self._local.reader = Reader(self.path, self._longest_value)
             self._readers.add(reader)
         return reader
 
@@ -81,7 +89,11 @@ class Connections:
                 reader = self.reader()
                 if reader is not None:
                     with self.mapping, reader.lock:
-                        return work(reader)
+                        reader.until = time.monotonic() + self._longest
+                        try:
+                            return work(reader)
+                        finally:
+                            reader.settle()
             except (Corrupt, Unopened) as error:
                 if mended:
                     raise
@@ -94,27 +106,31 @@ class Connections:
 
     # Writing
 
-    def write(self, work: Callable[[sqlite3.Connection], T], *, wait: bool = True) -> T:
+    def write(
+        self, work: Callable[[sqlite3.Connection], T], *, wait: bool = True, longest: float | None = None
+    ) -> T:
         """The result of ``work`` in a transaction, which is rolled back if it raises.
 
         :param wait: whether to wait for others, within ``patience``, before it is StoreBusy.
+        :param longest: seconds that it may take then, if it is the work of maintenance.
         :raises StoreError: in all its kinds.
         """
         batch = self._batch
         if batch is not None and batch[0] == threading.get_ident():
             return work(batch[1])
         deadline = time.monotonic() + (self.patience if wait else 0.0)
+        longest = self._longest if longest is None else longest
         try:
-            return self._write(work, deadline)
+            return self._write(work, deadline, longest)
         except (Corrupt, Unopened) as error:
             self._mend(error, deadline)
-        return self._write(work, deadline)
+        return self._write(work, deadline, longest)
 
-    def _write(self, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+    def _write(self, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
         self._acquire(deadline)
         try:
             with self.mapping:
-                return self._transact(self._open(), work, deadline)
+                return self._transact(self._open(), work, deadline, longest)
         except StoreError as error:
             if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
                 # A connection that found the file read-only goes on believing so.
@@ -129,7 +145,12 @@ class Connections:
         self._acquire(time.monotonic() + self.patience)
         try:
             with self.mapping:
-                return work(self._open())
+                db = self._open()
+                db.allow(time.monotonic() + MAINTENANCE)
+                try:
+                    return work(db)
+                finally:
+                    db.shut()
         finally:
             self._lock.release()
 
@@ -143,7 +164,7 @@ class Connections:
             finally:
                 self._batch = None
 
-        return self.write(inside)
+        return self.write(inside, longest=MAINTENANCE)
 
     @property
     def in_batch(self) -> bool:
@@ -157,9 +178,12 @@ class Connections:
             raise StoreBusy(f"{self.path}: another thread is writing")
 
     @staticmethod
-    def _transact(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
-        _begin_immediate(db, deadline)
+    def _transact(db: Guarded, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
+        db.allow(float("inf"))
         try:
+            _begin_immediate(db, deadline)
+            db.allow(time.monotonic() + longest)
+            db.verify()
             result = work(db)
             db.execute("COMMIT")
         except BaseException:
@@ -168,6 +192,8 @@ class Connections:
                 with suppress(sqlite3.Error):
                     db.execute("ROLLBACK")
             raise
+        finally:
+            db.shut()
         return result
 
     # Opening and closing
@@ -185,7 +211,7 @@ class Connections:
             finally:
                 self._lock.release()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> Guarded:
         """The writing connection to the file that lies at the path now; the caller holds the lock."""
         if self._writer is not None:
             if place.inode_at(self.path) == self._inode:
@@ -197,9 +223,11 @@ class Connections:
                 place.begin(self.path)
                 place.examine(self.path)
             inode = place.inode_at(self.path)
-            writer = connect(self.path)
+            writer = connect(self.path, self._longest_value)
             try:
+                writer.allow(time.monotonic() + self._longest + self.patience)
                 self._prepare(writer)
+                writer.shut()
                 if inode is None or place.inode_at(self.path) != inode:
                     raise StoreBusy(f"{self.path}: it went, or was replaced, while it was opened")
                 self._inode = inode
@@ -210,7 +238,7 @@ class Connections:
         self._writer = writer
         return writer
 
-    def _prepare(self, writer: sqlite3.Connection) -> None:
+    def _prepare(self, writer: Guarded) -> None:
         for pragma in (
             # While others open the file too, SQLite locks it as a whole now and then.
             f"busy_timeout = {int(self.patience * 1000)}",
@@ -224,8 +252,9 @@ class Connections:
         version = writer.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise ForeignStore(left_alone(self.path, "was made by a newer version of sansio-cache"))
+        writer.verify()
         if version < SCHEMA_VERSION:
-            migrate(writer)
+            writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         match writer.execute(META).fetchone():
             case (bytes(store_id), bytes(salt), int()) if len(store_id) == 16 and len(salt) == 32:
                 pass

@@ -18,7 +18,7 @@ from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS
 
 from . import schema as sql
-from .connections import Connections
+from .connections import MAINTENANCE, Connections
 from .records import Going, bits, bury, kill, let_go
 
 __all__ = ["Backlog", "Upkeep", "sweep"]
@@ -75,7 +75,7 @@ class Backlog:
         """Write what was given up and given back. It is forgotten when it is written, not before."""
         aborted, released = list(self.aborted), list(self.released)
         if aborted or released:
-            connections.write(lambda db: _settle(db, aborted, released), wait=wait)
+            connections.write(lambda db: _settle(db, aborted, released), wait=wait, longest=MAINTENANCE)
             _forget(self.aborted, aborted)
             _forget(self.released, released)
 
@@ -89,7 +89,7 @@ class Backlog:
         used, self._used = self._used, {}
         rows = [(at, bits(partition), partition, entry, at) for entry, (at, partition) in list(used.items())]
         for first in range(0, len(rows), _BATCH):
-            connections.write(partial(_note, rows[first : first + _BATCH]))
+            connections.write(partial(_note, rows[first : first + _BATCH]), longest=MAINTENANCE)
 
 
 def _note(rows: list[tuple[float, int, bytes, bytes, float]], db: sqlite3.Connection) -> None:
@@ -340,7 +340,7 @@ class Upkeep:
             self._bounds = self._bounds._replace(is_over=is_over)
             return swept, time.perf_counter() - began
 
-        return self._connections.write(timed, wait=wait)
+        return self._connections.write(timed, wait=wait, longest=MAINTENANCE)
 
     def _checkpoint(self) -> None:
         """Bring the log into the file, as far as no reader is in the way; nobody waits for it.
@@ -348,7 +348,7 @@ class Upkeep:
         Only where others write so fast that the log has become long they are held up, until all of it is in the file
         and it can begin again.
         """
-        _, pages, _ = self._connections.read(lambda reader: _checkpoint(reader.bulk(), "PASSIVE"))
+        _, pages, _ = self._connections.read(lambda reader: _checkpoint(reader.outside(), "PASSIVE"))
         if pages > _LONG_LOG:
             self._connections.alone(lambda db: _checkpoint(db, "RESTART"))
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Final
-from urllib.parse import quote
 
 from sansio_cache.errors import StoreBusy, StoreError
 
-__all__ = ["Corrupt", "Mapping", "Reader", "Unopened", "abandon", "connect"]
+from .guarded import HEADS, Altered, Gate, Guarded, connect
+from .schema import LOAD
+
+__all__ = ["Corrupt", "Mapping", "Reader", "TooLarge", "Unopened", "abandon"]
+
+_AT_ONCE: Final = 0.05
+"""Seconds that preparing a read that must not wait may take: the schema is compared."""
 
 
 class Corrupt(StoreError):
     """SQLite cannot make sense of the file."""
+
+
+class TooLarge(StoreError):
+    """A value is larger than any of ours can be; it was not read."""
 
 
 class Unopened(StoreError):
@@ -29,6 +38,9 @@ _KINDS: Final = {
     sqlite3.SQLITE_PROTOCOL: StoreBusy,
     sqlite3.SQLITE_CORRUPT: Corrupt,
     sqlite3.SQLITE_NOTADB: Corrupt,
+    # A statement would have run something of the file's own.
+    sqlite3.SQLITE_AUTH: Corrupt,
+    sqlite3.SQLITE_TOOBIG: TooLarge,
     sqlite3.SQLITE_CANTOPEN: Unopened,
     # A connection that found another file's log beside its own file goes on failing so until it is closed.
     sqlite3.SQLITE_IOERR: Unopened,
@@ -57,7 +69,7 @@ class Mapping:
     def of(self, error: sqlite3.Error) -> StoreError:
         """What an error of SQLite's means."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_ERROR and "no such" in str(error):
+        if isinstance(error, Altered) or (code == sqlite3.SQLITE_ERROR and "no such" in str(error)):
             # No such table or column: the schema is not the one that the header promises.
             return Corrupt(f"{self._path}: {error}")
         return _KINDS.get(code, StoreError)(f"{self._path}: {error}")
@@ -66,38 +78,81 @@ class Mapping:
 class Reader:
     """The connections by which one thread reads. Whoever uses them holds ``lock``.
 
-    ``cursor`` reads heads and small bodies, ``bulk`` reads chunks: those would drive the heads out of SQLite's cache of
-    pages.
+    ``connection`` reads heads and small bodies, and ``cursor`` is its for reads that must not wait; ``bulk`` reads
+    chunks: those would drive the heads out of SQLite's cache of pages.
+
+    :param longest: bytes of a value read by ``bulk`` at most.
     """
 
-    __slots__ = ("__weakref__", "_bulk", "_path", "connection", "cursor", "lock")
+    __slots__ = ("__weakref__", "_bulk", "_longest", "_path", "_in_use", "connection", "cursor", "gate", "lock", "until")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, longest: int) -> None:
         self._path = path
+        self._longest = longest
         self.lock = threading.Lock()
-        self.connection: sqlite3.Connection | None = None
+        self.connection: Guarded | None = None
         self.cursor: sqlite3.Cursor | None = None
-        self._bulk: sqlite3.Connection | None = None
+        self.gate = Gate()
+        self._bulk: Guarded | None = None
+        self._in_use: list[Guarded] = []
+        # Of the monotonic clock: what runs on then is broken off.
+        self.until = 0.0
 
-    def connect(self) -> sqlite3.Cursor:
-        """The cursor, opened if it is not; the caller holds the lock."""
-        if self.cursor is None:
-            if self.connection is None:
-                self.connection = connect(self._path)
-            self.cursor = self.connection.cursor()
-        return self.cursor
+    def prepare(self) -> sqlite3.Cursor:
+        """Make the cursor, for ``LOAD`` and nothing else; the caller holds the lock."""
+        self.until = time.monotonic() + _AT_ONCE
+        try:
+            connection = self.connect()
+            cursor = connection.cursor()
+            cursor.execute(LOAD, (0, b"")).fetchall()
+        finally:
+            self.settle()
+        self.gate, self.cursor = connection.gate, cursor
+        return cursor
+
+    def connect(self) -> Guarded:
+        """The connection for all but chunks, in a transaction until :meth:`settle`; the caller holds the lock."""
+        if self.connection is None:
+            self.connection = connect(self._path, HEADS)
+        self._begin(self.connection)
+        return self.connection
+
+    def bulk(self) -> Guarded:
+        """The connection for chunks, in a transaction until :meth:`settle`; the caller holds the lock."""
+        if self._bulk is None:
+            self._bulk = connect(self._path, self._longest)
+        self._begin(self._bulk)
+        return self._bulk
+
+    def outside(self) -> Guarded:
+        """The connection for chunks outside any transaction, for a checkpoint; until :meth:`settle`."""
+        if self._bulk is None:
+            self._bulk = connect(self._path, self._longest)
+        self._in_use.append(self._bulk)
+        self._bulk.allow(self.until)
+        return self._bulk
+
+    def _begin(self, connection: Guarded) -> None:
+        if connection not in self._in_use:
+            self._in_use.append(connection)
+            connection.allow(self.until)
+            connection.execute("BEGIN")
+            connection.verify()
+
+    def settle(self) -> None:
+        """End the transactions that were begun: they hold on to the log."""
+        while self._in_use:
+            connection = self._in_use.pop()
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("COMMIT")
+            connection.shut()
 
     def rest(self) -> None:
         """End a statement that was not read to its end: it would hold on to the log. The caller holds the lock."""
         if self.cursor is not None:
             self.cursor.close()
             self.cursor = None
-
-    def bulk(self) -> sqlite3.Connection:
-        """The connection for chunks; the caller holds the lock."""
-        if self._bulk is None:
-            self._bulk = connect(self._path)
-        return self._bulk
 
     def opened(self) -> list[sqlite3.Connection]:
         """The connections that are open now."""
@@ -124,18 +179,3 @@ _abandoned: list[sqlite3.Connection] = []
 def abandon(connection: sqlite3.Connection) -> None:
     """Never close a connection: another thread was using it when the process was forked."""
     _abandoned.append(connection)
-
-
-def connect(path: str) -> sqlite3.Connection:
-    """A connection that never waits and never makes a file."""
-    uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
-    connection.text_factory = _text
-    # However SQLite was built: who cuts off a file that is mapped ends every process that reads it, by SIGBUS.
-    connection.execute("PRAGMA mmap_size = 0")
-    return connection
-
-
-def _text(data: bytes) -> str:
-    """Any text: one row in which somebody put what is none must not look like trouble with the file."""
-    return data.decode("utf-8", "replace")

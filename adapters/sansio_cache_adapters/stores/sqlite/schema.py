@@ -19,7 +19,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TABLES", "create", "migrate"]
 
 APPLICATION_ID: Final = 0x5CAC4E91
 """Stands in bytes 68 to 71 of a cache file. A file without it is not ours and never touched."""
@@ -103,6 +103,15 @@ CREATE VIEW responses AS SELECT
 FROM records r WHERE NOT EXISTS (SELECT 1 FROM removed d WHERE d.id = r.id AND d.rev = r.rev);
 INSERT INTO meta VALUES (1, randomblob(16), randomblob(32), 0, 0, 0, 0);
 """
+
+
+TABLES: Final = frozenset({"meta", "records", "removed", "small", "bodies", "chunks", "marks", "leases"})
+"""What our statements read and write. The view is for people: nothing of ours reads it."""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the schema as it is now."""
+    connection.executescript(_VERSION_1)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

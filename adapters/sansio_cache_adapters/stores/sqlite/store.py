@@ -20,7 +20,8 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 
 from . import records
 from . import schema as sql
-from .connections import Connections
+from .connections import MAINTENANCE, Connections
+from .guarded import LOOKS
 from .maintenance import Backlog, Upkeep
 from .reader import Reader
 from .records import Placed, placed, remove
@@ -66,7 +67,7 @@ class SQLiteStore:
         self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
         self.path = absolute_path(path, "SQLiteStore takes the path of a file")
         self.busy_timeout = _seconds(busy_timeout)
-        self._connections = Connections(self.path, self.busy_timeout)
+        self._connections = Connections(self.path, self.busy_timeout, max_bytes)
         self._backlog = Backlog()
         # The leases that were granted here, and whether their commit ended them: one write less for each miss.
         self._held: dict[bytes, tuple[bytes, bool]] = {}
@@ -108,7 +109,8 @@ class SQLiteStore:
             return None
         with reader.lock:
             try:
-                cursor = reader.cursor or reader.connect()
+                cursor = reader.cursor or reader.prepare()
+                reader.gate.looks = LOOKS
                 cursor.execute(sql.LOAD, (records.bits(partition), partition))
                 rows = cursor.fetchmany(_AT_ONCE)
                 if len(rows) == _AT_ONCE and not _read_on(cursor, rows):

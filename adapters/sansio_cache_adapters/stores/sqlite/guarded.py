@@ -1,0 +1,190 @@
+"""Connections to a file in which anybody may have written anything: only our own statements run there (G29).
+
+A view, a trigger, a generated column, a CHECK, an index on an expression: all of them are programs that lie in the
+file, and SQLite runs them within statements of ours. So a statement is prepared only while the schema is known to be
+ours, word for word. SQLite prepares anew whatever it finds changed, and asks the authorizer first: one that is shut
+makes the statement fail, and who may wait compares the schema again. Statements that are prepared cost nothing more.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from functools import cache
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
+from sansio_cache.sealing import MAX_HEAD
+
+from .schema import TABLES, create
+
+__all__ = ["HEADS", "LOOKS", "Altered", "Gate", "Guarded", "bulk_limit", "connect"]
+
+HEADS: Final = 2 * MAX_HEAD + 2 * INLINE_LIMIT
+"""Bytes that a value or a row without chunks may have: a sealed head and its URL, a body beside it, and its tags."""
+
+_STEPS: Final = 20_000
+"""Steps of SQLite's machine between two looks at how long a statement has been running: less than a millisecond."""
+LOOKS: Final = 4
+"""So many looks a read that must not wait may take before it is broken off; one as it should be takes none."""
+
+_OPENING: Final = 1.0
+"""Seconds that the schema may take to be read."""
+
+_ALLOWED: Final = frozenset(
+    {
+        *(sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE),
+        *(sqlite3.SQLITE_DELETE, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_FUNCTION),
+    }
+)
+
+# Beside what the authorizer does. What a SQLite or a Python does not know yet is left out: the rest holds all the same.
+_PRAGMAS: Final = ("trusted_schema = OFF", "mmap_size = 0", "cache_size = -2000", "cell_size_check = ON")
+_CONFIGURED: Final = (
+    ("SQLITE_DBCONFIG_DEFENSIVE", True),
+    ("SQLITE_DBCONFIG_ENABLE_TRIGGER", False),
+    ("SQLITE_DBCONFIG_ENABLE_VIEW", False),
+    ("SQLITE_DBCONFIG_TRUSTED_SCHEMA", False),
+)
+_LIMITS: Final = (
+    (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100),
+    (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 10),
+    (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+    (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+)
+
+
+class Altered(sqlite3.DatabaseError):
+    """The schema of the file is not ours."""
+
+
+class Gate:
+    """What SQLite asks: whether a statement may be prepared, and whether it may run on.
+
+    :ivar looks: how many are left to a read that must not wait; set before each.
+    """
+
+    __slots__ = ("looks", "shut", "until")
+
+    def __init__(self) -> None:
+        self.shut = False
+        self.until = float("inf")
+        self.looks = 0
+
+    def authorize(self, action: int, _1: str | None, _2: str | None, _database: str | None, source: str | None) -> int:
+        """``source`` is the view or the trigger on whose account it would be done."""
+        if self.shut or source is not None or action not in _ALLOWED:
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    def progress(self) -> int:
+        """Whether to break off."""
+        if self.shut:
+            self.looks -= 1
+            return self.looks < 0
+        return time.monotonic() > self.until
+
+
+class Guarded(sqlite3.Connection):
+    """A connection that prepares statements between :meth:`allow` and :meth:`shut` only."""
+
+    gate: Gate
+    _version: int | None = None
+
+    def allow(self, until: float) -> None:
+        """Let statements be prepared.
+
+        :param until: at this time of the monotonic clock what still runs is broken off.
+        """
+        gate = self.gate
+        gate.shut, gate.until = False, until
+
+    def verify(self) -> None:
+        """See that the schema is ours; within a transaction, or it might change before the next statement.
+
+        :raises Altered: if it is not.
+        :raises sqlite3.Error: if it cannot be read.
+        """
+        version = self.execute("PRAGMA schema_version").fetchone()[0]
+        if version != self._version:
+            found = self.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+            if {row for row in map(_plain, found) if _concerns_us(row)} != _ours():
+                raise Altered("somebody else has changed its schema")
+            self._version = version
+
+    def shut(self) -> None:
+        """Let no other statement be prepared."""
+        self.gate.shut = True
+
+
+def connect(path: str, longest: int, *, mode: str = "rw") -> Guarded:
+    """A connection that never waits and never makes a file; as yet it lets nothing be prepared.
+
+    :param longest: bytes that a value, or a row, may have; one that is longer is an error, and is not read.
+    """
+    uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode={mode}"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, factory=Guarded
+    )
+    try:
+        _distrust(connection, longest)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _distrust(connection: Guarded, longest: int) -> None:
+    connection.text_factory = _text
+    connection.gate = gate = Gate()
+    gate.until = time.monotonic() + _OPENING
+    connection.set_authorizer(gate.authorize)
+    connection.set_progress_handler(gate.progress, _STEPS)
+    for name, value in _CONFIGURED:
+        option = getattr(sqlite3, name, None)  # Python 3.12
+        if option is not None:
+            cast(Any, connection).setconfig(option, value)
+    for limit, bound in (*_LIMITS, (sqlite3.SQLITE_LIMIT_LENGTH, longest)):
+        connection.setlimit(limit, bound)
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    gate.shut = True
+
+
+def bulk_limit(max_bytes: int) -> int:
+    """Bytes that a chunk, or the hashes of the largest body, may have, with what else is in their row."""
+    return max(HEADS, CHUNK_SIZE, max_bytes // CHUNK_SIZE * 32) + 1024
+
+
+def _text(data: bytes) -> str:
+    """Any text: one row in which somebody put what is none must not look like trouble with the file."""
+    return data.decode("utf-8", "replace")
+
+
+_Row = tuple[str, str, str, str | None]
+
+
+def _plain(row: tuple[object, object, object, object]) -> _Row:
+    """A row of the schema: names in one case, the text without its line breaks."""
+    kind, name, table, text = row
+    return str(kind), str(name).lower(), str(table).lower(), None if text is None else " ".join(str(text).split())
+
+
+def _concerns_us(row: _Row) -> bool:
+    """Whether our statements may meet it: tables and views of a person's own they do not, any trigger they may."""
+    kind, name, table, _ = row
+    return name in TABLES or table in TABLES or kind not in ("table", "view", "index")
+
+
+@cache
+def _ours() -> frozenset[_Row]:
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        create(made)
+        rows = map(_plain, made.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall())
+        return frozenset(row for row in rows if _concerns_us(row))
+    finally:
+        made.close()
