@@ -13,16 +13,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
-from sansio_cache_adapters.stores.foreign import left_alone
+from sansio_cache.errors import ForeignStore, ReadOnlyStore, StoreBusy
 from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import place
-from .guarded import Guarded, bulk_limit, connect
-from .reader import Corrupt, Mapping, Reader, Unopened, abandon
-from .schema import META, SCHEMA_VERSION
+from .guarded import Guarded, Opener, bulk_limit
+from .opening import UNCHANGING, WRITING, open_to_read, open_to_write
+from .reader import Corrupt, Mapping, Reader, TooLarge, Unopened, abandon
+from .records import remove_unsound
 
 __all__ = ["MAINTENANCE", "Connections"]
 
@@ -30,9 +31,6 @@ T = TypeVar("T")
 
 MAINTENANCE: Final = 30.0
 """Seconds after which work of maintenance is broken off: something must be wrong."""
-
-_LOG_PAGES: Final = 24_576
-"""A log of so many pages is checkpointed by whoever commits; long before, upkeep does it."""
 
 
 class Connections:
@@ -60,6 +58,8 @@ class Connections:
         self._readers: Living[Reader] = Living()
         self._writer: Guarded | None = None
         self._inode: place.Inode | None = None
+        self._opener = Opener(self.path, WRITING)
+        self._looked_at: place.State | None = None
         self._batch: tuple[int, sqlite3.Connection] | None = None
         self._resting: list[Reader] = []
         self._rests = False
@@ -68,11 +68,11 @@ class Connections:
 
     def reader(self) -> Reader | None:
         """The reader of this thread, or None as long as the file is not open."""
-        if self._inode is None:
+        if self._inode is None or (self._opener.how != WRITING and self._has_changed()):
             return None
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
-            reader = self._local.reader = Reader(self.path, self._longest_value)
+            reader = self._local.reader = Reader(self._opener, self._longest_value)
             self._readers.add(reader)
         return reader
 
@@ -106,9 +106,7 @@ class Connections:
 
     # Writing
 
-    def write(
-        self, work: Callable[[sqlite3.Connection], T], *, wait: bool = True, longest: float | None = None
-    ) -> T:
+    def write(self, work: Callable[[sqlite3.Connection], T], *, wait: bool = True, longest: float | None = None) -> T:
         """The result of ``work`` in a transaction, which is rolled back if it raises.
 
         :param wait: whether to wait for others, within ``patience``, before it is StoreBusy.
@@ -122,17 +120,31 @@ class Connections:
         longest = self._longest if longest is None else longest
         try:
             return self._write(work, deadline, longest)
+        except TooLarge:
+            self._remove_unsound(deadline)
         except (Corrupt, Unopened) as error:
             self._mend(error, deadline)
         return self._write(work, deadline, longest)
+
+    def _remove_unsound(self, deadline: float) -> None:
+        """Take out what is too large to be ours; a file where that cannot be done is set aside."""
+        try:
+            self._write(partial(remove_unsound, longest=self._longest_value), deadline, MAINTENANCE)
+        except TooLarge as error:
+            self._mend(Corrupt(str(error)), deadline)
+        except Corrupt as error:
+            self._mend(error, deadline)
 
     def _write(self, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
         self._acquire(deadline)
         try:
             with self.mapping:
-                return self._transact(self._open(), work, deadline, longest)
-        except StoreError as error:
-            if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+                db = self._open()
+                if self._opener.how != WRITING:
+                    raise ReadOnlyStore(f"{self.path} can only be read here: nothing new is stored")
+                return self._transact(db, work, deadline, longest)
+        except ReadOnlyStore as error:
+            if error.__cause__ is not None:
                 # A connection that found the file read-only goes on believing so.
                 with suppress(sqlite3.Error):
                     self._close()
@@ -203,7 +215,7 @@ class Connections:
 
         :raises StoreError: in all its kinds.
         """
-        if self._inode is None:
+        if self._inode is None or (self._opener.how != WRITING and self._has_changed()):
             self._acquire(time.monotonic() + self.patience if deadline is None else deadline)
             try:
                 with self.mapping:
@@ -214,7 +226,7 @@ class Connections:
     def _open(self) -> Guarded:
         """The writing connection to the file that lies at the path now; the caller holds the lock."""
         if self._writer is not None:
-            if place.inode_at(self.path) == self._inode:
+            if place.inode_at(self.path) == self._inode and not self._has_changed():
                 return self._writer
             # Deleted or replaced: nothing is written any more to a file that has no name.
             self._close()
@@ -223,44 +235,30 @@ class Connections:
                 place.begin(self.path)
                 place.examine(self.path)
             inode = place.inode_at(self.path)
-            writer = connect(self.path, self._longest_value)
-            try:
-                writer.allow(time.monotonic() + self._longest + self.patience)
-                self._prepare(writer)
-                writer.shut()
-                if inode is None or place.inode_at(self.path) != inode:
-                    raise StoreBusy(f"{self.path}: it went, or was replaced, while it was opened")
-                self._inode = inode
-            except BaseException:
+            looked_at = place.state_of(self.path)
+            if looked_at.may_be_written:
+                writer, how = open_to_write(self.path, self._longest_value, self.patience), WRITING
+            else:
+                writer, how = open_to_read(self.path, self._longest_value, self.patience)
+            if inode is None or place.inode_at(self.path) != inode:
                 writer.close()
-                raise
-            place.keep_in_mind(self._inode)
+                raise StoreBusy(f"{self.path}: it went, or was replaced, while it was opened")
+            self._inode, self._opener.how, self._looked_at = inode, how, looked_at
+            place.keep_in_mind(inode)
         self._writer = writer
         return writer
 
-    def _prepare(self, writer: Guarded) -> None:
-        for pragma in (
-            # While others open the file too, SQLite locks it as a whole now and then.
-            f"busy_timeout = {int(self.patience * 1000)}",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            f"wal_autocheckpoint = {_LOG_PAGES}",
-            f"journal_size_limit = {_LOG_PAGES * 4096}",
-            "secure_delete = OFF",
-        ):
-            writer.execute(f"PRAGMA {pragma}")
-        version = writer.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise ForeignStore(left_alone(self.path, "was made by a newer version of sansio-cache"))
-        writer.verify()
-        if version < SCHEMA_VERSION:
-            writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        match writer.execute(META).fetchone():
-            case (bytes(store_id), bytes(salt), int()) if len(store_id) == 16 and len(salt) == 32:
-                pass
-            case _:
-                raise Corrupt(f"{self.path}: the meta record is missing or broken")
-        writer.execute("PRAGMA busy_timeout = 0")
+    @property
+    def read_only(self) -> bool:
+        """Whether the file is open, and can only be read."""
+        return self._opener.how != WRITING
+
+    def _has_changed(self) -> bool:
+        """Whether a file that can only be read may be written to by now; or was, where SQLite does not look."""
+        if self._opener.how == WRITING:
+            return False
+        now, before = place.state_of(self.path), self._looked_at
+        return now != before if self._opener.how == UNCHANGING else now.may_be_written
 
     def _mend(self, error: Corrupt | Unopened, deadline: float) -> None:
         """Close the file, and if it is corrupt and ours set it aside; the next use opens or begins one.
@@ -273,6 +271,8 @@ class Connections:
                 try:
                     inode = self._inode or place.inode_at(self.path)
                     if inode is not None and isinstance(error, Corrupt):
+                        if not place.state_of(self.path).may_be_written:
+                            raise error
                         place.set_aside(self.path, inode)
                 except ForeignStore:
                     self._leave_as_it_is()
@@ -293,6 +293,7 @@ class Connections:
 
     def _close(self) -> None:
         inode, self._inode = self._inode, None
+        self._opener.how = WRITING
         for reader in self._readers.all():
             if reader.lock.acquire(timeout=self._briefly):
                 try:

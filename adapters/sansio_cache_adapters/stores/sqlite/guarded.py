@@ -20,7 +20,7 @@ from sansio_cache.sealing import MAX_HEAD
 
 from .schema import TABLES, create
 
-__all__ = ["HEADS", "LOOKS", "Altered", "Gate", "Guarded", "bulk_limit", "connect"]
+__all__ = ["HEADS", "LOOKS", "Altered", "Gate", "Guarded", "Opener", "bulk_limit", "connect"]
 
 HEADS: Final = 2 * MAX_HEAD + 2 * INLINE_LIMIT
 """Bytes that a value or a row without chunks may have: a sealed head and its URL, a body beside it, and its tags."""
@@ -111,7 +111,7 @@ class Guarded(sqlite3.Connection):
         version = self.execute("PRAGMA schema_version").fetchone()[0]
         if version != self._version:
             found = self.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
-            if {row for row in map(_plain, found) if _concerns_us(row)} != _ours():
+            if frozenset(row for row in map(_plain, found) if _concerns_us(row)) != _ours():
                 raise Altered("somebody else has changed its schema")
             self._version = version
 
@@ -120,12 +120,13 @@ class Guarded(sqlite3.Connection):
         self.gate.shut = True
 
 
-def connect(path: str, longest: int, *, mode: str = "rw") -> Guarded:
+def connect(path: str, longest: int, how: str) -> Guarded:
     """A connection that never waits and never makes a file; as yet it lets nothing be prepared.
 
     :param longest: bytes that a value, or a row, may have; one that is longer is an error, and is not read.
+    :param how: parameters of SQLite's URI.
     """
-    uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode={mode}"
+    uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?{how}"
     connection = sqlite3.connect(
         uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, factory=Guarded
     )
@@ -152,6 +153,23 @@ def _distrust(connection: Guarded, longest: int) -> None:
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     gate.shut = True
+
+
+class Opener:
+    """Opens connections to a file.
+
+    :ivar how: parameters of SQLite's URI.
+    """
+
+    __slots__ = ("how", "path")
+
+    def __init__(self, path: str, how: str) -> None:
+        self.path = path
+        self.how = how
+
+    def open(self, longest: int) -> Guarded:
+        """A connection that reads values of so many bytes at most."""
+        return connect(self.path, longest, self.how)
 
 
 def bulk_limit(max_bytes: int) -> int:

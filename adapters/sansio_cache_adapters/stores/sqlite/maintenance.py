@@ -93,7 +93,13 @@ class Backlog:
 
 
 def _note(rows: list[tuple[float, int, bytes, bytes, float]], db: sqlite3.Connection) -> None:
-    db.executemany(sql.USED, rows)
+    try:
+        db.executemany(sql.USED, rows)
+    except sqlite3.DataError:
+        # One of them bears what is too large to be ours.
+        for row in rows:
+            with suppress(sqlite3.DataError):
+                db.execute(sql.USED, row)
 
 
 def _forget(waiting: deque[T], written: list[T]) -> None:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
-from sansio_cache.errors import StoreBusy, StoreError
+from sansio_cache.errors import ReadOnlyStore, StoreBusy, StoreError
 
-from .guarded import HEADS, Altered, Gate, Guarded, connect
+from .guarded import HEADS, Altered, Gate, Guarded, Opener
 from .schema import LOAD
 
 __all__ = ["Corrupt", "Mapping", "Reader", "TooLarge", "Unopened", "abandon"]
@@ -38,6 +38,7 @@ _KINDS: Final = {
     sqlite3.SQLITE_PROTOCOL: StoreBusy,
     sqlite3.SQLITE_CORRUPT: Corrupt,
     sqlite3.SQLITE_NOTADB: Corrupt,
+    sqlite3.SQLITE_READONLY: ReadOnlyStore,
     # A statement would have run something of the file's own.
     sqlite3.SQLITE_AUTH: Corrupt,
     sqlite3.SQLITE_TOOBIG: TooLarge,
@@ -81,13 +82,17 @@ class Reader:
     ``connection`` reads heads and small bodies, and ``cursor`` is its for reads that must not wait; ``bulk`` reads
     chunks: those would drive the heads out of SQLite's cache of pages.
 
+    :param opener: opens its connections.
     :param longest: bytes of a value read by ``bulk`` at most.
     """
 
-    __slots__ = ("__weakref__", "_bulk", "_longest", "_path", "_in_use", "connection", "cursor", "gate", "lock", "until")
+    __slots__ = (
+        *("__weakref__", "_bulk", "_in_use", "_longest", "_opener"),
+        *("connection", "cursor", "gate", "lock", "until"),
+    )
 
-    def __init__(self, path: str, longest: int) -> None:
-        self._path = path
+    def __init__(self, opener: Opener, longest: int) -> None:
+        self._opener = opener
         self._longest = longest
         self.lock = threading.Lock()
         self.connection: Guarded | None = None
@@ -113,21 +118,21 @@ class Reader:
     def connect(self) -> Guarded:
         """The connection for all but chunks, in a transaction until :meth:`settle`; the caller holds the lock."""
         if self.connection is None:
-            self.connection = connect(self._path, HEADS)
+            self.connection = self._opener.open(HEADS)
         self._begin(self.connection)
         return self.connection
 
     def bulk(self) -> Guarded:
         """The connection for chunks, in a transaction until :meth:`settle`; the caller holds the lock."""
         if self._bulk is None:
-            self._bulk = connect(self._path, self._longest)
+            self._bulk = self._opener.open(self._longest)
         self._begin(self._bulk)
         return self._bulk
 
     def outside(self) -> Guarded:
         """The connection for chunks outside any transaction, for a checkpoint; until :meth:`settle`."""
         if self._bulk is None:
-            self._bulk = connect(self._path, self._longest)
+            self._bulk = self._opener.open(self._longest)
         self._in_use.append(self._bulk)
         self._bulk.allow(self.until)
         return self._bulk

@@ -15,6 +15,7 @@ from sansio_cache_adapters.stores.holders import is_abandoned
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease, Listed
 
 from . import schema as sql
+from .guarded import Altered
 
 __all__ = [
     "Going",
@@ -30,6 +31,7 @@ __all__ = [
     "let_go",
     "placed",
     "remove",
+    "remove_unsound",
     "reseal",
     "write",
 ]
@@ -46,6 +48,10 @@ def bits(digest: bytes) -> int:
 def fresh_rev() -> int:
     """A rev that no record had before: 63 random bits."""
     return int.from_bytes(os.urandom(8), "big") >> 1
+
+
+_VARIANTS_AT_MOST: Final = 4096
+"""Rows of one partition that a commit looks at. Only somebody else puts more there."""
 
 
 # Bodies
@@ -95,18 +101,23 @@ def commit(db: sqlite3.Connection, item: Item, *, vary_limit: int, now: float, m
     if item.entry and (pending is None or pending[1] != item.size):
         return False
     weight = item.size + len(item.sealed)
-    rows = execute(sql.VARIANTS, (item.resource, bits(item.partition), item.partition)).fetchall()
+    rows = execute(sql.VARIANTS, (item.resource, bits(item.partition), item.partition)).fetchmany(_VARIANTS_AT_MOST)
     dropped_at = rows[0][6]
-    dropped = dropped_at is not None and item.requested_at <= dropped_at and abs(now - dropped_at) < MARK_SECONDS
+    dropped = isinstance(dropped_at, float) and item.requested_at <= dropped_at and abs(now - dropped_at) < MARK_SECONDS
     if dropped or weight > max_bytes:
         kill(db, [pending] if pending else [])
         return False
     if rows[0][0] is not None:
-        others = sorted((row for row in rows if row[4] != item.variant), key=lambda row: -row[5])
+        others = sorted((row for row in rows if row[4] != item.variant), key=lambda row: _time(row[5]), reverse=True)
         replaced = [row for row in rows if row[4] == item.variant]
         let_go(db, [row[:4] for row in replaced + others[max(vary_limit, 1) - 1 :]], now)
     _insert(db, item, pending, weight, now)
     return True
+
+
+def _time(value: object) -> float:
+    """A time as it was stored; long ago where somebody has put something else there."""
+    return value if isinstance(value, float) else 0.0
 
 
 def _insert(db: sqlite3.Connection, item: Item, pending: tuple[int, int] | None, weight: int, now: float) -> None:
@@ -291,14 +302,12 @@ LeaseRow = tuple[bytes, float, int]
 
 def lease_of(row: LeaseRow | None, token: bytes, now: float) -> Lease:
     """What a lease as it is stored means to the one with this token."""
-    if row is None or row[0] == token or row[1] <= now:
+    if row is None or row[0] == token or not isinstance(row[0], bytes) or not now < _time(row[1]) <= now + _LONGEST:
+        # None is given for longer: such a one is from before the clock was set back, or is none of ours.
         return Lease.GRANTED
     if row[2]:
         return Lease.OPEN
-    # None is given for longer: this one is from before the clock was set back.
-    if row[1] > now + _LONGEST or is_abandoned(row[0]):
-        return Lease.GRANTED
-    return Lease.HELD
+    return Lease.GRANTED if is_abandoned(row[0]) else Lease.HELD
 
 
 _LONGEST: Final = 2 * LEASE_SECONDS
@@ -314,3 +323,19 @@ def claim(
         ends = min(until, now + LEASE_SECONDS)
         db.execute(sql.SET_LEASE, (partition, resource, token, ends, 0))
     return answer
+
+
+# What somebody else put there
+
+
+def remove_unsound(db: sqlite3.Connection, longest: int) -> None:
+    """Remove every row with a value that none of ours can have: one that is too long stops whatever meets it.
+
+    :param longest: bytes of the hashes of the largest body.
+    :raises sqlite3.Error: if that cannot be done.
+    :raises Altered: if the meta record is such a one.
+    """
+    if not db.execute(sql.META_IS_SOUND).fetchone()[0]:
+        raise Altered("its meta record is broken")
+    for statement in sql.REMOVE_UNSOUND:
+        db.execute(statement, {"longest": longest} if ":longest" in statement else {})

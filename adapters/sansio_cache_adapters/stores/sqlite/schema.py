@@ -19,6 +19,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
+from sansio_cache.sealing import MAX_HEAD
+
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TABLES", "create", "migrate"]
 
 APPLICATION_ID: Final = 0x5CAC4E91
@@ -130,6 +133,22 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise
 
 
+_HEAVIEST: Final = 1 << 40
+# What is no number, or none that a record can have, weighs nothing: sums that are told to others must come out.
+_WEIGHT = f"(CASE WHEN typeof(weight) = 'integer' AND weight BETWEEN 0 AND {_HEAVIEST} THEN weight ELSE 0 END)"
+
+
+def _blob(column: str, length: int | str, *, exactly: bool = False) -> str:
+    """Whether a value is a blob of such a length: SQLite tells without reading it."""
+    return f"typeof({column}) = 'blob' AND length({column}) {'=' if exactly else '<='} {length}"
+
+
+def _is(kinds: str, *columns: str) -> str:
+    """Whether values are of a storage class."""
+    wanted = ", ".join(f"'{kind}'" for kind in kinds.split())
+    return " AND ".join(f"typeof({column}) IN ({wanted})" for column in columns)
+
+
 # An id may be given again, a rev is never.
 _THERE = "NOT EXISTS (SELECT 1 FROM removed d WHERE d.id = r.id AND d.rev = r.rev)"
 
@@ -141,7 +160,7 @@ SELECT m.entries + t.entries, m.bytes + t.bytes + (
     SELECT coalesce(sum(size), 0) FROM bodies WHERE state = {PENDING}
 )
 FROM meta m, (
-    SELECT count(*) AS entries, coalesce(sum(weight), 0) AS bytes
+    SELECT count(*) AS entries, coalesce(sum({_WEIGHT}), 0) AS bytes
     FROM records r WHERE id > (SELECT counted FROM meta) AND {_THERE}
 ) t
 """
@@ -155,7 +174,7 @@ WEIGH: Final = "UPDATE meta SET bytes = bytes + ? WHERE counted >= ?"
 COUNT_ON: Final = f"""
 UPDATE meta SET
     entries = entries + (SELECT count(*) FROM records r WHERE id > meta.counted AND {_THERE}),
-    bytes = bytes + (SELECT coalesce(sum(weight), 0) FROM records r WHERE id > meta.counted AND {_THERE}),
+    bytes = bytes + (SELECT coalesce(sum({_WEIGHT}), 0) FROM records r WHERE id > meta.counted AND {_THERE}),
     counted = (SELECT coalesce(max(id), 0) FROM records)
 WHERE counted < (SELECT max(id) FROM records)
 """
@@ -165,11 +184,22 @@ SELECT r.sealed, coalesce(r.body, s.data), r.entry, r.rev
 FROM records r LEFT JOIN small s ON s.id = r.small_id
 WHERE r.partition_64 = ? AND r.partition = ? AND {_THERE}
 """
+# The same where a value of the partition is none of ours: that row is passed over.
+LOAD_SOUND: Final = f"""
+SELECT r.sealed, coalesce(r.body, s.data), r.entry, r.rev
+FROM records r LEFT JOIN small s ON s.id = r.small_id
+WHERE r.partition_64 = ? AND {_blob("r.partition", 32, exactly=True)} AND r.partition = ?
+    AND {_blob("r.sealed", MAX_HEAD)} AND {_blob("r.entry", 16, exactly=True)}
+    AND (typeof(r.body) = 'null' OR {_blob("r.body", INLINE_LIMIT)})
+    AND (typeof(s.data) = 'null' OR {_blob("s.data", INLINE_LIMIT)})
+    AND {_THERE}
+"""
 LISTED: Final = f"""
 SELECT id, resource, partition, variant, sealed, entry, rev, size, requested_at, received_at, stale_at, purge_at,
     url, method, status, tags
 FROM records r WHERE id > ? AND {_THERE} ORDER BY id LIMIT ?
 """
+LISTED_IDS: Final = f"SELECT id FROM records r WHERE id > ? AND {_THERE} ORDER BY id LIMIT ?"
 HASHES: Final = f"SELECT hashes FROM bodies WHERE entry = ? AND state IN ({KEPT}, {LET_GO})"
 CHUNK: Final = f"""
 SELECT c.data FROM bodies b JOIN chunks c ON c.id = (b.id << {INDEX_BITS}) + ?
@@ -177,7 +207,7 @@ WHERE b.entry = ? AND b.state IN ({KEPT}, {LET_GO})
 """
 
 # A row about to go: what _GOING names is what letting it go takes.
-_GOING = "id, small_id, body_id, weight"
+_GOING = f"id, small_id, body_id, {_WEIGHT}"
 # One row at least, and the time at which the resource was dropped.
 VARIANTS: Final = f"""
 SELECT {_GOING}, variant, used_at, m.at
@@ -191,7 +221,7 @@ WHERE partition_64 = ? AND partition = ? AND variant = ? AND rev = ? AND {_THERE
 OF_RESOURCE: Final = f"SELECT {_GOING} FROM records r WHERE resource_64 = ? AND resource = ? AND {_THERE}"
 EXPIRED: Final = f"SELECT {_GOING} FROM records r WHERE purge_at <= ? AND {_THERE} ORDER BY purge_at LIMIT ?"
 LONGEST_UNUSED: Final = f"SELECT {_GOING} FROM records r WHERE {_THERE} ORDER BY used_at LIMIT ?"
-REVS: Final = f"SELECT id, rev, weight, body_id FROM records r WHERE id IN ({{}}) AND {_THERE}"
+REVS: Final = f"SELECT id, rev, {_WEIGHT}, body_id FROM records r WHERE id IN ({{}}) AND {_THERE}"
 REMOVE: Final = "INSERT OR REPLACE INTO removed VALUES (?, ?)"
 NEWEST_REMOVED: Final = "SELECT max(id) FROM removed"
 # How far so many reach, and how many have a body in ``small``.
@@ -231,7 +261,7 @@ KILL_BODY: Final = f"UPDATE bodies SET state = {DEAD} WHERE id = ?"
 DEAD_WRITERS: Final = f"SELECT id, size FROM bodies WHERE state = {PENDING} AND (at <= ? OR at >= ?) LIMIT ?"
 READ_LONG_AGO: Final = f"SELECT id FROM bodies WHERE state = {LET_GO} AND (at <= ? OR at >= ?) LIMIT ?"
 LET_GO_BYTES: Final = f"SELECT coalesce(sum(size), 0) FROM bodies WHERE state = {LET_GO}"
-OLDEST_LET_GO: Final = f"SELECT id, size FROM bodies WHERE state = {LET_GO} ORDER BY at"
+OLDEST_LET_GO: Final = f"SELECT id, CAST(size AS INTEGER) FROM bodies WHERE state = {LET_GO} ORDER BY at"
 NEXT_DEAD: Final = f"SELECT id FROM bodies WHERE state = {DEAD} LIMIT 1"
 DELETE_BODY: Final = "DELETE FROM bodies WHERE id = ?"
 ADD_CHUNK: Final = "INSERT INTO chunks VALUES (?, ?)"
@@ -258,4 +288,31 @@ CLEAR: Final = (
     f"UPDATE bodies SET state = {DEAD}",
     "DELETE FROM leases",
     "UPDATE meta SET signed = 0, counted = 0, entries = 0, bytes = 0",
+)
+
+META_IS_SOUND: Final = f"SELECT {_blob('store_id', 16, exactly=True)} AND {_blob('salt', 32, exactly=True)} FROM meta"
+# What is in these rows was not written by us. ``:longest``: bytes of the hashes of the largest body.
+_RECORD_IS_SOUND = " AND ".join(
+    (
+        *(_blob(each, 32, exactly=True) for each in ("partition", "resource", "variant")),
+        *(_blob("entry", 16, exactly=True), _blob("sealed", MAX_HEAD)),
+        f"(typeof(body) = 'null' OR {_blob('body', INLINE_LIMIT)})",
+        _is("integer", "partition_64", "resource_64", "rev", "status", "size", "weight"),
+        _is("integer null", "small_id", "body_id"),
+        _is("real integer", "requested_at", "received_at", "stale_at", "purge_at", "used_at"),
+        _is("text", "method", "url", "tags"),
+    )
+)
+REMOVE_UNSOUND: Final = (
+    f"DELETE FROM records WHERE NOT ({_RECORD_IS_SOUND})",
+    f"DELETE FROM small WHERE NOT ({_blob('data', INLINE_LIMIT)})",
+    f"DELETE FROM chunks WHERE NOT ({_blob('data', CHUNK_SIZE)})",
+    f"""DELETE FROM bodies WHERE NOT (
+        {_blob("entry", 16, exactly=True)} AND {_blob("hashes", ":longest")} AND {_is("integer", "state", "size")}
+        AND {_is("real integer", "at")}
+    )""",
+    # Of tables without rowids SQLite reads the whole row to delete it, unless all go.
+    "DELETE FROM marks",
+    "DELETE FROM leases",
+    "UPDATE meta SET counted = 0, entries = 0, bytes = 0",
 )

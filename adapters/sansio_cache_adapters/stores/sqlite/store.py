@@ -20,10 +20,10 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 
 from . import records
 from . import schema as sql
-from .connections import MAINTENANCE, Connections
+from .connections import Connections
 from .guarded import LOOKS
 from .maintenance import Backlog, Upkeep
-from .reader import Reader
+from .reader import Reader, TooLarge
 from .records import Placed, placed, remove
 
 __all__ = ["SQLiteStore"]
@@ -32,6 +32,10 @@ T = TypeVar("T")
 
 _AT_ONCE = 4
 """Rows that are read without asking how large they are: small bodies, so half a megabyte at the very most."""
+
+_PARTITION_BYTES = 64 * 1024**2
+_PARTITION_ROWS = 100_000
+"""What is read of one partition at most, whatever anybody has put there."""
 
 _HELD_AT_MOST = 10_000
 
@@ -83,12 +87,12 @@ class SQLiteStore:
     def open(self, *, signed: bool) -> Meta:
         """The meta record; ``signed=True`` marks the store as signed.
 
-        :raises ForeignStore: if the path holds something else than a cache.
+        :raises ForeignStore: if the path holds something else than a cache, or one of another user's.
         :raises StoreError: if it cannot be opened.
         """
         row = self._connections.read(lambda reader: reader.connect().execute(sql.META).fetchone())
         meta = Meta(row[0], row[1], bool(row[2]))
-        if signed and not meta.signed:
+        if signed and not meta.signed and not self._connections.read_only:
             self._connections.write(lambda db: db.execute(sql.SIGN, (1,)))
             meta = meta._replace(signed=True)
         return meta
@@ -116,8 +120,8 @@ class SQLiteStore:
                 if len(rows) == _AT_ONCE and not _read_on(cursor, rows):
                     reader.rest()
                     return None
-            except sqlite3.Error:
-                # Whoever may wait finds out what it is.
+            except (sqlite3.Error, TypeError):
+                # Who may wait finds out what it is.
                 return None
         return [Stored._make(row) for row in rows]
 
@@ -126,9 +130,7 @@ class SQLiteStore:
         at_once = self.load_nowait(partition)
         if at_once is not None:
             return at_once
-        place = (records.bits(partition), partition)
-        rows = self._connections.read(lambda reader: reader.connect().execute(sql.LOAD, place).fetchall())
-        return [Stored._make(row) for row in rows]
+        return self._connections.read(partial(_load, partition))
 
     def hashes(self, entry: bytes) -> bytes:
         """The SHA-256s of a body's chunks."""
@@ -195,6 +197,8 @@ class SQLiteStore:
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
         """Note that a record was used; written in a while, at most once a minute."""
+        if self._connections.read_only:
+            return
         self._backlog.note_use(partition, entry, now)
         if not self._upkeep.runs:
             self._upkeep.nudge()
@@ -211,10 +215,11 @@ class SQLiteStore:
             self._backlog.settle(self._connections)
         if not self._connections.in_batch:
             # Those who wait ask again and again: they need no lock to hear that they must.
-            row = self._connections.read(lambda reader: reader.connect().execute(sql.LEASE, (partition,)).fetchone())
-            answer = records.lease_of(row, token, now)
-            if answer is not Lease.GRANTED:
-                return answer
+            with suppress(TooLarge):
+                read = partial(_lease, partition)
+                answer = records.lease_of(self._connections.read(read), token, now)
+                if answer is not Lease.GRANTED:
+                    return answer
         answer = self._write(lambda db: records.claim(db, partition, resource, token, now=now, until=until))
         if answer is Lease.GRANTED:
             if len(self._held) >= _HELD_AT_MOST:
@@ -308,8 +313,41 @@ def _unpickle(
     )
 
 
+def _load(partition: bytes, reader: Reader) -> list[Stored]:
+    """A partition, without the rows that are not as ours are: those cost their URL a miss, and nobody else."""
+    place = (records.bits(partition), partition)
+    try:
+        return _bounded(reader.connect().execute(sql.LOAD, place))
+    except (sqlite3.DataError, TypeError):
+        return _bounded(reader.connect().execute(sql.LOAD_SOUND, place))
+
+
+def _bounded(rows: sqlite3.Cursor) -> list[Stored]:
+    found: list[Stored] = []
+    weighs = 0
+    for row in rows:
+        found.append(Stored._make(row))
+        weighs += len(row[0]) + len(row[1] or b"")
+        if weighs > _PARTITION_BYTES or len(found) == _PARTITION_ROWS:
+            break
+    return found
+
+
+def _lease(partition: bytes, reader: Reader) -> records.LeaseRow | None:
+    row: records.LeaseRow | None = reader.connect().execute(sql.LEASE, (partition,)).fetchone()
+    return row
+
+
 def _batch(after: int, batch: int, reader: Reader) -> list[Placed]:
-    return [placed(row) for row in reader.connect().execute(sql.LISTED, (after, batch))]
+    """The next records; where a value of one of them is too large to be ours, the next that has none such."""
+    try:
+        return [placed(row) for row in reader.connect().execute(sql.LISTED, (after, batch))]
+    except sqlite3.DataError:
+        ids = reader.connect().execute(sql.LISTED_IDS, (after, batch)).fetchall()
+    for (record,) in ids:
+        with suppress(sqlite3.DataError):
+            return [placed(row) for row in reader.connect().execute(sql.LISTED, (record - 1, 1))]
+    return _batch(ids[-1][0], batch, reader)
 
 
 def _read_on(cursor: sqlite3.Cursor, rows: list[tuple[bytes, bytes | None, bytes, int]]) -> bool:

@@ -1,0 +1,93 @@
+"""Opening a cache file: to write, or to read only, where the file or its folder may not be written to."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import Final
+
+from sansio_cache.errors import ForeignStore, StoreError
+from sansio_cache_adapters.stores.foreign import left_alone
+
+from .guarded import Guarded, connect
+from .reader import Corrupt
+from .schema import META, META_IS_SOUND, SCHEMA_VERSION
+
+__all__ = ["LOG_PAGES", "UNCHANGING", "WRITING", "open_to_read", "open_to_write"]
+
+LOG_PAGES: Final = 24_576
+"""A log of so many pages is checkpointed by who commits; long before, maintenance does it."""
+
+WRITING: Final = "mode=rw"
+_READING: Final = "mode=ro"
+UNCHANGING: Final = "mode=ro&immutable=1"
+"""On a medium where SQLite cannot make the files that it coordinates readers and writers by."""
+
+_WRITERS: Final = (
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    f"wal_autocheckpoint = {LOG_PAGES}",
+    f"journal_size_limit = {LOG_PAGES * 4096}",
+    "secure_delete = OFF",
+)
+
+
+def open_to_write(path: str, longest: int, patience: float) -> Guarded:
+    """A connection that writes to a file of ours.
+
+    :param longest: bytes of a value at most.
+    :param patience: seconds to wait for others.
+    :raises ForeignStore: if a newer version has made it.
+    :raises Corrupt: if it is not as ours are; sqlite3.Error too.
+    """
+    return _opened(path, longest, patience, WRITING)
+
+
+def open_to_read(path: str, longest: int, patience: float) -> tuple[Guarded, str]:
+    """A connection that reads, and how further ones are opened.
+
+    :raises StoreError: if there is a log beside the file that cannot be read here; as :func:`open_to_write`, too.
+    """
+    try:
+        return _opened(path, longest, patience, _READING), _READING
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+    log = f"{os.path.realpath(path)}-wal"
+    if os.path.exists(log) and os.path.getsize(log) > 0:
+        raise StoreError(f"{path} can only be read here, and was not closed: open it once where it can be written to")
+    return _opened(path, longest, patience, UNCHANGING), UNCHANGING
+
+
+def _opened(path: str, longest: int, patience: float, how: str) -> Guarded:
+    connection = connect(path, longest, how)
+    try:
+        connection.allow(time.monotonic() + patience + 1.0)
+        # While others open the file too, SQLite locks it as a whole now and then.
+        connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+        if how == WRITING:
+            for pragma in _WRITERS:
+                connection.execute(f"PRAGMA {pragma}")
+        _check(path, connection, may_write=how == WRITING)
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.shut()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(path: str, connection: Guarded, *, may_write: bool) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise ForeignStore(left_alone(path, "was made by a newer version of sansio-cache"))
+    connection.verify()
+    if version < SCHEMA_VERSION and may_write:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    sound = connection.execute(META_IS_SOUND).fetchone() == (1,)
+    match connection.execute(META).fetchone() if sound else None:
+        case (bytes(), bytes(), int()):
+            pass
+        case _:
+            raise Corrupt(f"{path}: the meta record is missing or broken")
