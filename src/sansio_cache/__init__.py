@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .errors import ForeignStore as ForeignStore
     from .errors import KeyRequired as KeyRequired
     from .errors import NotCached as NotCached
+    from .errors import ReadOnlyStore as ReadOnlyStore
     from .errors import SettingError as SettingError
     from .errors import StoreBusy as StoreBusy
     from .errors import StoreError as StoreError
@@ -81,6 +82,7 @@ __all__ = [
     "ForeignStore",
     "KeyRequired",
     "NotCached",
+    "ReadOnlyStore",
     "SettingError",
     "StoreBusy",
     "StoreError",
@@ -108,6 +110,7 @@ _LAZY = {
     "MemoryStore": f"{_ADAPTERS}.stores.memory",
     "NEVER_EXPIRE": "sansio_cache.expiry",
     "NotCached": "sansio_cache.errors",
+    "ReadOnlyStore": "sansio_cache.errors",
     "Policy": "sansio_cache.policy",
     "RedisStore": f"{_ADAPTERS}.stores.redis.store",
     "SQLiteStore": f"{_ADAPTERS}.stores.sqlite.store",

@@ -9,6 +9,7 @@
     ├── NotCached         ``offline``: nothing stored answers the request
     ├── StoreError        what a store could not do; a session goes on without it
     │   ├── StoreBusy     it would have to wait: try again, elsewhere or later
+    │   ├── ReadOnlyStore it can be read where it lies, and not written to
     │   ├── ForeignStore  the place holds something that is not ours; it is left untouched
     │   └── NoPlace       there is no folder for the cache that nobody named
     └── SettingError      a setting of wrong type or value, or two that contradict each other (a ``ValueError``)
@@ -32,6 +33,7 @@ __all__ = [
     "KeyRequired",
     "NoPlace",
     "NotCached",
+    "ReadOnlyStore",
     "SettingError",
     "StoreBusy",
     "StoreError",
@@ -114,6 +116,10 @@ class StoreError(CacheError):
 
 class StoreBusy(StoreError):
     """The store would have to wait for someone else's lock."""
+
+
+class ReadOnlyStore(StoreError):
+    """The store can be read, and not written to, where it lies. Sessions read it, and store nothing."""
 
 
 class ForeignStore(StoreError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +91,69 @@ def test_the_secret_key_is_not_in_the_file(sessions: Any, cache_file: Path, key:
         assert key.encode() not in each.read_bytes()
     for thing in (session, session.cache.store, session._cache, session._cache.engine.sealer, session.policy):
         assert key not in repr(thing)
+
+
+BESIDE = ("", "-wal", "-shm")
+OPENED = "import sys, sansio_cache; sansio_cache.SQLiteStore(sys.argv[1]).open(signed=True)"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o666, 0o640])
+def test_what_was_there_with_open_modes_is_made_private(
+    sessions: Any, cache_file: Path, origin: Origin, mode: int
+) -> None:
+    """G26: a copy, a backup, an image; the files beside it too."""
+    url = origin.on("/a", fresh(b"x"))
+    sessions().get(url)
+    for each in BESIDE:
+        os.chmod(f"{cache_file}{each}", mode)
+    session = sessions()  # a store of its own: this process has the file open
+    reader = subprocess.run(
+        [sys.executable, "-c", OPENED, str(cache_file)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert reader.returncode == 0
+    assert session.get(url).from_cache
+    assert {stat.S_IMODE(os.stat(f"{cache_file}{each}").st_mode) for each in BESIDE} == {0o600}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("what", ["the file", "the log", "an empty file"])
+def test_what_another_user_owns_is_left_as_it_is(
+    sessions: Any, cache_file: Path, origin: Origin, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """G26, G20: that user could read what we store there, and write what we read."""
+    url = origin.on("/a", fresh(b"x"))
+    session = sessions()
+    if what == "an empty file":
+        cache_file.touch()
+    else:
+        session.get(url)
+        session.close()
+    given = cache_file if what != "the log" else cache_file.with_name("cache.sqlite-wal")
+    given.touch()
+    os.chown(given, 65_534, 65_534)
+    given.chmod(0o666)
+    before = given.read_bytes(), given.stat().st_mode, given.stat().st_mtime_ns
+    assert [session.get(url).content for _ in range(2)] == [b"x"] * 2
+    assert (given.read_bytes(), given.stat().st_mode, given.stat().st_mtime_ns) == before
+    assert str(given) in caplog.text
+
+
+@pytest.mark.parametrize("which", ["", "-wal", "-shm", "-journal"])
+def test_no_link_to_a_strangers_file_is_filled(
+    sessions: Any, cache_file: Path, tmp_path: Path, origin: Origin, which: str
+) -> None:
+    """G20, G29: a link in the place of the file, or of one beside it, to something empty."""
+    url = origin.on("/a", fresh(b"x"))
+    if which:
+        with sessions() as before:
+            before.get(url)
+    empty = tmp_path / "package" / "__init__.py"
+    empty.parent.mkdir()
+    empty.touch()
+    Path(f"{cache_file}{which}").unlink(missing_ok=True)
+    Path(f"{cache_file}{which}").symlink_to(empty)
+    session = sessions()
+    assert [session.get(url).content for _ in range(2)] == [b"x"] * 2
+    assert empty.stat().st_size == 0
+    assert Path(f"{cache_file}{which}").is_symlink()

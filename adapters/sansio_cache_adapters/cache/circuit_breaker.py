@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from sansio_cache.errors import ForeignStore, NoPlace, SettingError, StoreError
+from sansio_cache.errors import ForeignStore, NoPlace, ReadOnlyStore, SettingError, StoreError
 from sansio_cache_adapters.stores.forking import follow_forks
 
 from .events import Events, logger
@@ -26,10 +26,15 @@ _LONGEST_PAUSE: Final = 2.0
 """Seconds between two probes at most: within these a healed store is in use again."""
 _RELAPSE: Final = 10.0
 """Seconds within which new trouble is the old one: a probe does not see all that ails a store, a full disk for one."""
+_LASTING: Final = (ForeignStore, NoPlace, ReadOnlyStore)
+"""Trouble that ends by somebody's hand, if ever."""
 
 
 class Guard:
     """Lets calls through to a store while it is well.
+
+    :ivar down: it is bypassed.
+    :ivar read_only: it is read, and nothing is written: it cannot be where it lies.
 
     :param probe: raises while the store is not well, and takes it as it then is (it may be another one: a file that was
         deleted and made anew); blocking, called from a thread of the guard's own.
@@ -37,6 +42,7 @@ class Guard:
 
     def __init__(self, location: str, probe: Callable[[], object], events: Events) -> None:
         self.down = False
+        self.read_only = False
         self._location = location
         self._probe = probe
         self._events = events
@@ -45,6 +51,11 @@ class Guard:
         self._pause = _FIRST_PAUSE
         self._well_since = float("-inf")
         follow_forks(self)
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing can be stored now; empty if it can."""
+        return "store-unavailable" if self.down else "read-only" if self.read_only else ""
 
     def attempt(self, otherwise: T, call: Callable[[], T]) -> T:
         """What a blocking call to the store returns, or ``otherwise`` while it is not well."""
@@ -73,25 +84,35 @@ class Guard:
 
     def trip(self, error: BaseException) -> None:
         """Bypass the store from now on, until it is well; said once for each time, and for longer in a relapse."""
+        read_only = isinstance(error, ReadOnlyStore)
+        if read_only and self.read_only:
+            return
         self._events.tell("store-trouble", reason=str(error) or type(error).__name__)
         with self._lock:
-            if self.down or self._stop.is_set():
+            if self.down or (read_only and self.read_only) or self._stop.is_set():
                 return
-            self.down = True
+            if read_only:
+                self.read_only = True
+            else:
+                self.down = True
             relapsed = time.monotonic() - self._well_since < _RELAPSE
             self._pause = min(2 * self._pause, _LONGEST_PAUSE) if relapsed else _FIRST_PAUSE
         logger.log(
             logging.DEBUG if relapsed else logging.WARNING,
-            "the cache at %s is bypassed: %s",
+            "the cache at %s is read only: %s" if read_only else "the cache at %s is bypassed: %s",
             self._location,
             error or type(error).__name__,
         )
-        if isinstance(error, ForeignStore | NoPlace):
+        if isinstance(error, _LASTING):
             # Nothing but its user's own hand makes this well.
             warn_once(str(error))
         if not isinstance(error, StoreError):
             logger.debug("unexpected error of the store", exc_info=error)
-        threading.Thread(target=self._heal, args=(error,), name="sansio-cache-probe", daemon=True).start()
+        try:
+            threading.Thread(target=self._heal, args=(error,), name="sansio-cache-probe", daemon=True).start()
+        except (RuntimeError, MemoryError):
+            # No thread can be begun now: the next call asks the store itself.
+            self.down = self.read_only = False
 
     def _heal(self, error: BaseException) -> None:
         stop = self._stop
@@ -100,11 +121,11 @@ class Guard:
                 self._probe()
             except Exception as again:
                 # What is not ours may be moved away by its owner, but not in a hurry.
-                longest = 15 * _LONGEST_PAUSE if isinstance(again, ForeignStore | NoPlace) else _LONGEST_PAUSE
+                longest = 15 * _LONGEST_PAUSE if isinstance(again, _LASTING) else _LONGEST_PAUSE
                 self._pause = min(2 * self._pause, longest)
                 continue
             self._well_since = time.monotonic()
-            self.down = False
+            self.down = self.read_only = False
             logger.info("the cache at %s is in use again", self._location)
             return
 
@@ -115,7 +136,7 @@ class Guard:
     def reopen(self) -> None:
         """Allow probing again, after close."""
         # Whoever probed has gone: the next call finds out how the store is.
-        self.down = False
+        self.down = self.read_only = False
         self._stop = threading.Event()
 
     def before_fork(self) -> None:

@@ -302,7 +302,7 @@ class Hop(Generic[N]):
             return answer, native, None
         engine = self._engine
         expected = expected_length(keeping.method, keeping.status, keeping.headers)
-        refusal = self._why_not_kept() or ("store-unavailable" if engine.guard.down else "")
+        refusal = self._why_not_kept() or engine.guard.refusal
         if expected is not None and expected > engine.max_body:
             refusal = "too-large"
         if refusal:

@@ -17,7 +17,7 @@ from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
 HEAD = """
 import json, os, sqlite3, sys, threading, time
-from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
+from sansio_cache.errors import ForeignStore, ReadOnlyStore, StoreBusy, StoreError
 from sansio_cache.records import CHUNK_SIZE, chunk_hashes
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, stream

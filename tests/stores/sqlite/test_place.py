@@ -61,7 +61,7 @@ class TestPrivate:
 
     def test_what_a_dead_process_began_is_cleared_away(self, path: Path, opened: Opened) -> None:
         """G21: a draft of a minute ago; a younger one may be somebody's work."""
-        old, young = path.with_name(path.name + ".new-1-x"), path.with_name(path.name + ".new-2-x")
+        old, young = path.with_name(path.name + ".new-1-00aa11bb"), path.with_name(path.name + ".new-2-00aa11bb")
         for each in (old, young):
             each.write_bytes(b"draft")
         os.utime(old, (NOW - 100, NOW - 100))

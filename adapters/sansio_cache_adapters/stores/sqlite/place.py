@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 import stat
 import threading
@@ -16,6 +17,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,7 +27,18 @@ from sansio_cache_adapters.stores.forking import follow_forks
 
 from .schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 
-__all__ = ["Inode", "begin", "examine", "examining", "forget", "inode_at", "keep_in_mind", "set_aside"]
+__all__ = [
+    "Inode",
+    "State",
+    "begin",
+    "examine",
+    "examining",
+    "forget",
+    "inode_at",
+    "keep_in_mind",
+    "set_aside",
+    "state_of",
+]
 
 _MAGIC: Final = b"SQLite format 3\0"
 _BESIDE: Final = ("-wal", "-shm", "-journal")
@@ -38,6 +51,14 @@ class Inode(NamedTuple):
 
     device: int
     number: int
+
+
+class State(NamedTuple):
+    """Whether a file may be written to, and what changes when somebody else does."""
+
+    may_be_written: bool
+    size: int
+    changed_at: int
 
 
 class Found(Enum):
@@ -117,13 +138,52 @@ def examine(path: str) -> Found:
         folder = stat.S_ISDIR(status.st_mode)
         raise ForeignStore(left_alone(path, describe_folder(os.listdir(path)) if folder else "is no regular file"))
     if status.st_size == 0:
+        # A link that somebody else has put there would have us fill any empty file of the user's.
+        if os.path.islink(path) or status.st_uid != os.geteuid():
+            raise ForeignStore(left_alone(path, "leads to an empty file that was not made for it"))
         return Found.EMPTY
     header = _header(path, inode)
     if not _says_ours(header):
         raise ForeignStore(left_alone(path, describe_file(header)))
     if int.from_bytes(header[60:64], "big") > SCHEMA_VERSION:
         raise ForeignStore(left_alone(path, "was made by a newer version of sansio-cache"))
+    _make_private(path, status)
     return Found.OURS
+
+
+def _make_private(path: str, status: os.stat_result) -> None:
+    """Bring a file of ours and those beside it to 0600.
+
+    :raises ForeignStore: if one of them is not ours; what root has put where we may not write is for us to read.
+    """
+    real = os.path.realpath(path)
+    for each in (real, *(real + suffix for suffix in _BESIDE)):
+        try:
+            found = os.lstat(each)
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found.st_mode):
+            raise ForeignStore(left_alone(each, "is no regular file"))
+        others = found.st_uid != os.geteuid()
+        if others and (found.st_uid != status.st_uid or _may_be_altered(each, found)):
+            raise ForeignStore(left_alone(each, "belongs to another user"))
+        if not others and stat.S_IMODE(found.st_mode) & 0o077:
+            with suppress(OSError):  # on a medium that can only be read
+                os.chmod(each, stat.S_IMODE(found.st_mode) & 0o700)
+
+
+def _may_be_altered(path: str, found: os.stat_result) -> bool:
+    """Whether a file that is not ours may be written to by others than root."""
+    return found.st_uid != 0 or bool(found.st_mode & 0o022) or os.access(path, os.W_OK, effective_ids=True)
+
+
+def state_of(path: str) -> State:
+    """Whether SQLite could write at ``path``: to the file, and to those beside it, which it makes and removes."""
+    real = os.path.realpath(path)
+    status = os.stat(real)
+    may = partial(os.access, mode=os.W_OK, effective_ids=True)
+    beside = may(os.path.dirname(real)) or (may(f"{real}-wal") and may(f"{real}-shm"))
+    return State(may(real) and beside, status.st_size, status.st_mtime_ns)
 
 
 def _says_ours(header: bytes) -> bool:
@@ -205,12 +265,14 @@ def _build(draft: str) -> None:
 
 def _remove_left_over(path: str) -> None:
     """Remove what processes that died while they began a file left behind."""
-    name = os.path.basename(path) + ".new-"
+    drafts = re.compile(re.escape(os.path.basename(path)) + r"\.new-\d+-[0-9a-f]{8}(-journal|-wal|-shm)?", re.DOTALL)
     with os.scandir(os.path.dirname(path)) as entries:
         for entry in entries:
             with suppress(OSError):
-                if entry.name.startswith(name) and entry.stat().st_mtime < time.time() - _LEFT_OVER_AFTER:
-                    os.unlink(entry.path)
+                if drafts.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_uid == os.geteuid() and status.st_mtime < time.time() - _LEFT_OVER_AFTER:
+                        os.unlink(entry.path)
 
 
 def set_aside(path: str, inode: Inode) -> str | None:
