@@ -186,6 +186,7 @@ class Flaw(Enum):
     """It is signed, and there is no secret to verify it by."""
 
 
+_ENDS_A_LINE: Final = frozenset("\r\n\0")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Head)
 
@@ -232,7 +233,7 @@ def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer)
     if kind is Frame.SIGNED and not sealer.verifies(stored.sealed):
         return _flaw_of(payload, place, Flaw.SIGNATURE)
     head = _decode(payload)
-    if head is None:
+    if head is None or (kind is Frame.UNSIGNED and not _can_be_shown(head)):
         return Flaw.UNREADABLE
     if head.format != FORMAT or head.store_id != place.store_id or head.namespace != place.namespace:
         return Flaw.FOREIGN
@@ -250,6 +251,21 @@ def _decode(payload: bytes) -> Head | None:
         return _decoder.decode(payload)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
+
+
+def _can_be_shown(head: Head) -> bool:
+    """Whether any client could have received such a head: nobody vouches for one that is not signed.
+
+    Field values are bytes by latin-1 (RFC 9110 §5.5), none of which ends a line; two lengths are none (RFC 9112 §6.3).
+    """
+    text = "\t".join((head.reason, *(part for field in head.headers for part in field)))
+    if not 100 <= head.status <= 999 or not _ENDS_A_LINE.isdisjoint(text):
+        return False
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return len({value for name, value in head.headers if name.lower() == "content-length"}) <= 1
 
 
 def _flaw_of(payload: bytes, place: Place, flaw: Flaw) -> Flaw:

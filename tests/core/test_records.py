@@ -142,6 +142,30 @@ def test_a_record_does_not_open(stored: Stored, sealer: Sealer, expected: Flaw) 
     assert opened(stored, sealer=sealer) is expected
 
 
+@rows(
+    "changes opens",
+    ("as it came", "G29", {}, True),
+    ("bytes above ASCII", "G29", {"reason": "caf\xe9", "headers": (("X", "\xff"),)}, True),
+    ("a reason outside latin-1", "G29", {"reason": "\u4e2d"}, False),
+    ("a name outside latin-1", "G29", {"headers": (("X-\u4e2d", "1"),)}, False),
+    ("a value outside latin-1", "G29", {"headers": (("X", "\u20ac"),)}, False),
+    ("a value that ends its line", "G29", {"headers": (("X", "1\r\nSet-Cookie: a=b"),)}, False),
+    ("a name that ends its line", "G29", {"headers": (("X\nY", "1"),)}, False),
+    ("a NUL", "G29", {"reason": "\0"}, False),
+    ("no status", "G29", {"status": 0}, False),
+    ("a status below 0", "G29", {"status": -200}, False),
+    ("a status of four digits", "G29", {"status": 2000}, False),
+    ("two lengths", "G29", {"headers": (("Content-Length", "10"), ("content-length", "11"))}, False),
+)
+def test_an_unsigned_head_that_no_client_could_have_received_does_not_open(
+    changes: dict[str, Any], opens: bool
+) -> None:
+    """A signed one is as it was written; nobody vouches for this one."""
+    stored = Stored(sealed(replace(HEAD, **changes), UNSIGNED), BODY, b"", 1)
+    assert isinstance(opened(stored, sealer=UNSIGNED), Record) is opens
+    assert opens or opened(stored, sealer=UNSIGNED) is Flaw.UNREADABLE
+
+
 def test_an_older_secret_still_opens() -> None:
     """G7."""
     assert isinstance(opened(STORED, sealer=Sealer([SECRET, b"a newer secret of sixteen bytes"])), Record)
