@@ -50,7 +50,7 @@ with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     logging.basicConfig()
     found = blocking() if client == "requests" else asyncio.run(awaiting())
-    print(json.dumps([found, [str(each.message) for each in told if "read" in str(each.message)], lines]))
+    print(json.dumps([found, [str(each.message) for each in told if "be read" in str(each.message)], lines]))
 """
 
 
@@ -137,7 +137,7 @@ def test_a_file_of_root_that_others_may_read(
     before = path.read_bytes()
     found, told, lines = read(path, key, urls, who=65_534, client=client)
     assert found == HITS
-    assert [len(told), len(lines)] == [1, 1]
+    assert [len(told), len(lines)] == [1, 1], (told, lines)
     assert "can only be read" in told[0]
     assert path.read_bytes() == before
     assert path.stat().st_mode & 0o777 == 0o444
@@ -167,7 +167,7 @@ def test_a_medium_that_can_only_be_read(
     filled(path, key, *urls[:2])
     found, told, lines = read(path, key, urls, client=client, before=mounted)
     assert found == HITS
-    assert [len(told), len(lines)] == [1, 1]
+    assert [len(told), len(lines)] == [1, 1], (told, lines)
     assert read(path, key, urls, client=client, before=mounted, offline=True) == (OFFLINE, [], [])
     assert [each.name for each in path.parent.iterdir()] == ["cache.sqlite"]
 
