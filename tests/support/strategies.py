@@ -100,7 +100,8 @@ _lines = st.tuples(
     _some("Age", _ages),
     _some("ETag", _tags),
     _some("Vary", _varies),
-    _some("Content-Length", st.sampled_from(["10", "x", "99999999999999999999"])),
+    # No client takes a message with two lengths (RFC 9112 §6.3).
+    _some("Content-Length", st.sampled_from(["10", "x", "99999999999999999999"])).map(lambda lines: lines[:1]),
     _some("Connection", st.sampled_from(["close", "etag, x-a"])),
 )
 response_headers = st.builds(
