@@ -215,6 +215,8 @@ def _parse(text: str) -> Directives:
 
 
 _remembered = lru_cache(maxsize=1024)(_parse)
+_lately = lru_cache(maxsize=4)(_parse)
+"""Longer ones: the same is asked more than once while one response is judged."""
 
 
 def parse_cache_control(lines: Sequence[str]) -> Directives:
@@ -225,7 +227,7 @@ def parse_cache_control(lines: Sequence[str]) -> Directives:
     text = combined(lines)
     if not text:
         return NO_DIRECTIVES if text is not None else STRICTEST
-    return _remembered(text) if len(text) <= _MEMOISED else _parse(text)
+    return _remembered(text) if len(text) <= _MEMOISED else _lately(text)
 
 
 def parse_targeted(lines: Sequence[str]) -> Directives | None:

@@ -12,7 +12,9 @@ __all__ = ["SAFE_METHODS", "invalidated_urls"]
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"})
 """Methods registered as safe; "methods whose safety is unknown" count as unsafe (§4.4)."""
 
-_MOST_LINES: Final = 8
+_MOST_LINES: Final = 4
+_LONGEST: Final = 8_192
+"""Characters of a reference that is followed to the resource it names."""
 
 
 def invalidated_urls(request: Request, response: Received) -> tuple[str, ...]:
@@ -27,7 +29,7 @@ def invalidated_urls(request: Request, response: Received) -> tuple[str, ...]:
     for name in ("location", "content-location"):
         # Both are of one value: who sends many may not make one request drop a store's worth of resources.
         for reference in response.headers.lines(name)[:_MOST_LINES]:
-            url = join(request.url, reference)
+            url = join(request.url, reference) if len(reference) <= _LONGEST else ""
             if origin(url) == origin(request.url):
                 urls.append(url)
     return tuple(dict.fromkeys(urls))

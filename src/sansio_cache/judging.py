@@ -16,7 +16,7 @@ from .invalidation import invalidated_urls
 from .keeping import Keeping, Superseded, item_of
 from .keys import Keys
 from .messages import EMPTY, Headers, Received, Request, Unreachable
-from .records import Record
+from .records import MAX_FIELDS, Record
 from .storing import Storing, all_read, dated_headers, may_store, storable_headers
 from .superseding import Newest, superseded
 from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
@@ -166,6 +166,9 @@ def _not_modified(case: _Case) -> Verdict:
 
 def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     request, reply, rules, policy = case.request, case.reply, case.rules, case.rules.policy
+    if len(reply.headers) > MAX_FIELDS:
+        # More than is kept, so that each of them would come in vain and be waited for.
+        return Again(Forward(request, record, case.choice.fwd, "too-large"), case.superseded())
     # Date and Age are those of the update: else this response's age would be counted from the old one.
     fields = freshened_headers(record.headers, dated_headers(reply.headers, reply.received_at))
     current = replace(reply, status=record.head.status, reason=record.head.reason, headers=fields)
@@ -186,7 +189,8 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     if answer is None:
         return Again(Forward(request, record, Fwd.REQUEST, "precondition-or-range"))
     # What comes with this exchange and is not stored is for the user: cookies, and what "no-cache=" names (§5.2.2.4).
-    own = [item for item in freshened_headers(EMPTY, reply.headers) if item[0].lower() not in {*stored.names(), "age"}]
+    kept = {*stored.names(), "age"}
+    own = [item for item in freshened_headers(EMPTY, reply.headers) if item[0].lower() not in kept]
     if own:
         answer = replace(answer, headers=Headers([*answer.headers, *own]))
     storing = may_store(request, current, facts, policy, policy.expiry_for(request))

@@ -42,6 +42,8 @@ __all__ = [
 FORMAT: Final = 1
 CHUNK_SIZE: Final = 1_048_576
 """Bytes of a chunk of a large body."""
+MAX_FIELDS: Final = 1_000
+"""Fields of a head that is kept."""
 INLINE_LIMIT: Final = 65_536
 """Bytes up to which a body lies beside its head, so that a hit costs one read."""
 
@@ -278,10 +280,14 @@ def _flaw_of(payload: bytes, place: Place, flaw: Flaw) -> Flaw:
 
 
 def seal_head(head: Head, sealer: Sealer) -> bytes | None:
-    """The sealed head, or None where it is too large to be kept (:data:`~sansio_cache.sealing.MAX_HEAD`).
+    """The sealed head, or None where it is too large to be kept (:data:`MAX_FIELDS`, ``sealing.MAX_HEAD``).
 
     None, too, for text that no client could have received or sent (lone surrogates).
     """
+    # An origin may send megabytes: to find them too large after encoding and signing them would take milliseconds. Each
+    # field is an object to whoever reads the record, and a partition has many records.
+    if len(head.headers) > MAX_FIELDS or sum(len(name) + len(value) for name, value in head.headers) > MAX_HEAD:
+        return None
     try:
         sealed = sealer.seal(encode_head(head))
     except UnicodeEncodeError:

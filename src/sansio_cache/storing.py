@@ -12,6 +12,7 @@ from .freshness import HEURISTIC_CODES, Facts, Says
 from .lists import combined, members
 from .messages import Headers, Received, Request
 from .policy import Policy
+from .records import MAX_FIELDS
 from .vary import ANYTHING, nominated
 
 __all__ = ["Storing", "dated_headers", "all_read", "may_keep", "may_store", "storable_headers"]
@@ -129,8 +130,10 @@ _READ_WHOLE: Final = ("connection", "content-encoding", "content-length")
 
 
 def all_read(headers: Headers) -> bool:
-    """Whether the lists that a record depends on are no longer than is read of a list."""
-    return all(name not in headers or combined(headers.lines(name)) is not None for name in _READ_WHOLE)
+    """Whether there are no more fields than are kept, and the lists that a record depends on are read whole."""
+    return len(headers) <= MAX_FIELDS and all(
+        name not in headers or combined(headers.lines(name)) is not None for name in _READ_WHOLE
+    )
 
 
 def dated_headers(headers: Headers, received_at: float) -> Headers:

@@ -31,7 +31,7 @@ def nominated(headers: Headers) -> tuple[str, ...]:
     text = combined(lines)
     if text is None:
         return ANYTHING
-    return _remembered(text) if len(text) <= _MEMOISED else _members(text)
+    return _remembered(text) if len(text) <= _MEMOISED else _lately(text)
 
 
 def _members(text: str) -> tuple[str, ...]:
@@ -42,6 +42,8 @@ def _members(text: str) -> tuple[str, ...]:
 
 
 _remembered = lru_cache(maxsize=512)(_members)
+_lately = lru_cache(maxsize=4)(_members)
+"""Longer ones: the same is asked more than once while one response is judged."""
 
 
 def nominated_value(name: str, headers: Headers) -> bytes:

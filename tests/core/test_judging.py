@@ -104,6 +104,7 @@ def test_the_cache_does_not_touch_what_passes() -> None:
     ("more directives than are read", "G31", [FRESH + ", a" * 1000], "Pass 200 stored stale spoils"),
     ("more fields of the hop than are read", "G31", ["Connection: a" + ", a" * 1000], "Pass 200 stored stale spoils"),
     ("no-cache", "5.2.2.4", ["Cache-Control: no-cache"], "Freshened 200 stored written"),
+    ("more fields than are kept", "G31", [f"A{n}: b" for n in range(1001)], "Again too-large"),
 )
 def test_a_304_updates_the_stored_response(lines: list[str], expected: str) -> None:
     assert verdict_said(judged(got(*lines, status=304, at=LATER), record_of(DATE, FRESH, TAG))) == expected

@@ -207,6 +207,8 @@ def test_arbitrary_bytes_never_raise(junk: bytes, signed: bool, start: bytes) ->
     ("a head of nearly 64 KiB", "G28", [("A", "x" * 60_000)], True),
     ("a head above 64 KiB", "G28", [("A", "x" * 65_536)], False),
     ("ten thousand fields", "G18", [("A", "x" * 9)] * 10_000, False),
+    ("a thousand fields", "G31", [("A", "x")] * 1_000, True),
+    ("one more", "G31", [("A", "x")] * 1_001, False),
 )
 def test_a_head_is_kept_up_to_64_kib(headers: list[tuple[str, str]], fits: bool) -> None:
     made = seal_head(replace(HEAD, headers=tuple(headers)), SIGNED.sealer)
