@@ -188,6 +188,19 @@ def test_somebodys_lock_is_waited_for_briefly(store: FileStore, path: Path, now:
     put(store, make_item("one", now=now), now=now)
 
 
+def test_a_fork_while_a_lock_is_held(store: FileStore, path: Path, now: float) -> None:
+    """The child has a copy of the descriptor; the lock ends all the same when its holder gives it back."""
+    context = multiprocessing.get_context("fork")
+    end = context.Event()
+    with store._reopened().locked("resources", name("resource").hex()[:2]):
+        child = context.Process(target=end.wait, args=(20,))
+        child.start()
+    put(store, make_item("one", now=now), now=now)
+    end.set()
+    child.join(20)
+    assert child.exitcode == 0
+
+
 # Read-only and full
 
 

@@ -112,7 +112,7 @@ def test_folders_made_above_it_are_closed_too(path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o755, 0o777])
 @pytest.mark.parametrize("filled", [True, False], ids=["a cache", "an empty folder"])
 def test_a_folder_of_another_user_is_foreign(path: Path, now: float, mode: int, filled: bool) -> None:
-    """It is neither read nor written; nor are its modes changed."""
+    """It is neither used nor written to. Root does for a cache what its owner would do at opening, and no more."""
     path.mkdir()
     if filled:
         fill(path, now)
@@ -120,7 +120,8 @@ def test_a_folder_of_another_user_is_foreign(path: Path, now: float, mode: int, 
         os.chown(each, NOBODY, NOBODY, follow_symlinks=False)
         if each.is_dir() and not each.is_symlink():
             each.chmod(mode)
-    before = picture(path), modes(path), path.stat().st_mtime_ns
+    before = picture(path), path.stat().st_mtime_ns
+    left = modes(path)
     store = FileStore(path)
     calls: list[Callable[[], object]] = [
         lambda: store.open(signed=False),
@@ -133,7 +134,30 @@ def test_a_folder_of_another_user_is_foreign(path: Path, now: float, mode: int, 
         with pytest.raises(ForeignStore, match="another user"):
             call()
     store.close()
-    assert (picture(path), modes(path), path.stat().st_mtime_ns) == before
+    assert (picture(path), path.stat().st_mtime_ns) == before
+    assert modes(path) == ({(True, 0o700), (False, 0o600)} if filled else left)
+    assert {each.lstat().st_uid for each in [path, *path.rglob("*")]} == {NOBODY}
+
+
+@as_root
+def test_root_changes_no_modes_of_files_that_others_know(path: Path, now: float) -> None:
+    """Whoever owns such a folder may have linked a file of root's, or of anybody's, into it."""
+    fill(path, now)
+    passwords, theirs = path.parent / "passwords", path.parent / "page"
+    for each in (passwords, theirs):
+        each.write_text("for all to read")
+        each.chmod(0o644)
+    for each in [path, *path.rglob("*")]:
+        os.chown(each, NOBODY, NOBODY, follow_symlinks=False)
+    os.chown(theirs, NOBODY, NOBODY)
+    os.link(passwords, path / "resources" / "passwords")
+    os.link(theirs, path / "resources" / "page")
+    (path / "resources" / "link").symlink_to(path.parent)
+    above = path.parent.stat().st_mode
+    with pytest.raises(ForeignStore):
+        FileStore(path).open(signed=True)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (passwords, theirs)] == [0o644, 0o644]
+    assert path.parent.stat().st_mode == above
 
 
 @as_root

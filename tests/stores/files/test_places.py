@@ -173,11 +173,12 @@ def test_a_missing_folder_is_made_again(path: Path, now: float, missing: str, mo
         assert store.load(name("one"))
     for each in path.glob(missing):
         shutil.rmtree(each) if each.is_dir() else each.unlink()
+    big = put(store, stream(store, make_item("two", b"y" * (CHUNK_SIZE + 1), now=now)), now=now)
     works(store)
     for text in ("one", "three"):
         put(store, make_item(text, now=now), now=now)
-    big = put(store, stream(store, make_item("two", b"y" * (CHUNK_SIZE + 1), now=now)), now=now)
     assert big.entry != old.entry
+    assert list(store.load(name("two"))) == [big]
     assert store.chunk(big.entry, 1) == b"y"
     assert store.claim(name("3"), name("resource"), b"token", now=now, until=now + 9) is Lease.GRANTED
     assert store.drop(name("resource"), now=now) == 3

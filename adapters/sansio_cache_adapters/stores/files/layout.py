@@ -30,7 +30,7 @@ from typing import Final, NamedTuple
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
 
-from .posix import Folder, is_misplaced, is_ours, open_root
+from .posix import Folder, is_misplaced, open_root
 
 __all__ = [
     "SHARDS",
@@ -98,10 +98,13 @@ class Root(Folder):
 
         :raises ForeignStore: if something else lies in the place of one of the six.
         """
-        folder = self._recent().get(kind) or self._one_of_six(kind, make)
-        for name in names:
-            folder = folder.made(name) if make else folder.at(name)
-        return folder
+        recent = self._recent().get(kind) if names or not make else None
+        if recent is not None:
+            try:
+                return recent.below(names, make)
+            except FileNotFoundError:
+                self.forget()  # it may be gone, and made again by others
+        return self._one_of_six(kind, make).below(names, make)
 
     def _recent(self) -> dict[str, Folder]:
         """Folders that were opened just now. Not for long: they may be moved away, and others be in their places."""
@@ -155,7 +158,7 @@ class Root(Folder):
         return shard.read_below(resource, partition, most)
 
     def forget(self) -> None:
-        """Open all folders anew: some may be gone, and made again by others."""
+        """Open all folders anew."""
         self._opened = {}
 
     def know(self, partition: str, resource: str) -> None:
@@ -216,15 +219,23 @@ def establish(location: str, known: Ids | None) -> tuple[Root, Ids]:
         root = Root(location)
     except (FileExistsError, NotADirectoryError) as error:
         raise ForeignStore(left_alone(location, "is a file, where FileStore needs a folder")) from error
-    if not is_ours(os.fstat(root.fd)):
+    if root.owner != os.geteuid():
+        _close_for(root)
         raise ForeignStore(left_alone(location, "belongs to another user"))
     for kind in _KINDS:
         seen = root.look(kind)
-        if seen is not None and not (stat.S_ISDIR(seen.st_mode) and is_ours(seen)):
+        if seen is not None and not (stat.S_ISDIR(seen.st_mode) and root.owns(seen)):
             raise root.foreign(kind)
     ids = _read_ids(root) or _begun(root, known)
     root.modes_left = _restrict(root, _LOOKED_AT) <= 0
     return root, ids
+
+
+def _close_for(root: Root) -> None:
+    """What its owner would do at opening, if we may: root takes from all others what they may do in a cache of ours."""
+    with suppress(OSError):
+        if os.geteuid() == 0 and _read_ids(root) is not None:
+            _restrict(root, _LOOKED_AT)
 
 
 def _begun(root: Root, known: Ids | None) -> Ids:
@@ -295,7 +306,7 @@ def _restrict(folder: Folder, most: float, depth: int = _DEPTH) -> float:
         if most <= 0:
             break
         seen = folder.look(name)
-        if seen is None or not is_ours(seen):
+        if seen is None or not folder.owns(seen):
             continue
         if stat.S_ISREG(seen.st_mode) and seen.st_mode & 0o077:
             folder.restrict(name)

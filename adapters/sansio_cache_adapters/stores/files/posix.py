@@ -1,7 +1,7 @@
 """A folder as POSIX has it: all that a file store asks of the operating system.
 
 Everything is opened by one name in an open folder, and no link is followed: there is no moment between a check and the
-use at which somebody could swap one in. A module for another system has the same four names.
+use at which somebody could swap one in. A module for another system has the same three names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from sansio_cache.errors import StoreBusy
 
-__all__ = ["Folder", "is_misplaced", "is_ours", "open_root"]
+__all__ = ["Folder", "is_misplaced", "open_root"]
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
 _PASSING: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -36,11 +36,6 @@ _MISPLACED: Final = frozenset(
 def is_misplaced(error: OSError) -> bool:
     """Whether something else lies where a file or folder of ours belongs: trouble of one name, not of the disk."""
     return error.errno in _MISPLACED
-
-
-def is_ours(seen: os.stat_result) -> bool:
-    """Whether it belongs to the user as whom we run."""
-    return seen.st_uid == os.geteuid()
 
 
 def open_root(location: str) -> tuple[int, bool]:
@@ -69,14 +64,17 @@ def open_root(location: str) -> tuple[int, bool]:
 class Folder:
     """An open folder, closed when nobody uses it any more: never while another thread is about to.
 
-    Names are single ones, never paths. Where something else lies in the place of what is asked for, the OSError is one
-    that :func:`is_misplaced` knows.
+    All below it must have the same owner. Names are single ones, never paths. Where something else lies in the place of
+    what is asked for, the OSError is one that :func:`is_misplaced` knows.
     """
 
-    __slots__ = ("fd",)
+    __slots__ = ("fd", "owner")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, owner: int | None = None) -> None:
         self.fd = fd
+        self.owner = os.fstat(fd).st_uid
+        if owner not in (None, self.owner):
+            raise _misplaced("belongs to another user", "")
 
     def __del__(self) -> None:
         # Not set where opening failed.
@@ -88,12 +86,9 @@ class Folder:
     def at(self, name: str) -> Folder:
         """The folder of this name, if it is ours."""
         try:
-            found = Folder(os.open(name, _DIRECTORY, dir_fd=self.fd))
+            return Folder(os.open(name, _DIRECTORY, dir_fd=self.fd), self.owner)
         except PermissionError as error:
             raise _misplaced("cannot be opened", name) from error
-        if not is_ours(os.fstat(found.fd)):
-            raise _misplaced("belongs to another user", name)
-        return found
 
     def made(self, name: str) -> Folder:
         """The same, made if it is not there."""
@@ -103,6 +98,17 @@ class Folder:
             with suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=self.fd)
             return self.at(name)
+
+    def below(self, names: Sequence[str], make: bool) -> Folder:
+        """The folder to which several names lead, one after the other; with ``make`` each is made."""
+        folder = self
+        for name in names:
+            folder = folder.made(name) if make else folder.at(name)
+        return folder
+
+    def owns(self, seen: os.stat_result) -> bool:
+        """Whether something belongs to the owner of this folder."""
+        return seen.st_uid == self.owner
 
     def names(self) -> list[str]:
         """What is in it, each name once and in order."""
@@ -179,7 +185,7 @@ class Folder:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode):
                 raise _misplaced("is not a file", name)
-            if flags != os.O_RDONLY and not (is_ours(seen) and seen.st_nlink == 1):
+            if flags != os.O_RDONLY and not (self.owns(seen) and seen.st_nlink == 1):
                 raise _misplaced("belongs to somebody else, too", name)
             yield fd, seen
         finally:
@@ -220,7 +226,7 @@ class Folder:
                 _restrict(self.fd, os.fstat(self.fd))
             else:
                 with self.opened(name) as (fd, seen):
-                    if seen.st_nlink == 1:
+                    if seen.st_nlink == 1 and self.owns(seen):
                         _restrict(fd, seen)
 
     # Names
@@ -243,7 +249,7 @@ class Folder:
     def remove(self, name: str) -> bool:
         """Remove a name, unless it is that of a folder or of something that another user owns; whether it went."""
         seen = self.look(name)
-        if seen is None or stat.S_ISDIR(seen.st_mode) or not is_ours(seen):
+        if seen is None or stat.S_ISDIR(seen.st_mode) or not self.owns(seen):
             return False
         return self.unlink(name)
 
@@ -282,7 +288,7 @@ def _misplaced(what: str, name: str) -> OSError:
 
 
 def _restrict(fd: int, seen: os.stat_result) -> None:
-    if seen.st_mode & _OTHERS and is_ours(seen):
+    if seen.st_mode & _OTHERS:
         os.fchmod(fd, stat.S_IMODE(seen.st_mode) & ~_OTHERS)
 
 
