@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, Never
 from weakref import WeakKeyDictionary
 
 from sansio_cache.errors import SettingError
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.keywords import refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.opening import resolve
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
 from sansio_cache_adapters.cache.switches import DISABLED, Block
@@ -36,6 +37,7 @@ class _Script:
 
     def __init__(
         self,
+        owner: str,
         cache: Any,
         secret_key: SecretKey | Ungiven,
         policy: Policy | None,
@@ -43,8 +45,7 @@ class _Script:
         settings: dict[str, Any],
     ) -> None:
         self._policy = split_policy(settings, policy)
-        if settings:
-            raise TypeError(f"install_cache() got an unexpected keyword argument {next(iter(settings))!r}")
+        refuse_unknown(owner, settings)
         if not (find_spec("requests") or find_spec("aiohttp")):
             raise SettingError("there is neither requests nor aiohttp to give a cache to")
         store, _ = resolve(cache, secret_key)
@@ -203,7 +204,7 @@ def _is_there() -> bool:
 
 def install_cache(
     cache: Any = None,
-    *,
+    *more: Never,
     secret_key: SecretKey | Ungiven = UNGIVEN,
     policy: Policy | None = None,
     on_event: Callable[[Event], object] | None = None,
@@ -217,7 +218,8 @@ def install_cache(
     :param on_event: is told every decision.
     :raises SettingError: for a setting of wrong type or value.
     """
-    script = _Script(cache, secret_key, policy, on_event, settings)
+    refuse_more("install_cache", more)
+    script = _Script("install_cache", cache, secret_key, policy, on_event, settings)
     _patches.hold()
     with _lock:
         before, _installed[:] = list(_installed), [script]
@@ -244,7 +246,7 @@ def is_installed() -> bool:
 
 def enabled(
     cache: Any = None,
-    *,
+    *more: Never,
     secret_key: SecretKey | Ungiven = UNGIVEN,
     policy: Policy | None = None,
     on_event: Callable[[Event], object] | None = None,
@@ -254,7 +256,8 @@ def enabled(
 
     :raises SettingError: as :func:`install_cache`.
     """
-    return _Enabled(_Script(cache, secret_key, policy, on_event, settings))
+    refuse_more("enabled", more)
+    return _Enabled(_Script("enabled", cache, secret_key, policy, on_event, settings))
 
 
 def disabled() -> Block:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sansio_cache_adapters.patch import uninstall_cache as uninstall_cache
     from sansio_cache_adapters.requests.adapter import CacheAdapter as CacheAdapter
     from sansio_cache_adapters.requests.session import CachedSession as CachedSession
+    from sansio_cache_adapters.requests.session import CacheMixin as CacheMixin
     from sansio_cache_adapters.stores.files.store import FileStore as FileStore
     from sansio_cache_adapters.stores.memory import MemoryStore as MemoryStore
     from sansio_cache_adapters.stores.redis.store import RedisStore as RedisStore
@@ -55,6 +56,7 @@ __all__ = [
     "AsyncCacheTransport",
     "CacheAdapter",
     "CacheMiddleware",
+    "CacheMixin",
     "CacheTransport",
     # for a whole script
     "disabled",
@@ -98,6 +100,7 @@ _LAZY = {
     "CacheError": "sansio_cache.errors",
     "CacheWarning": "sansio_cache.errors",
     "CacheMiddleware": f"{_ADAPTERS}.aiohttp.middleware",
+    "CacheMixin": f"{_ADAPTERS}.requests.session",
     "CacheTransport": f"{_ADAPTERS}.httpx.transports",
     "CachedSession": f"{_ADAPTERS}.requests.session",
     "DEFAULT_IDENTITY": "sansio_cache.policy",

@@ -12,28 +12,22 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from fnmatch import translate
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .credentials import DEFAULT_IDENTITY, FieldNames
 from .errors import SettingError
 from .expiry import ExpireAfter, Expiry, parse_expire_after, parse_seconds
 from .functions import arguments_of
+from .names import ALIASES, advice, explains
 
 if TYPE_CHECKING:
     from .filtering import FilteredResponse
     from .messages import Request
     from .records import Kept
 
-__all__ = ["ALIASES", "DEFAULT_IDENTITY", "Heuristic", "OnBadSignature", "Policy", "make_policy"]
+__all__ = ["ALIASES", "DEFAULT_IDENTITY", "SETTINGS", "Heuristic", "OnBadSignature", "Policy", "make_policy"]
 
 OnBadSignature = Literal["raise", "miss"]
-ALIASES: Mapping[str, str] = {
-    "allowable_codes": "allowed_codes",
-    "allowable_methods": "allowed_methods",
-    "ignored_params": "ignored_parameters",
-    "include_headers": "match_headers",
-}
-"""Names under which users of other caches know a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +128,13 @@ class Policy:
         return self.expiry
 
 
+# Made by dataclass, which has no place for a word of advice.
+Policy.__init__ = explains("Policy")(Policy.__init__)  # type: ignore[method-assign]
+
+SETTINGS: Final = frozenset({*ALIASES, *(each.name for each in fields(Policy) if each.init)})
+"""The keywords of a session that are settings of the cache."""
+
+
 def make_policy(settings: Mapping[str, Any]) -> Policy:
     """A policy from keywords, under their own names or those of :data:`ALIASES`.
 
@@ -148,7 +149,8 @@ def make_policy(settings: Mapping[str, Any]) -> Policy:
     known = {each.name for each in fields(Policy) if each.init}
     unknown = sorted(renamed.keys() - known)
     if unknown:
-        raise SettingError(f"unknown setting {unknown[0]!r}; there are {', '.join(sorted(known))}")
+        said = advice(unknown[0], known) or f"there are {', '.join(sorted(known))}"
+        raise SettingError(f"unknown setting {unknown[0]!r}: {said}")
     return Policy(**renamed)
 
 

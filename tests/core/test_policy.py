@@ -179,7 +179,7 @@ def test_the_most_specific_time_wins(settings: dict[str, Any], given: Expiry | N
 
 @pytest.mark.parametrize(("alias", "name"), ALIASES.items())
 def test_other_caches_names_are_taken(alias: str, name: str) -> None:
-    value: list[Any] = [200] if name == "allowed_codes" else ["GET"]
+    value: Any = {"allowed_codes": [200], "stale_if_error": True}.get(name, ["GET"])
     assert getattr(make_policy({alias: value}), name) == value
     with pytest.raises(SettingError, match="one setting"):
         make_policy({alias: value, name: value})
@@ -187,9 +187,12 @@ def test_other_caches_names_are_taken(alias: str, name: str) -> None:
         make_policy({name: value, alias: value})
 
 
-def test_an_unknown_setting_is_an_error_that_lists_the_known() -> None:
-    with pytest.raises(SettingError, match=r"'expires_after'; there are .*expire_after"):
+def test_an_unknown_setting_is_an_error_that_says_what_there_is() -> None:
+    """The nearest; where nothing is near, all of them."""
+    with pytest.raises(SettingError, match=r"'expires_after': did you mean expire_after=\?"):
         make_policy({"expires_after": 5})
+    with pytest.raises(SettingError, match=r"'qqqqq': there are .*expire_after"):
+        make_policy({"qqqqq": 5})
 
 
 def test_a_policy_travels_to_other_processes() -> None:

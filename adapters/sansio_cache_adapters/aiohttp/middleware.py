@@ -7,7 +7,7 @@ import copy
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Self, Unpack
+from typing import Any, Final, Never, Self, Unpack
 
 from aiohttp import (
     ClientConnectorError,
@@ -32,6 +32,7 @@ from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, current_options, split_policy, take_options
 from sansio_cache_adapters.cache.tee import Tee
@@ -225,7 +226,7 @@ async def _read_redirect(content: PulledReader, seconds: float) -> None:
             await content.read_ahead(REDIRECT_LIMIT)
 
 
-class CacheMiddleware:
+class CacheMiddleware(FixedSettings):
     """A client middleware that answers from a cache: for a session of aiohttp that is not ours.
 
     ``ClientSession(auto_decompress=False, middlewares=[..., CacheMiddleware(cache="cache.sqlite")])``: it belongs
@@ -244,7 +245,7 @@ class CacheMiddleware:
     def __init__(
         self,
         cache: Any = None,
-        *,
+        *more: Never,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
         on_event: Callable[[Event], object] | None = None,
@@ -252,11 +253,12 @@ class CacheMiddleware:
         clock: Callable[[], float] = time.time,
         **settings: Any,
     ) -> None:
+        refuse_more(type(self).__name__, more)
         policy = split_policy(settings, policy)
-        if settings:
-            raise TypeError(f"CacheMiddleware() got an unexpected keyword argument {next(iter(settings))!r}")
+        refuse_unknown(type(self).__name__, settings)
         self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
         self._options: Options | None = None
+        self._made = True
 
     def with_options(self, **options: Unpack[CacheOptions]) -> CacheMiddleware:
         """The same for single requests that say more: ``session.get(url, middlewares=[cache.with_options(…)])``.

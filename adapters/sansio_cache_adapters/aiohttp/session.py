@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Never, Self, Unpack
 
 from aiohttp import ClientRequest, ClientResponse, ClientSession
 from aiohttp.hdrs import ACCEPT_ENCODING
@@ -24,6 +24,7 @@ from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.keywords import FixedSettings, hand_on, refuse_more
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -95,7 +96,7 @@ with warnings.catch_warnings():
     # aiohttp discourages inheritance; users run with -W error.
     warnings.simplefilter("ignore", DeprecationWarning)
 
-    class AsyncCachedSession(ClientSession):
+    class AsyncCachedSession(FixedSettings, ClientSession):
         """An ``aiohttp.ClientSession`` that keeps what HTTP lets it keep. All keywords of aiohttp's hold.
 
         :param base_url: as aiohttp has it.
@@ -109,12 +110,12 @@ with warnings.catch_warnings():
         :raises SettingError: for a setting of wrong type or value.
         """
 
-        ATTRS = ClientSession.ATTRS | {"_cache", "_fast"}
+        ATTRS = ClientSession.ATTRS | {"_cache", "_fast", "_made"}
 
         def __init__(
             self,
             base_url: StrOrURL | None = None,
-            *,
+            *more: Never,
             cache: Any = None,
             secret_key: SecretKey | Ungiven = UNGIVEN,
             policy: Policy | None = None,
@@ -124,11 +125,14 @@ with warnings.catch_warnings():
             **keywords: Any,
         ) -> None:
             self._connector = None  # for aiohttp's finalizer, if this raises
+            refuse_more(type(self).__name__, more, "base_url")
             policy = split_policy(keywords, policy)
+            hand_on(self, AsyncCachedSession, keywords)
             _check_base_url(base_url)
             self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
             super().__init__(base_url, **keywords)
             self._fast = FastPath(self, self._cache)
+            self._made = True
 
         @property
         def policy(self) -> Policy:

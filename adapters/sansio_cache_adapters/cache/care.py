@@ -14,18 +14,20 @@ from sansio_cache_adapters.stores.protocol import Size
 from .asked import Asking
 from .engine import Engine
 from .events import Stats
+from .keywords import FixedSettings
 from .maintenance import END, Entry, Maintenance, Verified, criteria_of
 from .work import do, do_async
 
 __all__ = ["AsyncCare", "Care", "Entry", "Verified"]
 
 
-class Care:
+class Care(FixedSettings):
     """Looks after the cache of a blocking session."""
 
     def __init__(self, engine: Engine, ask: Asking) -> None:
         self._engine = engine
         self._work = Maintenance(engine, ask, lambda walk: next(walk, END))
+        self._made = True
 
     @property
     def store(self) -> Any:
@@ -104,12 +106,13 @@ class Care:
         return do(self._work.resign(unsign=unsign))
 
 
-class AsyncCare:
+class AsyncCare(FixedSettings):
     """Looks after the cache of an awaiting session; see :class:`Care`."""
 
     def __init__(self, engine: Engine, ask: Asking) -> None:
         self._engine = engine
         self._work = Maintenance(engine, ask, lambda walk: anext(walk, END))
+        self._made = True
 
     @property
     def store(self) -> Any:

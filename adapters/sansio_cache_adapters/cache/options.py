@@ -9,17 +9,12 @@ from typing import Any, Final, TypedDict, cast
 from sansio_cache.errors import SettingError
 from sansio_cache.expiry import ExpireAfter, parse_expire_after
 from sansio_cache.messages import NO_OPTIONS, Options
-from sansio_cache.policy import ALIASES, Policy, make_policy
+from sansio_cache.policy import SETTINGS, Policy, make_policy
 
-__all__ = ["OPTIONS", "CacheOptions", "SETTINGS", "current_options", "split_policy", "take_options"]
+__all__ = ["OPTIONS", "CacheOptions", "current_options", "split_policy", "take_options"]
 
 OPTIONS: Final = ("expire_after", "only_if_cached", "refresh", "force_refresh", "tags")
 """The keywords that a single request takes; they are never sent."""
-
-SETTINGS: Final = frozenset(name for name, each in Policy.__dataclass_fields__.items() if each.init) | frozenset(
-    ALIASES
-)
-"""The keywords of a session that are settings of the cache."""
 
 current_options: ContextVar[Options] = ContextVar("sansio_cache_options", default=NO_OPTIONS)
 """The options of the request under way, for the hops below that a client makes of it."""

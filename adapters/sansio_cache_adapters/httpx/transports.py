@@ -20,6 +20,7 @@ from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import AsyncCare, Care
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
@@ -41,7 +42,7 @@ from .transfers import AsyncSending, Sending
 __all__ = ["AsyncCacheTransport", "CacheTransport"]
 
 
-class _Switch:
+class _Switch(FixedSettings):
     """Whether a transport answers from its cache, in this thread or task."""
 
     def disabled(self) -> Block:
@@ -99,6 +100,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         store, sealer = resolve(cache, secret_key)
         self.inner: httpx2.BaseTransport = httpx2.HTTPTransport() if inner is None else inner
         self._cache = BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=undecodable())
+        self._made = True
 
     @property
     def policy(self) -> Policy:
@@ -193,6 +195,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         )
         self._tasks = Tasks()
         self._aborted: list[httpx2.Response] = []
+        self._made = True
 
     @property
     def policy(self) -> Policy:
@@ -284,8 +287,9 @@ def _bypassed(native: httpx2.Response) -> httpx2.Response:
 
 def _policy(transport: object, settings: dict[str, Any], policy: Policy | None) -> Policy:
     policy = split_policy(settings, policy)
-    if settings:
-        name = type(transport).__name__
-        advice = "it takes the settings of Policy; what concerns the network is said to inner="
-        raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(settings))!r}: {advice}")
+    refuse_unknown(
+        type(transport).__name__,
+        settings,
+        "it takes the settings of Policy; what concerns the network is said to inner=",
+    )
     return policy

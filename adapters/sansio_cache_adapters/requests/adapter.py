@@ -6,6 +6,7 @@ import hashlib
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.background import ALARMS
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import resolve
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -28,7 +30,10 @@ from .bodies import BodyGone, is_a_miss
 from .response import CachedResponse, Facts, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
-__all__ = ["CacheAdapter", "core_request", "items_of", "make_cache"]
+__all__ = ["CacheAdapter", "core_request", "items_of", "make_cache", "passing"]
+
+passing: ContextVar[list[Request] | None] = ContextVar("sansio_cache_passing", default=None)
+"""Where the requests that come to the adapters are noted, if anywhere."""
 
 
 def make_cache(
@@ -143,7 +148,7 @@ def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-class CacheAdapter(BaseAdapter):
+class CacheAdapter(FixedSettings, BaseAdapter):
     """A transport adapter that answers from a cache, or from the adapter below it.
 
     ``session.mount("https://", CacheAdapter(cache="cache.sqlite"))`` gives an existing session a cache.
@@ -169,13 +174,16 @@ class CacheAdapter(BaseAdapter):
     ) -> None:
         super().__init__()
         policy = split_policy(settings, policy)
-        if settings:
-            raise TypeError(f"CacheAdapter() got an unexpected keyword argument {next(iter(settings))!r}")
+        refuse_unknown(type(self).__name__, settings)
         if inner is not None and not isinstance(inner, BaseAdapter):
-            raise SettingError(f"inner takes an adapter of requests, such as HTTPAdapter(), not {inner!r}")
+            raise SettingError(
+                f"inner takes an adapter of requests, such as HTTPAdapter(), not {inner!r}; "
+                "the place of the cache is cache=…"
+            )
         self.inner = HTTPAdapter() if inner is None else inner
         self._owns = True
         self._cache = make_cache(cache, secret_key, policy, on_event, clock)
+        self._made = True
 
     @classmethod
     def over(cls, cache: BlockingCache, inner: BaseAdapter) -> CacheAdapter:
@@ -220,6 +228,9 @@ class CacheAdapter(BaseAdapter):
         sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
         transfer = Sending(self.inner, request, sending)
         asked = core_request(request, verify, cert, self.inner, current_options.get())
+        came = passing.get()
+        if came is not None:
+            came.append(asked)
         for last in (False, True):
             delivered = self._cache.answer(asked, transfer)
             answer, response, tee = delivered
@@ -251,6 +262,8 @@ class CacheAdapter(BaseAdapter):
 
     def __getattr__(self, name: str) -> Any:
         # What users ask of the adapter that they mounted: max_retries, poolmanager, proxy_manager_for…
+        if name == "settings":
+            return object.__getattribute__(self, name)  # says that there are none
         if name in ("inner", "_cache", "_owns") or name.startswith("__"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.inner, name)

@@ -16,7 +16,6 @@ import requests
 from requests.cookies import RequestsCookieJar
 from requests.utils import NETRC_FILES
 
-from sansio_cache.decisions import Answer
 from sansio_cache.errors import CacheError
 from sansio_cache.memo import Memo
 from sansio_cache.messages import Options, Request
@@ -25,7 +24,8 @@ from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
-from .response import CachedResponse, Facts, stored_response
+from .parts import overriding
+from .response import CachedResponse, Facts, is_final, stored_response
 
 __all__ = ["FastPath", "Prepared"]
 
@@ -34,7 +34,6 @@ _KNOWN: Final = frozenset(
 )
 _STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_adapter")
 """What a hit passes over or takes for granted."""
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _REQUESTS: Final = requests.Session
 _ORIGINAL: Final = (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings)
 
@@ -68,7 +67,7 @@ class FastPath:
     """Answers of one session that need no network.
 
     :param adapter_over: the cache above the adapter that the session has for a URL, or None.
-    :param plain: the class of the session as it is without what subclasses change.
+    :param plain: what makes a session a cached one, without what subclasses and the classes behind it change.
     """
 
     def __init__(
@@ -78,10 +77,11 @@ class FastPath:
         cache: BlockingCache,
         plain: type[requests.Session],
     ) -> None:
+        self._alone = not overriding(type(session), plain, "request", *_STEPS)
         self._session = session
         self._adapter_over = adapter_over
         self._cache = cache
-        self._steps = (plain.send, plain.prepare_request, plain.merge_environment_settings, plain.get_adapter)
+        self._steps = (plain.send, *_ORIGINAL[1:], plain.get_adapter)
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
 
     def applies(self, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
@@ -89,7 +89,8 @@ class FastPath:
         session = self._session
         kind = type(session)
         return (
-            method in ("GET", "get")
+            self._alone
+            and method in ("GET", "get")
             and type(url) is str
             and _KNOWN.issuperset(keywords)
             and session.hooks == {"response": []}
@@ -158,7 +159,7 @@ class FastPath:
         """The response if a stored one answers; None to go on, nothing having happened."""
         if prepared.adapter is None or any(prepared.native.hooks.values()):
             return None
-        answer = self._cache.stored_answer(prepared.request, _is_final)
+        answer = self._cache.stored_answer(prepared.request, is_final)
         if answer is None:
             return None
         stream = keywords.get("stream")
@@ -181,11 +182,6 @@ class FastPath:
         )
         timeout, follow = keywords.get("timeout"), keywords.get("allow_redirects", True)
         return session.send(native, timeout=timeout, allow_redirects=follow, **settings)
-
-
-def _is_final(answer: Answer) -> bool:
-    """Whether an answer is one that requests gives as it is: no redirect."""
-    return answer.status not in _REDIRECTS
 
 
 def _with_options(known: Prepared, options: Options) -> Prepared:

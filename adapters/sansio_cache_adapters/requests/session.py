@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Never, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -18,6 +18,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.keywords import FixedSettings, hand_on, name_settings, refuse_more
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.forking import renew_in_child
@@ -26,48 +27,77 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from .adapter import CacheAdapter, make_cache
 from .asked import asking
 from .fast_path import FastPath, Prepared
+from .parts import StoredFirst, overriding
 from .response import CachedResponse, bypassing
 
-__all__ = ["CachedSession"]
+__all__ = ["CacheMixin", "CachedSession"]
 
 _MOST_WRAPPED: Final = 64
-_asking: ContextVar[CachedSession | None] = ContextVar("sansio_cache_asking", default=None)
+_asking: ContextVar[CacheMixin | None] = ContextVar("sansio_cache_asking", default=None)
 """The session whose request is under way."""
 
 
-class CachedSession(requests.Session):
-    """A ``requests.Session`` that keeps what HTTP lets it keep.
+if TYPE_CHECKING:
+    _Session = requests.Session
+else:
+    _Session = object
 
-    :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
+
+class CacheMixin(FixedSettings, _Session):
+    """What makes a ``requests.Session`` keep what HTTP lets it keep, for classes of several parts.
+
+    ``class Session(CacheMixin, LimiterMixin, requests.Session)``: keywords that the cache does not know go to the
+    classes behind it. Their ``request`` is called for every request, their ``send`` for what is not answered from the
+    cache (``docs/howto/several-parts.md``).
+
+    :param cache: a path, a store or the URL of one; left out, ``default.sqlite`` in the user's cache folder.
     :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
     :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
     :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
     :param clock: POSIX seconds; for tests.
+    :param keywords: the settings, and what the classes behind this one take.
     :raises SettingError: for a setting of wrong type or value.
+    :raises TypeError: for a keyword that nobody takes; it says what comes near.
     :raises KeyRequired: on first use: the store is signed, and no secret was given.
     """
 
     def __init__(
         self,
         cache: Any = None,
-        *,
+        *more: Never,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
         on_event: Callable[[Event], object] | None = None,
         clock: Callable[[], float] = time.time,
-        **settings: Any,
+        **keywords: Any,
     ) -> None:
-        policy = split_policy(settings, policy)
-        if settings:
-            raise TypeError(f"CachedSession() got an unexpected keyword argument {next(iter(settings))!r}")
-        super().__init__()
-        self._begin(make_cache(cache, secret_key, policy, on_event, clock))
+        if not isinstance(self, requests.Session):
+            raise TypeError("CacheMixin is a part of a session: class Session(CacheMixin, requests.Session)")
+        refuse_more(type(self).__name__, more)
+        policy = split_policy(keywords, policy)
+        hand_on(self, CacheMixin, keywords)
+        own = make_cache(cache, secret_key, policy, on_event, clock)
+        super().__init__(**keywords)
+        self._begin(own)
+
+    name_settings(__init__)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        order = cls.__mro__
+        if requests.Session in order and order.index(requests.Session) < order.index(CacheMixin):
+            raise TypeError(
+                f"{cls.__name__}: CacheMixin belongs before requests.Session, which calls no class behind it"
+            )
 
     def _begin(self, cache: BlockingCache) -> None:
         self._cache = cache
         renew_in_child(self.cookies, "_cookies_lock", threading.RLock)
         self._wrapped: dict[int, CacheAdapter] = {}
-        self._fast = FastPath(self, self.adapter_over, cache, CachedSession)
+        self._fast = FastPath(self, self.adapter_over, cache, CacheMixin)
+        behind = overriding(type(self), CacheMixin, "send")
+        self._first = StoredFirst(self, self.adapter_over, cache) if behind else None
+        self._made = True
 
     @property
     def policy(self) -> Policy:
@@ -127,11 +157,23 @@ class CachedSession(requests.Session):
         options = take_options(keywords)
         if _asking.get() is self and options is NO_OPTIONS:
             # Part of a request of ours, one hop of several perhaps: its options hold.
-            return cast(CachedResponse, super().send(request, **keywords))
+            return cast(CachedResponse, self._sent(request, keywords))
         cached = not is_off(self)
         with self._asking_with(options, cached=cached):
-            response = super().send(request, **keywords)
+            response = self._sent(request, keywords) if cached else super().send(request, **keywords)
         return bypassing(response, "" if cached else DISABLED)
+
+    def _sent(self, request: requests.PreparedRequest, keywords: dict[str, Any]) -> requests.Response:
+        """The response to a request, by the ``send`` of the classes behind unless a stored one answers before."""
+        first = self._first
+        asked = None if first is None else first.asked(request, keywords)
+        if first is None or asked is None:
+            return super().send(request, **keywords)
+        found = first.look(asked, request, keywords)
+        if found is not None:
+            return found
+        with first.watched(asked):
+            return super().send(request, **keywords)
 
     @contextmanager
     def _asking_with(self, options: Options, *, cached: bool) -> Generator[None]:
@@ -170,3 +212,7 @@ class CachedSession(requests.Session):
         plain: Any = super()
         plain.__setstate__(state["session"])
         self._begin(state["cache"])
+
+
+class CachedSession(CacheMixin, requests.Session):
+    """A ``requests.Session`` that keeps what HTTP lets it keep. Its arguments are those of :class:`CacheMixin`."""

@@ -13,6 +13,8 @@ from math import inf
 from msgspec.structs import replace
 
 from sansio_cache.errors import StoreError
+from sansio_cache.names import explains
+from sansio_cache.policy import SETTINGS
 from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 
@@ -38,6 +40,7 @@ class MemoryStore:
     inline = True
     instant = True
 
+    @explains("MemoryStore", SETTINGS)
     def __init__(
         self,
         max_bytes: int = DEFAULT_MAX_BYTES,

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Never, Self, Unpack, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -29,6 +29,7 @@ from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.keywords import FixedSettings, hand_on, refuse_more
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
@@ -45,7 +46,6 @@ from .fast_path import FastPath, Ready
 
 __all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
 
-_SETTINGS = frozenset(HTTPSession.__init__.__kwdefaults__ or ())
 _ADVICE = "it takes the settings of Policy and those of HTTPSession; proxies, HTTP/2 and SOCKS are httpx2's"
 _MOST_JOBS = 64
 _OPTIONS = "sansio-cache"
@@ -107,7 +107,7 @@ class CachedTrioResponse(Response):
         return bypassed(self.status, DISABLED) if answer is None else str(answer.cache_status)
 
 
-class TrioCachedSession(HTTPSession):
+class TrioCachedSession(FixedSettings, HTTPSession):
     """A client with a cache, for one ``async with``; background validation runs in the session's own task group.
 
     :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
@@ -125,7 +125,7 @@ class TrioCachedSession(HTTPSession):
 
     def __init__(
         self,
-        *,
+        *more: Never,
         cache: Any = None,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
@@ -134,10 +134,9 @@ class TrioCachedSession(HTTPSession):
         clock: Callable[[], float] = time.time,
         **keywords: Any,
     ) -> None:
+        refuse_more(type(self).__name__, more, "nothing")
         policy = split_policy(keywords, policy)
-        if unknown := keywords.keys() - _SETTINGS:
-            name = type(self).__name__
-            raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}: {_ADVICE}")
+        hand_on(self, TrioCachedSession, keywords, _ADVICE)
         super().__init__(**keywords)
         store, sealer = resolve(cache, secret_key)
         async_store, blocking = awaitable(store)
@@ -158,6 +157,7 @@ class TrioCachedSession(HTTPSession):
         self._group: TaskGroup | None = None
         self._entered = False
         follow_forks(self)
+        self._made = True
 
     def before_fork(self) -> None:
         """Nothing: the parent keeps its connections."""

@@ -15,6 +15,8 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from sansio_cache.errors import StoreError
+from sansio_cache.names import explains
+from sansio_cache.policy import SETTINGS
 from sansio_cache.records import CHUNK_SIZE, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
@@ -56,6 +58,7 @@ class FileStore:
     :raises SettingError: for settings of wrong type or value.
     """
 
+    @explains("FileStore", SETTINGS)
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any, Final
 
 from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.names import explains
+from sansio_cache.policy import SETTINGS
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
@@ -48,6 +50,7 @@ class RedisStore:
     :raises ImportError: if redis-py is not installed.
     """
 
+    @explains("RedisStore", SETTINGS)
     def __init__(
         self,
         url_or_client: Any = "redis://localhost",

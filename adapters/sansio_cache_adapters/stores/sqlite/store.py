@@ -12,6 +12,8 @@ from functools import partial
 from typing import TypeVar
 
 from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.names import explains
+from sansio_cache.policy import SETTINGS
 from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.paths import absolute_path
@@ -56,6 +58,7 @@ class SQLiteStore:
 
     inline = True
 
+    @explains("SQLiteStore", SETTINGS)
     def __init__(
         self,
         path: str | os.PathLike[str],

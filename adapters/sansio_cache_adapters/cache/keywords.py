@@ -1,0 +1,141 @@
+"""Keywords that nobody knows: what other caches call a thing, the nearest name, and who else may take them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from sansio_cache.names import ALIASES, STORES, advice, unexpected
+from sansio_cache.policy import SETTINGS
+
+from .notices import warn_once
+
+__all__ = ["FixedSettings", "Takers", "hand_on", "name_settings", "refuse_more", "refuse_unknown", "takers_behind"]
+
+_OURS: Final = ("cache", "secret_key", "policy", "on_event")
+
+
+def refuse_more(owner: str, positional: tuple[object, ...], first: str = "the cache") -> None:
+    """Let no more be given by position than what comes first.
+
+    :raises TypeError: says how the rest is given.
+    """
+    if positional:
+        raise TypeError(
+            f"{owner}() takes {first} by position and everything else by name: cache={STORES}, expire_after=60 and so "
+            f"on; not {', '.join(repr(each) for each in positional)}"
+        )
+
+
+def refuse_unknown(owner: str, keywords: Collection[str], otherwise: str = "") -> None:
+    """Let no keyword be left over.
+
+    :param otherwise: what to say where there is no better advice.
+    :raises TypeError: for the first of them, with the nearest name.
+    """
+    for name in keywords:
+        raise unexpected(owner, name, advice(name, {*SETTINGS, *_OURS}) or otherwise)
+
+
+class Takers(NamedTuple):
+    """Who takes the keywords that a class of several does not know.
+
+    :ivar names: those that the classes behind it name.
+    :ivar open_to: a class among them that takes any others too, or None.
+    """
+
+    names: frozenset[str]
+    open_to: type | None
+
+
+@lru_cache(maxsize=64)
+def takers_behind(kind: type[Any], here: type[Any]) -> Takers:
+    """What the constructors of the classes behind one take, in the order in which they call each other."""
+    names: set[str] = set()
+    open_to: type | None = None
+    for each in kind.__mro__[kind.__mro__.index(here) + 1 : -1]:
+        made = vars(each).get("__init__")
+        if made is None:
+            continue
+        parameters = list(inspect.signature(made).parameters.values())[1:]
+        names.update(one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY))
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+            break
+        open_to = open_to or each
+    return Takers(frozenset(names), open_to)
+
+
+def hand_on(owner: object, here: type, keywords: Collection[str], otherwise: str = "") -> None:
+    """Let the keywords pass that a class behind this one takes.
+
+    :raises TypeError: for one that is left to nobody, with the nearest name.
+    """
+    if not keywords:
+        return
+    kind: Any = type(owner)
+    takers = takers_behind(kind, here)
+    known = {*SETTINGS, *_OURS, *takers.names}
+    for name in keywords:
+        if name in takers.names:
+            continue
+        if takers.open_to is None:
+            raise unexpected(kind.__name__, name, advice(name, known) or otherwise)
+        if said := advice(name, {*SETTINGS, *_OURS}, 0.8):
+            # It may be theirs, and many drop what they do not know.
+            warn_once(f"{kind.__name__} hands {name}= on to {takers.open_to.__name__}. For the cache: {said}")
+
+
+def name_settings(function: Callable[..., None]) -> None:
+    """Let a constructor that takes settings as keywords name them in its signature.
+
+    Classes before it in a class of several parts look there for what they may hand on.
+    """
+    plain = inspect.signature(function)
+    *before, rest = plain.parameters.values()
+    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in sorted(SETTINGS)]
+    setattr(function, "__signature__", plain.replace(parameters=[*before, *named, rest]))  # noqa: B010
+
+
+class _NoSettings:
+    """Stands where other caches have ``session.settings``; an attribute of that name may be set by whoever has one."""
+
+    def __get__(self, made: object, kind: type) -> Any:
+        raise AttributeError(f"{kind.__name__} has no settings to be changed: {_WHEN_MADE.format('…')}")
+
+
+class FixedSettings:
+    """What is made with settings, and refuses to have them set as attributes later, which would mean nothing."""
+
+    settings = _NoSettings()
+    _made = False
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if self._made and (own := _setting_like(name)) and not _defines(type(self), name):
+            raise AttributeError(
+                f"{type(self).__name__}.{name} cannot be set, as settings are fixed: {_WHEN_MADE.format(own)}"
+            )
+        super().__setattr__(name, value)
+
+
+_WHEN_MADE: Final = (
+    "they are given when a session is made, by name or as policy=Policy({}=…), and a single request may have an "
+    "expire_after= of its own"
+)
+
+
+def _setting_like(name: str) -> str:
+    """The setting that a name stands for, or is close to; ``""`` for none."""
+    if name not in SETTINGS:
+        near = [] if name.startswith("_") or len(name) < 8 else get_close_matches(name, SETTINGS, 1, 0.88)
+        if not near:
+            return ""
+        name = near[0]
+    return ALIASES.get(name, name)
+
+
+def _defines(kind: type, name: str) -> bool:
+    """Whether a class of the user's has an attribute of that name, which then is theirs."""
+    return any(name in vars(each) for each in kind.__mro__)

@@ -1,0 +1,117 @@
+"""Names: those of other caches for what is here, and the one that comes nearest to a name that nobody knows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
+from functools import wraps
+from typing import Any, Final, TypeVar
+
+__all__ = ["ALIASES", "STORES", "advice", "explains", "unexpected"]
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+ALIASES: Mapping[str, str] = {
+    "allowable_codes": "allowed_codes",
+    "allowable_methods": "allowed_methods",
+    "cacheable_methods": "allowed_methods",
+    "cacheable_status_codes": "allowed_codes",
+    "ignored_params": "ignored_parameters",
+    "include_get_headers": "match_headers",
+    "include_headers": "match_headers",
+    "old_data_on_error": "stale_if_error",
+}
+"""Names under which users of other caches know a setting."""
+
+STORES: Final = 'SQLiteStore("cache.sqlite"), FileStore("folder"), RedisStore("redis://…") or MemoryStore()'
+_OF_STORE: Final = "it is a store's: cache=SQLiteStore(path, {}=…)"
+_OF_REQUEST: Final = "it belongs to one request: session.get(url, {}=…)"
+_BY_ITSELF: Final = "leave it out: {}"
+
+_THEIRS: Final[Mapping[str, str]] = {
+    "backend": f"give the store itself: cache={STORES}",
+    "storage": f"give the store itself: cache={STORES}",
+    "cache_name": 'say where the cache lies: cache="cache.sqlite"',
+    "db_path": 'say where the cache lies: cache="cache.sqlite"',
+    "database_path": 'say where the cache lies: cache="cache.sqlite"',
+    "base_path": 'say where the cache lies: cache=FileStore("folder")',
+    "cache_dir": 'say where the cache lies: cache=FileStore("folder")',
+    "use_cache_dir": "leave cache= out for a file in the user's cache folder, or name a path",
+    "use_temp": 'name a path: cache=os.path.join(tempfile.gettempdir(), "cache.sqlite")',
+    "use_memory": 'write cache="memory:"',
+    "connection": "write cache=RedisStore(client)",
+    "serializer": _BY_ITSELF.format("there is one form of records, without pickle, and bodies stay as they came"),
+    "content_root_key": _BY_ITSELF.format("bodies stay as they came"),
+    "decode_content": _BY_ITSELF.format("bodies stay as they came"),
+    "fast_save": _BY_ITSELF.format("writes do not wait for the disk"),
+    "wal": _BY_ITSELF.format("a file is always in WAL mode"),
+    "autoclose": _BY_ITSELF.format("a session closes the store that it made"),
+    "cache_etags": _BY_ITSELF.format("validators are always used"),
+    "busy_timeout": _OF_STORE.format("busy_timeout"),
+    "max_bytes": _OF_STORE.format("max_bytes"),
+    "max_entries": _OF_STORE.format("max_entries"),
+    "max_cache_bytes": _OF_STORE.format("max_bytes"),
+    "ttl": "write expire_after=",
+    "ttl_offset": _BY_ITSELF.format("records expire by themselves"),
+    "default_ttl": "write expire_after=",
+    "force_cache": "write cache_control=False",
+    "allow_stale": "write stale_if_error=True",
+    "allow_heuristics": "write heuristic=None to have none",
+    "stale_while_error": "write stale_if_error=",
+    "controller": "write policy=Policy(…), or its settings as keywords",
+    "controller_class": "write policy=Policy(…), or its settings as keywords",
+    "next_transport": "write inner=",
+    "adapter_class": "write CacheAdapter(inner=…)",
+    **{name: _OF_REQUEST.format(name) for name in ("refresh", "force_refresh", "tags")},
+    "only_if_cached": f"{_OF_REQUEST.format('only_if_cached')}; for a session write offline=True",
+}
+"""What users of other caches write, and what it is here."""
+
+_PLACES: Final = ("cache_name", "db_path", "database_path", "base_path", "cache_dir", "directory")
+
+
+def advice(name: str, known: Iterable[str], near: float = 0.6) -> str:
+    """What to write in the place of a keyword; ``""`` where nothing comes near.
+
+    :param known: the keywords that there are.
+    :param near: how near, from 0 to 1.
+    """
+    said = _THEIRS.get(name)
+    if said is None and (found := get_close_matches(name, [*known], 1, near)):
+        said = f"did you mean {ALIASES.get(found[0], found[0])}=?"
+    return said or ""
+
+
+def unexpected(owner: str, name: str, said: str) -> TypeError:
+    """The error of a keyword that nobody takes.
+
+    :param owner: what was called.
+    :param said: what to write, or ``""``.
+    """
+    return TypeError(f"{owner}() got an unexpected keyword argument {name!r}{': ' if said else ''}{said}")
+
+
+def explains(owner: str, settings: Collection[str] = ()) -> Callable[[T], T]:
+    """Let a constructor say what to write in the place of keywords that it does not know.
+
+    :param settings: keywords that belong to a session.
+    """
+
+    def decorate(function: T) -> T:
+        parameters = inspect.signature(function).parameters.values()
+        known = frozenset(one.name for one in parameters if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD))
+
+        @wraps(function)
+        def explained(*arguments: Any, **keywords: Any) -> Any:
+            for name in keywords.keys() - known:
+                if name in settings:
+                    said = f"it is a setting of the session: {name}= is given to that"
+                else:
+                    said = "write path=" if name in _PLACES and "path" in known else advice(name, known)
+                raise unexpected(owner, name, said)
+            return function(*arguments, **keywords)
+
+        return explained  # type: ignore[return-value]
+
+    return decorate

@@ -1,0 +1,239 @@
+"""Keywords that a session does not know: other caches' names, misspelt ones, and settings set as attributes later."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from every_client import CLIENTS, make
+from local_origin import Origin, Reply
+
+from sansio_cache import (
+    AsyncCachedSession,
+    CacheAdapter,
+    CachedSession,
+    CacheMiddleware,
+    FileStore,
+    MemoryStore,
+    Policy,
+    RedisStore,
+    SettingError,
+    SQLiteStore,
+    TrioCachedSession,
+    enabled,
+    install_cache,
+)
+
+OTHERS: dict[str, Callable[..., Any]] = {
+    "adapter": CacheAdapter,
+    "middleware": CacheMiddleware,
+    "install_cache": install_cache,
+    "enabled": enabled,
+}
+MAKERS = [*CLIENTS, *OTHERS]
+
+
+def made(maker: str, **keywords: Any) -> Any:
+    return OTHERS[maker](**keywords) if maker in OTHERS else make(maker, **keywords)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize(
+    ("keywords", "advice"),
+    [
+        ({"cache_name": "x"}, 'cache="cache.sqlite"'),
+        ({"backend": "sqlite"}, "cache=SQLiteStore"),
+        ({"storage": object()}, "cache=SQLiteStore"),
+        ({"serializer": "json"}, "without pickle"),
+        ({"use_cache_dir": True}, "leave cache= out"),
+        ({"use_temp": True}, "tempfile"),
+        ({"use_memory": True}, 'cache="memory:"'),
+        ({"fast_save": True}, "leave it out"),
+        ({"wal": True}, "WAL"),
+        ({"connection": object()}, "RedisStore(client)"),
+        ({"max_bytes": 5}, "cache=SQLiteStore(path, max_bytes=…)"),
+        ({"force_cache": True}, "cache_control=False"),
+        ({"controller": object()}, "policy=Policy(…)"),
+        ({"only_if_cached": True}, "offline=True"),
+        ({"refresh": True}, "session.get(url, refresh=…)"),
+        ({"expires_after": 3}, "expire_after=?"),
+        ({"expire_afer": 3}, "expire_after=?"),
+        ({"allowable_code": [200]}, "allowed_codes=?"),
+        ({"ignore_parameters": ["a"]}, "ignored_parameters=?"),
+        ({"match_header": ["a"]}, "match_headers=?"),
+        ({"filter_function": print}, "filter_fn=?"),
+        ({"secretkey": "x"}, "secret_key=?"),
+        ({"stale_on_error": True}, "stale_if_error=?"),
+    ],
+)
+def test_an_unknown_keyword_is_an_error_that_says_what_to_write(
+    maker: str, keywords: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument") as caught:
+        made(maker, **keywords)
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_keyword_that_is_like_nothing_is_an_error_all_the_same(maker: str) -> None:
+    with pytest.raises(TypeError, match=r"\w+\(\) got an unexpected keyword argument 'qqqqq'"):
+        made(maker, qqqqq=1)
+
+
+@pytest.mark.parametrize(
+    ("alias", "value", "name", "means"),
+    [
+        ("allowable_codes", [200], "codes", {200}),
+        ("allowable_methods", ["GET"], "methods", {"GET"}),
+        ("cacheable_methods", ["GET"], "methods", {"GET"}),
+        ("cacheable_status_codes", [200], "codes", {200}),
+        ("ignored_params", ["a"], "ignored", {"a"}),
+        ("include_headers", ["A"], "matched", {"a"}),
+        ("include_get_headers", True, "matched", None),
+        ("old_data_on_error", True, "error_grace", float("inf")),
+    ],
+)
+def test_a_name_that_means_the_same_is_taken(alias: str, value: Any, name: str, means: Any) -> None:
+    with CachedSession(MemoryStore(), **{alias: value}) as session:
+        assert getattr(session.policy, name) == means
+
+
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        (lambda: CachedSession("x", "sqlite", 300), "everything else by name"),
+        (lambda: install_cache("x", "sqlite", 300), "expire_after=60"),
+        (lambda: enabled("x", "memory"), "MemoryStore()"),
+        (lambda: CacheMiddleware("x", 300), "not 300"),
+        (lambda: TrioCachedSession("cache.sqlite"), "takes nothing by position"),
+        (lambda: AsyncCachedSession("http://localhost", MemoryStore()), "takes base_url by position"),
+    ],
+)
+def test_what_is_given_by_position_is_an_error_that_says_so(call: Callable[[], Any], advice: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        call()
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "place", ["cache.sqlite", "redis://localhost", "sqlite:///tmp/x", "file:///tmp/x", MemoryStore()]
+)
+def test_the_place_of_a_cache_is_no_base_url(place: Any) -> None:
+    with pytest.raises(SettingError, match="the place of the cache is cache=…"):
+        AsyncCachedSession(place)
+
+
+@pytest.mark.parametrize("place", ["cache.sqlite", MemoryStore()])
+def test_the_place_of_a_cache_is_no_adapter(place: Any) -> None:
+    with pytest.raises(SettingError, match="the place of the cache is cache=…"):
+        CacheAdapter(place)
+
+
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        (lambda: SQLiteStore("x", expire_after=60), "a setting of the session"),  # type: ignore[call-arg]
+        (lambda: FileStore("x", allowed_codes=[200]), "a setting of the session"),  # type: ignore[call-arg]
+        (lambda: MemoryStore(expire_after=60), "a setting of the session"),  # type: ignore[call-arg]
+        (lambda: RedisStore("redis://localhost", ttl=5), "expire_after="),  # type: ignore[call-arg]
+        (lambda: SQLiteStore(cache_name="x"), "write path="),  # type: ignore[call-arg]
+        (lambda: SQLiteStore("x", use_temp=True), "tempfile"),  # type: ignore[call-arg]
+        (lambda: SQLiteStore("x", max_byte=5), "max_bytes=?"),  # type: ignore[call-arg]
+        (lambda: FileStore("x", qqqqq=5), "'qqqqq'"),  # type: ignore[call-arg]
+        (lambda: Policy(expires_after=60), "expire_after=?"),  # type: ignore[call-arg]
+        (lambda: Policy(backend="sqlite"), "cache=SQLiteStore"),  # type: ignore[call-arg]
+    ],
+)
+def test_stores_and_policies_say_so_too(call: Callable[[], Any], advice: str) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument") as caught:
+        call()
+    assert advice in str(caught.value)
+
+
+# Attributes set later
+
+
+@pytest.fixture
+def several() -> Any:
+    """One of each that has settings."""
+
+    def build() -> list[Any]:
+        cases = [make(client, cache=MemoryStore()) for client in CLIENTS if client != "aiohttp"]
+        return [*cases, CacheAdapter(cache=MemoryStore()), CacheMiddleware(MemoryStore())]
+
+    return build()
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("expire_after", "expire_after"),
+        ("allowed_methods", "allowed_methods"),
+        ("allowable_codes", "allowed_codes"),
+        ("old_data_on_error", "stale_if_error"),
+        ("cache_control", "cache_control"),
+        ("offline", "offline"),
+        ("filter_fn", "filter_fn"),
+        ("expires_after", "expire_after"),
+        ("ignored_parameter", "ignored_parameters"),
+    ],
+)
+def test_a_setting_set_later_is_refused(several: list[Any], name: str, own: str) -> None:
+    """Nothing would look at it."""
+
+    async def aiohttp_too() -> None:
+        async with AsyncCachedSession(cache=MemoryStore()) as session:
+            with pytest.raises(AttributeError, match=rf"{name} cannot be set.*Policy\({own}=…\)"):
+                setattr(session, name, 60)
+
+    asyncio.run(aiohttp_too())
+    for each in several:
+        with pytest.raises(AttributeError, match=rf"{name} cannot be set.*Policy\({own}=…\)"):
+            setattr(each, name, 60)
+        assert name not in vars(each)
+
+
+def test_there_are_no_settings_to_be_changed(several: list[Any]) -> None:
+    """``session.settings.expire_after = 60`` is how another cache does it."""
+    for each in several:
+        assert not hasattr(each, "settings")
+        with pytest.raises(AttributeError, match=r"has no settings to be changed: .* by name or as policy="):
+            each.settings.expire_after = 60
+        with pytest.raises(AttributeError):
+            each.cache.expire_after = 60
+
+
+@pytest.mark.filterwarnings("error")
+def test_all_else_may_be_set(several: list[Any], origin: Origin) -> None:
+    """By the client, by users, and by subclasses for whom a name means something else."""
+    for each in several[:-2]:
+        each.mine = 1
+
+    class Session(CachedSession):
+        offline: bool = False
+        """Their own."""
+
+        def __init__(self) -> None:
+            self.namespace = "of their own"
+            super().__init__(MemoryStore(), expire_after=60)
+
+    session = Session()
+    session.offline = True
+    session.headers = {"A": "b"}  # type: ignore[assignment]
+    session.settings = {}
+    assert session.policy.offline is False
+    url = origin.on("/a", Reply(b"x"))
+    assert [session.get(url).from_cache for _ in "12"] == [False, True]
+    session.close()
+
+
+def test_copies_are_fixed_too() -> None:
+    with CachedSession(SQLiteStore("/tmp/never-opened.sqlite"), expire_after=60) as session:
+        for again in (pickle.loads(pickle.dumps(session)), copy.copy(session)):
+            with pytest.raises(AttributeError, match="cannot be set"):
+                again.expire_after = 5
+            again.close()
