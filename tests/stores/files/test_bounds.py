@@ -98,6 +98,23 @@ def test_a_partition_is_never_written_that_could_not_be_read(
     ]
 
 
+def test_a_record_that_says_it_is_huge_costs_itself_alone(path: Path, now: float) -> None:
+    """Sizes lie outside the sealed head: one that is wrong must not have all others evicted."""
+    store = FileStore(path, max_bytes=1_000_000)
+    for index in range(5):
+        put(store, make_item(f"{index}", now=now), now=now + index)
+    large = put(store, stream(store, make_item("large", b"x" * 70_000, now=now)), now=now)
+    [file] = path.glob("resources/*/*/" + name("large").hex())
+    data = file.read_bytes()
+    planted = data.replace((70_000).to_bytes(8, "big"), (1 << 62).to_bytes(8, "big"))
+    assert planted != data
+    file.write_bytes(planted)
+    assert list(store.load(name("large"))) == [large]
+    assert sweep_all(store, now) == 1
+    assert store.size().entries == 5
+    store.close()
+
+
 def test_want_of_memory_is_trouble_of_the_store(store: FileStore, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session goes on without it."""
     put(store, make_item("one", now=now), now=now)

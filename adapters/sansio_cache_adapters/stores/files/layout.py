@@ -34,6 +34,7 @@ from .posix import Folder, is_misplaced, open_root
 
 __all__ = [
     "SHARDS",
+    "TROUBLE",
     "Ids",
     "Root",
     "check_writable",
@@ -48,6 +49,7 @@ __all__ = [
     "replace",
     "restrict_all",
     "skipping",
+    "trouble",
 ]
 
 SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
@@ -168,15 +170,23 @@ class Root(Folder):
         self.known[partition] = resource
 
 
+TROUBLE: Final = (OSError, MemoryError, RecursionError)
+"""What reading and writing may raise; want of memory, too, is no trouble of who asked."""
+
+
+def trouble(location: str, error: BaseException) -> StoreError:
+    """The error of the store for one of these."""
+    said = error.strerror if isinstance(error, OSError) else ""
+    return StoreError(f"{location}: {said or str(error) or type(error).__name__}")
+
+
 @contextmanager
 def mapped(location: str) -> Generator[None]:
-    """The one door for what the operating system says: an OSError becomes a StoreError; so does want of memory."""
+    """The one door for what the operating system says: trouble becomes a StoreError."""
     try:
         yield
-    except OSError as error:
-        raise StoreError(f"{location}: {error.strerror or error}") from error
-    except (MemoryError, RecursionError) as error:
-        raise StoreError(f"{location}: {type(error).__name__}") from error
+    except TROUBLE as error:
+        raise trouble(location, error) from error
 
 
 def is_absent(error: OSError) -> bool:

@@ -7,7 +7,6 @@ use at which somebody could swap one in. A module for another system has the sam
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 import time
@@ -16,6 +15,11 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from sansio_cache.errors import StoreBusy
+
+try:
+    import fcntl
+except ModuleNotFoundError as error:  # Windows, where nobody has written the module beside this one yet
+    raise ImportError("FileStore needs a POSIX system; SQLiteStore works everywhere") from error
 
 __all__ = ["Folder", "is_misplaced", "open_root"]
 
@@ -29,7 +33,11 @@ _SMALL: Final = 8192
 _LOCK_WAIT: Final = 0.5
 # What anything but a file or folder of ours answers to being opened, read or replaced as one.
 _MISPLACED: Final = frozenset(
-    {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EAGAIN, errno.EEXIST}
+    {
+        *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+        *(errno.ELOOP, errno.EMLINK),  # a link; the second on FreeBSD
+        *(errno.ENXIO, errno.EOPNOTSUPP, errno.EAGAIN),  # a socket, a device, a pipe
+    }
 )
 
 

@@ -28,7 +28,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 
 from . import bodies, claims, heads, sweep
 from . import commit as commits
-from .layout import SHARDS, Ids, Root, check_writable, establish, is_signed, mapped, mark_signed
+from .layout import SHARDS, TROUBLE, Ids, Root, check_writable, establish, is_signed, mapped, mark_signed, trouble
 from .posix import is_misplaced
 from .sweep import Sweeper, walk
 
@@ -163,25 +163,25 @@ class FileStore:
     def _tell_of(self, error: OSError) -> None:
         level = logging.DEBUG if self._told else logging.WARNING
         self._told = True
-        logger.log(
-            level, "%s: what belongs in the place of %r is not cached: %s", self._location, error.filename, error
-        )
+        text = "%s: something else lies in the place of a file or folder of one URL, which is not cached: %s"
+        logger.log(level, text, self._location, error)
 
     # Reading
 
     def load(self, partition: bytes) -> Sequence[Stored]:
         """All records of a partition."""
-        with mapped(self._location):
+        try:
             return heads.load(self._root or self._reopened(), partition) or ()
+        except TROUBLE as error:
+            raise trouble(self._location, error) from error
 
     def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
         """The same, or None where the file is large or the folder is not open yet."""
         root = self._root
         try:
             return None if root is None else heads.load(root, partition, at_once=True)
-        except (OSError, MemoryError) as error:
-            with mapped(self._location):
-                raise error
+        except TROUBLE as error:
+            raise trouble(self._location, error) from error
 
     def hashes(self, entry: bytes) -> bytes:
         """The SHA-256s of a body's chunks."""

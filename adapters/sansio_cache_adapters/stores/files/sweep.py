@@ -120,7 +120,8 @@ class _Round:
         return (leases + marks) * claims.SMALL_FILE
 
     def _visit(self, resource: bytes, partition: bytes, rows: list[Row]) -> Iterator[None]:
-        expired = {row.entry for row in rows if row.purge_at <= self.now}
+        # One that is larger than the store was never committed so, or under a bound that holds no more.
+        expired = {row.entry for row in rows if row.purge_at <= self.now or row.cost > self.max_bytes}
         if expired:
             for _ in range(self._remove(resource, partition, expired)):
                 yield
