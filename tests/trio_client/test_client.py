@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_cache_adapters.trio.http.client import HTTPSession, OutgoingRequest, Timeout
+from sansio_cache_adapters.trio.http.cookies import extract
 from sansio_cache_adapters.trio.http.errors import (
     DecodingError,
     InvalidURL,
@@ -182,7 +183,7 @@ async def test_cookies_are_kept_and_sent_to_their_host(serve: Any) -> None:
     server = serve.pages(pages)
     async with HTTPSession() as session:
         response = await session.get(server.url + "/set")
-        assert response.history[0].cookies == {"a": "1", "b": "2", "c": "3"}
+        assert response.history[0].cookies == {"a": "1", "b": "2"}
         assert response.cookies == {}
         assert server.seen[1].get("cookie") == "a=1"
         await session.get(server.url.replace("127.0.0.1", "localhost") + "/see")
@@ -211,8 +212,7 @@ async def test_cookies_given_belong_to_the_base_url(serve: Any) -> None:
 @given(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=60))
 def test_no_set_cookie_breaks_a_response(text: str) -> None:
     session = HTTPSession()
-    hop = Hop(200, "OK", [("Set-Cookie", text), ("Set-Cookie", "a=b; " + text)], Drained(b""))
-    session._take_cookies("http://h/", hop)
+    extract(session.cookies, "http://h/", [text, "a=b; " + text])
     request = session._with_cookies(OutgoingRequest("GET", "http://h/", [], b"", Timeout()))
     for _, value in request.headers:
         value.encode("latin-1")

@@ -12,7 +12,6 @@ import ssl
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from email.message import Message
 from http.cookiejar import CookieJar
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
@@ -35,11 +34,14 @@ from .content import (
     encode_content,
     merge_fields,
 )
+from .cookies import cookie_of, names_a_domain, new_jar
+from .cookies import extract as _extract
 from .errors import TransportError
 from .hop import Drained, Hop
 from .pool import Limits, Pool
 from .redirects import drain, location, redirected
 from .response import Response, TooManyRedirects
+from .suffixes import load_suffixes
 from .url import basic, join, parse
 
 __all__ = ["HTTPSession", "Hop", "Limits", "OutgoingRequest", "RequestOptions", "Response", "Timeout"]
@@ -277,7 +279,7 @@ class HTTPSession:
             hop = await self.hop(sent)
             elapsed = anyio.current_time() - started
             try:
-                cookies = self._take_cookies(sent.url, hop)
+                cookies = await self._take_cookies(sent.url, hop)
                 target = location(hop) if follow else None
                 if target is None:
                     return self.respond(hop, sent, history, cookies, elapsed)
@@ -304,44 +306,26 @@ class HTTPSession:
         value = carrier.get_header("Cookie")
         return replace(request, headers=[*request.headers, ("Cookie", value)]) if value else request
 
-    def _take_cookies(self, url: str, hop: Hop) -> dict[str, str]:
+    async def _take_cookies(self, url: str, hop: Hop) -> dict[str, str]:
         lines = [value for name, value in hop.headers if name.lower() == "set-cookie"]
-        return _extract(self.cookies, url, lines) if lines else {}
+        if not lines:
+            return {}
+        if names_a_domain(lines):
+            await load_suffixes()
+        return _extract(self.cookies, url, lines)
 
 
 def _has(fields: Iterable[tuple[str, str | None]], name: str) -> bool:
     return any(given.lower() == name for given, _ in fields)
 
 
-class _Answer:
-    """As much of a response as http.cookiejar looks at."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._message = Message()
-        for line in lines:
-            self._message["Set-Cookie"] = line
-
-    def info(self) -> Message:
-        return self._message
-
-
-def _extract(jar: CookieJar, url: str, lines: Iterable[str]) -> dict[str, str]:
-    """Put the cookies of a response into the jar; those it may set, by name."""
-    answer: Any = _Answer(lines)
-    request = CookieRequest(url)  # noqa: S310 - nothing is opened
-    jar.extract_cookies(answer, request)
-    taken = CookieJar()
-    taken.extract_cookies(answer, request)
-    return {cookie.name: cookie.value or "" for cookie in taken}
-
-
 def _jar(cookies: Mapping[str, str], base_url: str | None) -> CookieJar:
-    jar = CookieJar()
+    jar = new_jar()
     if cookies and base_url is None:
         # Without a host they would go to every origin that a redirect names.
         raise SettingError("cookies need a host to go to: give base_url= too, or a CookieJar")
     for name, value in cookies.items():
         if {";", "\r", "\n"} & {*name, *value}:
             raise SettingError(f"no cookie can be called, or hold, what has a ; or a line end: {name!r}")
-        _extract(jar, parse(base_url or "").text, [f"{name}={value}; Path=/"])
+        jar.set_cookie(cookie_of(parse(base_url or ""), name, value))
     return jar
