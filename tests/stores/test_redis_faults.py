@@ -6,6 +6,7 @@ Each trouble is a StoreError within about a second, and once it has healed the s
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from sansio_cache_adapters.stores.redis import runners as redis_runners
 from sansio_cache_adapters.stores.redis import verbs as redis_verbs
 from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
+
+LARGE = 100_000_000
 
 BOUND = 2.5
 """Seconds: about one, and room for a machine that does other things, too."""
@@ -275,26 +278,105 @@ def test_another_store_after_a_flush(
     other.close()
 
 
-def test_wrong_types_under_our_keys(store: RedisStore, redis_server: Any, now: float) -> None:
-    """A key that holds something else is left as it is, and is no reason to hang or to break."""
-    heads = f"sansio-cache:p:{{{name('one').hex()}}}:heads"
+KEYS = {
+    "heads": "sansio-cache:p:{{{one}}}:heads",
+    "used": "sansio-cache:p:{{{one}}}:used",
+    "mark of a partition": "sansio-cache:p:{{{one}}}:mark",
+    "lease": "sansio-cache:p:{{{one}}}:lease",
+    "open": "sansio-cache:p:{{{one}}}:open",
+    "partitions": "sansio-cache:r:{{{resource}}}:parts",
+    "mark": "sansio-cache:r:{{{resource}}}:mark",
+    "body": "sansio-cache:b:{{{entry}}}",
+    "index": "{{sansio-cache}}:used",
+    "costs": "{{sansio-cache}}:cost",
+    "ends": "{{sansio-cache}}:due",
+}
+
+
+def uses_all_of(store: RedisStore, now: float) -> None:
+    """Every verb on one URL, whatever comes of it: no error."""
+    one, resource, token = name("one"), name("resource"), b"t" * 16
+    store.load(one)
+    assert store.claim(one, resource, token, now=now, until=now + 9) is not Lease.HELD
+    item = make_item("one", now=now)
+    store.commit(item, vary_limit=32, now=now)
+    for each in store.load(one):
+        store.freshen(item, rev=each.rev)
+        store.discard(one, item.variant, rev=each.rev)
+        store.touch(one, each.entry, now=now)
+    store.release(one, token)
+    assert store.flush(5)
+    store.size()
+    list(store.listed())
+    store.sweep(now=now)
+    store.drop(resource, now=now)
+
+
+@pytest.mark.parametrize("colour", ["list", "string", "hash"])
+@pytest.mark.parametrize("which", KEYS)
+def test_a_key_of_another_type_costs_its_own_url_a_miss(
+    store: RedisStore, redis_server: Any, now: float, which: str, colour: str
+) -> None:
+    """G29: and nobody else anything; what holds a record stays as it is."""
+    entry = store.load(name("one"))[0].entry
+    put(store, make_item("two", resource="two", now=now), now=now)
+    key = KEYS[which].format(one=name("one").hex(), resource=name("resource").hex(), entry=entry.hex())
     with redis_server.client() as client:
-        client.delete(heads)
-        client.set(heads, "somebody's")
-        fails_in_time(lambda: store.load(name("one")))
-        fails_in_time(lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now))
-        fails_in_time(lambda: store.discard(name("one"), name("variant"), rev=1))
-        assert client.get(heads) == b"somebody's"
-        works(store)
-        client.delete(heads)
-        put(store, make_item("one", now=now), now=now)
-        for key in ("used", "cost", "due"):
-            client.delete(f"{{sansio-cache}}:{key}")
-            client.set(f"{{sansio-cache}}:{key}", "somebody's")
-        fails_in_time(lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now))
-        assert len(store.load(name("one"))) == 1
-        client.delete(*(f"{{sansio-cache}}:{key}" for key in ("used", "cost", "due")))
+        client.delete(key)
+        match colour:
+            case "list":
+                client.rpush(key, "somebody's")
+            case "string":
+                client.set(key, "somebody's")
+            case _:
+                client.hset(key, "total", "somebody's")
+        uses_all_of(store, now)
+        assert len(store.load(name("two"))) == 1
+        put(store, make_item("three", resource="three", now=now), now=now)
+        tasks = store.for_async()
+        assert len(asyncio.run(tasks.load(name("two")))) == 1
+        if which == "heads" and colour != "hash":
+            assert client.type(key) == colour.encode()
+        client.flushall()
+    store.open(signed=False)
     works(store)
+
+
+@pytest.mark.parametrize("ends", [None, 3_600_000])
+@pytest.mark.parametrize("which", ["lease", "open"])
+def test_a_lease_of_nobody_is_free(
+    store: RedisStore, redis_server: Any, now: float, which: str, ends: int | None
+) -> None:
+    """G28, G29: none of ours lasts for ever, nor beyond twice its time."""
+    key = KEYS[which].format(one=name("one").hex())
+    with redis_server.client() as client:
+        client.set(key, b"s" * 16, px=ends)
+    assert store.claim(name("one"), name("resource"), b"t" * 16, now=now, until=now + 9) is Lease.GRANTED
+    assert store.claim(name("one"), name("resource"), b"u" * 16, now=now, until=now + 9) is Lease.HELD
+
+
+def test_a_value_larger_than_ours_is_not_read(store: RedisStore, redis_server: Any, now: float) -> None:
+    """G28, G29: neither beside a record, nor in its place, nor as the meta record or somebody's lease."""
+    large = put(store, stream(store, make_item("large", b"x" * 70_000, resource="large", now=now)), now=now)
+    heads = KEYS["heads"].format(one=name("one").hex())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with redis_server.client() as client:
+        made = f"for i, k in ipairs(KEYS) do redis.call('HSET', k, ARGV[i], string.rep('x', {LARGE})) end"
+        client.eval(made, 1, heads, "stray")
+        client.eval(made, 1, KEYS["body"].format(entry=large.entry.hex()), "0")
+        client.eval(
+            f"redis.call('SET', KEYS[1], string.rep('x', {LARGE}), 'PX', 9000)",
+            1,
+            KEYS["lease"].format(one=name("one").hex()),
+        )
+        assert len(store.load(name("one"))) == 1
+        with pytest.raises(StoreError, match="gone"):
+            store.chunk(large.entry, 0)
+        assert store.claim(name("one"), name("resource"), b"t" * 16, now=now, until=now + 9) is Lease.GRANTED
+        client.eval(f"redis.call('SET', KEYS[1], string.rep('x', {LARGE}))", 1, "{sansio-cache}:meta")
+    with pytest.raises(ForeignStore):
+        RedisStore(redis_server.url).open(signed=False)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
 def test_a_foreign_meta_record(redis_server: Any, now: float) -> None:

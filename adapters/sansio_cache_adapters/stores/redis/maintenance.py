@@ -24,6 +24,7 @@ __all__ = ["SWEEP_SECONDS", "Care", "unseen"]
 SWEEP_SECONDS: Final = 60.0
 """A store in use is swept so often, by one of its processes."""
 _AUDITED: Final = 200
+_LOAD: Final = scripts.LOAD.sha.encode()
 _KEEP_MS: Final = str(int(KEEP_REPLACED * 1000))
 
 
@@ -73,11 +74,15 @@ class Care:
         # Small groups: each row may bear a body.
         partitions = sorted({member[1:33] for member in members})
         for at in range(0, len(partitions), 20):
-            replies = yield [("HVALS", self._names.heads(each)) for each in partitions[at : at + 20]]
+            replies = yield [self._rows_of(each) for each in partitions[at : at + 20]]
             rows = [row for reply in replies for data in reply for row in unpack(data)]
             mine = [row for row in rows if record(row.partition, row.entry) in members]
             found += [listed for row in mine if (listed := row.listed()) is not None]
         return cursor, found
+
+    def _rows_of(self, partition: bytes) -> Command:
+        # A hit: as little to pack as can be.
+        return ("EVALSHA", _LOAD, b"1", self._names.heads(partition))
 
     def clear(self) -> Steps[None]:
         """Remove everything but the id and the salt."""

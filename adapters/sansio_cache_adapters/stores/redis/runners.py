@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -13,11 +13,14 @@ from sansio_cache.errors import StoreBusy, StoreError
 
 from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
 from .commands import Call, Command, Keys, Steps
-from .scripts import SOURCES
+from .scripts import SCRIPTS
 
 __all__ = ["AsyncRunner", "Runner", "in_thread"]
 
 T = TypeVar("T")
+Words = tuple[Any, ...]
+"""A command as it is sent."""
+
 _MOST_AT_ONCE: Final = 50
 """Connections of a process, and of each event loop, at most: who comes later waits his turn."""
 
@@ -33,25 +36,39 @@ def _mapped(location: str) -> Generator[None]:
         raise StoreError(f"{location}: {str(error) or 'no answer in time'}") from error
 
 
-def _words(command: Command) -> tuple[Any, ...]:
+def _words(command: Command) -> Words:
     if isinstance(command, Call):
         return ("EVALSHA", command.script.sha, len(command.keys), *command.keys, *command.arguments)
     return command
 
 
-def _unknown(replies: Sequence[Any], words: Sequence[tuple[Any, ...]]) -> list[tuple[int, tuple[Any, ...]]]:
-    """What must be sent again with the script's text, since the server has not seen it since it started.
+_SPOILT: Final = ("WRONGTYPE", "not an integer", "not a valid float", "attempt to ")
+"""What a server says of a key in which somebody has put something else than we do."""
 
-    :raises RedisError: the first other error among the replies.
+
+def _remedy(command: Command, error: Exception) -> Generator[Words, Any, Any]:
+    """What to send where a command has failed; the reply to it, in the end.
+
+    A script that the server has not seen since it started is sent as text. A key that holds what is not ours stays as
+    it is, and answers as an empty one: it belongs to one record, one resource or the index.
+
+    :raises Exception: the error, if there is no remedy.
     """
-    missing: list[tuple[int, tuple[Any, ...]]] = []
-    for index, reply in enumerate(replies):
-        if isinstance(reply, redis_module("redis.exceptions").NoScriptError):
-            _, sha, *rest = words[index]
-            missing.append((index, ("EVAL", SOURCES[sha], *rest)))
-        elif isinstance(reply, Exception):
-            raise reply
-    return missing
+    words: Words = _words(command)
+    script = SCRIPTS.get(words[1]) if words[0] == "EVALSHA" else None
+    while True:
+        if script is not None and isinstance(error, redis_module("redis.exceptions").NoScriptError):
+            words = ("EVAL", script.text, *words[2:])
+        elif any(each in str(error) for each in _SPOILT) and script is not None:
+            return script.otherwise
+        elif any(each in str(error) for each in _SPOILT) and words[0] in ("ZADD", "ZSCORE"):
+            return None
+        else:
+            raise error
+        reply = yield words
+        if not isinstance(reply, Exception):
+            return reply
+        error = reply
 
 
 def _result(steps: Steps[T], reply: list[Any] | None) -> tuple[list[Command], None] | tuple[None, T]:
@@ -127,13 +144,22 @@ class Runner:
     def _send(self, client: Any, commands: list[Command]) -> list[Any]:
         if any(isinstance(each, Keys) for each in commands):
             return [list(client.scan_iter(each.pattern, 500)) for each in commands if isinstance(each, Keys)]
-        words = [_words(each) for each in commands]
-        replies = self._replies(client, words)
-        for index, again in _unknown(replies, words):
-            replies[index] = client.execute_command(*again)
+        replies = self._replies(client, [_words(each) for each in commands])
+        for index, reply in enumerate(replies):
+            if isinstance(reply, Exception):
+                replies[index] = self._again(client, _remedy(commands[index], reply))
         return replies
 
-    def _replies(self, client: Any, words: list[tuple[Any, ...]]) -> list[Any]:
+    def _again(self, client: Any, remedy: Generator[Words, Any, Any]) -> Any:
+        reply = None
+        while True:
+            try:
+                words = remedy.send(reply)
+            except StopIteration as done:
+                return done.value
+            reply = self._reply(client, words)
+
+    def _replies(self, client: Any, words: list[Words]) -> list[Any]:
         if len(words) == 1 or self._target.cluster:
             return [self._reply(client, each) for each in words]
         pipeline = client.pipeline(transaction=False)
@@ -141,10 +167,10 @@ class Runner:
             pipeline.execute_command(*each)
         return list(pipeline.execute(raise_on_error=False))
 
-    def _reply(self, client: Any, words: tuple[Any, ...]) -> Any:
+    def _reply(self, client: Any, words: Words) -> Any:
         try:
             return client.execute_command(*words)
-        except redis_module("redis.exceptions").NoScriptError as error:
+        except redis_module("redis.exceptions").ResponseError as error:
             return error
 
     def close(self) -> None:
@@ -238,13 +264,22 @@ class AsyncRunner:
         if any(isinstance(each, Keys) for each in commands):
             wanted = [each for each in commands if isinstance(each, Keys)]
             return [[key async for key in client.scan_iter(each.pattern, 500)] for each in wanted]
-        words = [_words(each) for each in commands]
-        replies = await self._replies(client, words)
-        for index, again in _unknown(replies, words):
-            replies[index] = await client.execute_command(*again)
+        replies = await self._replies(client, [_words(each) for each in commands])
+        for index, reply in enumerate(replies):
+            if isinstance(reply, Exception):
+                replies[index] = await self._again(client, _remedy(commands[index], reply))
         return replies
 
-    async def _replies(self, client: Any, words: list[tuple[Any, ...]]) -> list[Any]:
+    async def _again(self, client: Any, remedy: Generator[Words, Any, Any]) -> Any:
+        reply = None
+        while True:
+            try:
+                words = remedy.send(reply)
+            except StopIteration as done:
+                return done.value
+            reply = await self._reply(client, words)
+
+    async def _replies(self, client: Any, words: list[Words]) -> list[Any]:
         if len(words) == 1 or self._target.cluster:
             return [await self._reply(client, each) for each in words]
         pipeline = client.pipeline(transaction=False)
@@ -252,10 +287,10 @@ class AsyncRunner:
             pipeline.execute_command(*each)
         return list(await pipeline.execute(raise_on_error=False))
 
-    async def _reply(self, client: Any, words: tuple[Any, ...]) -> Any:
+    async def _reply(self, client: Any, words: Words) -> Any:
         try:
             return await client.execute_command(*words)
-        except redis_module("redis.exceptions").NoScriptError as error:
+        except redis_module("redis.exceptions").ResponseError as error:
             return error
 
     async def close(self) -> None:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["SOURCES", "Script"]
+from sansio_cache.records import INLINE_LIMIT
+from sansio_cache.sealing import MAX_HEAD
+
+__all__ = ["ROW_BYTES", "SCRIPTS", "Script"]
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua script, and the name under which a server that has seen it once knows it."""
+    """A Lua script, and the name under which a server that has seen it once knows it.
+
+    :ivar otherwise: what it says where one of its keys holds what is not ours.
+    """
 
     text: str
+    otherwise: Any
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -25,7 +32,23 @@ _HELPERS: Final = """
 local function num(value) return tonumber(value) end
 local function entry_of(row) return string.sub(row, 9, 24) end
 local function dropped(mark, requested_at, now)
-  return mark and num(requested_at) <= num(mark) and math.abs(num(now) - num(mark)) < 600
+  mark = num(mark or '')
+  return mark and num(requested_at) <= mark and math.abs(num(now) - mark) < 600
+end
+local function text(key)
+  -- A time or a token; nothing where the key holds what can be neither.
+  local size = redis.pcall('STRLEN', key)
+  return type(size) == 'number' and size <= 64 and redis.call('GET', key)
+end
+local function marked(before, now)
+  local at = num(before or '')
+  if at and at > num(now) and at < num(now) + 600 then return before end
+  return now
+end
+local function lives(key)
+  -- Whether a key is there that ends within twice the time of a lease: none of ours lasts longer.
+  local left = redis.call('PTTL', key)
+  return left >= 0 and left <= 120000
 end
 local function extend(key, fresh, ttl)
   if num(ttl) == 0 then redis.call('PERSIST', key) return end
@@ -39,38 +62,78 @@ end
 """
 
 
-def _script(body: str) -> Script:
-    return Script(_HELPERS + body)
+def _script(otherwise: Any, body: str) -> Script:
+    return Script(_HELPERS + body, otherwise)
 
+
+ROW_BYTES: Final = 4 * (MAX_HEAD + INLINE_LIMIT)
+"""Bytes that a row may have: a sealed head, a body beside it, and what is there for people."""
+_ROWS: Final = 10_000
+"""Rows of one partition that are read at most."""
 
 # -- of a resource: KEYS parts, mark
 
-ENTER: Final = _script("""
+ENTER: Final = _script(
+    0,
+    """
 -- partition, requested_at ('' for a lease), now, until when the partition may hold something, ttl, forgotten before
-if ARGV[2] ~= '' and dropped(redis.call('GET', KEYS[2]), ARGV[2], ARGV[3]) then return 0 end
+if ARGV[2] ~= '' and dropped(text(KEYS[2]), ARGV[2], ARGV[3]) then return 0 end
 local fresh = redis.call('EXISTS', KEYS[1]) == 0
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[6])
 later(KEYS[1], ARGV[1], ARGV[4])
 extend(KEYS[1], fresh, ARGV[5])
 return 1
-""")
+""",
+)
 """Note a partition among those of its resource, before anything is put into it; 0 where it was dropped."""
 
-MARK: Final = _script("""
+MARK: Final = _script(
+    (),
+    """
 -- now, ttl
-local before = redis.call('GET', KEYS[2])
-local mark = ARGV[1]
-if before and num(before) > num(mark) and num(before) < num(mark) + 600 then mark = before end
-redis.call('SET', KEYS[2], mark, 'PX', ARGV[2])
-return redis.call('ZRANGE', KEYS[1], 0, -1)
-""")
+redis.call('SET', KEYS[2], marked(text(KEYS[2]), ARGV[1]), 'PX', ARGV[2])
+local partitions = {}
+for _, each in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if #each == 32 then partitions[#partitions + 1] = each end
+end
+return partitions
+""",
+)
 """Mark a resource as dropped; its partitions."""
 
 # -- of a partition: KEYS heads, used, mark, lease, open
 
-COMMIT: Final = _script("""
+LOAD: Final = Script(
+    f"""
+-- Without the helpers, and without arguments: each hit sends and runs this.
+local names = redis.call('HKEYS', KEYS[1])
+local rows = {{}}
+for i = 1, math.min(#names, {_ROWS}) do
+  if redis.call('HSTRLEN', KEYS[1], names[i]) <= {ROW_BYTES} then
+    rows[#rows + 1] = redis.call('HGET', KEYS[1], names[i])
+  end
+end
+return rows
+""",
+    (),
+)
+"""The rows of a partition, without those that are longer than any of ours."""
+
+PART: Final = _script(
+    None,
+    """
+-- field, bytes at most
+if redis.call('HSTRLEN', KEYS[1], ARGV[1]) > num(ARGV[2]) then return false end
+return redis.call('HGET', KEYS[1], ARGV[1])
+""",
+)
+"""A field of a hash, if it is not longer than any of ours."""
+
+COMMIT: Final = _script(
+    None,
+    """
 -- variant, row, entry, requested_at, now, ttl, vary_limit
-if dropped(redis.call('GET', KEYS[3]), ARGV[4], ARGV[5]) then return false end
+if dropped(text(KEYS[3]), ARGV[4], ARGV[5]) then return false end
 local gone = {}
 local fresh = redis.call('EXISTS', KEYS[1]) == 0
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -99,10 +162,13 @@ for i = 1, math.min(over, #others) do
   gone[#gone + 1] = others[i][3]
 end
 return gone
-""")
+""",
+)
 """Make a record visible; the entries it takes the place of, or nil where it must not be."""
 
-CHANGE: Final = _script("""
+CHANGE: Final = _script(
+    0,
+    """
 -- variant, rev, row, ttl
 local row = redis.call('HGET', KEYS[1], ARGV[1])
 if not row or string.sub(row, 1, 8) ~= ARGV[2] then return 0 end
@@ -110,10 +176,13 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 extend(KEYS[1], false, ARGV[4])
 extend(KEYS[2], false, ARGV[4])
 return 1
-""")
+""",
+)
 """Put another row in the place of one that still has this rev; whether it had."""
 
-TAKE: Final = _script("""
+TAKE: Final = _script(
+    None,
+    """
 -- variant and rev, or '' and entry
 local rows = redis.call('HGETALL', KEYS[1])
 for i = 1, #rows, 2 do
@@ -125,53 +194,67 @@ for i = 1, #rows, 2 do
   end
 end
 return false
-""")
+""",
+)
 """Remove a record; its entry, or nil."""
 
-DROP: Final = _script("""
+DROP: Final = _script(
+    (),
+    """
 -- now, ttl
-local before = redis.call('GET', KEYS[3])
-local mark = ARGV[1]
-if before and num(before) > num(mark) and num(before) < num(mark) + 600 then mark = before end
-redis.call('SET', KEYS[3], mark, 'PX', ARGV[2])
+redis.call('SET', KEYS[3], marked(text(KEYS[3]), ARGV[1]), 'PX', ARGV[2])
 local gone = {}
 for i, row in ipairs(redis.call('HVALS', KEYS[1])) do gone[i] = entry_of(row) end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5])
 return gone
-""")
+""",
+)
 """Empty and mark a partition and free its lease; the entries that went."""
 
-CLAIM: Final = _script("""
+CLAIM: Final = _script(
+    (b"open",),
+    """
 -- token, ttl, the token of a holder that has died, or ''
-if redis.call('EXISTS', KEYS[5]) == 1 then return {'open'} end
-local holder = redis.call('GET', KEYS[4])
-if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return {'held', holder} end
+if lives(KEYS[5]) then return {'open'} end
+if lives(KEYS[4]) then
+  local holder = text(KEYS[4])
+  if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return {'held', holder} end
+end
 redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[2])
 return {'granted'}
-""")
+""",
+)
 """Take or renew the lease of a partition; what came of it, and whose it is where it is held."""
 
-RELEASE: Final = _script("""
+RELEASE: Final = _script(
+    0,
+    """
 -- token, for how long it shall be open: 0 for not
-if redis.call('GET', KEYS[4]) ~= ARGV[1] then return 0 end
+if text(KEYS[4]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[4])
 if num(ARGV[2]) > 0 then redis.call('SET', KEYS[5], '1', 'PX', ARGV[2]) end
 return 1
-""")
+""",
+)
 """Give a lease back, if this token holds it."""
 
 # -- of a body: KEYS body
 
-WRITE: Final = _script("""
+WRITE: Final = _script(
+    0,
+    """
 -- index, data, ttl
 if redis.call('HLEN', KEYS[1]) ~= num(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
-""")
+""",
+)
 """Write the next chunk of a pending body; 0 where those before it are gone."""
 
-SETTLE: Final = _script("""
+SETTLE: Final = _script(
+    0,
+    """
 -- number of chunks, size, hashes, ttl
 if redis.call('HLEN', KEYS[1]) ~= num(ARGV[1]) then return 0 end
 local size = 0
@@ -180,14 +263,18 @@ if size ~= num(ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], 'hashes', ARGV[3])
 extend(KEYS[1], true, ARGV[4])
 return 1
-""")
+""",
+)
 """Let a pending body, if it is whole, live as long as its record."""
 
-EXTEND: Final = _script("""
+EXTEND: Final = _script(
+    0,
+    """
 -- ttl
 extend(KEYS[1], false, ARGV[1])
 return 1
-""")
+""",
+)
 """Let a body live longer."""
 
 # -- of the index: KEYS used, cost, due
@@ -202,14 +289,24 @@ local function forget(member)
   redis.call('ZREM', KEYS[1], member)
   redis.call('ZREM', KEYS[3], member)
 end
-local function total() return num(redis.call('HGET', KEYS[2], 'total') or 0) end
+local function total() return num(redis.call('HGET', KEYS[2], 'total') or '0') or 0 end
+local function sound(members)
+  -- What is none of ours nobody outside need hear of.
+  local found = {}
+  for _, each in ipairs(members) do
+    if #each == 49 or #each == 17 or #each == 33 then found[#found + 1] = each end
+  end
+  return found
+end
 """
 
 NOTE: Final = _script(
+    (0, 0),
     _INDEX
     + """
 -- member, cost, due, used ('' to leave it as it is), member to forget or ''
-if ARGV[4] ~= '' and redis.call('EXISTS', KEYS[1]) == 0 then
+local is_number = num(redis.call('HGET', KEYS[2], 'total') or '0')
+if not is_number or (ARGV[4] ~= '' and redis.call('EXISTS', KEYS[1]) == 0) then
   -- The first record, or the server has evicted a part of the index: bytes of nobody must not count for ever.
   redis.call('DEL', KEYS[2], KEYS[3])
 end
@@ -222,42 +319,48 @@ if before or ARGV[4] ~= '' then
 end
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1]) end
 return {total(), redis.call('ZCARD', KEYS[1])}
-"""
+""",
 )
 """Note what a record costs and when it is due; bytes and records in all."""
 
-GROW: Final = _script("""
+GROW: Final = _script(
+    0,
+    """
 -- member, cost, due
 redis.call('HINCRBY', KEYS[2], ARGV[1], ARGV[2])
 redis.call('HINCRBY', KEYS[2], 'total', ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
 return 1
-""")
+""",
+)
 """Note the bytes of a chunk on its way in."""
 
 FORGET: Final = _script(
+    0,
     _INDEX
     + """
 local before = total()
 for _, member in ipairs(ARGV) do forget(member) end
 return before - total()
-"""
+""",
 )
 """Forget members; the bytes that they cost."""
 
 DUE: Final = _script(
+    (0, ()),
     _INDEX
     + """
 -- now, limit
 local members = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 local before = total()
 for _, member in ipairs(members) do forget(member) end
-return {before - total(), members}
-"""
+return {before - total(), sound(members)}
+""",
 )
 """Forget what is due; the bytes that it cost, and what it was."""
 
 EVICT: Final = _script(
+    (0, ()),
     _INDEX
     + """
 -- max_bytes, max_entries (0 for no bound), limit
@@ -272,29 +375,42 @@ while #gone < num(ARGV[3]) do
   forget(oldest)
   gone[#gone + 1] = oldest
 end
-return {before - total(), gone}
-"""
+return {before - total(), sound(gone)}
+""",
 )
 """Forget the longest unused records above the bound; the bytes that they cost, and which they were."""
 
 SIZE: Final = _script(
+    (0, 0),
     _INDEX
     + """
 return {redis.call('ZCARD', KEYS[1]), total()}
-"""
+""",
 )
 """Records and bytes."""
 
-LIST: Final = _script("""
+LIST: Final = _script(
+    (b"0", ()),
+    """
 -- cursor, how many
-return redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
-""")
+local cursor, flat = unpack(redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]))
+local found = {}
+for i = 1, #flat, 2 do
+  if #flat[i] == 49 then
+    found[#found + 1] = flat[i]
+    found[#found + 1] = flat[i + 1]
+  end
+end
+return {cursor, found}
+""",
+)
 """A batch of members: the next cursor, and members and scores in turn."""
 
-SOURCES: Final = {
-    script.sha: script.text
+SCRIPTS: Final = {
+    sha: script
     for script in (
-        *(ENTER, MARK, COMMIT, CHANGE, TAKE, DROP, CLAIM, RELEASE, WRITE, SETTLE, EXTEND),
+        *(ENTER, MARK, LOAD, PART, COMMIT, CHANGE, TAKE, DROP, CLAIM, RELEASE, WRITE, SETTLE, EXTEND),
         *(NOTE, GROW, FORGET, DUE, EVICT, SIZE, LIST),
     )
+    for sha in (script.sha, script.sha.encode())
 }

@@ -24,6 +24,8 @@ from .maintenance import Care
 
 __all__ = ["Verbs"]
 
+_META: Final = 48
+"""Bytes of the meta record: id and salt."""
 _EVICTED_AT_ONCE: Final = 20
 _CHECK_EVERY: Final = 5.0
 _LEASE_MS: Final = str(int(LEASE_SECONDS * 1000))
@@ -46,14 +48,18 @@ class Verbs(Care):
         """
         if signed:
             yield [("SET", self._names.signed, "1")]
-        made = self._ids or os.urandom(48)
-        found, marked = yield [("GET", self._names.meta), ("EXISTS", self._names.signed)]
-        if found is None:
-            _, found = yield [("SET", self._names.meta, made, "NX"), ("GET", self._names.meta)]
-        if not isinstance(found, bytes) or len(found) != 48:
+        made = self._ids or os.urandom(_META)
+        found, marked = yield [self._read_meta(), ("EXISTS", self._names.signed)]
+        if not found:
+            _, found = yield [("SET", self._names.meta, made, "NX"), self._read_meta()]
+        if not isinstance(found, bytes) or len(found) != _META:
             raise ForeignStore(f"{self._names.meta} holds something that is not ours: left as it is")
         self._ids, self._marked, self._checked = found, bool(marked), time.monotonic()
         return Meta(found[:16], found[16:], self._marked)
+
+    def _read_meta(self) -> Command:
+        # No more than tells whether it is ours.
+        return ("GETRANGE", self._names.meta, "0", str(_META))
 
     def _check(self) -> Steps[None]:
         """See now and then that the meta record is still there, since others could not read what we write.
@@ -62,7 +68,7 @@ class Verbs(Care):
         """
         if not self._ids or time.monotonic() - self._checked < _CHECK_EVERY:
             return
-        made, found = yield [("SET", self._names.meta, self._ids, "NX"), ("GET", self._names.meta)]
+        made, found = yield [("SET", self._names.meta, self._ids, "NX"), self._read_meta()]
         if found != self._ids:
             raise StoreError("another store has taken the place of ours")
         if made and self._marked:
@@ -78,7 +84,7 @@ class Verbs(Care):
 
     def load(self, partition: bytes) -> Steps[Sequence[Stored]]:
         """All records of a partition."""
-        [rows] = yield [("HVALS", self._names.heads(partition))]
+        [rows] = yield [self._rows_of(partition)]
         return [stored for row in rows for stored in stored_in(row)]
 
     def hashes(self, entry: bytes) -> Steps[bytes]:
@@ -90,7 +96,8 @@ class Verbs(Care):
         return (yield from self._part(entry, str(index)))
 
     def _part(self, entry: bytes, name: str) -> Steps[bytes]:
-        [part] = yield [("HGET", self._names.body(entry), name)]
+        longest = max(CHUNK_SIZE, self.max_bytes // CHUNK_SIZE * 32 + 32)
+        [part] = yield [Call(scripts.PART, [self._names.body(entry)], (name, str(longest)))]
         if not isinstance(part, bytes):
             raise StoreError("the body is gone")
         return part
@@ -186,7 +193,7 @@ class Verbs(Care):
     # Changing
 
     def _row(self, partition: bytes, variant: bytes, rev: int) -> Steps[Row | None]:
-        [found] = yield [("HGET", self._names.heads(partition), variant)]
+        [found] = yield [Call(scripts.PART, [self._names.heads(partition)], (variant, str(scripts.ROW_BYTES)))]
         return next((row for row in unpack(found or b"") if row.rev == rev), None)
 
     def freshen(self, item: Item, *, rev: int) -> Steps[bool]:
