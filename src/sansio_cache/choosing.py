@@ -12,9 +12,10 @@ from .cache_status import CacheStatus, Fwd
 from .decisions import Choice, Forward, Refuse, Reuse, ReuseStale, Validate
 from .errors import NotCached
 from .expiry import Expiry
-from .freshness import CLOCK_SKEW, Says, current_age, expiry_time, remaining
+from .freshness import CLOCK_SKEW, Says, current_age, expiry_time, overridden, remaining
 from .messages import Request
 from .policy import Policy
+from .precedence import user_time
 from .records import Record
 from .validation import conditional_request
 
@@ -53,7 +54,7 @@ def request_directives(request: Request) -> Directives:
 
 def prohibits_stale(record: Record, policy: Policy, expiry: Expiry | None) -> bool:
     """Whether the response forbids to use it stale (RFC 9111 §4.2.4); a user's own time replaces what it says."""
-    if expiry is not None or not policy.cache_control:
+    if overridden(record.head.status, policy, expiry):
         return False
     says = record.head.facts.word(policy).says
     if says & (Says.NO_CACHE | Says.MUST_REVALIDATE):
@@ -77,7 +78,7 @@ def choose(
     if not records:
         return Refuse(gateway_timeout("only-if-cached")) if only_stored else Forward(request, None, Fwd.MISS, "")
     record = records[0]
-    expiry = policy.expiry_for(request)
+    expiry = user_time(request, record.head.remembered, policy)
     judged = _stand(record, request, directives, now, policy, expiry)
     standing = judged.standing
     # One from our future was received before the clock was set back, not while this request waited.
@@ -112,7 +113,7 @@ def _stand(
     if not prohibits_stale(record, policy, expiry):
         if directives.max_stale is not None and staleness <= directives.max_stale:
             return _Judged(Standing.STALE_ALLOWED, ttl, "max-stale")
-        own = head.facts.word(policy).while_revalidate if policy.cache_control and expiry is None else 0.0
+        own = 0.0 if overridden(head.status, policy, expiry) else head.facts.word(policy).while_revalidate
         window = max(policy.stale_grace, own)
         # "Unless the max-stale request directive is also present", who sends max-age wants nothing stale (§5.2.1.1).
         if 0.0 < window >= staleness and directives.max_age is None:
@@ -133,7 +134,7 @@ def _must_validate(
     if request.options.refresh or policy.always_revalidate:
         return "refresh"
     says = record.head.facts.word(policy).says
-    if says & Says.NO_CACHE and policy.cache_control and expiry is None:
+    if says & Says.NO_CACHE and not overridden(record.head.status, policy, expiry):
         return "no-cache"
     if directives is NO_DIRECTIVES:
         return ""
@@ -178,9 +179,9 @@ def _reuse(
 
 def _offline(request: Request, records: Sequence[Record], now: float, policy: Policy) -> Choice:
     """The preferred of the stored responses that can answer, of any age: the origin is never asked."""
-    expiry = policy.expiry_for(request)
     for record in records:
         head = record.head
+        expiry = user_time(request, head.remembered, policy)
         ttl = remaining(head.facts, head.status, head.received_at, now, policy, expiry)
         status = CacheStatus(hit=True, ttl=ttl, detail="offline")
         answer = answer_from(record, request, now, expiry_time(now, ttl), status)

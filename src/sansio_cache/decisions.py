@@ -97,9 +97,13 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class LookUp(msgspec.Struct, frozen=True):
-    """The request may be answered from the store."""
+    """The request may be answered from the store.
+
+    :ivar others: where to look, too, if there is nothing.
+    """
 
     keys: Keys
+    others: tuple[Keys, ...] = ()
 
 
 class PassBy(msgspec.Struct, frozen=True):

@@ -89,7 +89,7 @@ def _look(
     request: Request, rules: Rules, plan: LookUp, now: float, *, background: bool
 ) -> Steps[tuple[Answer | Validate | Forward, _Seen]]:
     """The stored answer, or the leave to fetch: our own, after waiting for others at most _ROUNDS times."""
-    keys = plan.keys
+    keys, others = plan.keys, list(plan.others)
     waited_since: float | None = None
     rounds = 0 if rules.policy.read_only else _ROUNDS
     lost: list[Flaw] = []
@@ -111,7 +111,10 @@ def _look(
         if not isinstance(choice, Validate):
             _complain(request, rules, keys, flaws, background=background)
         if isinstance(choice, Refuse):
-            return _refused(choice), _Seen(flaws)
+            if not others:
+                return _refused(choice), _Seen(flaws)
+            keys, *others = others
+            continue
         if choice.fwd is Fwd.MISS:
             choice = replace(choice, fwd=Fwd.VARY_MISS if records else Fwd.URI_MISS)
         seen = _Seen(flaws, rules.older(request, records))

@@ -21,10 +21,13 @@ __all__ = [
     "DoNotCache",
     "ExpireAfter",
     "Expiry",
+    "Packed",
     "Resident",
     "Until",
+    "pack",
     "parse_expire_after",
     "parse_seconds",
+    "unpack",
 ]
 
 EXPIRE_IMMEDIATELY: Final = 0
@@ -67,6 +70,33 @@ class Until(msgspec.Struct, frozen=True):
 
 Expiry = Resident | Until | DoNotCache
 ExpireAfter = int | float | timedelta | datetime | str | DoNotCache | None
+
+
+Packed = tuple[int, float]
+"""A time as a record keeps it: a kind and a number."""
+_RESPONSE, _RESIDENT, _UNTIL, _NOT_AT_ALL = range(4)
+
+
+def pack(expiry: Expiry | None, cache_control: bool = True) -> Packed:
+    """A time as a record keeps it.
+
+    :param cache_control: whether without a time of the user's the response decides; else it is fresh for ever.
+    """
+    if isinstance(expiry, Resident):
+        return _RESIDENT, expiry.seconds
+    if isinstance(expiry, Until):
+        return _UNTIL, expiry.at
+    if expiry is not None:
+        return _NOT_AT_ALL, 0.0
+    return (_RESPONSE, 0.0) if cache_control else (_RESIDENT, math.inf)
+
+
+def unpack(packed: Packed) -> Expiry:
+    """The time that was packed; what is none, in a record that nobody signed, is stale."""
+    kind, number = packed
+    if kind == _UNTIL:
+        return Until(number)
+    return Resident(number if kind == _RESIDENT and number >= 0.0 else 0.0)
 
 
 def parse_seconds(value: object, name: str) -> float:

@@ -26,10 +26,12 @@ __all__ = [
     "Facts",
     "Says",
     "Word",
+    "covers",
     "current_age",
     "expires_at",
     "expiry_time",
     "freshness_lifetime",
+    "overridden",
     "read_facts",
     "remaining",
     "resident_time",
@@ -237,6 +239,19 @@ def _heuristic_lifetime(facts: Facts, status: int, policy: Policy) -> float:
     return min(guess.cap, max(0.0, guess.share * (facts.date - facts.last_modified)))
 
 
+def covers(status: int, policy: Policy) -> bool:
+    """Whether a time of the user's is meant for a status: for success and redirects, and for what they have named.
+
+    Nobody wants a page that was missing for a moment to be missing for an hour: errors say themselves how long.
+    """
+    return status < 400 if policy.codes is None else status in policy.codes
+
+
+def overridden(status: int, policy: Policy, expiry: Expiry | None) -> bool:
+    """Whether the user's time counts in the place of what the response says."""
+    return (expiry is not None or not policy.cache_control) and covers(status, policy)
+
+
 def remaining(
     facts: Facts, status: int, received_at: float, now: float, policy: Policy, expiry: Expiry | None
 ) -> float:
@@ -247,12 +262,10 @@ def remaining(
     resident = resident_time(received_at, now)
     if resident == math.inf or isinstance(expiry, DoNotCache):
         return -math.inf
-    if isinstance(expiry, Resident):
+    if isinstance(expiry, Resident) and (expiry.seconds == 0.0 or covers(status, policy)):
         return expiry.seconds - resident
-    if isinstance(expiry, Until):
-        return expiry.at - now
-    if not policy.cache_control:
-        return math.inf
+    if overridden(status, policy, expiry):
+        return expiry.at - now if isinstance(expiry, Until) else math.inf
     age = facts.initial_age + resident
     return freshness_lifetime(facts, status, policy) - age if age < math.inf else -math.inf
 

@@ -11,12 +11,14 @@ from .answering import answer_from
 from .cache_status import CacheStatus, Fwd
 from .choosing import prohibits_stale, request_directives
 from .decisions import Again, Answer, Fail, Forward, Freshened, FromNetwork, Keep, Pass, PassBy, Validate, Verdict
+from .expiry import Expiry
 from .freshness import expires_at, expiry_time, read_facts, remaining
 from .invalidation import invalidated_urls
 from .keeping import Keeping, Superseded, item_of
 from .keys import Keys
 from .messages import EMPTY, Headers, Received, Request, Unreachable
-from .records import MAX_FIELDS, Record
+from .precedence import remembered, user_time
+from .records import MAX_FIELDS, Record, Remembered
 from .storing import Storing, all_read, dated_headers, may_store, storable_headers
 from .superseding import Newest, superseded
 from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
@@ -66,7 +68,17 @@ class _Case(NamedTuple):
         whole = self.reply if self.reply.status not in _OF_A_WHOLE else replace(self.reply, status=200)
         facts = read_facts(whole, authorized="authorization" in self.request.headers)
         policy = self.rules.policy
-        return may_store(self.request, whole, facts, policy, policy.expiry_for(self.request)) in _FORBIDDEN
+        return may_store(self.request, whole, facts, policy, self.expiry()) in _FORBIDDEN
+
+    def remembered(self) -> Remembered | None:
+        """What a record remembers that the reply may take the place of."""
+        return next((each.head.remembered for each in self.older if each.head.remembered is not None), None)
+
+    def expiry(self) -> Expiry | None:
+        """The user's time for the reply."""
+        policy = self.rules.policy
+        kept = remembered(self.request, self.remembered(), policy, self.reply.received_at)
+        return user_time(self.request, kept, policy)
 
 
 def judge(
@@ -133,7 +145,7 @@ def _on_error(request: Request, choice: Validate | Forward, now: float, rules: R
     record, policy = choice.record, rules.policy
     if record is None:
         return None
-    expiry = policy.expiry_for(request)
+    expiry = user_time(request, record.head.remembered, policy)
     if prohibits_stale(record, policy, expiry):
         return None
     head = record.head
@@ -174,15 +186,19 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     current = replace(reply, status=record.head.status, reason=record.head.reason, headers=fields)
     facts = read_facts(current, authorized="authorization" in request.headers)
     stored = storable_headers(fields, policy)
+    told = remembered(request, record.head.remembered, policy, reply.received_at)
+    expiry = user_time(request, told, policy)
+    expires = expires_at(facts, record.head.status, reply.received_at, policy, expiry)
     head = replace(
         record.head,
         headers=stored.items,
         facts=facts,
         requested_at=reply.requested_at,
         received_at=reply.received_at,
+        stale_at=expires,
+        remembered=told,
     )
     new = Record(head, record.stored)
-    expires = expires_at(facts, head.status, head.received_at, policy, policy.expiry_for(request))
     ttl = expires - reply.received_at
     status = CacheStatus(fwd=case.choice.fwd, fwd_status=304, ttl=ttl, detail=case.choice.reason)
     answer = answer_from(new, request, reply.received_at, expires, status, revalidated=True)
@@ -193,7 +209,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     own = [item for item in freshened_headers(EMPTY, reply.headers) if item[0].lower() not in kept]
     if own:
         answer = replace(answer, headers=Headers([*answer.headers, *own]))
-    storing = may_store(request, current, facts, policy, policy.expiry_for(request))
+    storing = may_store(request, current, facts, policy, expiry)
     if storing is Storing.READ_ONLY:
         return Freshened(answer, None, record.stored.rev)
     # A 304 that names other fields in Vary tells nothing of the values that the stored response was chosen by.
@@ -201,7 +217,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     if storing is not Storing.KEEP or revaried or not all_read(reply.headers):
         # What is stored must not be reused by what it used to say.
         return Pass(answer, (record.head.resource,))
-    item = item_of(head, rules.sealer, policy, request, body=record.stored.body, entry=record.stored.entry, hashes=b"")
+    item = item_of(head, rules.sealer, policy, body=record.stored.body, entry=record.stored.entry, hashes=b"")
     return Freshened(answer, item, record.stored.rev, case.superseded())
 
 
@@ -221,14 +237,12 @@ def _confirmed_by_head(case: _Case) -> Verdict | None:
 
 def _keep_or_pass(case: _Case) -> Verdict:
     request, reply, keys, rules, policy = case.request, case.reply, case.keys, case.rules, case.rules.policy
-    expiry = policy.expiry_for(request)
     facts = read_facts(reply, authorized="authorization" in request.headers)
-    storing = may_store(request, reply, facts, policy, expiry)
+    storing = may_store(request, reply, facts, policy, case.expiry())
     spoils, gone = _spoils(request, reply, rules), case.superseded()
     if storing is not Storing.KEEP:
         return Pass(case.answer(storing.value), spoils, gone)
     vary = tuple((name, rules.vary_tag(name, request.headers)) for name in nominated(reply.headers))
-    keeping = Keeping(request, reply, facts, vary, keys, rules.place, rules.sealer, policy, gone)
+    keeping = Keeping(request, reply, facts, vary, keys, rules.place, rules.sealer, policy, gone, case.remembered())
     answer = case.answer(case.choice.reason, stored=True)
-    expires = expires_at(facts, reply.status, reply.received_at, policy, expiry)
-    return Keep(replace(answer, keeping=keeping, expires=expires), spoils)
+    return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), spoils)

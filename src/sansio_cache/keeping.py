@@ -10,7 +10,8 @@ from .freshness import Facts, expires_at
 from .keys import Keys
 from .messages import Headers, Received, Request
 from .policy import Policy
-from .records import CHUNK_SIZE, FORMAT, Head, Item, Kept, Place, body_digest, seal_head, variant_of
+from .precedence import remembered, user_time
+from .records import CHUNK_SIZE, FORMAT, Head, Item, Kept, Place, Remembered, body_digest, seal_head, variant_of
 from .sealing import Sealer
 from .storing import Storing, dated_headers, storable_headers
 from .urls import redact
@@ -48,13 +49,16 @@ class Keeping:
     it gives. Where the body breaks off, nothing is called, and nothing was stored. However it ends, the adapter removes
     what is :attr:`superseded`, save what the commit has replaced; after a break only what is certain to be.
 
+    :param kept: what the record remembers that it takes the place of.
     :ivar superseded: what this response takes the place of.
     """
 
     __slots__ = (
+        "_expiry",
         "_facts",
         "_place",
         "_policy",
+        "_remembered",
         "_request",
         "_response",
         "_sealer",
@@ -75,6 +79,7 @@ class Keeping:
         sealer: Sealer,
         policy: Policy,
         superseded: tuple[Superseded, ...] = (),
+        kept: Remembered | None = None,
     ) -> None:
         self._request = request
         self._response = response
@@ -86,6 +91,8 @@ class Keeping:
         self.keys = keys
         self.max_body = policy.max_body
         self.superseded = superseded
+        self._remembered = remembered(request, kept, policy, response.received_at)
+        self._expiry = user_time(request, self._remembered, policy)
 
     @property
     def method(self) -> str:
@@ -111,6 +118,12 @@ class Keeping:
     def vary_limit(self) -> int:
         """How many variants of one partition are kept."""
         return self._policy.vary_limit
+
+    @property
+    def stale_at(self) -> float:
+        """When the response becomes stale; POSIX seconds, infinite for never."""
+        response = self._response
+        return expires_at(self._facts, response.status, response.received_at, self._policy, self._expiry)
 
     def finish(
         self, body: bytes | None, entry: bytes, length: int, hashes: bytes, decode: Decode | None = None
@@ -148,8 +161,10 @@ class Keeping:
             facts=self._facts,
             url=redact(self._request.url),
             tags=self._request.options.tags,
+            stale_at=self.stale_at,
+            remembered=self._remembered,
         )
-        item = item_of(head, self._sealer, policy, self._request, body=body, entry=entry, hashes=hashes)
+        item = item_of(head, self._sealer, policy, body=body, entry=entry, hashes=hashes)
         return Storing.TOO_LARGE if item is None else item
 
 
@@ -157,7 +172,6 @@ def item_of(
     head: Head,
     sealer: Sealer,
     policy: Policy,
-    request: Request,
     *,
     body: bytes | None,
     entry: bytes,
@@ -167,7 +181,6 @@ def item_of(
     sealed = seal_head(head, sealer)
     if sealed is None:
         return None
-    stale_at = expires_at(head.facts, head.status, head.received_at, policy, policy.expiry_for(request))
     return Item(
         resource=head.resource,
         partition=head.partition,
@@ -179,8 +192,8 @@ def item_of(
         size=head.length,
         requested_at=head.requested_at,
         received_at=head.received_at,
-        stale_at=stale_at,
-        purge_at=purge_time(stale_at, head.facts, policy),
+        stale_at=head.stale_at,
+        purge_at=purge_time(head.stale_at, head.facts, policy),
         url=head.url,
         method=head.method,
         status=head.status,

@@ -120,8 +120,11 @@ class Policy:
 
     def expiry_for(self, request: Request) -> Expiry | None:
         """The user's explicit time for a request, or None where the response decides."""
-        if request.options.expiry is not None:
-            return request.options.expiry
+        given = request.options.expiry
+        return self.settings_time(request) if given is None else given
+
+    def settings_time(self, request: Request) -> Expiry | None:
+        """The same without what the request itself says."""
         for pattern, expiry in self.url_rules:
             if pattern.search(request.url):
                 return expiry
@@ -274,11 +277,39 @@ def _pattern(key: str | re.Pattern[str]) -> re.Pattern[str]:
     userinfo = "" if "@" in rest.partition("/")[0] else "(?>(?:[^/?#]*@)?)"
     if "/" in rest or rest.endswith("*"):
         # "example.com/path" stands for everything below it.
-        glob = translate(rest.rstrip("*") + "*")
+        glob = _url_glob(rest.rstrip("*"))
     else:
         # A host alone does, too, but not for example.com.evil.net.
-        glob = _host_glob(rest) + r"(?::[0-9]*)?(?=[/?#]|\Z)"
-    return re.compile(rf"\A{start}://{userinfo}{glob}", re.IGNORECASE)
+        glob = _host_glob(rest) + _ANY_PORT + r"(?=[/?#]|\Z)"
+    return re.compile(rf"\A{start}://{userinfo}{glob}", re.IGNORECASE | re.DOTALL)
+
+
+_ANY_PORT = "(?::[0-9]*)?"
+
+
+def _url_glob(glob: str) -> str:
+    """A glob whose stars go over slashes, too, as a pattern of what begins so; without a port it stands for every one.
+
+    What stands between two stars matches as early as it can, once and for all (see :func:`_host_glob`).
+    """
+    host, slash, path = glob.partition("/")
+    has_port = re.search(r":[0-9]+\Z", host) is not None
+    parts = [_fixed(part) for part in host.split("*")]
+    first, *others = (_fixed(part) for part in path.split("*"))
+    if slash:
+        parts[-1] += ("" if has_port else _ANY_PORT) + "/" + first
+        parts += others
+    first, *others = parts
+    return first + "".join(f"(?>.*?{part})" for part in others if part)
+
+
+def _fixed(part: str) -> str:
+    """What of a glob stands between two stars, as a pattern."""
+    if part.startswith("["):
+        # An address of IPv6, and no choice of letters.
+        address, bracket, rest = part.partition("]")
+        return re.escape(address + bracket) + (_fixed(rest) if rest else "")
+    return translate(part).removeprefix("(?s:").rpartition(")")[0]
 
 
 def _host_glob(glob: str) -> str:

@@ -14,6 +14,7 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from .expiry import Packed
 from .freshness import Facts
 from .keys import Keys, digest_of
 from .messages import Headers
@@ -30,6 +31,7 @@ __all__ = [
     "Meta",
     "Place",
     "Record",
+    "Remembered",
     "Stored",
     "body_digest",
     "chunk_hashes",
@@ -39,7 +41,7 @@ __all__ = [
     "variant_of",
 ]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 CHUNK_SIZE: Final = 1_048_576
 """Bytes of a chunk of a large body."""
 MAX_FIELDS: Final = 1_000
@@ -68,12 +70,23 @@ class Place(NamedTuple):
     namespace: str
 
 
+class Remembered(msgspec.Struct, frozen=True, array_like=True):
+    """A time that was given with one request, which its record keeps for later ones.
+
+    :ivar settings: the time that the session's settings gave: it counts for sessions of the same.
+    """
+
+    time: Packed
+    settings: Packed
+
+
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """Everything that is signed. Times are POSIX seconds; ``length`` and ``chunk_size`` bytes of the body.
 
     :ivar vary: the request fields that Vary nominated, each with the keyed hash of its value.
     :ivar digest: SHA-256 over the SHA-256s of the body's chunks.
     :ivar url: redacted, for people to read; it decides nothing.
+    :ivar stale_at: when it becomes stale by the settings it was kept under; infinite for never.
     """
 
     format: int
@@ -94,6 +107,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     facts: Facts
     url: str
     tags: tuple[str, ...] = ()
+    stale_at: float = 0.0
+    remembered: Remembered | None = None
 
 
 class Stored(NamedTuple):

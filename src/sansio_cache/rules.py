@@ -8,6 +8,7 @@ judge(request, choice, reply)  →  Keep | Freshened | Pass | Again | Fail
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,9 +22,10 @@ from .keys import KeyMaker, Keys
 from .lists import MAX_MEMBERS, members
 from .messages import Headers, Received, Request, Unreachable
 from .policy import Policy
+from .precedence import user_time
 from .records import Flaw, Meta, Place, Record, Stored, open_record
 from .sealing import Sealer
-from .storing import Storing, may_keep
+from .storing import Storing, may_keep, may_share
 from .urls import MAX_URL
 from .vary import nominated_value
 
@@ -45,13 +47,16 @@ class Rules:
         installed): a stored response so coded counts as no match.
     """
 
-    __slots__ = ("_opened", "maker", "place", "policy", "sealer", "undecodable")
+    __slots__ = ("_opened", "_shared", "maker", "place", "policy", "sealer", "undecodable")
 
     def __init__(self, policy: Policy, meta: Meta, sealer: Sealer, undecodable: frozenset[str] = frozenset()) -> None:
         self.policy = policy
         self.place = Place(meta.store_id, policy.namespace)
         self.sealer = sealer
         self.maker = KeyMaker(policy, meta.salt)
+        # What a shared cache has kept for this user they may have, and when the origin cannot be asked they get it.
+        only_private = policy.offline and not policy.shared
+        self._shared = KeyMaker(dataclasses.replace(policy, shared=True), meta.salt) if only_private else None
         self.undecodable = undecodable
         self._opened: dict[tuple[bytes, int], Record] = {}
 
@@ -60,15 +65,19 @@ class Rules:
         directives = choosing.request_directives(request)
         passing = self._passing(request, no_store=directives.no_store)
         if self.policy.offline:
-            return LookUp(self.maker.keys(request)) if passing is None else Refuse(NotCached(request.url))
+            return self._plan_offline(request) if passing is None else Refuse(NotCached(request.url))
         if passing is None and not request.options.force_refresh:
             return LookUp(self.maker.keys(request))
         if directives.only_if_cached or request.options.only_if_cached:
             return Refuse(gateway_timeout("only-if-cached"))
         return LookUp(self.maker.keys(request)) if passing is None else passing
 
+    def _plan_offline(self, request: Request) -> LookUp:
+        others = () if self._shared is None else (self._shared.keys(request),)
+        return LookUp(self.maker.keys(request), others)
+
     def _passing(self, request: Request, *, no_store: bool) -> PassBy | None:
-        if request.method not in self.policy.methods:
+        if request.method not in self.policy.methods and not self.policy.offline:
             return PassBy(Fwd.METHOD, "method")
         if "upgrade" in request.headers:
             return PassBy(Fwd.REQUEST, "upgrade")
@@ -140,7 +149,10 @@ class Rules:
                 known = tags[name] = self.vary_tag(name, request.headers)
             if known != tag:
                 return False
-        expiry = self.policy.expiry_for(request)
+        if self.policy.offline:
+            # Whatever settings it was kept under.
+            return not self.policy.shared or may_share(head.facts) is Storing.KEEP
+        expiry = user_time(request, head.remembered, self.policy)
         return may_keep(head.method, head.status, head.facts, self.policy, expiry) is Storing.KEEP
 
     def _decodable(self, headers: Headers) -> bool:

@@ -8,14 +8,14 @@ from typing import Final
 from .cache_control import NO_DIRECTIVES, Directives, parse_cache_control, parse_targeted
 from .dates import format_date
 from .expiry import DoNotCache, Expiry
-from .freshness import HEURISTIC_CODES, Facts, Says
+from .freshness import HEURISTIC_CODES, Facts, Says, covers
 from .lists import combined, members
 from .messages import Headers, Received, Request
 from .policy import Policy
 from .records import MAX_FIELDS
 from .vary import ANYTHING, nominated
 
-__all__ = ["Storing", "dated_headers", "all_read", "may_keep", "may_store", "storable_headers"]
+__all__ = ["Storing", "dated_headers", "all_read", "may_keep", "may_share", "may_store", "storable_headers"]
 
 UNDERSTOOD_CODES: Final = frozenset(
     {*range(200, 209), 226, *range(300, 309), *range(400, 418), *range(421, 427), 428, 429, 431, 451, *range(500, 512)}
@@ -24,9 +24,6 @@ UNDERSTOOD_CODES: Final = frozenset(
 
 _NEVER: Final = frozenset({206, 304, 412, 416})
 """Answers to a range or a precondition: neither is part of the key, so they would answer the wrong request."""
-
-_TIMED_CODES: Final = (HEURISTIC_CODES | {302, 303, 307}) - _NEVER
-"""Codes that a user's own time covers: what is cacheable by default, and the redirects on the way there."""
 
 _NEVER_STORED_FIELDS: Final = frozenset(
     {
@@ -75,14 +72,15 @@ def may_keep(method: str, status: int, facts: Facts, policy: Policy, expiry: Exp
         return Storing.STATUS
     if isinstance(expiry, DoNotCache):
         return Storing.DO_NOT_CACHE
-    if policy.cache_control:
+    covered = covers(status, policy)
+    if policy.cache_control or not covered:
         refusal = _prohibited(status, facts, policy)
         if refusal is not Storing.KEEP:
             return refusal
     if facts.word(policy).says & Says.EXPLICIT:
         return Storing.KEEP
     if expiry is not None or not policy.cache_control:
-        return Storing.KEEP if status in _TIMED_CODES or policy.codes is not None else Storing.STATUS
+        return Storing.KEEP if covered else Storing.STATUS
     return _without_freshness(status, facts, policy)
 
 
@@ -94,9 +92,15 @@ def _prohibited(status: int, facts: Facts, policy: Policy) -> Storing:
         no_store = status not in UNDERSTOOD_CODES
     if no_store:
         return Storing.NO_STORE
-    if policy.shared and says & Says.PRIVATE:
+    return may_share(facts) if policy.shared else Storing.KEEP
+
+
+def may_share(facts: Facts) -> Storing:
+    """Whether a shared cache may hold a response, or the reason why only a private one may (RFC 9111 §3, §3.5)."""
+    says = facts.shared.says
+    if says & Says.PRIVATE:
         return Storing.PRIVATE
-    if policy.shared and facts.authorized and not says & (Says.MUST_REVALIDATE | Says.PUBLIC | Says.S_MAXAGE):
+    if facts.authorized and not says & (Says.MUST_REVALIDATE | Says.PUBLIC | Says.S_MAXAGE):
         return Storing.AUTHORIZATION
     return Storing.KEEP
 

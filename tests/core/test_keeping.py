@@ -101,6 +101,7 @@ def test_a_kept_response_is_sealed_with_all_that_a_reader_needs() -> None:
         facts=facts_of(DATE, 'ETag: "a"'),
         url="https://example.org/a?token=REDACTED",
         tags=("t",),
+        stale_at=NOW,
     )
     assert item == Item(
         resource=keeping.keys.resource,

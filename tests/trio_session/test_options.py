@@ -59,7 +59,8 @@ async def test_what_they_do(origin: WatchedOrigin, clock: Clock, how: str) -> No
         clock.advance(10)
         assert (await ask(session, how, url, expire_after=100)).from_cache
         assert (await ask(session, how, url, only_if_cached=True, expire_after=100)).from_cache
-        assert (await ask(session, how, url)).revalidated
+        assert (await ask(session, how, url)).from_cache
+        assert (await ask(session, how, url, expire_after=5)).revalidated
         assert (await ask(session, how, url, refresh=True, expire_after=100)).revalidated
         forced = await ask(session, how, url, force_refresh=True)
         assert (forced.from_cache, forced.revalidated) == (False, False)

@@ -81,7 +81,7 @@ class Care(FixedSettings):
         :param urls: all stored responses of these URLs, of every user; each as ``contains`` takes it.
         :param requests: what is stored for these requests, and for no other user or body; each a URL, or a request or
             response of the client.
-        :param expired: those that are stale by this session's settings.
+        :param expired: those that are stale by the settings that they were kept under.
         :param older_than: those received longer ago; seconds or a timedelta.
         :param invalid: those that cannot be opened: broken, foreign, unsigned or forged.
         :param tags: those stored with any of these tags.

@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 from sansio_cache.decisions import LookUp, Reuse, ReuseStale
 from sansio_cache.errors import SettingError, StoreError
 from sansio_cache.expiry import parse_seconds
-from sansio_cache.freshness import remaining
 from sansio_cache.keys import Keys
 from sansio_cache.messages import Request
 from sansio_cache.records import Flaw, Record, encode_head, open_record, variant_of
@@ -40,7 +39,7 @@ class Entry(NamedTuple):
     :ivar url: redacted.
     :ivar size: bytes of the body.
     :ivar received_at: POSIX seconds.
-    :ivar expires_at: POSIX seconds, by this session's settings; infinite for never.
+    :ivar expires_at: POSIX seconds, by the settings it was kept under; infinite for never.
     """
 
     key: str
@@ -107,14 +106,8 @@ class Maintenance:
 
     def _entry(self, record: Record) -> Entry:
         head = record.head
-        expires_at = head.received_at + self._remaining(record, head.received_at)
         key = head.partition.hex()
-        return Entry(key, head.method, head.url, head.status, head.length, head.received_at, expires_at, head.tags)
-
-    def _remaining(self, record: Record, now: float) -> float:
-        head, policy = record.head, self._engine.policy
-        expiry = policy.expiry_for(Request(head.method, head.url))
-        return remaining(head.facts, head.status, head.received_at, now, policy, expiry)
+        return Entry(key, head.method, head.url, head.status, head.length, head.received_at, head.stale_at, head.tags)
 
     def contains(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[bool]:
         request: Request = yield partial(self._ask, thing, method, keywords)
@@ -122,10 +115,13 @@ class Maintenance:
         plan = rules.plan(request)
         if not isinstance(plan, LookUp):
             return False
-        stored = yield partial(self._engine.store.load, plan.keys.partition)
-        records, _ = rules.open(stored, plan.keys)
-        choice = rules.choose(request, rules.matching(request, records), self._engine.clock())
-        return isinstance(choice, Reuse | ReuseStale)
+        for keys in (plan.keys, *plan.others):
+            stored = yield partial(self._engine.store.load, keys.partition)
+            records, _ = rules.open(stored, keys)
+            choice = rules.choose(request, rules.matching(request, records), self._engine.clock())
+            if isinstance(choice, Reuse | ReuseStale):
+                return True
+        return False
 
     def delete(self, criteria: Criteria) -> Work[int]:
         rules = yield from self.rules()
@@ -186,7 +182,7 @@ class Maintenance:
             return criteria.invalid
         head = opened.head
         return (
-            (criteria.expired and self._remaining(opened, now) <= 0.0)
+            (criteria.expired and head.stale_at <= now)
             or (criteria.older_than is not None and head.received_at < now - criteria.older_than)
             or not criteria.tags.isdisjoint(head.tags)
         )
