@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import socketserver
 import ssl
@@ -217,17 +218,22 @@ def test_an_application_in_the_place_of_the_network(opened: Open, kind: str) -> 
     assert len(asked) == 1
 
 
-def test_a_response_that_was_read_before_it_came_is_not_stored(opened: Open, store: MemoryStore) -> None:
-    """Its bytes as received are gone."""
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_response_that_was_read_before_it_came_is_stored_as_it_came(opened: Open, coded: bool) -> None:
+    """By a transport that logs bodies, perhaps; of one that was coded the bytes as received are gone."""
+    body = gzip.compress(b"hello") if coded else b"hello"
+    fields = {"Cache-Control": "max-age=60"} | ({"Content-Encoding": "gzip"} if coded else {})
 
     def respond(_: httpx2.Request) -> httpx2.Response:
-        response = httpx2.Response(200, headers={"Cache-Control": "max-age=60"}, content=iter([b"hello"]))
+        response = httpx2.Response(200, headers=fields, content=iter([body]))
         response.read()
         return response
 
     client = opened(httpx2.MockTransport(respond))
-    assert [client.get("http://app/").content for _ in range(2)] == [b"hello"] * 2
-    assert store.size().entries == 0
+    first, second = (client.get("http://app/") for _ in range(2))
+    assert [first.content, second.content] == [b"hello"] * 2
+    assert second.extensions["from_cache"] is not coded
+    assert ("decoded" if coded else "stored") in first.extensions["cache_status"]
 
 
 def test_a_confirmation_with_content_confirms_all_the_same(opened: Open) -> None:

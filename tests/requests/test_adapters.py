@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ class Canned(BaseAdapter):
         response.url = request.url or ""
         response.request = request
         response.headers["Cache-Control"] = "max-age=60"
-        response.raw = self.raw or HTTPResponse(
-            io.BytesIO(b"canned"), headers={"Cache-Control": "max-age=60"}, status=200, preload_content=False
+        response.raw = (
+            self.raw
+            if self.raw is not None
+            else HTTPResponse(
+                io.BytesIO(b"canned"), headers={"Cache-Control": "max-age=60"}, status=200, preload_content=False
+            )
         )
         return response
 
@@ -69,12 +74,52 @@ def test_without_an_adapter_there_is_no_answer(session: CachedSession, origin: O
         session.get(url)
 
 
-def test_a_raw_that_is_not_urllib3s_is_not_kept(session: CachedSession) -> None:
-    """It passes through as it is."""
-    raw = io.BytesIO(b"canned")
+class Streaming(io.BytesIO):
+    """Streams as urllib3's does."""
+
+    def stream(self, amt: int, decode_content: bool) -> Iterator[bytes]:
+        while data := self.read(amt):
+            yield data
+
+
+@pytest.mark.parametrize("raw", [io.BytesIO, Streaming])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_raw_that_is_not_urllib3s_is_kept(session: CachedSession, raw: type[io.BytesIO], stream: bool) -> None:
+    """A file, a recording: what requests can read."""
+    session.mount("http://here.test/", Canned(raw(b"canned")))
+    first = session.get("http://here.test/a", stream=stream)
+    assert "stored" in first.cache_status or stream
+    assert first.content == b"canned"
+    assert "stored" in first.cache_status
+    second = session.get("http://here.test/a", stream=stream)
+    assert (second.from_cache, second.content) == (True, b"canned")
+
+
+def reads_lines(response: requests.Response) -> None:
+    response.raw.readline()
+
+
+@pytest.mark.parametrize(
+    ("raw", "use", "why"),
+    [
+        (io.BytesIO(b"canned"), lambda response: response.raw.read(3), "body-not-read"),
+        (io.BytesIO(b"canned"), lambda response: response.close(), "body-not-read"),
+        (io.BytesIO(b"canned"), reads_lines, "raw-not-readable"),
+        (io.StringIO("canned"), lambda response: response.raw.read(), "raw-not-readable"),
+    ],
+    ids=["left in the middle", "closed", "read in another way", "text"],
+)
+def test_a_raw_that_is_not_read_as_requests_does_is_not_kept(
+    session: CachedSession, raw: Any, use: Callable[[requests.Response], object], why: str
+) -> None:
+    """The status says why."""
     session.mount("http://here.test/", Canned(raw))
     response = session.get("http://here.test/a", stream=True)
-    assert response.raw is raw
+    use(response)
+    response.close()
+    assert f'detail="{why}"' in response.cache_status
+    assert (response.expires, response.created_at) == (None, None)
+    assert session.cache.stats.not_stored[why] == 1
     assert not session.cache.contains("http://here.test/a")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
+import anyio.to_thread
 import httpx2
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -51,6 +52,10 @@ class Client:
         """Ask for a URL and do not read the body: ``close`` it or ``drop`` it; what its status says then."""
         raise NotImplementedError
 
+    def drop_later(self, url: str, arrive: Callable[[], None]) -> str:
+        """Ask for a URL, let something arrive, and drop the response unread; what its status said before that."""
+        raise NotImplementedError
+
 
 class _Requests(Client):
     def get(self, url: str, *, stream: bool = False, **fields: str) -> Got:
@@ -62,6 +67,11 @@ class _Requests(Client):
         response = self.native.get(url, stream=True)
         if how == "close":
             response.close()
+        return str(response.cache_status)
+
+    def drop_later(self, url: str, arrive: Callable[[], None]) -> str:
+        response = self.native.get(url, stream=True)
+        arrive()
         return str(response.cache_status)
 
 
@@ -80,6 +90,11 @@ class _Httpx(Client):
         response = self._client.send(self._client.build_request("GET", url), stream=True)
         if how == "close":
             response.close()
+        return str(response.extensions["cache_status"])
+
+    def drop_later(self, url: str, arrive: Callable[[], None]) -> str:
+        response = self._client.send(self._client.build_request("GET", url), stream=True)
+        arrive()
         return str(response.extensions["cache_status"])
 
 
@@ -103,7 +118,13 @@ class _Awaiting(Client):
     def leave_unread(self, url: str, how: str) -> str:
         return str(self.portal.call(self._leave_unread, url, how))
 
+    def drop_later(self, url: str, arrive: Callable[[], None]) -> str:
+        return str(self.portal.call(self._drop_later, url, arrive))
+
     async def _get(self, url: str, stream: bool, fields: dict[str, str]) -> Got:
+        raise NotImplementedError
+
+    async def _drop_later(self, url: str, arrive: Callable[[], None]) -> str:
         raise NotImplementedError
 
     async def _leave_unread(self, url: str, how: str) -> str:
@@ -121,6 +142,12 @@ class _Aiohttp(_Awaiting):
         if how == "close":
             response.close()
         return str(response.cache_status)
+
+    async def _drop_later(self, url: str, arrive: Callable[[], None]) -> str:
+        response = await self.native.get(url)
+        status = response.cache_status
+        await anyio.to_thread.run_sync(arrive)
+        return str(status)
 
 
 class _Trio(_Awaiting):
@@ -153,6 +180,11 @@ class _AsyncHttpx(_Awaiting):
         response = await self._client.send(self._client.build_request("GET", url), stream=True)
         if how == "close":
             await response.aclose()
+        return str(response.extensions["cache_status"])
+
+    async def _drop_later(self, url: str, arrive: Callable[[], None]) -> str:
+        response = await self._client.send(self._client.build_request("GET", url), stream=True)
+        await anyio.to_thread.run_sync(arrive)
         return str(response.extensions["cache_status"])
 
 

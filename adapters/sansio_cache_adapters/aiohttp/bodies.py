@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final
+from weakref import WeakMethod
 
 from aiohttp import ClientPayloadError, StreamReader
 
@@ -13,16 +14,18 @@ from sansio_cache.messages import Headers
 from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, decoders
 from sansio_cache_adapters.cache.events import logger
 from sansio_cache_adapters.cache.stored_body import StoredBody
-from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.cache.tee import INCOMPLETE, UNREAD, Tee
 from sansio_cache_adapters.cache.work import Work, do_async
 
 from .private import coding_complaint
-from .private_reader import is_drained, pulled
+from .private_reader import is_drained, peeked, pulled
 
 __all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of"]
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is given up unread."""
+_PAUSE_AFTER: Final = 8
+_READERS_JUDGE: Final = frozenset({"br", "zstd"})
 _CODINGS: Final = frozenset({"gzip", "deflate", "br", "zstd"})
 
 Keep = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
@@ -83,12 +86,22 @@ class NetworkBody:
     :param raw: aiohttp's own reader.
     :param tee: None where nothing is stored.
     :param keep: starts the work that is left when the reader goes away.
+    :param check: the body's coding (:func:`coding_of`): of some the reader's decoder is the judge, and who does not
+        read has none.
     :param patience: seconds after which those who wait for this body are set free (``wait_for_body``), whether or not
         anyone reads: aiohttp keeps a forgotten response alive as long as its connection.
     """
 
     def __init__(
-        self, raw: StreamReader, tee: Tee | None, decoding: Decoding, keep: Keep, *, chunked: bool, patience: float
+        self,
+        raw: StreamReader,
+        tee: Tee | None,
+        decoding: Decoding,
+        keep: Keep,
+        *,
+        chunked: bool,
+        patience: float,
+        check: str = "",
     ) -> None:
         self.chunked = chunked
         self.coded = bool(decoding)
@@ -96,6 +109,8 @@ class NetworkBody:
         self._tee = tee
         self._decoding = decoding
         self._keep = keep
+        self._check = check
+        self._begun = False
         self._left: asyncio.Task[None] | None = None
         self._timer = None if tee is None else asyncio.get_running_loop().call_later(patience, tee.set_free)
 
@@ -106,15 +121,16 @@ class NetworkBody:
         return is_drained(self._raw) and (tee is None or tee.done or self._left is not None)
 
     async def pull(self) -> tuple[bytes, Sequence[int]]:
+        self._begun = True
         try:
             return await pulled(self._raw, coded=self.coded)
         except Exception:
-            self.abandon()
+            self.abandon(INCOMPLETE)
             raise
 
     async def taken(self, data: bytes) -> None:
         tee = self._tee
-        if tee is None or tee.done:
+        if tee is None or tee.done or self._left is not None:
             return
         await do_async(tee.feed(data))
         if is_drained(self._raw):
@@ -126,11 +142,41 @@ class NetworkBody:
             await do_async(self._tee.finish())
             self._settled()
 
-    def abandon(self) -> None:
+    def abandon(self, why: str = UNREAD) -> None:
         """Nothing is stored."""
         if self._tee is not None:
-            self._tee.abandon()
+            self._tee.abandon(why)
             self._settled()
+
+    async def keep_arrived(self) -> None:
+        """Keep a body that is here as a whole before anyone reads it; one that comes later once it is here.
+
+        Nothing is read for that: whoever reads finds all of it.
+        """
+        tee, raw = self._tee, self._raw
+        if tee is None or tee.done:
+            return
+        if raw.is_eof():
+            data = peeked(raw)
+            if raw.exception() is None and len(data) <= ARRIVED_LIMIT:
+                await self._keep_rest(data, tee)
+            return
+        came = WeakMethod(self._came)
+        raw.on_eof(lambda: method() if (method := came()) is not None else None)
+
+    def _came(self) -> None:
+        tee, raw = self._tee, self._raw
+        unread = not self._begun and self._left is None and raw.exception() is None
+        if tee is not None and not tee.done and unread and len(data := peeked(raw)) <= ARRIVED_LIMIT:
+            self._left = self._rest(data, tee)
+
+    async def _keep_rest(self, data: bytes, tee: Tee) -> None:
+        try:
+            await do_async(tee.feed(data))
+            if await _is_coded_so(self._check, data):
+                await do_async(tee.finish())
+        finally:
+            self.abandon(INCOMPLETE)
 
     def _settled(self) -> None:
         if self._timer is not None:
@@ -141,7 +187,7 @@ class NetworkBody:
         try:
             yield from self._decoding.pieces(data)
         except ClientPayloadError:
-            self.abandon()
+            self.abandon(INCOMPLETE)
             raise
 
     def finish_decoding(self) -> None:
@@ -149,8 +195,9 @@ class NetworkBody:
 
     def arrived(self) -> bytes:
         data = self._raw.read_nowait()
+        self._begun = True
         tee = self._tee
-        if tee is not None and not tee.done:
+        if tee is not None and not tee.done and self._left is None:
             # Most bytes are only held; what would have to be written now cannot be.
             if not _done_at_once(tee.feed(data)):
                 self.abandon()
@@ -174,14 +221,7 @@ class NetworkBody:
         return None
 
     def _rest(self, data: bytes, tee: Tee) -> asyncio.Task[None] | None:
-        async def rest() -> None:
-            try:
-                await do_async(tee.feed(data))
-                await do_async(tee.finish())
-            finally:
-                self.abandon()
-
-        work = rest()
+        work = self._keep_rest(data, tee)
         try:
             return self._keep(work)
         except RuntimeError:  # given up after the loop has ended
@@ -206,8 +246,26 @@ class NetworkBody:
 
     def __del__(self) -> None:
         # In whatever thread: the timer is left to run out.
-        if self._tee is not None:
-            self._tee.abandon()
+        if self._tee is not None and self._left is None:
+            self._tee.drop()
+
+
+async def _is_coded_so(coding: str, data: bytes) -> bool:
+    """Whether an unread body comes to the end of its coding, as its reader's decoder would have found."""
+    if coding not in _READERS_JUDGE or not data:
+        return True
+    pieces = 0
+    try:
+        chain = decoders(coding)
+        for _ in decode(chain, data):
+            pieces += 1
+            if pieces % _PAUSE_AFTER == 0:
+                await asyncio.sleep(0)
+        for each in chain:
+            each.finish()
+    except BrokenCoding:
+        return False
+    return True
 
 
 def _done_at_once(work: Work[None]) -> bool:

@@ -145,7 +145,7 @@ class AiohttpCache:
         except BaseException:
             native.close()
             if tee is not None:
-                tee.abandon()
+                tee.abandon("cancelled")
             raise
         return native
 
@@ -186,11 +186,9 @@ class AiohttpCache:
         if sending.was_decoded(native):
             decode = False
             if tee is not None:
-                tee.abandon()
+                tee.abandon("decoded")
+                answer = replace(answer, keeping=None, expires=None, cache_status=tee.status)
                 tee = None
-                status = replace(answer.cache_status, stored=False, detail="decoded")
-                answer = replace(answer, keeping=None, expires=None, cache_status=status)
-                engine.events.tell("not-stored", native.method, str(native.url), native.status, "decoded", answer.key)
         bufsize = _bufsize(wish, sending.session)
         await adopt(native, answer, tee, decode=decode, bufsize=bufsize, keep=self.tasks.keep, engine=engine)
         if wish.follows and native.status in REDIRECTS and isinstance(native.content, PulledReader):

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, cast
 from aiohttp import StreamReader, helpers
 from aiohttp.base_protocol import BaseProtocol
 
-__all__ = ["Body", "PulledReader", "is_drained", "pulled"]
+__all__ = ["Body", "PulledReader", "is_drained", "peeked", "pulled"]
 
 _NO_CAUSE: Final[BaseException] = cast(Any, helpers)._EXC_SENTINEL
 _SMALL: Final = 4096
@@ -38,6 +38,13 @@ async def pulled(raw: StreamReader, *, coded: bool) -> tuple[bytes, Sequence[int
     edges = [edge - start for edge in reader._http_chunk_splits or ()]
     data += raw.read_nowait()
     return data, [first, *(edge for edge in edges if edge <= len(data))]
+
+
+def peeked(raw: StreamReader) -> bytes:
+    """What has arrived of a body and is unread; it stays so."""
+    reader: Any = raw
+    data = b"".join(reader._buffer)
+    return data[reader._buffer_offset :]
 
 
 class Body(Protocol):

@@ -43,6 +43,7 @@ class CachedClientResponse(LazyResponse):
 
     _answer: Answer | None = None
     _kept_at: float | None = None
+    _tee: Tee | None = None
     _why_bypassed: str = ""
 
     @property
@@ -56,12 +57,17 @@ class CachedClientResponse(LazyResponse):
         """When the stored response was received; aware, UTC; None where nothing was stored."""
         answer = self._answer
         record = None if answer is None else answer.record
-        return moment(self._kept_at if record is None else record.head.received_at)
+        return moment(None if self._lost else self._kept_at if record is None else record.head.received_at)
 
     @property
     def expires(self) -> datetime | None:
         """When it becomes stale; None for never, and where it is not stored."""
-        return None if self._answer is None else moment(self._answer.expires)
+        return None if self._answer is None or self._lost else moment(self._answer.expires)
+
+    @property
+    def _lost(self) -> bool:
+        """Whether it was to be stored, and is not."""
+        return self._tee is not None and self._tee.lost
 
     @property
     def is_expired(self) -> bool:
@@ -82,7 +88,9 @@ class CachedClientResponse(LazyResponse):
     @property
     def cache_status(self) -> str:
         """How the cache handled the request, and why (RFC 9211)."""
-        return bypassed(self.status, self._why_bypassed) if self._answer is None else str(self._answer.cache_status)
+        if self._answer is None:
+            return bypassed(self.status, self._why_bypassed)
+        return str(self._answer.cache_status if self._tee is None else self._tee.status)
 
 
 def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
@@ -118,7 +126,7 @@ def bypassing(response: ClientResponse, why: str) -> ClientResponse:
 def stale_at(response: CachedClientResponse) -> float:
     """When a response becomes stale, POSIX seconds; 0 where nothing is stored."""
     answer = response._answer  # pyright: ignore[reportPrivateUsage]
-    return 0.0 if answer is None or answer.expires is None else answer.expires
+    return 0.0 if answer is None or answer.expires is None or response._lost else answer.expires  # pyright: ignore[reportPrivateUsage]
 
 
 _classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = WeakKeyDictionary()
@@ -251,17 +259,20 @@ async def adopt(
     """
     if isinstance(response, CachedClientResponse):
         response.__dict__["_answer"] = answer
+        response.__dict__["_tee"] = tee
         response.__dict__["_kept_at"] = engine.clock() if answer.keeping is not None else None
     decoding = Decoding(coding_of(answer.headers) if decode and CONTENT_ENCODING in response.headers else "")
     if response.status == 101 or (tee is None and not decoding):
         return
     raw = response.content
     patience = engine.policy.wait_for_body
-    body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response), patience=patience)
+    check = coding_of(answer.headers) if CONTENT_ENCODING in response.headers else ""
+    body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response), patience=patience, check=check)
     if raw.at_eof() and raw.exception() is None:
         # No content (HEAD, 204), or none that anyone has to wait for.
         await body.finish()
         return
+    await body.keep_arrived()
     loop, timer = asyncio.get_running_loop(), response_timer(response)
     response.content = PulledReader(body, limit=bufsize, timer=timer, loop=loop)
 

@@ -15,7 +15,7 @@ from aiohttp.hdrs import CONTENT_ENCODING, SET_COOKIE
 
 from sansio_cache.messages import CONDITIONAL, Headers, Options, Request
 from sansio_cache_adapters.cache.exchange import Response
-from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do_async
 
 from .bodies import Decoding, coding_of
@@ -148,7 +148,7 @@ class Sending:
 
     async def drain(self, native: ClientResponse, tee: Tee | None, /) -> None:
         if tee is not None and self.was_decoded(native):
-            tee.abandon()
+            tee.abandon("decoded")
         elif tee is not None:
             raw = native.content
             try:
@@ -157,7 +157,7 @@ class Sending:
                     await do_async(tee.feed(data))
                 await do_async(tee.finish())
             finally:
-                tee.abandon()
+                tee.abandon(INCOMPLETE)
         native.release()
 
     @property

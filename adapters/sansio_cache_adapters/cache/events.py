@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple, Self
 
 from sansio_cache.decisions import Answer
 from sansio_cache.functions import arguments_of, plain_result
 from sansio_cache.urls import redact
 from sansio_cache_adapters.stores.forking import renew_in_child
 
-__all__ = ["Event", "Events", "Stats", "logger"]
+__all__ = ["Event", "Events", "Reasons", "Stats", "logger"]
 
 logger = logging.getLogger("sansio_cache")
 
@@ -37,8 +39,32 @@ class Event(NamedTuple):
     at: float
 
 
+class Reasons(int):
+    """A count, and what it is the sum of: ``stats.not_stored["filtered"]``.
+
+    :ivar by_reason: how many for each reason.
+    """
+
+    by_reason: Mapping[str, int]
+
+    def __new__(cls, by_reason: Mapping[str, int]) -> Self:
+        """The sum of some counts."""
+        made = super().__new__(cls, sum(by_reason.values()))
+        made.by_reason = dict(by_reason)
+        return made
+
+    def __getitem__(self, reason: str) -> int:
+        return self.by_reason.get(reason, 0)
+
+    def __repr__(self) -> str:
+        return f"{int(self)} {dict(self.by_reason)}" if self else "0"
+
+
 class Stats(NamedTuple):
-    """Counters since the session began; ``bytes`` are those answered from the store."""
+    """Counters since the session began; ``bytes`` are those answered from the store.
+
+    ``not_stored`` counts responses that came from the network and were not stored, and is asked by their reasons too.
+    """
 
     hits: int = 0
     misses: int = 0
@@ -47,7 +73,7 @@ class Stats(NamedTuple):
     bypassed: int = 0
     collapsed: int = 0
     stored: int = 0
-    not_stored: int = 0
+    not_stored: Reasons = Reasons({})
     bad_signatures: int = 0
     flaws: int = 0
     store_troubles: int = 0
@@ -82,16 +108,22 @@ class Events:
         self._lock = threading.Lock()
         renew_in_child(self, "_lock", threading.Lock)
         self._counts = dict.fromkeys(Stats._fields, 0)
+        self._reasons: dict[str, int] = {}
+        self._noted: deque[tuple[str, str, str, int, str, bytes]] = deque()
 
     def answered(self, method: str, url: str, answer: Answer) -> None:
         """Tell of an answer, and of the flaws met on the way to it."""
         kind = _kind_of(answer)
         status = answer.cache_status
+        if self._noted:
+            self._tell_noted()
         with self._lock:
             counts = self._counts
             counts[_COUNTERS[kind]] += 1
             if status.collapsed:
                 counts["collapsed"] += 1
+            if kind == "miss" and answer.keeping is None and not answer.from_cache:
+                self._reasons[status.detail] = self._reasons.get(status.detail, 0) + 1
             if kind in ("hit", "stale") and answer.record is not None:
                 counts["bytes"] += answer.record.head.length
         if answer.flaws:
@@ -106,15 +138,31 @@ class Events:
         self, kind: str, method: str = "", url: str = "", status: int = 0, reason: str = "", key: bytes = b""
     ) -> None:
         """Tell of anything else."""
+        if self._noted:
+            self._tell_noted()
         with self._lock:
             self._counts[_COUNTERS[kind]] += 1
+            if kind == "not-stored":
+                self._reasons[reason] = self._reasons.get(reason, 0) + 1
         if self._on_event is not None or logger.isEnabledFor(logging.DEBUG):
             self._hand_on(self._event(kind, method, url, status, reason, key))
 
+    def note(self, *what: Any) -> None:
+        """Tell of something, as :meth:`tell` does, but later: for finalizers, which must take no lock."""
+        self._noted.append(what)
+
+    def _tell_noted(self) -> None:
+        while self._noted:
+            with suppress(IndexError):  # another thread was faster
+                what = self._noted.popleft()
+                self.tell(*what)
+
     def stats(self) -> Stats:
         """The counters so far."""
+        self._tell_noted()
         with self._lock:
-            return Stats(**self._counts)
+            counts: dict[str, Any] = {**self._counts, "not_stored": Reasons(self._reasons)}
+            return Stats(**counts)
 
     def _event(self, kind: str, method: str, url: str, status: int, reason: str, key: bytes) -> Event:
         return Event(kind, method, redact(url) if url else "", status, reason, key.hex(), self._clock())

@@ -310,12 +310,13 @@ class Hop(Generic[N]):
                 engine.supersede(keeping.keys.partition, keeping.superseded)
                 yield from engine.remove_superseded()
             self._release(storable=False)
+            engine.events.tell("not-stored", keeping.method, keeping.url, keeping.status, refusal, answer.key)
             status = replace(answer.cache_status, stored=False, detail=refusal)
-            return replace(answer, keeping=None, cache_status=status), native, None
+            return replace(answer, keeping=None, expires=None, cache_status=status), native, None
         lead, self._lead = self._lead, None
         if lead is not None:
             engine.flights.landed(lead.flight)
-        return answer, native, Tee(engine, keeping, lead, self._begun)
+        return answer, native, Tee(engine, keeping, lead, self._begun, answer.cache_status)
 
     def _release(self, *, storable: bool) -> None:
         lead, self._lead = self._lead, None

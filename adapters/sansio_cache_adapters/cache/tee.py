@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
 
 from sansio_cache.bodies import Intake
+from sansio_cache.cache_status import CacheStatus
 from sansio_cache.keeping import Keeping
 from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache.storing import Storing
@@ -16,7 +21,11 @@ from .events import logger
 from .flights import Duty
 from .work import Work
 
-__all__ = ["Tee"]
+__all__ = ["INCOMPLETE", "UNREAD", "Tee"]
+
+UNREAD: Final = "body-not-read"
+INCOMPLETE: Final = "incomplete"
+"""The body broke off, or its coding did."""
 
 
 class Tee:
@@ -28,23 +37,21 @@ class Tee:
     lease are the parent's.
 
     :param begun: the generation (:mod:`~sansio_cache_adapters.stores.forking`) in which the exchange began.
+    :param status: what the cache says of the response once that is stored.
+    :ivar outcome: ``""`` once it is stored, why it is not, or None while that is open.
+    :ivar told: called with this when the outcome is there; must not raise.
     """
 
     __slots__ = (
-        "_begun",
-        "_done",
-        "_engine",
-        "_entry",
-        "_intake",
-        "_keeping",
-        "_lead",
-        "_overdue",
-        "_superseded",
-        "_written",
+        *("_begun", "_done", "_engine", "_entry", "_intake", "_keeping", "_lead", "_overdue", "_status"),
+        *("_superseded", "_written", "outcome", "told"),
     )
 
-    def __init__(self, engine: Engine, keeping: Keeping, lead: Duty | None, begun: int) -> None:
+    def __init__(self, engine: Engine, keeping: Keeping, lead: Duty | None, begun: int, status: CacheStatus) -> None:
         self._done = False
+        self._status = status
+        self.outcome: str | None = None
+        self.told: Callable[[Tee], object] | None = None
         self._begun = begun
         self._engine = engine
         self._keeping = keeping
@@ -60,6 +67,18 @@ class Tee:
         """Whether nothing more need be fed."""
         return self._done or self._begun != generation()
 
+    @property
+    def status(self) -> CacheStatus:
+        """What the cache says of the response by now: a body that nobody has read is not stored (RFC 9211 §2.5)."""
+        return (
+            self._status if self.outcome == "" else replace(self._status, stored=False, detail=self.outcome or UNREAD)
+        )
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is settled that it is not stored."""
+        return bool(self.outcome)
+
     def feed(self, data: bytes) -> Work[None]:
         """Take bytes of the body, as received."""
         if self.done or not data:
@@ -73,7 +92,7 @@ class Tee:
             if self.done:
                 return
         if self._intake.refused:
-            self._end(storable=False)
+            self._end(Storing.TOO_LARGE.value, storable=False)
             yield from self._engine.remove_superseded()
         elif self._lead is not None and self._engine.clock() > self._overdue:
             # Others have waited long enough for this body (``wait_for_body``).
@@ -87,7 +106,7 @@ class Tee:
             yield from self._guarded(self._commit())
         else:
             self._spare_uncertain()
-        self._end(storable=True)
+        self._end(INCOMPLETE)
         yield from self._engine.remove_superseded()
 
     def set_free(self) -> None:
@@ -96,10 +115,15 @@ class Tee:
         if lead is not None:
             lead.rest()
 
-    def abandon(self) -> None:
+    def abandon(self, why: str = UNREAD) -> None:
         """The reader went away, or the body broke off: nothing becomes visible. Never raises."""
         self._spare_uncertain()
-        self._end(storable=True)
+        self._end(why)
+
+    def drop(self) -> None:
+        """The same from a finalizer, which may run in the midst of anything: it is told when somebody else is."""
+        self._spare_uncertain()
+        self._end(UNREAD, at_once=False)
 
     def _spare_uncertain(self) -> None:
         # What broke off may have been the same again: a failed fetch keeps the good entry (G27).
@@ -110,9 +134,9 @@ class Tee:
             yield from work
         except Exception as error:
             self._engine.guard.trip(error)
-            self.abandon()
+            self.abandon("store-unavailable")
         except BaseException:
-            self.abandon()
+            self.abandon("cancelled")
             raise
 
     def _pause(self) -> Work[None]:
@@ -133,8 +157,7 @@ class Tee:
             yield from self._write(rest)
         item = self._item(rest if inline else None, chunker.length, bytes(chunker.hashes))
         if isinstance(item, Storing):
-            self._told("not-stored", item.value)
-            self._end(storable=False)
+            self._end(item.value, storable=False)
             return
         entry, self._entry = self._entry, b""
         call = partial(engine.store.commit, item, vary_limit=self._keeping.vary_limit, now=engine.clock())
@@ -145,7 +168,7 @@ class Tee:
             raise
         if kept:
             self._superseded = tuple(each for each in self._superseded if each.variant != item.variant)
-        self._told("stored" if kept else "not-stored", "" if kept else "refused-by-store")
+        self._settle("" if kept else "refused-by-store")
 
     def _item(self, body: bytes | None, length: int, hashes: bytes) -> Item | Storing:
         try:
@@ -154,16 +177,23 @@ class Tee:
             logger.warning("filter_fn raised, so the response is not kept: %s: %s", type(error).__name__, error)
             return Storing.FILTERED
 
-    def _told(self, kind: str, reason: str) -> None:
-        keeping = self._keeping
-        self._engine.events.tell(kind, keeping.method, keeping.url, keeping.status, reason, keeping.keys.partition)
+    def _settle(self, outcome: str, *, at_once: bool = True) -> None:
+        if self.outcome is not None:
+            return
+        self.outcome = outcome
+        keeping, events = self._keeping, self._engine.events
+        tell = events.tell if at_once else events.note
+        kind = "not-stored" if outcome else "stored"
+        tell(kind, keeping.method, keeping.url, keeping.status, outcome, keeping.keys.partition)
+        if self.told is not None:
+            self.told(self)
 
     def _release(self, *, storable: bool) -> None:
         lead, self._lead = self._lead, None
         if lead is not None:
             lead.release(storable=storable)
 
-    def _end(self, *, storable: bool) -> None:
+    def _end(self, outcome: str, *, storable: bool = True, at_once: bool = True) -> None:
         self._done = True
         entry, self._entry = self._entry, b""
         if entry and self._begun == generation():
@@ -172,3 +202,4 @@ class Tee:
         if superseded and self._begun == generation():
             self._engine.supersede(self._keeping.keys.partition, superseded)
         self._release(storable=storable)
+        self._settle(outcome, at_once=at_once)

@@ -5,6 +5,7 @@ They carry the bytes as received, content coding kept; httpx2 decodes above them
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
@@ -16,9 +17,10 @@ import httpx2
 from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.errors import StoreError
+from sansio_cache.framing import body_here
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.stored_body import StoredBody
-from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import Work, do, do_async
 
 from .common import Timeouts, core_headers
@@ -26,6 +28,7 @@ from .common import Timeouts, core_headers
 __all__ = [
     "AsyncStoredStream",
     "AsyncTeeStream",
+    "Left",
     "StoredStream",
     "TeeStream",
     "stored_stream",
@@ -34,10 +37,13 @@ __all__ = [
 ]
 
 S = TypeVar("S")
+Left = deque[object]
+"""Streams that were dropped unread."""
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is closed unread."""
 _PAUSE_AFTER: Final = 256
+_WAY_DOWN: Final = ("_httpcore_stream", "_stream", "_connection", "_h11_state")
 _PIECE: Final = 65_536
 _INSTANT: Final = 0.01
 """Seconds in which a loop hands over what its socket already has."""
@@ -47,10 +53,12 @@ class _Passing:
     """A response's body on its way to the reader. Does not hold the response, which holds it: dropped, both go at once.
 
     :ivar begun: the reader has begun to read.
+    :ivar here: all of it has been received, and is stored: to read it gives the connection back.
     """
 
     def __init__(self, native: httpx2.Response, tee: Tee) -> None:
         self.begun = False
+        self.here = tee.outcome == ""
         self.tee = tee
         self._extensions = native.extensions
         self._expected = expected_length(native.request.method, native.status_code, core_headers(native.headers))
@@ -73,11 +81,21 @@ class _Passing:
         version: bytes = extensions.get("http_version", b"")
         return (
             not self.begun
-            and not self.tee.done
+            and (self.here or not self.tee.done)
             and (self._expected is None or self._expected <= ARRIVED_LIMIT)
             and version.startswith(b"HTTP/1")
             and "network_stream" in extensions
         )
+
+    def dropped(self, stream: object, left: Left) -> None:
+        """A finalizer only rings: somebody else closes a stream that was left unread, and takes what has arrived."""
+        if self.tee.done:
+            return
+        if self.worth_taking():
+            self.tee.set_free()
+            left.append(stream)
+        else:
+            self.tee.drop()
 
     def too_much(self) -> bool:
         """Whether more was taken than shall be of a body that nobody reads."""
@@ -90,8 +108,9 @@ class TeeStream(httpx2.SyncByteStream):
     Reads what the reader asks for and no more; errors of the network pass as they are.
     """
 
-    def __init__(self, native: httpx2.Response, tee: Tee) -> None:
+    def __init__(self, native: httpx2.Response, tee: Tee, left: Left) -> None:
         self._passing = _Passing(native, tee)
+        self._left = left
         self._timeouts: Timeouts = native.request.extensions["timeout"]
         self._inner: Any = native.stream
 
@@ -104,7 +123,7 @@ class TeeStream(httpx2.SyncByteStream):
                 yield data
             do(passing.tee.finish())
         finally:
-            passing.tee.abandon()
+            passing.tee.abandon(INCOMPLETE)
 
     def close(self) -> None:
         """Give the connection back, or drop it; what has already arrived of a body left unread is kept first."""
@@ -123,14 +142,15 @@ class TeeStream(httpx2.SyncByteStream):
                     break
 
     def __del__(self) -> None:
-        self._passing.tee.abandon()
+        self._passing.dropped(self, self._left)
 
 
 class AsyncTeeStream(httpx2.AsyncByteStream):
     """The same for tasks, on asyncio and trio."""
 
-    def __init__(self, native: httpx2.Response, tee: Tee) -> None:
+    def __init__(self, native: httpx2.Response, tee: Tee, left: Left) -> None:
         self._passing = _Passing(native, tee)
+        self._left = left
         self._network: Any = native.extensions.get("network_stream")
         self._inner: Any = native.stream
 
@@ -149,7 +169,7 @@ class AsyncTeeStream(httpx2.AsyncByteStream):
                     await anyio.lowlevel.checkpoint()
             await do_async(passing.tee.finish())
         finally:
-            passing.tee.abandon()
+            passing.tee.abandon(INCOMPLETE)
             await _ended(stream)
 
     async def aclose(self) -> None:
@@ -170,7 +190,7 @@ class AsyncTeeStream(httpx2.AsyncByteStream):
                     scope.cancel()
 
     def __del__(self) -> None:
-        self._passing.tee.abandon()
+        self._passing.dropped(self, self._left)
 
 
 async def _ended(stream: AsyncIterator[bytes]) -> None:
@@ -192,29 +212,59 @@ async def _ended(stream: AsyncIterator[bytes]) -> None:
     await stream.aclose()
 
 
-def tee_into(native: httpx2.Response, tee: Tee) -> None:
-    """Let the body of a response pass through a tee."""
-    if native.is_stream_consumed:
-        do(_take_whole(native, tee))
-    else:
-        native.stream = TeeStream(native, tee)
+def tee_into(native: httpx2.Response, tee: Tee, left: Left) -> None:
+    """Let the body of a response pass through a tee.
+
+    :param left: takes what is dropped unread, to be closed by somebody else.
+    """
+    whole = _whole(native, tee)
+    if whole is not None:
+        do(_keep(whole, tee))
+    if not native.is_stream_consumed:
+        native.stream = TeeStream(native, tee, left)
 
 
-async def tee_into_async(native: httpx2.Response, tee: Tee) -> None:
-    """Let the body of a response pass through a tee."""
-    if native.is_stream_consumed:
-        await do_async(_take_whole(native, tee))
-    else:
-        native.stream = AsyncTeeStream(native, tee)
+async def tee_into_async(native: httpx2.Response, tee: Tee, left: Left) -> None:
+    """Let the body of a response pass through a tee; see :func:`tee_into`."""
+    whole = _whole(native, tee)
+    if whole is not None:
+        await do_async(_keep(whole, tee))
+    if not native.is_stream_consumed:
+        native.stream = AsyncTeeStream(native, tee, left)
 
 
-def _take_whole(native: httpx2.Response, tee: Tee) -> Work[None]:
-    """Store a response that was made with its content, as by ``MockTransport``: its stream is never read again."""
+def _whole(native: httpx2.Response, tee: Tee) -> bytes | None:
+    """The body as received of a response that has been read, or that has arrived as a whole; nothing is read."""
+    if not native.is_stream_consumed:
+        return arrived_whole(native)
     if isinstance(native.stream, httpx2.ByteStream):
-        for data in native.stream:
-            yield from tee.feed(data)
-        yield from tee.finish()
-    tee.abandon()
+        # It was made with its content, as by ``MockTransport``.
+        return b"".join(native.stream)
+    # A transport below has read it, to log it perhaps; what it keeps is decoded.
+    if "content-encoding" in native.headers or not hasattr(native, "_content"):
+        tee.abandon("decoded" if "content-encoding" in native.headers else INCOMPLETE)
+        return None
+    return native.content
+
+
+def _keep(body: bytes, tee: Tee) -> Work[None]:
+    yield from tee.feed(body)
+    yield from tee.finish()
+
+
+def arrived_whole(native: httpx2.Response) -> bytes | None:
+    """The body of a response that is still unread, if all of it has been received with its head."""
+    stream: Any = native.stream
+    # Down to the connection of httpcore2, whose h11 has what was received; of another transport nothing is known.
+    for name in _WAY_DOWN:
+        stream = getattr(stream, name, None)
+    received = getattr(stream, "trailing_data", None)
+    if not isinstance(received, tuple):
+        return None
+    headers = core_headers(native.headers)
+    expected = expected_length(native.request.method, native.status_code, headers)
+    data: bytes = received[0]  # pyright: ignore[reportUnknownVariableType]
+    return body_here(bytes(data), expected, headers)  # pyright: ignore[reportUnknownArgumentType]
 
 
 class StoredStream(httpx2.SyncByteStream):

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import ssl
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, cast
 
 import httpx2
@@ -18,6 +18,7 @@ from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
+from sansio_cache_adapters.cache.tee import Tee
 
 __all__ = [
     "EXTENSION",
@@ -26,6 +27,7 @@ __all__ = [
     "core_headers",
     "core_request",
     "core_response",
+    "follow",
     "known",
     "native_headers",
     "nothing_known",
@@ -121,6 +123,15 @@ def known(answer: Answer, engine: Engine) -> dict[str, Any]:
         "revalidated": answer.revalidated,
         "cache_status": str(answer.cache_status),
     }
+
+
+def follow(extensions: dict[str, Any], tee: Tee) -> None:
+    """Let response extensions say what became of a body that is to be stored, now and later."""
+    extensions["cache_status"] = str(tee.status)
+    if tee.lost:
+        extensions["created_at"] = extensions["expires"] = None
+    elif tee.outcome is None:
+        tee.told = partial(follow, extensions)
 
 
 def nothing_known(cache_status: str) -> dict[str, Any]:

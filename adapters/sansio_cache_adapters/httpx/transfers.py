@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 
 import anyio
@@ -52,7 +53,7 @@ class Sending:
     def drain(self, native: httpx2.Response, tee: Tee | None, /) -> None:
         try:
             if tee is not None:
-                tee_into(native, tee)
+                tee_into(native, tee, deque())
                 with suppress(httpx2.StreamConsumed):
                     for _ in native.iter_raw():
                         pass
@@ -104,7 +105,7 @@ class AsyncSending:
     async def drain(self, native: httpx2.Response, tee: Tee | None, /) -> None:
         try:
             if tee is not None:
-                await tee_into_async(native, tee)
+                await tee_into_async(native, tee, deque())
                 with suppress(httpx2.StreamConsumed):
                     async for _ in native.aiter_raw():
                         pass

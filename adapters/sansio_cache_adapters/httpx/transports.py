@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -27,9 +28,10 @@ from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_o
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .asked import asking, asking_awaiting
-from .bodies import AsyncStoredStream, StoredStream, stored_stream, tee_into, tee_into_async
+from .bodies import AsyncStoredStream, Left, StoredStream, stored_stream, tee_into, tee_into_async
 from .common import (
     core_request,
+    follow,
     known,
     nothing_known,
     peer_of,
@@ -99,6 +101,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         self._peer = peer_of(inner, "handle_request", peer)
         store, sealer = resolve(cache, secret_key)
         self.inner: httpx2.BaseTransport = httpx2.HTTPTransport() if inner is None else inner
+        self._left: Left = deque(maxlen=64)
         self._cache = BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=undecodable())
         self._made = True
 
@@ -122,6 +125,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         """
         if is_off(self):
             return _bypassed(self.inner.handle_request(request))
+        self._close_left()
         asked = core_request(request, self._peer)
         transfer = Sending(self.inner, request, asked)
         delivered = self._cache.answer(asked, transfer)
@@ -131,12 +135,21 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
             return stored_response(answer, engine, stored_stream(answer, engine, StoredStream))
         native.extensions.update(known(answer, engine))
         if tee is not None:
-            tee_into(native, tee)
+            tee_into(native, tee, self._left)
+            follow(native.extensions, tee)
         return native
+
+    def _close_left(self) -> None:
+        """Close what was dropped unread; what has arrived of it is kept."""
+        while self._left:
+            with suppress(Exception):
+                stream: Any = self._left.popleft()
+                stream.close()
 
     def close(self) -> None:
         """Close the cache (background validation is waited for, 5 s at most) and the transport below."""
         try:
+            self._close_left()
             self._cache.close()
         finally:
             self.inner.close()
@@ -152,6 +165,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         traceback: TracebackType | None = None,
     ) -> None:
         try:
+            self._close_left()
             self._cache.close()
         finally:
             self.inner.__exit__(exc_type, exc_value, traceback)
@@ -194,6 +208,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
             undecodable=undecodable(),
         )
         self._tasks = Tasks()
+        self._left: Left = deque(maxlen=64)
         self._aborted: list[httpx2.Response] = []
         self._made = True
 
@@ -214,6 +229,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         """
         if is_off(self):
             return _bypassed(await self.inner.handle_async_request(request))
+        await self._close_left()
         asked = core_request(request, self._peer)
         transfer = AsyncSending(self.inner, request, asked, self._aborted)
         try:
@@ -230,8 +246,16 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
             return stored_response(answer, engine, stream)
         native.extensions.update(known(answer, engine))
         if tee is not None:
-            await tee_into_async(native, tee)
+            await tee_into_async(native, tee, self._left)
+            follow(native.extensions, tee)
         return native
+
+    async def _close_left(self) -> None:
+        """See :meth:`CacheTransport._close_left`."""
+        while self._left:
+            with anyio.CancelScope(shield=True), suppress(Exception):
+                stream: Any = self._left.popleft()
+                await stream.aclose()
 
     def _spawn(self, key: object, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._tasks.spawn(key, partial(self._in_background, job))
@@ -258,6 +282,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
 
     async def _close_cache(self) -> None:
         try:
+            await self._close_left()
             await self._tasks.close(CLOSE_SECONDS)
         finally:
             await self._cache.close()

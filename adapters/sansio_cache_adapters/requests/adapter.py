@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -24,9 +25,10 @@ from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import resolve
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
+from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .bodies import BodyGone, is_a_miss
+from .bodies import BodyGone, Left, is_a_miss
 from .response import CachedResponse, Facts, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
@@ -182,6 +184,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
             )
         self.inner = HTTPAdapter() if inner is None else inner
         self._owns = True
+        self._left = Left()
         self._cache = make_cache(cache, secret_key, policy, on_event, clock)
         self._made = True
 
@@ -192,6 +195,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         BaseAdapter.__init__(adapter)
         adapter.inner = inner
         adapter._owns = False
+        adapter._left = Left()
         adapter._cache = cache
         return adapter
 
@@ -225,6 +229,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         self, request: requests.PreparedRequest, stream: bool, timeout: Any, verify: Any, cert: Any, proxies: Any
     ) -> requests.Response:
         started = time.perf_counter()
+        self._left.take()
         sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
         transfer = Sending(self.inner, request, sending)
         asked = core_request(request, verify, cert, self.inner, current_options.get())
@@ -234,13 +239,13 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         for last in (False, True):
             delivered = self._cache.answer(asked, transfer)
             answer, response, tee = delivered
-            facts = Facts(answer, self._cache.engine, lambda: request, lambda: self, started)
+            facts = Facts(answer, self._cache.engine, lambda: request, lambda: self, started, tee)
             if response is not None:
                 if tee is not None:
-                    tee_into(response, tee)
-                    if stream:
+                    tee_into(response, tee, self._left if stream else None)
+                    if stream and not tee.done:
                         # Whoever streams may take a rest. Else the body is read as fast as it comes.
-                        ALARMS.after(self._cache.engine.policy.wait_for_body, tee.set_free)
+                        ALARMS.after(self._cache.engine.policy.wait_for_body, partial(self._rest, tee))
                 return adopt(response, facts, self)
             try:
                 return self._stored(facts, transfer, stream=stream)
@@ -251,6 +256,10 @@ class CacheAdapter(FixedSettings, BaseAdapter):
                 if last or not is_a_miss(error, self._cache.engine.policy):
                     raise
         raise AssertionError("unreachable: the last round returns or raises")
+
+    def _rest(self, tee: Tee) -> None:
+        tee.set_free()
+        self._left.take()
 
     def _stored(self, facts: Facts, transfer: Sending, *, stream: bool) -> CachedResponse:
         response = stored_response(facts, stream=stream)
@@ -264,12 +273,13 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         # What users ask of the adapter that they mounted: max_retries, poolmanager, proxy_manager_for…
         if name == "settings":
             return object.__getattribute__(self, name)  # says that there are none
-        if name in ("inner", "_cache", "_owns") or name.startswith("__"):
+        if name in ("inner", "_cache", "_left", "_owns") or name.startswith("__"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.inner, name)
 
     def close(self) -> None:
         """Close the adapter below, and the cache unless it is a session's."""
+        self._left.take()
         self.inner.close()
         if self._owns:
             self._cache.close()
@@ -279,4 +289,5 @@ class CacheAdapter(FixedSettings, BaseAdapter):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         BaseAdapter.__init__(self)
+        self._left = Left()
         self.inner, self._owns, self._cache = state["inner"], state["owns"], state["cache"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import sys
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any, Final
@@ -12,18 +13,22 @@ from typing import Any, Final
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
+from sansio_cache.bodies import expected_length
 from sansio_cache.errors import StoreError
+from sansio_cache.framing import body_here
+from sansio_cache.messages import Headers
 from sansio_cache.policy import Policy
 from sansio_cache_adapters.cache.stored_body import StoredBody, may_fetch_anew
-from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do
 
 from .connections import under_way
 
-__all__ = ["BodyGone", "StoredReader", "TeeResponse", "is_a_miss", "stored_raw"]
+__all__ = ["BodyGone", "Left", "StoredReader", "TeeResponse", "is_a_miss", "stored_raw", "whole_at_once"]
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is closed unread."""
+_MOST_LEFT: Final = 64
 _PIECE: Final = 65_536
 _AT_ONCE: Final = 1e-6
 """Seconds. Not 0: a socket that does not block ends a read early without a word, and a cut body would look whole."""
@@ -38,15 +43,35 @@ def is_a_miss(error: Exception, policy: Policy) -> bool:
     return isinstance(error, BodyGone) or may_fetch_anew(error, policy)
 
 
+class Left:
+    """Bodies that were dropped unread, for somebody else to see what has arrived of them: a finalizer only rings."""
+
+    def __init__(self) -> None:
+        self._bodies: deque[tuple[HTTPResponse, Tee]] = deque(maxlen=_MOST_LEFT)
+
+    def ring(self, inner: HTTPResponse, tee: Tee) -> None:
+        """Leave a body: takes no lock, waits for nothing."""
+        tee.set_free()
+        self._bodies.append((inner, tee))
+
+    def take(self) -> None:
+        """Keep what has arrived of each, and give its connection back, or drop it."""
+        while self._bodies:
+            with suppress(IndexError):  # another thread was faster
+                _TeeReader(*self._bodies.popleft()).close()
+
+
 class _TeeReader(io.RawIOBase):
     """The body of a response on its way to the reader: every byte also goes to the store.
 
     Reads what the reader asks for and no more; errors of the network pass as they are.
     """
 
-    def __init__(self, inner: HTTPResponse, tee: Tee) -> None:
+    def __init__(self, inner: HTTPResponse, tee: Tee, left: Left | None = None) -> None:
         self._inner = inner
         self._tee = tee
+        self._left = left
+        self._begun = False
         self._chunks: Iterator[bytes] | None = None
         self._held = b""
         self._given_up = False
@@ -78,10 +103,11 @@ class _TeeReader(io.RawIOBase):
         return data
 
     def _passed(self, read: Any, size: int | None) -> bytes:
+        self._begun = True
         try:
             data: bytes = read(size, decode_content=False)
         except BaseException:
-            self._tee.abandon()
+            self._tee.abandon(INCOMPLETE)
             raise
         do(self._tee.feed(data))
         return data
@@ -91,12 +117,13 @@ class _TeeReader(io.RawIOBase):
         return (not data and size != 0) or self._inner.length_remaining == 0 or self._inner.closed
 
     def _next_chunk(self) -> bytes:
+        self._begun = True
         if self._chunks is None:
             self._chunks = self._inner.read_chunked(_PIECE, decode_content=False)
         try:
             data = next(self._chunks, b"")
         except BaseException:
-            self._tee.abandon()
+            self._tee.abandon(INCOMPLETE)
             raise
         do(self._tee.feed(data) if data else self._tee.finish())
         return data
@@ -132,8 +159,8 @@ class _TeeReader(io.RawIOBase):
 
     def _take_arrived(self) -> None:
         """Read what has arrived, without waiting: if that completes the message, it is kept."""
-        sock: Any = getattr(self._inner.connection, "sock", None)
-        if not isinstance(sock, socket.socket):
+        sock = _socket_of(self._inner)
+        if sock is None:
             return
         patience = sock.gettimeout()
         taken = 0
@@ -145,10 +172,16 @@ class _TeeReader(io.RawIOBase):
         with suppress(OSError):
             sock.settimeout(patience)
 
-    def give_up(self) -> None:
-        """Store nothing, and leave the connection to its own end: no I/O, and no lock but our own."""
-        self._given_up = True
-        self._tee.abandon()
+    def give_up(self) -> bool:
+        """Leave an unread body to somebody else; any other, with its connection, to its own end. Which: no I/O here."""
+        given_up, self._given_up = self._given_up, True
+        if given_up or self._tee.done:
+            return False
+        if self._left is None or self._begun or self.closed:
+            self._tee.drop()
+            return False
+        self._left.ring(self._inner, self._tee)
+        return True
 
     def __del__(self) -> None:
         self.give_up()
@@ -158,9 +191,9 @@ class _TeeReader(io.RawIOBase):
 class TeeResponse(HTTPResponse):
     """urllib3's response, its body also going to the store."""
 
-    def __init__(self, inner: HTTPResponse, tee: Tee, request_method: str | None) -> None:
+    def __init__(self, inner: HTTPResponse, tee: Tee, request_method: str | None, left: Left | None) -> None:
         self._inner = inner
-        self._reader = _TeeReader(inner, tee)
+        self._reader = _TeeReader(inner, tee, left)
         super().__init__(
             body=self._reader,
             headers=inner.headers,
@@ -212,8 +245,42 @@ class TeeResponse(HTTPResponse):
         self._inner.shutdown()
 
     def __del__(self) -> None:
-        self._reader.give_up()
-        super().__del__()
+        if not self._reader.give_up():
+            super().__del__()
+
+
+def _socket_of(inner: HTTPResponse) -> socket.socket | None:
+    """The socket of a response: its connection's, or its own, where the connection is not to be used again."""
+    native: Any = getattr(inner, "_original_response", None)
+    raw: Any = getattr(getattr(native, "fp", None), "raw", None)
+    sock: Any = getattr(inner.connection, "sock", None) or getattr(raw, "_sock", None)
+    return sock if isinstance(sock, socket.socket) else None
+
+
+def whole_at_once(inner: HTTPResponse, method: str | None) -> bytes | None:
+    """The body of a response, if all of it has arrived with its head; nothing of it is read."""
+    native: Any = getattr(inner, "_original_response", None)
+    buffered: Any = getattr(native, "fp", None)
+    sock = _socket_of(inner)
+    if sock is None or not isinstance(buffered, io.BufferedReader):
+        return None
+    headers = Headers([(str(name), str(value)) for name, value in inner.headers.items()])
+    expected = expected_length(method or "GET", inner.status, headers)
+    if expected is not None and expected > ARRIVED_LIMIT:
+        return None
+    patience = sock.gettimeout()
+    try:
+        # A look waits for nothing; what it fetches stays in the buffer for whoever reads.
+        sock.settimeout(0.0)
+        here = buffered.peek()
+        if type(sock) is socket.socket:
+            with suppress(BlockingIOError):
+                here += sock.recv(ARRIVED_LIMIT, socket.MSG_PEEK)
+    except (OSError, ValueError):
+        return None
+    finally:
+        sock.settimeout(patience)
+    return body_here(here, expected, headers)
 
 
 class StoredReader(io.RawIOBase):

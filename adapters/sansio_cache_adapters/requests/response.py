@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import requests
@@ -18,6 +20,7 @@ from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.switches import bypassed
+from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import StoredReader, stored_raw
 
@@ -68,7 +71,9 @@ class CachedResponse(requests.Response):
         facts = self.__dict__.get("_facts")
         if make is None or facts is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        value = self.__dict__[name] = make(facts)
+        value = make(facts)
+        if facts.settled or name not in _OPEN:
+            self.__dict__[name] = value
         return value
 
     def __dir__(self) -> list[str]:
@@ -80,9 +85,10 @@ class Facts:
 
     :param prepare: gives the prepared request.
     :param adapter: gives what the request went through, or would have.
+    :param tee: stores the body that the network brings.
     """
 
-    __slots__ = ("adapter", "answer", "data", "elapsed", "engine", "kept_at", "prepare", "prepared")
+    __slots__ = ("adapter", "answer", "data", "elapsed", "engine", "kept_at", "prepare", "prepared", "tee")
 
     def __init__(
         self,
@@ -91,8 +97,10 @@ class Facts:
         prepare: Callable[[], requests.PreparedRequest],
         adapter: Callable[[], Any],
         started: float,
+        tee: Tee | None = None,
     ) -> None:
         self.answer = answer
+        self.tee = tee
         self.engine = engine
         self.prepare = prepare
         self.prepared: requests.PreparedRequest | None = None
@@ -100,6 +108,16 @@ class Facts:
         self.data: bytes | None = None
         self.kept_at: float | None = None
         self.elapsed = time.perf_counter() - started
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known what became of the body."""
+        return self.tee is None or self.tee.outcome is not None
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was to be stored, and is not."""
+        return self.tee is not None and self.tee.lost
 
     def request(self) -> requests.PreparedRequest:
         """The request, prepared when it is first looked at."""
@@ -137,7 +155,7 @@ def _headers(facts: Facts) -> CaseInsensitiveDict[str]:
 
 def _created_at(facts: Facts) -> datetime | None:
     record = facts.answer.record
-    return moment(facts.kept_at if record is None else record.head.received_at)
+    return moment(None if facts.lost else facts.kept_at if record is None else record.head.received_at)
 
 
 _LAZY: Final[dict[str, Callable[[Facts], Any]]] = {
@@ -155,11 +173,13 @@ _LAZY: Final[dict[str, Callable[[Facts], Any]]] = {
     "_next": lambda facts: None,
     "from_cache": lambda facts: facts.answer.record is not None and facts.answer.from_cache,
     "created_at": _created_at,
-    "expires": lambda facts: moment(facts.answer.expires),
+    "expires": lambda facts: None if facts.lost else moment(facts.answer.expires),
     "cache_key": lambda facts: facts.answer.key.hex(),
     "revalidated": lambda facts: facts.answer.revalidated,
-    "cache_status": lambda facts: str(facts.answer.cache_status),
+    "cache_status": lambda facts: str(facts.answer.cache_status if facts.tee is None else facts.tee.status),
 }
+_OPEN: Final = frozenset({"cache_status", "created_at", "expires"})
+"""What changes until it is known what became of the body."""
 _OURS: Final = CachedResponse.__attrs__[len(requests.Response.__attrs__) :]
 
 
@@ -209,9 +229,19 @@ def adopt(response: requests.Response, facts: Facts, adapter: Any) -> requests.R
     else:
         for name in _OURS:
             setattr(response, name, _LAZY[name](facts))
+        if facts.tee is not None and not facts.settled:
+            facts.tee.told = partial(_settle, weakref.ref(response), facts)
     # Hooks send again through it (digest auth does): that goes through the cache too.
     vars(response)["connection"] = adapter
     return response
+
+
+def _settle(response: weakref.ref[requests.Response], facts: Facts, _: Tee) -> None:
+    """Tell a response of a class of the user's own what became of its body."""
+    alive = response()
+    if alive is not None:
+        for name in _OPEN:
+            setattr(alive, name, _LAZY[name](facts))
 
 
 def bypassing(response: requests.Response, why: str) -> CachedResponse:

@@ -13,8 +13,9 @@ from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do
 
-from .bodies import TeeResponse
+from .bodies import Left, TeeResponse, whole_at_once
 from .connections import adapters
+from .foreign import ForeignTee
 
 __all__ = ["Sending", "tee_into"]
 
@@ -86,19 +87,33 @@ def _changed_fields(prepared: requests.PreparedRequest, request: Request) -> dic
     return changed
 
 
-def tee_into(response: requests.Response, tee: Tee) -> None:
+def tee_into(response: requests.Response, tee: Tee, left: Left | None = None) -> None:
     """Let the body of a response go to the store as it is read.
 
-    One that was read already (an adapter that logs bodies), or does not come from urllib3, is kept only where the
+    One that was read already (an adapter that logs bodies), or that does not come from urllib3, is kept only where the
     bytes as received are known.
+
+    :param left: takes the body if it is dropped unread. Given one, a body that is here already is kept at once.
     """
     raw: Any = response.raw
     content: Any = response._content
+    coded = "Content-Encoding" in response.headers
     if content is False and isinstance(raw, HTTPResponse) and not raw.closed:
-        outer: Any = TeeResponse(raw, tee, response.request.method)
-        response.raw = outer
-    elif isinstance(content, bytes) and "Content-Encoding" not in response.headers:
-        do(tee.feed(content))
-        do(tee.finish())
+        whole = None if left is None else whole_at_once(raw, response.request.method)
+        if whole is not None:
+            _keep(whole, tee)
+        if not tee.done:
+            outer: Any = TeeResponse(raw, tee, response.request.method, left)
+            response.raw = outer
+    elif isinstance(content, bytes) and not coded:
+        _keep(content, tee)
+    elif content is False and not coded and callable(getattr(raw, "read", None)) and not isinstance(raw, HTTPResponse):
+        # It decodes nothing, so what is read of it is what came.
+        response.raw = ForeignTee(raw, tee)
     else:
-        tee.abandon()
+        tee.abandon("decoded" if coded else "raw-not-readable")
+
+
+def _keep(body: bytes, tee: Tee) -> None:
+    do(tee.feed(body))
+    do(tee.finish())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
@@ -13,14 +14,14 @@ from sansio_cache.messages import Headers, Request
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.stored_body import StoredBody
-from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do_async
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.errors import ReadError, TransportError
 from sansio_cache_adapters.trio.http.hop import Chunks, Hop
 from sansio_cache_adapters.trio.http.pool import TAKE_AT_CLOSE
 
-__all__ = ["BodyGone", "CachedHop", "HopTransfer", "StoredChunks", "TeeChunks", "cached_hop"]
+__all__ = ["BodyGone", "CachedHop", "HopTransfer", "StoredChunks", "TeeChunks", "cached_hop", "stored_hop"]
 
 
 class BodyGone(ReadError):
@@ -30,16 +31,31 @@ class BodyGone(ReadError):
 class CachedHop(Hop):
     """A hop that the cache has looked at."""
 
-    def __init__(self, engine: Engine, answer: Answer, chunks: Chunks) -> None:
+    def __init__(self, engine: Engine, answer: Answer, chunks: Chunks, tee: Tee | None) -> None:
         super().__init__(answer.status, answer.reason, list(answer.headers.items), chunks)
         self.answer = answer
+        self._tee = tee
         self._kept_at = None if answer.keeping is None else engine.clock()
 
     @property
     def kept_at(self) -> float | None:
         """When what is stored of it was received; POSIX seconds."""
         record = self.answer.record
-        return self._kept_at if record is None else record.head.received_at
+        return None if self._lost else self._kept_at if record is None else record.head.received_at
+
+    @property
+    def expires(self) -> float | None:
+        """When it becomes stale, POSIX seconds; None where it is not stored."""
+        return None if self._lost else self.answer.expires
+
+    @property
+    def status_line(self) -> str:
+        """What the cache did with it, as far as that is settled."""
+        return str(self.answer.cache_status if self._tee is None else self._tee.status)
+
+    @property
+    def _lost(self) -> bool:
+        return self._tee is not None and self._tee.lost
 
     @property
     def coding(self) -> str:
@@ -59,14 +75,24 @@ class CachedHop(Hop):
         return None
 
 
-def cached_hop(engine: Engine, answer: Answer, response: Hop | None, tee: Tee | None) -> CachedHop:
+async def cached_hop(engine: Engine, answer: Answer, response: Hop | None, tee: Tee | None) -> CachedHop:
     """The hop of an answer: its body from the store, from the network, or from the network into the store."""
-    chunks: Chunks
     if response is None:
-        chunks = StoredChunks(engine, answer)
-    else:
-        chunks = response.chunks if tee is None else TeeChunks(response.chunks, tee)
-    return CachedHop(engine, answer, chunks)
+        return stored_hop(engine, answer)
+    if tee is None:
+        return CachedHop(engine, answer, response.chunks, None)
+    chunks = TeeChunks(response.chunks, tee)
+    try:
+        await chunks.keep_arrived()
+    except BaseException:
+        chunks.abort()
+        raise
+    return CachedHop(engine, answer, chunks, tee)
+
+
+def stored_hop(engine: Engine, answer: Answer) -> CachedHop:
+    """The hop of an answer without the network."""
+    return CachedHop(engine, answer, StoredChunks(engine, answer), None)
 
 
 class StoredChunks:
@@ -93,6 +119,10 @@ class StoredChunks:
             raise StopAsyncIteration
         return piece
 
+    def parsed(self) -> bytes | None:
+        """Nothing waits to be taken: what is stored stays so."""
+        return None
+
     async def arrived(self) -> bytes | None:
         """Nothing waits to be taken: what is stored stays so."""
         return None
@@ -112,28 +142,58 @@ class TeeChunks:
     def __init__(self, inner: Chunks, tee: Tee) -> None:
         self._inner = inner
         self._tee = tee
+        self._ahead: deque[bytes] = deque()
+        self._error: TransportError | None = None
+
+    async def keep_arrived(self) -> None:
+        """Keep a body that came with its head as a whole; whoever reads finds all of it, and what is wrong with it."""
+        size = 0
+        while size < TAKE_AT_CLOSE and not self._tee.done:
+            try:
+                piece = self._inner.parsed()
+            except TransportError as error:
+                self._error = error
+                self._tee.abandon(INCOMPLETE)
+                return
+            if piece is None:
+                return
+            if piece:
+                self._ahead.append(piece)
+            size += len(piece)
+            await do_async(self._tee.feed(piece) if piece else self._tee.finish())
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
+        if self._ahead:
+            await checkpoint()
+            return self._ahead.popleft()
+        if self._error is not None:
+            raise self._error
         try:
             piece = await anext(aiter(self._inner))
         except StopAsyncIteration:
             await do_async(self._tee.finish())
             raise
         except BaseException:
-            self._tee.abandon()
+            self._tee.abandon(INCOMPLETE)
             raise
         await do_async(self._tee.feed(piece))
         return piece
 
+    def parsed(self) -> bytes | None:
+        """See :class:`~sansio_cache_adapters.trio.http.hop.Chunks`: it was taken when the head was given out."""
+        return None
+
     async def arrived(self) -> bytes | None:
-        """See :class:`~sansio_cache_adapters.trio.http.pool.Chunks`."""
+        """See :class:`~sansio_cache_adapters.trio.http.hop.Chunks`."""
+        if self._ahead:
+            return self._ahead.popleft()
         try:
             piece = await self._inner.arrived()
         except BaseException:
-            self._tee.abandon()
+            self._tee.abandon(INCOMPLETE)
             raise
         if piece:
             await do_async(self._tee.feed(piece))
@@ -162,7 +222,7 @@ class TeeChunks:
         self._inner.abort()
 
     def __del__(self) -> None:
-        self._tee.abandon()
+        self._tee.drop()
 
 
 class HopTransfer:

@@ -41,7 +41,7 @@ from sansio_cache_adapters.trio.http.client import Hop, HTTPSession, OutgoingReq
 from sansio_cache_adapters.trio.http.errors import SessionClosed
 from sansio_cache_adapters.trio.http.redirects import REDIRECTS
 
-from .bodies import BodyGone, CachedHop, HopTransfer, cached_hop
+from .bodies import BodyGone, CachedHop, HopTransfer, cached_hop, stored_hop
 from .fast_path import FastPath, Ready
 
 __all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
@@ -80,8 +80,7 @@ class CachedTrioResponse(Response):
     @property
     def expires(self) -> datetime | None:
         """When it becomes stale; None for never, and where it is not stored."""
-        answer = self._answer
-        return None if answer is None else moment(answer.expires)
+        return moment(self._hop.expires) if isinstance(self._hop, CachedHop) else None
 
     @property
     def is_expired(self) -> bool:
@@ -103,8 +102,7 @@ class CachedTrioResponse(Response):
     @property
     def cache_status(self) -> str:
         """How the cache handled the request, and why (RFC 9211)."""
-        answer = self._answer
-        return bypassed(self.status, DISABLED) if answer is None else str(answer.cache_status)
+        return self._hop.status_line if isinstance(self._hop, CachedHop) else bypassed(self.status, DISABLED)
 
 
 class TrioCachedSession(FixedSettings, HTTPSession):
@@ -275,11 +273,11 @@ class TrioCachedSession(FixedSettings, HTTPSession):
             answer = found if isinstance(found, Answer | None) else await found
             if answer is not None:
                 await checkpoint()
-                return cached_hop(self._cache.engine, answer, None, None)
+                return stored_hop(self._cache.engine, answer)
         transfer = HopTransfer(request, super().hop)
         delivered = await self._cache.answer(asked, transfer)
         answer, response, tee = delivered
-        return cached_hop(self._cache.engine, answer, response, tee)
+        return await cached_hop(self._cache.engine, answer, response, tee)
 
     def _core_request(self, request: OutgoingRequest) -> Request:
         options: Options = request.extra.get(_OPTIONS, NO_OPTIONS)
@@ -347,7 +345,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
         answer = found if isinstance(found, Answer | None) else await found
         if answer is None:
             return None
-        hop = cached_hop(self._cache.engine, answer, None, None)
+        hop = stored_hop(self._cache.engine, answer)
         return self.respond(hop, ready.given_out(), (), {}, time.perf_counter() - started)
 
     if TYPE_CHECKING:

@@ -162,6 +162,10 @@ class Connection:
             piece = self._parsed()
         return piece
 
+    def parsed(self) -> bytes | None:
+        """Like ``next_piece``, but only of what was received already: None where more is needed."""
+        return self._parsed()
+
     async def arrived(self) -> bytes | None:
         """Like ``next_piece``, but only of what has already arrived: None where one would have to wait."""
         piece = self._parsed()

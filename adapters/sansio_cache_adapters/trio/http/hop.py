@@ -22,6 +22,10 @@ class Chunks(Protocol):
 
     async def __anext__(self) -> bytes: ...
 
+    def parsed(self) -> bytes | None:
+        """The next bytes if they came together with what was read last, b"" at the end; None for nothing yet."""
+        ...
+
     async def arrived(self) -> bytes | None:
         """The next bytes if they are here already, b"" at the end, None where one would have to wait.
 
@@ -90,6 +94,9 @@ class Drained:
         if not body:
             raise StopAsyncIteration
         return body
+
+    def parsed(self) -> bytes | None:
+        return None
 
     async def arrived(self) -> bytes | None:
         body, self._body = self._body or b"", b""

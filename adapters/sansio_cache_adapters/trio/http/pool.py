@@ -351,6 +351,9 @@ class _Body:
             raise StopAsyncIteration
         return piece
 
+    def parsed(self) -> bytes | None:
+        return None if self._lease.returned else self._connection.parsed()
+
     async def arrived(self) -> bytes | None:
         if self._lease.returned:
             return b"" if self._ended else None
