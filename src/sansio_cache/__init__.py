@@ -159,6 +159,11 @@ if not TYPE_CHECKING:  # else checkers would take any name for one of ours
             return _installed()
         module = _LAZY.get(name)
         if module is None:
+            from .names import PUBLIC
+
+            if name in PUBLIC:
+                # An AttributeError would lose its words on the way out of an import statement.
+                raise ImportError(f"there is no {name} in sansio_cache: take {PUBLIC[name]}", name=__name__)
             raise AttributeError(f"module 'sansio_cache' has no attribute {name!r}")
         try:
             value = getattr(import_module(module), name)

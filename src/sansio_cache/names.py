@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import Any, Final, TypeVar
 
-__all__ = ["ALIASES", "STORES", "advice", "explains", "unexpected"]
+__all__ = ["ALIASES", "OF_CACHE", "OF_SESSION", "PUBLIC", "STORES", "advice", "explains", "place_of", "unexpected"]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -68,6 +68,53 @@ _THEIRS: Final[Mapping[str, str]] = {
 }
 """What users of other caches write, and what it is here."""
 
+PUBLIC: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("SQLiteCache", "SQLiteBackend", "SQLiteDict", "SyncSqliteStorage"), "SQLiteStore(path)"),
+    **dict.fromkeys(("AsyncSqliteStorage", "SQLiteStorage"), "SQLiteStore(path)"),
+    **dict.fromkeys(("FileCache", "FileBackend", "FileStorage", "SeparateBodyFileCache"), "FileStore(folder)"),
+    **dict.fromkeys(("RedisCache", "RedisBackend", "RedisStorage", "AsyncRedisStorage"), "RedisStore(url)"),
+    **dict.fromkeys(("BaseCache", "CacheBackend", "DictCache", "InMemoryStorage"), "MemoryStore()"),
+    **dict.fromkeys(
+        ("MongoCache", "MongoDBBackend", "GridFSCache", "DynamoDbCache", "DynamoDBBackend", "DynamoDbBackend"),
+        "a store of your own (docs/howto/own-store.md)",
+    ),
+    **dict.fromkeys(("CacheSettings", "Controller", "CacheController", "SpecificationPolicy"), "Policy"),
+    **dict.fromkeys(("SyncCacheTransport", "SyncCacheClient", "CacheClient"), "CacheTransport(inner, cache=…)"),
+    "AsyncCacheClient": "AsyncCacheTransport(inner, cache=…)",
+    "CacheControl": "CachedSession, or CacheAdapter to mount on a session",
+    "CacheControlAdapter": "CacheAdapter",
+    "get_cache": "the store that install_cache() was given: keep it, and CachedSession(store).cache looks after it",
+    "clear": "CachedSession(store).cache.clear(), with the store that install_cache() was given",
+    "delete": "CachedSession(store).cache.delete(…), with the store that install_cache() was given",
+    "remove_expired_responses": "CachedSession(store).cache.delete(expired=True), with the store of install_cache()",
+    "cache_disabled": "disabled()",
+}
+"""What other caches have in their front door, and what is here in its place."""
+
+OF_SESSION: Final[Mapping[str, str]] = {
+    "cache_disabled": "write session.disabled()",
+    "delete_expired_responses": "write session.cache.delete(expired=True)",
+    "remove_expired_responses": "write session.cache.delete(expired=True)",
+}
+"""What their sessions have."""
+
+OF_CACHE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("has_url", "has_key"), "write session.cache.contains(url)"),
+    **dict.fromkeys(("delete_url", "delete_urls", "bulk_delete"), "write session.cache.delete(urls=[…])"),
+    "get_urls": "write session.cache.urls()",
+    **dict.fromkeys(("responses", "keys", "values", "items"), "write session.cache.entries(), which shows no bodies"),
+    "redirects": "hops of redirects are stored like other responses, each for itself",
+    "response_count": "write session.cache.size()",
+    **dict.fromkeys(
+        ("delete_expired_responses", "remove_expired_responses", "remove_old_entries"),
+        "write session.cache.delete(expired=True)",
+    ),
+    "remove_invalid_responses": "write session.cache.delete(invalid=True)",
+    **dict.fromkeys(("db_path", "cache_dir", "cache_name", "paths"), "write session.cache.store.location"),
+    **dict.fromkeys(("get_response", "read"), "write session.get(url, only_if_cached=True)"),
+}
+"""What their ``session.cache`` has."""
+
 _PLACES: Final = ("cache_name", "db_path", "database_path", "base_path", "cache_dir", "directory")
 
 
@@ -81,6 +128,22 @@ def advice(name: str, known: Iterable[str], near: float = 0.6) -> str:
     if said is None and (found := get_close_matches(name, [*known], 1, near)):
         said = f"did you mean {ALIASES.get(found[0], found[0])}=?"
     return said or ""
+
+
+def place_of(keywords: Mapping[str, object]) -> str:
+    """What to write as ``cache=`` for the backend and name that other caches take; ``""`` for an unknown one."""
+    name, backend = keywords.get("cache_name"), keywords.get("backend", "sqlite")
+    if not isinstance(name, str | None) or not isinstance(backend, str):
+        return ""
+    name = name or "…"
+    places = {
+        "sqlite": f'"{name}.sqlite"',
+        "filesystem": f'FileStore("{name}")',
+        "memory": '"memory:"',
+        "redis": '"redis://localhost"',
+    }
+    place = places.get(backend.lower())
+    return f"write cache={place}" if place else ""
 
 
 def unexpected(owner: str, name: str, said: str) -> TypeError:

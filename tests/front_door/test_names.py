@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from every_client import CLIENTS, make
 from local_origin import Origin, Reply
 
+import sansio_cache
 from sansio_cache import (
     AsyncCachedSession,
     CacheAdapter,
@@ -27,6 +29,7 @@ from sansio_cache import (
     enabled,
     install_cache,
 )
+from sansio_cache.names import OF_CACHE, OF_SESSION, PUBLIC
 
 OTHERS: dict[str, Callable[..., Any]] = {
     "adapter": CacheAdapter,
@@ -45,8 +48,13 @@ def made(maker: str, **keywords: Any) -> Any:
 @pytest.mark.parametrize(
     ("keywords", "advice"),
     [
-        ({"cache_name": "x"}, 'cache="cache.sqlite"'),
-        ({"backend": "sqlite"}, "cache=SQLiteStore"),
+        ({"cache_name": "x"}, 'cache="x.sqlite"'),
+        ({"backend": "sqlite"}, 'cache="….sqlite"'),
+        ({"cache_name": "x", "backend": "filesystem"}, 'cache=FileStore("x")'),
+        ({"backend": "memory"}, 'cache="memory:"'),
+        ({"backend": "Redis"}, 'cache="redis://localhost"'),
+        ({"backend": "mongodb"}, "cache=SQLiteStore"),
+        ({"backend": object()}, "cache=SQLiteStore"),
         ({"storage": object()}, "cache=SQLiteStore"),
         ({"serializer": "json"}, "without pickle"),
         ({"use_cache_dir": True}, "leave cache= out"),
@@ -201,7 +209,7 @@ def test_there_are_no_settings_to_be_changed(several: list[Any]) -> None:
     """``session.settings.expire_after = 60`` is how another cache does it."""
     for each in several:
         assert not hasattr(each, "settings")
-        with pytest.raises(AttributeError, match=r"has no settings to be changed: .* by name or as policy="):
+        with pytest.raises(AttributeError, match=r"'settings': settings are fixed, .* by name or as policy="):
             each.settings.expire_after = 60
         with pytest.raises(AttributeError):
             each.cache.expire_after = 60
@@ -237,3 +245,78 @@ def test_copies_are_fixed_too() -> None:
             with pytest.raises(AttributeError, match="cannot be set"):
                 again.expire_after = 5
             again.close()
+
+
+# Names of other caches, as attributes and in the front door
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_what_other_caches_export_is_an_import_error_that_says_what_to_take(name: str) -> None:
+    """An AttributeError would lose its words on the way out of an import statement."""
+    with pytest.raises(ImportError, match=f"there is no {name} in sansio_cache: take "):
+        exec(f"from sansio_cache import {name}", {})
+
+
+def test_what_is_ours_is_not_among_them() -> None:
+    assert not set(PUBLIC) & set(sansio_cache.__all__)
+    with CachedSession(MemoryStore()) as session:
+        assert not [name for name in OF_CACHE if hasattr(session.cache, name)]
+        assert not [name for name in OF_SESSION if hasattr(session, name)]
+
+
+@pytest.mark.parametrize("name", sorted(OF_CACHE))
+def test_what_other_caches_have_in_their_cache(name: str) -> None:
+    async def aiohttp_too() -> None:
+        async with AsyncCachedSession(cache=MemoryStore()) as session:
+            with pytest.raises(AttributeError, match=f"'AsyncCare' object has no attribute '{name}': "):
+                getattr(session.cache, name)
+
+    asyncio.run(aiohttp_too())
+    with CachedSession(MemoryStore()) as session, pytest.raises(AttributeError, match=f"no attribute '{name}': "):
+        getattr(session.cache, name)
+
+
+def test_what_other_caches_have_in_their_sessions(several: list[Any]) -> None:
+    for each in several:
+        if isinstance(each, CacheAdapter):
+            continue  # which says what the adapter below it has
+        with pytest.raises(AttributeError, match=r"session\.cache\.delete\(expired=True\)"):
+            each.remove_expired_responses()
+        with pytest.raises(AttributeError, match=r"no attribute 'nothing'$"):
+            _ = each.nothing
+
+
+def test_a_class_behind_may_know_more_names() -> None:
+    """Its own way of finding attributes is asked."""
+
+    class Theirs(requests.Session):
+        def __getattr__(self, name: str) -> str:
+            return f"their {name}"
+
+    class Session(CachedSession, Theirs):
+        pass
+
+    with Session(MemoryStore()) as session:
+        assert session.settings == "their settings"
+
+
+def test_an_existing_session_is_wrapped(origin: Origin) -> None:
+    """It goes on with what the other has; the other stays as it was."""
+    plain = requests.Session()
+    plain.headers["User-Agent"] = "mine"
+    plain.params = {"units": "metric"}
+    url = origin.on("/a?units=metric", Reply(b"x"))
+    with CachedSession.wrap(plain, "memory:", expire_after=60) as session:
+        assert [session.get(url.partition("?")[0]).from_cache for _ in "12"] == [False, True]
+    assert origin.last().get("User-Agent") == "mine"
+    assert not hasattr(plain, "cache")
+    plain.close()
+
+
+def test_the_session_of_aiohttp_has_another_name() -> None:
+    async def main() -> None:
+        async with CachedSession(MemoryStore()):
+            pass
+
+    with pytest.raises(TypeError, match="for aiohttp take AsyncCachedSession"):
+        asyncio.run(main())

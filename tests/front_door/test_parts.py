@@ -93,7 +93,7 @@ def test_what_is_left_to_nobody_is_refused_with_the_nearest_name() -> None:
         (CachedSession, {"base_url": "x"}, "unexpected keyword argument 'base_url'"),
         (Both, {"base_ulr": "x"}, "did you mean base_url=?"),
         (Both, {"base_url": "x", "expires_after": 3}, "did you mean expire_after=?"),
-        (Both, {"backend": "sqlite"}, "cache=SQLiteStore"),
+        (Both, {"backend": "sqlite"}, "write cache="),
     ):
         with pytest.raises(TypeError) as caught:
             kind(MemoryStore(), **keywords)

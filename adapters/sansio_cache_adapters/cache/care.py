@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+from sansio_cache.names import OF_CACHE
 from sansio_cache_adapters.stores.protocol import Size
 
 from .asked import Asking
@@ -23,6 +24,8 @@ __all__ = ["AsyncCare", "Care", "Entry", "Verified"]
 
 class Care(FixedSettings):
     """Looks after the cache of a blocking session."""
+
+    _theirs = OF_CACHE
 
     def __init__(self, engine: Engine, ask: Asking) -> None:
         self._engine = engine
@@ -108,6 +111,8 @@ class Care(FixedSettings):
 
 class AsyncCare(FixedSettings):
     """Looks after the cache of an awaiting session; see :class:`Care`."""
+
+    _theirs = OF_CACHE
 
     def __init__(self, engine: Engine, ask: Asking) -> None:
         self._engine = engine

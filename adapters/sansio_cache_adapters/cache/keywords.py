@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from sansio_cache.names import ALIASES, STORES, advice, unexpected
+from sansio_cache.names import ALIASES, OF_SESSION, STORES, advice, place_of, unexpected
 from sansio_cache.policy import SETTINGS
 
 from .notices import warn_once
@@ -30,14 +30,18 @@ def refuse_more(owner: str, positional: tuple[object, ...], first: str = "the ca
         )
 
 
-def refuse_unknown(owner: str, keywords: Collection[str], otherwise: str = "") -> None:
+def refuse_unknown(owner: str, keywords: Mapping[str, object], otherwise: str = "") -> None:
     """Let no keyword be left over.
 
     :param otherwise: what to say where there is no better advice.
     :raises TypeError: for the first of them, with the nearest name.
     """
     for name in keywords:
-        raise unexpected(owner, name, advice(name, {*SETTINGS, *_OURS}) or otherwise)
+        raise unexpected(owner, name, _place(name, keywords) or advice(name, {*SETTINGS, *_OURS}) or otherwise)
+
+
+def _place(name: str, keywords: Mapping[str, object]) -> str:
+    return place_of(keywords) if name in ("backend", "cache_name") else ""
 
 
 class Takers(NamedTuple):
@@ -68,7 +72,7 @@ def takers_behind(kind: type[Any], here: type[Any]) -> Takers:
     return Takers(frozenset(names), open_to)
 
 
-def hand_on(owner: object, here: type, keywords: Collection[str], otherwise: str = "") -> None:
+def hand_on(owner: object, here: type, keywords: Mapping[str, object], otherwise: str = "") -> None:
     """Let the keywords pass that a class behind this one takes.
 
     :raises TypeError: for one that is left to nobody, with the nearest name.
@@ -82,7 +86,7 @@ def hand_on(owner: object, here: type, keywords: Collection[str], otherwise: str
         if name in takers.names:
             continue
         if takers.open_to is None:
-            raise unexpected(kind.__name__, name, advice(name, known) or otherwise)
+            raise unexpected(kind.__name__, name, _place(name, keywords) or advice(name, known) or otherwise)
         if said := advice(name, {*SETTINGS, *_OURS}, 0.8):
             # It may be theirs, and many drop what they do not know.
             warn_once(f"{kind.__name__} hands {name}= on to {takers.open_to.__name__}. For the cache: {said}")
@@ -99,18 +103,12 @@ def name_settings(function: Callable[..., None]) -> None:
     setattr(function, "__signature__", plain.replace(parameters=[*before, *named, rest]))  # noqa: B010
 
 
-class _NoSettings:
-    """Stands where other caches have ``session.settings``; an attribute of that name may be set by whoever has one."""
-
-    def __get__(self, made: object, kind: type) -> Any:
-        raise AttributeError(f"{kind.__name__} has no settings to be changed: {_WHEN_MADE.format('…')}")
-
-
 class FixedSettings:
     """What is made with settings, and refuses to have them set as attributes later, which would mean nothing."""
 
-    settings = _NoSettings()
     _made = False
+    _theirs = OF_SESSION
+    """What other caches have here, and what to write in its place."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if self._made and (own := _setting_like(name)) and not _defines(type(self), name):
@@ -118,6 +116,20 @@ class FixedSettings:
                 f"{type(self).__name__}.{name} cannot be set, as settings are fixed: {_WHEN_MADE.format(own)}"
             )
         super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only what nobody has comes here. A class behind may know more.
+        behind: Any = getattr(super(), "__getattr__", None)
+        if behind is not None:
+            return behind(name)
+        raise AttributeError(self._missing(name), name=name, obj=self)
+
+    def _missing(self, name: str) -> str:
+        kind = type(self)
+        said = kind._theirs.get(name, "")
+        if name == "settings":
+            said = f"settings are fixed, {_WHEN_MADE.format('…')}"
+        return f"{kind.__name__!r} object has no attribute {name!r}{': ' if said else ''}{said}"
 
 
 _WHEN_MADE: Final = (

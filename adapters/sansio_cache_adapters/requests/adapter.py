@@ -272,7 +272,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
     def __getattr__(self, name: str) -> Any:
         # What users ask of the adapter that they mounted: max_retries, poolmanager, proxy_manager_for…
         if name == "settings":
-            return object.__getattribute__(self, name)  # says that there are none
+            raise AttributeError(self._missing(name))
         if name in ("inner", "_cache", "_left", "_owns") or name.startswith("__"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.inner, name)

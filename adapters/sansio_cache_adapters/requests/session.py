@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Never, cast
+from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, Self, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -98,6 +98,17 @@ class CacheMixin(FixedSettings, _Session):
         behind = overriding(type(self), CacheMixin, "send")
         self._first = StoredFirst(self, self.adapter_over, cache) if behind else None
         self._made = True
+
+    @classmethod
+    def wrap(cls, session: requests.Session, cache: Any = None, **keywords: Any) -> Self:
+        """A cached session that goes on with the headers, cookies, adapters and settings of another.
+
+        :param keywords: what the constructor takes.
+        """
+        made = cls(cache, **keywords)
+        for name in requests.Session.__attrs__:
+            setattr(made, name, getattr(session, name))
+        return made
 
     @property
     def policy(self) -> Policy:
@@ -216,3 +227,12 @@ class CacheMixin(FixedSettings, _Session):
 
 class CachedSession(CacheMixin, requests.Session):
     """A ``requests.Session`` that keeps what HTTP lets it keep. Its arguments are those of :class:`CacheMixin`."""
+
+    async def __aenter__(self) -> NoReturn:
+        """Nothing.
+
+        :raises TypeError: always: here the name is that of the session of requests.
+        """
+        raise TypeError("CachedSession is a session of requests: for aiohttp take AsyncCachedSession")
+
+    async def __aexit__(self, *_: object) -> None: ...
