@@ -5,9 +5,17 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
+from email.parser import Parser
+from functools import partial
+from http.client import HTTPMessage
+from typing import Final
 
 from core_rows import BODY, DATE, SECRET, ask, got, item_of, rules_of, stored_of
+from field_shapes import FIELDS, Head
+from measured import READINGS, fastest, step
 
 from sansio_cache.cache_control import Directives, parse_cache_control, parse_targeted
 from sansio_cache.dates import format_date, parse_date
@@ -79,9 +87,53 @@ def records(data: bytes) -> None:
     assert isinstance(open_record(Stored(SEALED, data, b"", 1), KEYS, RULES.place, RULES.sealer), Flaw | Record)
 
 
+NAMES: Final = sorted({name for made in FIELDS.values() for name, _ in made(100)[:1] if len(name) < 30})
+SLOWER: Final = 20 if "atheris" in sys.modules else 1
+"""What is instrumented takes longer than what it is compared with."""
+_SIZE: Final = 100_000
+_NO_VALUE: Final = re.compile(r"[\r\n\0]")
+
+
+def _head_of(data: bytes) -> Head:
+    """A field that the first byte names, in the form that the second says, of the rest again and again.
+
+    A byte 1 in it becomes a number that counts up.
+    """
+    name = NAMES[data[0] % len(NAMES)]
+    unit = _NO_VALUE.sub("", data[2:].decode("latin-1")) or "a"
+    count = _SIZE // (len(unit) + 5)
+    values = [unit.replace("\1", str(number)) for number in range(count)]
+    match data[1] % 3:
+        case 0:
+            return [(name, "".join(values))]
+        case 1:
+            return [(name, ",".join(values))]
+        case _:
+            return [(name, value) for value in values]
+
+
+def _client_reads(head: Head) -> None:
+    """What the standard library's client makes of the lines of a head."""
+    Parser(_class=HTTPMessage).parsestr("".join(f"{name}: {value}\r\n" for name, value in head))
+
+
+def heads(data: bytes) -> None:
+    """100 kB of any field take no step longer than a loop may take, or than a few times the client's own reading."""
+    if len(data) < 2:
+        return
+    head = _head_of(data)
+    for name, read in READINGS.items():
+        took = fastest(partial(read, head), 1)
+        if took > step() * SLOWER:
+            allowed = max(step(), 3 * fastest(partial(_client_reads, head))) * SLOWER
+            took = fastest(partial(read, head), 5)
+            assert took < allowed, f"{head[0][0]} in {name}: {took * 1000:.0f} ms"
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "cache-control": cache_control,
     "dates": dates,
+    "heads": heads,
     "vary": vary,
     "records": records,
 }
@@ -98,6 +150,14 @@ SEEDS: dict[str, list[bytes]] = {
         b"Sunday, 06-Nov-94 08:49:37 GMT",
         b"Sun Nov  6 08:49:37 1994",
         b"Thu, 31 Dec 1998 23:59:60 GMT",
+    ],
+    "heads": [
+        bytes([NAMES.index("Cache-Control"), 1]) + b'no-cache="a\x01"',
+        bytes([NAMES.index("Cache-Control"), 0]) + b'"\\a',
+        bytes([NAMES.index("Vary"), 2]) + b"a\x01",
+        bytes([NAMES.index("CDN-Cache-Control"), 0]) + b"a;b",
+        bytes([NAMES.index("If-None-Match"), 1]) + b'"a',
+        bytes([NAMES.index("Expires"), 2]) + b"Sun, 06 Nov 1994 08:49:37 GMT",
     ],
     "vary": [b"Accept, accept-encoding\nFoo", b"*", b"gzip;q=1.0, br ; q=0", b'"a, b", c'],
     "records": [SEALED, SEALED[9:-44], PLAIN, PLAIN[9:], stored_of(item_of(got())).sealed],
