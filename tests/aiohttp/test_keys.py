@@ -87,10 +87,10 @@ async def test_tls_that_is_not_verified_is_another_peer(
     assert tls_origin.count() == 2
 
 
-async def test_a_context_is_a_peer_of_its_own(
+async def test_a_context_with_a_certificate_is_a_peer_of_its_own(
     sessions: Sessions, tls_origin: Origin, certificates: Certificates
 ) -> None:
-    """It may hold a client certificate, which cannot be seen; with ``peer=`` the user says who it is."""
+    """Whose it is cannot be seen; with ``peer=`` the user says who it is. Without one it is by what it trusts."""
     tls_origin.on("/a", fresh(b"a"))
     url = tls_origin.url("/a")
     store = MemoryStore()
@@ -105,6 +105,8 @@ async def test_a_context_is_a_peer_of_its_own(
     for each in (context(), context("ann"), context("bob")):
         for _ in range(2):
             assert await text(session, url, ssl=each) == "a"
+    assert tls_origin.count() == 3
+    assert await text(sessions(cache=store), url, ssl=context()) == "a"
     assert tls_origin.count() == 3
     ann = sessions(cache=store, peer="ann")
     for _ in range(2):
@@ -160,16 +162,6 @@ async def test_a_socket_is_another_peer(sessions: Sessions, origin: Origin, tmp_
     assert origin.count() == 1
     await over_socket.close()
     await runner.cleanup()
-
-
-async def test_a_proxy_is_no_peer(sessions: Sessions, origin: Origin) -> None:
-    """By which way a request goes does not change who answers."""
-    url = "http://example.invalid/a"
-    origin.on("http://example.invalid/a", fresh(b"a"))
-    session = sessions()
-    assert await text(session, url, proxy=origin.url("")) == "a"
-    assert await text(session, url) == "a"
-    assert origin.count() == 1
 
 
 async def test_match_headers_and_ignored_parameters_shape_the_key(sessions: Sessions, origin: Origin) -> None:

@@ -128,13 +128,12 @@ def test_what_a_tls_context_trusts_is_part_of_the_key(
     assert not hit(opened(trusting(certificates), peer="lab, with the certificate of ann").get(url))
 
 
-def test_a_tls_context_without_a_name_is_a_peer_of_its_own(
+def test_tls_contexts_that_trust_the_same_are_one_peer(
     opened: Open, tls_origin: Origin, certificates: Certificates
 ) -> None:
-    """It may hold a client certificate, which cannot be seen."""
     url = tls_origin.on("/", fresh(b"hello"))
     opened(trusting(certificates)).get(url)
-    assert not hit(opened(trusting(certificates)).get(url))
+    assert hit(opened(trusting(certificates)).get(url))
 
 
 def test_a_context_that_leaves_verifying_to_the_system_is_taken(opened: Open, origin: WatchedOrigin) -> None:

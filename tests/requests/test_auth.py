@@ -175,10 +175,9 @@ def test_a_received_cookie_is_sent_on(session: CachedSession, origin: Origin) ->
 
 
 def test_a_proxy_is_used(session: CachedSession, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By keyword, by session and by environment; a hit needs none."""
-    origin.on("http://example.org/a", echo)
-    origin.on("http://example.org/b", echo)
-    origin.on("http://example.org/c", echo)
+    """By keyword, by session and by environment; what it answered is kept for those who go through it."""
+    for path in "abc":
+        origin.on(f"http://example.org/{path}", echo)
     proxies = {"http": origin.url("")}
     assert session.get("http://example.org/a", proxies=proxies).status_code == 200
     session.proxies = proxies
@@ -186,16 +185,19 @@ def test_a_proxy_is_used(session: CachedSession, origin: Origin, monkeypatch: py
     session.proxies = {}
     monkeypatch.setenv("http_proxy", origin.url(""))
     assert session.get("http://example.org/c").status_code == 200
-    monkeypatch.delenv("http_proxy")
     for path in "abc":
         assert session.get(f"http://example.org/{path}").from_cache
+    monkeypatch.delenv("http_proxy")
+    assert not session.cache.contains("http://example.org/a")
     assert [seen.target for seen in origin.seen] == [f"http://example.org/{path}" for path in "abc"]
 
 
 def test_credentials_of_a_proxy_are_its_own(session: CachedSession, origin: Origin) -> None:
-    """They go to the proxy, and are no part of the answer's key."""
+    """They go to the proxy alone, and are part of the answer's key."""
     origin.on("http://example.org/a", echo)
     proxy = origin.url("").replace("://", "://me:pw@")
     session.get("http://example.org/a", proxies={"http": proxy})
     assert origin.last().get("Proxy-Authorization") == "Basic " + base64.b64encode(b"me:pw").decode()
-    assert session.get("http://example.org/a").from_cache
+    assert session.get("http://example.org/a", proxies={"http": proxy}).from_cache
+    assert not session.cache.contains("http://example.org/a", proxies={"http": origin.url("")})
+    assert not session.cache.contains("http://example.org/a")

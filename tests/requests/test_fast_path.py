@@ -17,6 +17,7 @@ from sansio_cache import CachedSession, MemoryStore
 from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES
 from sansio_cache_adapters.requests.adapter import CacheAdapter, core_request
+from sansio_cache_adapters.requests.peers import Way
 
 names = st.sampled_from(
     ["X-A", "x-a", "X-B", "Accept", "accept-encoding", "Cookie", "X-API-Key", "User-Agent", "Range"]
@@ -43,6 +44,11 @@ def rewriting(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 auths: Any = st.sampled_from([None, ("me", "pw"), ("", ""), bearer, rewriting])
 verifies: Any = st.sampled_from([None, True, False, "", "/ca.pem"])
+proxies: Any = st.dictionaries(
+    st.sampled_from(["http", "https", "all", "no_proxy", "http://a.test"]),
+    st.sampled_from(["http://ann:pw@proxy:1", "http://bob:pw@proxy:1", "proxy:2", "socks5://proxy:3", "a.test", "["]),
+    max_size=2,
+)
 certs: Any = st.sampled_from([None, "", "/c.pem", ("/c.pem", "/k.pem")])
 urls = st.sampled_from(
     [
@@ -65,6 +71,7 @@ calls = st.fixed_dictionaries(
         "auth": auths,
         "verify": verifies,
         "cert": certs,
+        "proxies": st.none() | proxies,
         "stream": st.sampled_from([None, True, False]),
         "allow_redirects": st.booleans(),
         "timeout": st.sampled_from([None, 1, (1, 2)]),
@@ -79,11 +86,16 @@ states = st.fixed_dictionaries(
         "cookies": st.dictionaries(st.just("s"), st.just("1"), max_size=1),
         "verify": verifies,
         "cert": certs,
+        "proxies": proxies,
         "trust_env": st.booleans(),
     },
 )
 environments = st.dictionaries(
-    st.sampled_from(["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "http_proxy"]), st.just("/env.pem"), max_size=2
+    st.sampled_from(
+        ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "http_proxy", "HTTP_PROXY", "ALL_PROXY", "no_proxy", "Http_Proxy"]
+    ),
+    st.sampled_from(["/env.pem", "http://eve:pw@proxy:1", "a.test"]),
+    max_size=3,
 )
 
 
@@ -97,7 +109,8 @@ class Recorder(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:  # type: ignore[override]
         self.seen.append(native(request))
-        self.requests.append(core_request(request, keywords["verify"], keywords["cert"], self, NO_OPTIONS))
+        way = Way(self, None, keywords["verify"], keywords["cert"], keywords["proxies"])
+        self.requests.append(core_request(request, way, NO_OPTIONS))
         response = requests.Response()
         response.status_code = 500
         response.request = request
@@ -141,12 +154,22 @@ class Told:
         monkeypatch.setattr(fast, "_prepared", noted)
 
 
-@example(calls=[{"url": "https://a.test/", "cert": ""}], state={"cert": "/c.pem"}, environment={}, changed={})
-@example(calls=[{"url": "https://a.test/", "verify": None}], state={"verify": ""}, environment={}, changed={})
-@given(calls=st.lists(calls, min_size=1, max_size=3), state=states, environment=environments, changed=states)
+@example(calls=[{"url": "https://a.test/", "cert": ""}], state={"cert": "/c.pem"}, environment={}, changed={}, later={})
+@example(calls=[{"url": "https://a.test/", "verify": None}], state={"verify": ""}, environment={}, changed={}, later={})
+@given(
+    calls=st.lists(calls, min_size=1, max_size=3),
+    state=states,
+    environment=environments,
+    changed=states,
+    later=environments,
+)
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_ways_ask_the_same(
-    calls: list[dict[str, Any]], state: dict[str, Any], environment: dict[str, str], changed: dict[str, Any]
+    calls: list[dict[str, Any]],
+    state: dict[str, Any],
+    environment: dict[str, str],
+    changed: dict[str, Any],
+    later: dict[str, str],
 ) -> None:
     """Whatever the arguments, the session and the environment, and whatever changes in between."""
     with pytest.MonkeyPatch.context() as patch, CachedSession(MemoryStore()) as ours, requests.Session() as plain:
@@ -158,6 +181,10 @@ def test_both_ways_ask_the_same(
         told = Told(ours, patch)
         for step, call in enumerate([*calls, *calls, *calls]):
             if step == 2 * len(calls):
+                for name in environment:
+                    patch.delenv(name)
+                for name, value in later.items():
+                    patch.setenv(name, value)
                 arranged(ours, changed, recorders[0])
                 arranged(plain, changed, recorders[1])
             outcomes = [outcome(session, call) for session in (ours, plain)]

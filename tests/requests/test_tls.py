@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
+import certifi
 import pytest
 import requests
 import truststore
@@ -14,8 +15,7 @@ from local_origin import Origin, fresh
 from requests.adapters import HTTPAdapter
 
 from sansio_cache import CachedSession
-from sansio_cache.messages import NO_OPTIONS
-from sansio_cache_adapters.requests.adapter import core_request
+from sansio_cache_adapters.requests.peers import Way
 
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 
@@ -125,14 +125,17 @@ def test_plain_http_has_no_peer_to_verify(session: CachedSession, origin: Origin
     assert session.get(url, cert="/nowhere.pem").from_cache
 
 
-def test_what_a_context_leaves_to_the_system_is_a_peer_of_its_own() -> None:
-    """truststore shows no authorities."""
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    request = requests.Request("GET", "https://a.test/").prepare()
-    peers = {
-        core_request(request, True, None, adapter, NO_OPTIONS).peer
-        for adapter in (None, HTTPAdapter(), Contextual(context), Contextual(ssl.create_default_context()))
-    }
-    assert len(peers) == 3
-    assert "context=system" in peers
-    assert "" in peers
+def test_what_is_trusted_by_default_is_one_peer() -> None:
+    """certifi's authorities and the system's, be they in a context, in truststore's, or in a file that is named."""
+    ways = [
+        Way(adapter, None, verify, None, None)
+        for adapter, verify in [
+            (None, True),
+            (HTTPAdapter(), True),
+            (HTTPAdapter(), certifi.where()),
+            (Contextual(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)), True),
+            (Contextual(ssl.create_default_context()), True),
+            (Contextual(ssl.create_default_context(cafile=certifi.where())), True),
+        ]
+    ]
+    assert {way.peer("https://a.test/") for way in ways} == {""}

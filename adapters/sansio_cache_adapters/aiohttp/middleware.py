@@ -23,7 +23,6 @@ from msgspec.structs import replace
 
 from sansio_cache.cache_status import CacheStatus
 from sansio_cache.decisions import Answer, Given
-from sansio_cache.errors import SettingError
 from sansio_cache.messages import EMPTY, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
@@ -35,6 +34,7 @@ from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, current_options, split_policy, take_options
+from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -94,7 +94,7 @@ class Wish:
 class AiohttpCache:
     """An :class:`AsyncCache` that answers requests of aiohttp: for a session, a middleware or a whole script.
 
-    :param peer: a name for TLS contexts of the user's own (:func:`~.aiohttp_transfer.peer_of`).
+    :param peer: what the user says of whom the session talks to (:func:`~.peers.peer_of`).
     :raises SettingError: see :func:`~sansio_cache_adapters.cache.opening.resolve`.
     """
 
@@ -107,12 +107,10 @@ class AiohttpCache:
         clock: Callable[[], float],
         peer: str | None,
     ) -> None:
-        if peer is not None and not isinstance(peer, str):
-            raise SettingError(f"peer takes a str, not {peer!r}")
+        self._peer = checked_name(peer)
         store, sealer = resolve(cache, secret_key)
         async_store, blocking = awaitable(store)
         self.tasks = Tasks()
-        self._peer = peer
         self._made_store = store is not cache
         self.inner = AsyncCache(
             policy,
@@ -235,7 +233,8 @@ class CacheMiddleware(FixedSettings):
     :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
     :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
     :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
-    :param peer: a name for TLS contexts of your own; without one, what came through a context is kept for that object.
+    :param peer: names whom the session talks to, and as whom: what differs in it shares no entries. Without one, what
+        came through a TLS context that would show a client certificate is kept for that context alone.
     :param clock: POSIX seconds; for tests.
     :raises SettingError: for a setting of wrong type or value.
     """

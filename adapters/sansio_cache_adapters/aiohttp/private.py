@@ -7,6 +7,7 @@ keeps to itself is in ``aiohttp_private_reader.py``.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Generator, Sequence
 from inspect import signature
 from types import TracebackType
@@ -20,6 +21,7 @@ from aiohttp import (
     MultipartWriter,
     RequestInfo,
     StreamReader,
+    connector,
 )
 from aiohttp.helpers import TimerNoop
 from aiohttp.http import HttpVersion11
@@ -36,6 +38,7 @@ __all__ = [
     "coding_complaint",
     "complete",
     "connector_tls",
+    "default_context",
     "is_decoded",
     "known_body",
     "makes_requests_plainly",
@@ -295,13 +298,18 @@ def request_traces(request: ClientRequest) -> Sequence[Any]:
     return traces
 
 
-def connector_tls(session: ClientSession) -> tuple[object, str]:
+def connector_tls(session: ClientSession) -> tuple[object, str | None]:
     """What a session's connector says of TLS (True: the default), and of a socket that stands in for every host."""
-    connector: Any = session.connector
-    if connector is None:
-        return True, ""
-    path: object = getattr(connector, "path", None)
-    return getattr(connector, "_ssl", True), f"socket={path}" if isinstance(path, str) else ""
+    own: Any = session.connector
+    if own is None:
+        return True, None
+    path: object = getattr(own, "path", None)
+    return getattr(own, "_ssl", True), path if isinstance(path, str) else None
+
+
+def default_context() -> ssl.SSLContext | None:
+    """The TLS context of every session that was told none; None where it cannot be found."""
+    return getattr(connector, "_SSL_CONTEXT_VERIFIED", None)
 
 
 def session_part(session: ClientSession, name: str) -> Any:

@@ -104,8 +104,8 @@ with warnings.catch_warnings():
         :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
         :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
         :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
-        :param peer: a name for TLS contexts of your own; without one, what came through a context is kept for that
-            object.
+        :param peer: names whom the session talks to, and as whom: what differs in it shares no entries. Without one,
+            what came through a TLS context that would show a client certificate is kept for that context alone.
         :param clock: POSIX seconds; for tests.
         :raises SettingError: for a setting of wrong type or value.
         """

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import secrets
-import ssl
 from typing import Final
-from weakref import WeakKeyDictionary
 
-from aiohttp import ClientRequest, ClientResponse, ClientResponseError, ClientSession, Fingerprint
+from aiohttp import ClientRequest, ClientResponse, ClientResponseError, ClientSession
 from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.hdrs import CONTENT_ENCODING, SET_COOKIE
 
@@ -20,7 +16,8 @@ from sansio_cache_adapters.cache.work import do_async
 
 from .bodies import Decoding, coding_of
 from .connections import connectors
-from .private import coding_complaint, connector_tls, is_decoded, known_body
+from .peers import peer_of
+from .private import coding_complaint, is_decoded, known_body
 from .response import cached_class, received_fields
 from .tasks import Tasks
 
@@ -32,54 +29,11 @@ _EMPTY: Final = frozenset({204, 304})
 def core_request(request: ClientRequest, options: Options, peer: str | None) -> Request:
     """A request as the core sees it; it is not touched, and its body not consumed.
 
-    :param peer: what the user says of TLS contexts of their own, see :func:`peer_of`.
+    :param peer: what the user says of whom the session talks to.
     """
     fields = Headers([(str(name), value) for name, value in request.headers.items()])
     body = known_body(request)
     return Request(request.method, str(request.url), fields, body, peer_of(request, peer), options)
-
-
-def peer_of(request: ClientRequest, named: str | None) -> str:
-    """What decides whom aiohttp talks to, where it is not the default: it is part of the key.
-
-    :param named: a name for TLS contexts of the user's own. Without one each context object is a peer of its own, for
-        as long as it lives: whether it holds a client certificate cannot be seen.
-    """
-    own, socket = connector_tls(request.session)
-    parts = [socket]
-    if request.is_ssl():
-        parts.append(_trust(own if request.ssl is True else request.ssl, named))
-        if request.server_hostname:
-            parts.append(f"server_hostname={request.server_hostname}")
-    return ";".join(filter(None, parts))
-
-
-def _trust(setting: object, named: str | None) -> str:
-    if setting is True:
-        return ""
-    if isinstance(setting, Fingerprint):
-        return f"fingerprint={setting.fingerprint.hex()}"
-    if isinstance(setting, ssl.SSLContext):
-        known = _contexts.get(setting)
-        if known is None:
-            known = _contexts[setting] = (_describe(setting), secrets.token_hex(16))
-        return ";".join((known[0], f"object={known[1]}" if named is None else f"named={named}"))
-    return "unverified"
-
-
-_contexts: Final[WeakKeyDictionary[ssl.SSLContext, tuple[str, str]]] = WeakKeyDictionary()
-
-
-def _describe(context: ssl.SSLContext) -> str:
-    if context.verify_mode is not ssl.CERT_REQUIRED:
-        return "context=unverified"
-    try:
-        authorities = sorted(context.get_ca_certs(binary_form=True))
-    except NotImplementedError:
-        # A look-alike that leaves verifying to the system (truststore).
-        return "context=system"
-    hashed = hashlib.sha256(b"".join(authorities)).hexdigest()
-    return f"context={hashed}{'' if context.check_hostname else ',any-host'}"
 
 
 class Sending:

@@ -10,7 +10,8 @@ import httpx2
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
 
-from .common import Peer, core_request
+from .common import core_request
+from .peers import Peer
 
 __all__ = ["asking", "asking_awaiting"]
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-import ssl
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple, cast
+from functools import partial
+from typing import Any, Final, cast
 
 import httpx2
 
@@ -20,9 +17,10 @@ from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
 from sansio_cache_adapters.cache.tee import Tee
 
+from .peers import Peer
+
 __all__ = [
     "EXTENSION",
-    "Peer",
     "Timeouts",
     "core_headers",
     "core_request",
@@ -32,7 +30,6 @@ __all__ = [
     "native_headers",
     "nothing_known",
     "outgoing",
-    "peer_of",
     "stored_response",
     "undecodable",
 ]
@@ -151,81 +148,6 @@ def stored_response(
     if answer.reason:
         extensions["reason_phrase"] = answer.reason.encode("latin-1")
     return httpx2.Response(answer.status, headers=headers, stream=stream, extensions=extensions)
-
-
-class Peer(NamedTuple):
-    """What decides whom a transport talks to, where it is not the default: it is part of the key.
-
-    :ivar always: for every request.
-    :ivar tls: for https.
-    """
-
-    always: str = ""
-    tls: str = ""
-
-    def of(self, request: httpx2.Request) -> str:
-        """The same for one request; ``""`` for the default peer."""
-        extensions = request.extensions
-        parts = [self.always]
-        if request.url.scheme in ("https", "wss"):
-            parts.append(self.tls)
-            if extensions.get("sni_hostname"):
-                parts.append(f"server_name={extensions['sni_hostname']}")
-        # httpx2 sends this in the place of the URL's path.
-        if "target" in extensions:
-            parts.append(f"target={extensions['target']!r}")
-        return ";".join(filter(None, parts))
-
-
-def peer_of(inner: object, method: str, named: str | None) -> Peer:
-    """What can be told of the transport below: another socket, unverified TLS, other authorities.
-
-    :param inner: None for httpx2's own with its defaults.
-    :param method: what it must have to be one.
-    :param named: what the user says of it.
-    :raises SettingError: for another type.
-    """
-    if named is not None and not isinstance(named, str):
-        raise SettingError(f"peer takes a str, not {named!r}")
-    if inner is None:
-        return Peer(named or "")
-    if not callable(getattr(inner, method, None)):
-        raise SettingError(
-            f"inner takes a transport of httpx2 that has {method}, not {inner!r}; the place of the cache is cache=…"
-        )
-    pool = getattr(inner, "_pool", None)
-    socket = getattr(pool, "_uds", None)
-    always = ";".join(filter(None, [named, f"uds={socket}" if socket else ""]))
-    return Peer(always, _trust(getattr(pool, "_ssl_context", None), named))
-
-
-def _trust(context: object, named: str | None) -> str:
-    if not isinstance(context, ssl.SSLContext):
-        return ""
-    if context.verify_mode is not ssl.CERT_REQUIRED:
-        return "unverified"
-    parts = [] if context.check_hostname else ["any-name"]
-    authorities = _authorities(context)
-    if authorities != _default_authorities():
-        parts.append(f"ca={authorities}")
-        if named is None:
-            # A context of the user's own may hold a client certificate, which cannot be seen.
-            parts.append(f"object={secrets.token_hex(16)}")
-    return ";".join(parts)
-
-
-def _authorities(context: ssl.SSLContext) -> str:
-    try:
-        certificates = sorted(context.get_ca_certs(binary_form=True))
-    except NotImplementedError:
-        # A look-alike that leaves verifying to the system (truststore), as httpx2's own does on some.
-        return "system"
-    return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in certificates)).hexdigest()[:32]
-
-
-@lru_cache(maxsize=1)
-def _default_authorities() -> str:
-    return _authorities(httpx2.create_ssl_context())
 
 
 # httpx2 does not show this type.

@@ -34,10 +34,10 @@ from .common import (
     follow,
     known,
     nothing_known,
-    peer_of,
     stored_response,
     undecodable,
 )
+from .peers import peer_of
 from .tasks import Tasks
 from .transfers import AsyncSending, Sending
 
@@ -77,9 +77,10 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
     :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
     :param clock: POSIX seconds; for tests.
-    :param peer: names whom ``inner`` talks to, and as whom: what differs in it shares no entries. Give one for a client
-        certificate or an application, which cannot be seen. Unverified TLS, a Unix socket and other authorities are
-        seen; without a name, what came by other authorities is kept for this transport alone.
+    :param peer: names whom ``inner`` talks to, and as whom: what differs in it shares no entries. Give one for an
+        application, which cannot be seen. Unverified TLS, other authorities, a Unix socket and a proxy are seen;
+        without a name, what came through a TLS context that would show a client certificate is kept for that context
+        alone.
     :ivar inner: the transport below.
     :raises SettingError: for a setting of wrong type or value.
     :raises KeyRequired: on first use: the store is signed, and no secret was given.
@@ -98,10 +99,11 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         **settings: Any,
     ) -> None:
         policy = _policy(self, settings, policy)
-        self._peer = peer_of(inner, "handle_request", peer)
-        store, sealer = resolve(cache, secret_key)
+        own = inner is None
         self.inner: httpx2.BaseTransport = httpx2.HTTPTransport() if inner is None else inner
         self._left: Left = deque(maxlen=64)
+        self._peer = peer_of(self.inner, "handle_request", peer, own=own)
+        store, sealer = resolve(cache, secret_key)
         self._cache = BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=undecodable())
         self._made = True
 
@@ -193,9 +195,10 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         **settings: Any,
     ) -> None:
         policy = _policy(self, settings, policy)
-        self._peer = peer_of(inner, "handle_async_request", peer)
-        store, sealer = resolve(cache, secret_key)
+        own = inner is None
         self.inner: httpx2.AsyncBaseTransport = httpx2.AsyncHTTPTransport() if inner is None else inner
+        self._peer = peer_of(self.inner, "handle_async_request", peer, own=own)
+        store, sealer = resolve(cache, secret_key)
         tasks_store, blocking = awaitable(store)
         self._cache = AsyncCache(
             policy,

@@ -1,6 +1,6 @@
 """The cache for requests.
 
 In reading order: ``session`` (``CachedSession``), ``fast_path`` (a hit without what requests does for the network),
-``adapter`` (``CacheAdapter``: one hop through the cache), ``transfer`` (the way to the network),
-``connections`` (what a forked child gives up), ``bodies``, ``response``.
+``adapter`` (``CacheAdapter``: one hop through the cache), ``peers`` (whom it talks to), ``transfer`` (the way to the
+network), ``connections`` (what a forked child gives up), ``bodies``, ``response``.
 """

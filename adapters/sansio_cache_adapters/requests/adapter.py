@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Final, cast
-from weakref import WeakKeyDictionary
+from typing import Any, cast
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -25,10 +22,12 @@ from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import resolve
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
+from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .bodies import BodyGone, Left, is_a_miss
+from .peers import Way
 from .response import CachedResponse, Facts, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
@@ -59,66 +58,10 @@ def _undecodable() -> frozenset[str]:
     return frozenset({"br", "zstd"}) - frozenset(ACCEPT_ENCODING.split(","))
 
 
-def peer_of(url: str, verify: object, cert: object, adapter: BaseAdapter | None) -> str:
-    """What decides whom requests talks to, where it is not the default: it is part of the key."""
-    if not url[:6].lower().startswith("https:"):
-        return ""
-    parts: list[str] = []
-    # requests verifies nothing for whatever is false, None included.
-    if not verify:
-        parts.append("unverified")
-    elif verify is not True:
-        parts.append(f"ca={verify}")
-    if cert:
-        parts.append(f"cert={cert}")
-    manager = getattr(adapter, "poolmanager", None)
-    pool: Mapping[str, object] = getattr(manager, "connection_pool_kw", _NOTHING)
-    parts += [f"{name}={pool[name]}" for name in _TLS_SETTINGS if pool.get(name) is not None]
-    context = pool.get("ssl_context")
-    if isinstance(context, ssl.SSLContext):
-        parts.append(_context(context))
-    return ";".join(parts)
-
-
-_NOTHING: Final[Mapping[str, object]] = {}
-_TLS_SETTINGS: Final = (
-    *("cert_reqs", "ca_certs", "ca_cert_dir", "ca_cert_data", "cert_file", "key_file"),
-    *("assert_hostname", "assert_fingerprint", "server_hostname"),
-)
-
-
-_contexts: WeakKeyDictionary[ssl.SSLContext, str] = WeakKeyDictionary()
-
-
-def _context(context: ssl.SSLContext) -> str:
-    """What an adapter's own TLS context decides, as first seen: urllib3 adds to it as it connects.
-
-    A client certificate that was loaded into it cannot be seen.
-    """
-    known = _contexts.get(context)
-    if known is None:
-        known = _contexts[context] = _describe(context)
-    return known
-
-
-def _describe(context: ssl.SSLContext) -> str:
-    if context.verify_mode is not ssl.CERT_REQUIRED:
-        return "context=unverified"
-    try:
-        authorities = sorted(context.get_ca_certs(binary_form=True))
-    except NotImplementedError:
-        # A look-alike that leaves verifying to the system (truststore).
-        return "context=system"
-    hashed = hashlib.sha256(b"".join(authorities)).hexdigest()
-    return f"context={hashed}{'' if context.check_hostname else ',any-host'}"
-
-
-def core_request(
-    prepared: requests.PreparedRequest, verify: object, cert: object, adapter: BaseAdapter | None, options: Options
-) -> Request:
+def core_request(prepared: requests.PreparedRequest, way: Way, options: Options) -> Request:
     """A prepared request as the core sees it; it is not touched, and its body not consumed.
 
-    :param adapter: the one that would send it.
+    :param way: how it would be sent.
     """
     body: Any = prepared.body
     if body is None:
@@ -135,8 +78,7 @@ def core_request(
             for name, value in items_of(prepared.headers)
         ]
     )
-    peer = peer_of(url, verify, cert, adapter)
-    return Request(prepared.method or "", url, fields, known, peer, options)
+    return Request(prepared.method or "", url, fields, known, way.peer(url), options)
 
 
 def items_of(headers: Any) -> Iterable[tuple[Any, Any]]:
@@ -160,6 +102,8 @@ class CacheAdapter(FixedSettings, BaseAdapter):
     :param secret_key: signs what is stored.
     :param policy: the settings, or each of them as a keyword.
     :param on_event: is told every decision.
+    :param peer: names whom ``inner`` talks to, and as whom: what differs in it shares no entries. Without one, what
+        came through a TLS context that would show a client certificate is kept for that context alone.
     :raises SettingError: for a setting of wrong type or value.
     """
 
@@ -171,6 +115,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
         on_event: Callable[[Event], object] | None = None,
+        peer: str | None = None,
         clock: Callable[[], float] = time.time,
         **settings: Any,
     ) -> None:
@@ -185,17 +130,19 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         self.inner = HTTPAdapter() if inner is None else inner
         self._owns = True
         self._left = Left()
+        self._peer = checked_name(peer)
         self._cache = make_cache(cache, secret_key, policy, on_event, clock)
         self._made = True
 
     @classmethod
-    def over(cls, cache: BlockingCache, inner: BaseAdapter) -> CacheAdapter:
+    def over(cls, cache: BlockingCache, inner: BaseAdapter, peer: str | None = None) -> CacheAdapter:
         """An adapter on a cache that belongs to a session."""
         adapter = cls.__new__(cls)
         BaseAdapter.__init__(adapter)
         adapter.inner = inner
         adapter._owns = False
         adapter._left = Left()
+        adapter._peer = peer
         adapter._cache = cache
         return adapter
 
@@ -225,6 +172,10 @@ class CacheAdapter(FixedSettings, BaseAdapter):
                 current_options.reset(token)
         return self._send(request, stream, timeout, verify, cert, proxies)
 
+    def way(self, verify: object, cert: object, proxies: Mapping[str, str] | None) -> Way:
+        """How a request with these arguments of ``send`` would go to the network."""
+        return Way(self.inner, self._peer, verify, cert, proxies)
+
     def _send(
         self, request: requests.PreparedRequest, stream: bool, timeout: Any, verify: Any, cert: Any, proxies: Any
     ) -> requests.Response:
@@ -232,7 +183,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         self._left.take()
         sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
         transfer = Sending(self.inner, request, sending)
-        asked = core_request(request, verify, cert, self.inner, current_options.get())
+        asked = core_request(request, self.way(verify, cert, proxies), current_options.get())
         came = passing.get()
         if came is not None:
             came.append(asked)
@@ -273,7 +224,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         # What users ask of the adapter that they mounted: max_retries, poolmanager, proxy_manager_for…
         if name == "settings":
             raise AttributeError(self._missing(name))
-        if name in ("inner", "_cache", "_left", "_owns") or name.startswith("__"):
+        if name in ("inner", "_cache", "_left", "_owns", "_peer") or name.startswith("__"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.inner, name)
 
@@ -285,9 +236,10 @@ class CacheAdapter(FixedSettings, BaseAdapter):
             self._cache.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"inner": self.inner, "owns": self._owns, "cache": self._cache}
+        return {"inner": self.inner, "owns": self._owns, "cache": self._cache, "peer": self._peer}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         BaseAdapter.__init__(self)
         self._left = Left()
         self.inner, self._owns, self._cache = state["inner"], state["owns"], state["cache"]
+        self._peer = state["peer"]

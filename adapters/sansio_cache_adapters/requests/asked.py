@@ -10,12 +10,16 @@ from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
 
 from .adapter import CacheAdapter, core_request
+from .peers import Way
 
 __all__ = ["asking"]
 
 
-def asking(session: requests.Session) -> Asking:
-    """Makes requests as a session would."""
+def asking(session: requests.Session, peer: str | None) -> Asking:
+    """Makes requests as a session would.
+
+    :param peer: what the user said of whom it talks to.
+    """
 
     def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
         if isinstance(thing, Request):
@@ -29,17 +33,19 @@ def asking(session: requests.Session) -> Asking:
         elif not isinstance(thing, requests.Request | requests.PreparedRequest):
             return request_like(thing, keywords)
         prepared = session.prepare_request(thing) if isinstance(thing, requests.Request) else thing
-        return _as_sent(session, prepared, settings)
+        return _as_sent(session, prepared, settings, peer)
 
     return asked
 
 
-def _as_sent(session: requests.Session, prepared: requests.PreparedRequest, given: dict[str, Any]) -> Request:
+def _as_sent(
+    session: requests.Session, prepared: requests.PreparedRequest, given: dict[str, Any], peer: str | None
+) -> Request:
     url = prepared.url or ""
     settings: Any = session.merge_environment_settings(
         url, given["proxies"] or {}, given["stream"], given["verify"], given["cert"]
     )
-    inner = session.get_adapter(url)
-    if isinstance(inner, CacheAdapter):
-        inner = inner.inner
-    return core_request(prepared, settings["verify"], settings["cert"], inner, NO_OPTIONS)
+    adapter = session.get_adapter(url)
+    said = settings["verify"], settings["cert"], settings["proxies"]
+    way = adapter.way(*said) if isinstance(adapter, CacheAdapter) else Way(adapter, peer, *said)
+    return core_request(prepared, way, NO_OPTIONS)

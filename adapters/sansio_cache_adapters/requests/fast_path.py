@@ -25,6 +25,7 @@ from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
 from .parts import overriding
+from .peers import Way, state_of_environment, state_of_files
 from .response import CachedResponse, Facts, is_final, stored_response
 
 __all__ = ["FastPath", "Prepared"]
@@ -34,6 +35,9 @@ _KNOWN: Final = frozenset(
 )
 _STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_adapter")
 """What a hit passes over or takes for granted."""
+_MOST_AUTHORITIES: Final = 256
+_LONGEST_AUTHORITY: Final = 300
+"""Of so many hosts, with names of so many characters, it is remembered which proxies there are to choose from."""
 _REQUESTS: Final = requests.Session
 _ORIGINAL: Final = (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings)
 
@@ -83,6 +87,7 @@ class FastPath:
         self._cache = cache
         self._steps = (plain.send, *_ORIGINAL[1:], plain.get_adapter)
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
+        self._chosen: dict[str, tuple[object, Any]] = {}
 
     def applies(self, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
         """Whether a request is a GET that could be answered here, in a session that nobody has changed."""
@@ -112,12 +117,16 @@ class FastPath:
 
     def _prepared(self, url: str, keywords: dict[str, Any], options: Options) -> Prepared:
         session = self._session
-        verify = cert = None
+        verify = cert = way = proxies = None
         if not url.startswith("http:"):
             # As merge_environment_settings merges them. Without TLS nobody asks.
             verify = _merged_verify(session, keywords.get("verify"))
             cert = session.cert if keywords.get("cert") is None else keywords["cert"]
-        state = self._state(keywords, verify, cert)
+            way = verify, cert, state_of_files(verify, cert)
+        if not url.startswith("https:"):
+            proxies = self._said_of_proxies(keywords)
+        said = way, proxies
+        state = self._state(keywords, said)
         if state is not None:
             known = self._remembered.get(url)
             if known is not None and known.state == state:
@@ -132,14 +141,44 @@ class FastPath:
             adapter = self._adapter_over(native.url or "")
         except requests.exceptions.InvalidSchema:
             adapter = None  # sending says so
-        inner = adapter.inner if adapter is not None else None
-        prepared = Prepared(native, core_request(native, verify, cert, inner, options), adapter, None)
+        if (way if native.url and not native.url.startswith("http:") else proxies) is None:
+            adapter = None  # an auth callable has changed the scheme: what was merged is not what counts
+        chosen = self._proxies(native.url or "", keywords, proxies)
+        taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
+        prepared = Prepared(native, core_request(native, taken, options), adapter, None)
         if state is not None and adapter is not None and _plain(native):
             prepared.state = state
             self._remembered.put(url, prepared, bytes_of(prepared.request))
         return prepared
 
-    def _state(self, keywords: dict[str, Any], verify: object, cert: object) -> object | None:
+    def _said_of_proxies(self, keywords: dict[str, Any]) -> object:
+        session = self._session
+        given: Any = keywords.get("proxies")
+        return (
+            session.trust_env,
+            [*session.proxies.items()],
+            [*given.items()] if given else None,
+            state_of_environment(),
+        )
+
+    def _proxies(self, url: str, keywords: dict[str, Any], said: object) -> Any:
+        """The proxies that requests has to choose from: they see requests without TLS, and may answer by who asks."""
+        if said is None or not url.startswith("http:"):
+            return None
+        # Which host it is decides, too (no_proxy). To work it out takes as long as all the rest of a hit.
+        authority = url.split("/", 3)[2]
+        known = self._chosen.get(authority)
+        if known is None or known[0] != said:
+            given: Any = keywords.get("proxies") or {}
+            merged: Any = self._session.merge_environment_settings(url, given, None, None, None)
+            known = said, merged["proxies"]
+            if len(self._chosen) >= _MOST_AUTHORITIES:
+                self._chosen.clear()
+            if len(authority) <= _LONGEST_AUTHORITY:
+                self._chosen[authority] = known
+        return known[1]
+
+    def _state(self, keywords: dict[str, Any], said: object) -> object | None:
         """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
         session = self._session
         jar = session.cookies
@@ -153,7 +192,7 @@ class FastPath:
         if given and type(given) is not dict:
             return None
         fields: list[tuple[object, object]] = [*given.items()] if given else []
-        return (fields, tuple(items_of(session.headers)), verify, cert, tuple(session.adapters.items()))
+        return (fields, tuple(items_of(session.headers)), said, tuple(session.adapters.items()))
 
     def _stored(self, prepared: Prepared, keywords: dict[str, Any], started: float) -> CachedResponse | None:
         """The response if a stored one answers; None to go on, nothing having happened."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+import requests.utils
 
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
@@ -61,7 +62,11 @@ class StoredFirst:
         if adapter is None:
             return None
         verify, cert = keywords.get("verify", self._session.verify), keywords.get("cert", self._session.cert)
-        return core_request(native, verify, cert, adapter.inner, current_options.get())
+        proxies: Any = keywords.get("proxies")
+        if "proxies" not in keywords:
+            # As Session.send merges them.
+            proxies = _resolve_proxies(native, self._session.proxies, self._session.trust_env)
+        return core_request(native, adapter.way(verify, cert, proxies), current_options.get())
 
     def look(self, asked: Request, native: requests.PreparedRequest, keywords: dict[str, Any]) -> CachedResponse | None:
         """The response if a stored one answers; None to go on, nothing having happened.
@@ -103,6 +108,9 @@ class StoredFirst:
                 host = _host(asked)
                 same = all(each == asked for each in came)
                 self._unchanged[host] = same and self._unchanged.get(host, True)
+
+
+_resolve_proxies: Final[Any] = vars(requests.utils)["resolve_proxies"]
 
 
 def _state_of(session: requests.Session) -> dict[str, object]:

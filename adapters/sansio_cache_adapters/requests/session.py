@@ -20,6 +20,7 @@ from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, hand_on, name_settings, refuse_more
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
+from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -54,6 +55,8 @@ class CacheMixin(FixedSettings, _Session):
     :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
     :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
     :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
+    :param peer: names whom the session talks to, and as whom: what differs in it shares no entries. Without one, what
+        came through a TLS context that would show a client certificate is kept for that context alone.
     :param clock: POSIX seconds; for tests.
     :param keywords: the settings, and what the classes behind this one take.
     :raises SettingError: for a setting of wrong type or value.
@@ -68,6 +71,7 @@ class CacheMixin(FixedSettings, _Session):
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
         on_event: Callable[[Event], object] | None = None,
+        peer: str | None = None,
         clock: Callable[[], float] = time.time,
         **keywords: Any,
     ) -> None:
@@ -75,10 +79,11 @@ class CacheMixin(FixedSettings, _Session):
             raise TypeError("CacheMixin is a part of a session: class Session(CacheMixin, requests.Session)")
         refuse_more(type(self).__name__, more)
         policy = split_policy(keywords, policy)
+        peer = checked_name(peer)
         hand_on(self, CacheMixin, keywords)
         own = make_cache(cache, secret_key, policy, on_event, clock)
         super().__init__(**keywords)
-        self._begin(own)
+        self._begin(own, peer)
 
     name_settings(__init__)
 
@@ -90,8 +95,9 @@ class CacheMixin(FixedSettings, _Session):
                 f"{cls.__name__}: CacheMixin belongs before requests.Session, which calls no class behind it"
             )
 
-    def _begin(self, cache: BlockingCache) -> None:
+    def _begin(self, cache: BlockingCache, peer: str | None) -> None:
         self._cache = cache
+        self._peer = peer
         renew_in_child(self.cookies, "_cookies_lock", threading.RLock)
         self._wrapped: dict[int, CacheAdapter] = {}
         self._fast = FastPath(self, self.adapter_over, cache, CacheMixin)
@@ -118,7 +124,7 @@ class CacheMixin(FixedSettings, _Session):
     @property
     def cache(self) -> Care:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return Care(self._cache.engine, asking(self))
+        return Care(self._cache.engine, asking(self, self._peer))
 
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
         """The adapter mounted for a URL; for a request that is being sent, with the cache above it."""
@@ -138,7 +144,7 @@ class CacheMixin(FixedSettings, _Session):
         if wrapped is None:
             if len(self._wrapped) >= _MOST_WRAPPED:
                 self._wrapped.clear()
-            wrapped = self._wrapped[id(adapter)] = CacheAdapter.over(self._cache, adapter)
+            wrapped = self._wrapped[id(adapter)] = CacheAdapter.over(self._cache, adapter, self._peer)
         return wrapped
 
     def request(self, method: Any, url: Any, *args: Any, **keywords: Any) -> CachedResponse:
@@ -217,12 +223,12 @@ class CacheMixin(FixedSettings, _Session):
 
     def __getstate__(self) -> dict[str, Any]:
         plain: Any = super()
-        return {"session": plain.__getstate__(), "cache": self._cache}
+        return {"session": plain.__getstate__(), "cache": self._cache, "peer": self._peer}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         plain: Any = super()
         plain.__setstate__(state["session"])
-        self._begin(state["cache"])
+        self._begin(state["cache"], state["peer"])
 
 
 class CachedSession(CacheMixin, requests.Session):

@@ -55,6 +55,7 @@ class FastPath:
     :param plain: the session's class without what users' classes change.
     :param see: the request as the core sees it.
     :param with_cookies: the request with what the jar adds; the same object where that is nothing.
+    :param peer_of: whom a URL leads to, as the core sees it.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class FastPath:
         plain: type[HTTPSession],
         see: Callable[[OutgoingRequest], Request],
         with_cookies: Callable[[OutgoingRequest], OutgoingRequest],
+        peer_of: Callable[[str], str],
     ) -> None:
         self._session = session
         self._see = see
         self._with_cookies = with_cookies
+        self._peer_of = peer_of
         self._remembered = Memo[str, Ready](PREPARED_BYTES)
         self._is_plain = all(getattr(type(session), name) is getattr(plain, name) for name in _STEPS)
 
@@ -79,7 +82,7 @@ class FastPath:
         if state is None:
             return None
         known = self._remembered.get(url)
-        if known is None or known.state != state:
+        if known is None or known.state != state or known.asked.peer != self._peer_of(known.asked.url):
             known = self._prepared(url, options, state)
         return self._with_options(known, options) if options else self._with_jar(known)
 

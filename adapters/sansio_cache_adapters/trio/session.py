@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import secrets
+import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from sansio_cache.decisions import Answer
-from sansio_cache.errors import CacheError, SettingError
+from sansio_cache.errors import CacheError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
@@ -33,8 +33,10 @@ from sansio_cache_adapters.cache.keywords import FixedSettings, hand_on, refuse_
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
+from sansio_cache_adapters.cache.peers import checked_name, described, part
 from sansio_cache_adapters.cache.stored_body import may_fetch_anew
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
+from sansio_cache_adapters.cache.tls import of_context, system_authorities, trusting
 from sansio_cache_adapters.stores.forking import cut_off, follow_forks
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.trio.http.client import Hop, HTTPSession, OutgoingRequest, RequestOptions, Response
@@ -112,7 +114,8 @@ class TrioCachedSession(FixedSettings, HTTPSession):
     :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
     :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
     :param on_event: is told every decision (:class:`~sansio_cache_adapters.cache.events.Event`).
-    :param peer: a name for an ``ssl_context`` of your own; without one, what came through it is kept for this session.
+    :param peer: names whom the session talks to, and as whom: what differs in it shares no entries. Without one, what
+        came through a TLS context that would show a client certificate is kept for that context alone.
     :param clock: POSIX seconds; for tests.
     :param keywords: the settings, and those of :class:`~sansio_cache_adapters.trio.http.client.HTTPSession`.
     :raises SettingError: for a setting of wrong type or value.
@@ -149,8 +152,9 @@ class TrioCachedSession(FixedSettings, HTTPSession):
             clock=clock,
             undecodable=frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", ")),
         )
-        self._peer = _peer(keywords, peer)
-        self._fast = FastPath(self, TrioCachedSession, self._core_request, self._with_cookies)
+        self._peer = part("named", checked_name(peer))
+        self._verified_by: ssl.SSLContext | bool = keywords.get("ssl_context") or keywords.get("verify") is not False
+        self._fast = FastPath(self, TrioCachedSession, self._core_request, self._with_cookies, self._peer_of)
         self._jobs: dict[object, anyio.Event] = {}
         self._group: TaskGroup | None = None
         self._entered = False
@@ -282,8 +286,18 @@ class TrioCachedSession(FixedSettings, HTTPSession):
     def _core_request(self, request: OutgoingRequest) -> Request:
         options: Options = request.extra.get(_OPTIONS, NO_OPTIONS)
         body = request.body if isinstance(request.body, bytes) else None
-        peer = self._peer if request.url.startswith("https:") else ""
-        return Request(request.method, request.url, Headers(request.headers), body, peer, options)
+        return Request(request.method, request.url, Headers(request.headers), body, self._peer_of(request.url), options)
+
+    def _peer_of(self, url: str) -> str:
+        """What decides whom the session talks to, and as whom, where it is not the default: it is part of the key."""
+        if not url.startswith("https:"):
+            return self._peer
+        verified = self._verified_by
+        if isinstance(verified, ssl.SSLContext):
+            parts = of_context(verified, named=bool(self._peer))
+        else:
+            parts = [trusting(system_authorities()) if verified else "unverified"]
+        return described([self._peer, *parts])
 
     def stays_with_origin(self, field: str) -> bool:
         """As in the client below; what the user's ``identity`` names stays, too."""
@@ -358,18 +372,3 @@ class TrioCachedSession(FixedSettings, HTTPSession):
 def _is_final(answer: Answer) -> bool:
     """Whether an answer is one that is given as it is: no redirect."""
     return answer.status not in REDIRECTS
-
-
-def _peer(keywords: Mapping[str, Any], named: str | None) -> str:
-    """What decides whom the session talks to, where it is not the default: it is part of the key.
-
-    :param named: a name for an SSLContext of the user's own. Without one the session is a peer of its own: whether the
-        context holds a client certificate cannot be seen.
-    """
-    if named is not None and not isinstance(named, str):
-        raise SettingError(f"peer takes a str, not {named!r}")
-    if keywords.get("verify") is False:
-        return "unverified"
-    if keywords.get("ssl_context") is None:
-        return ""
-    return f"context={secrets.token_hex(16)}" if named is None else f"named={named}"

@@ -1,0 +1,61 @@
+"""Whom aiohttp talks to, as whom, and by which proxy: what a session's connector and a request decide."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+from aiohttp import ClientRequest, Fingerprint
+from aiohttp.hdrs import PROXY_AUTHORIZATION
+
+from sansio_cache_adapters.cache.peers import basic, described, part, proxied
+from sansio_cache_adapters.cache.tls import of_context
+
+from .private import connector_tls, default_context
+
+__all__ = ["peer_of"]
+
+
+def peer_of(request: ClientRequest, named: str | None) -> str:
+    """The description of the peer; ``""`` for the default one.
+
+    :param named: what the user says of it (``peer=``).
+    """
+    own, socket = connector_tls(request.session)
+    parts = [part("named", named), part("socket", socket)]
+    if request.is_ssl():
+        parts += _tls(own if request.ssl is True else request.ssl, named)
+        if isinstance(own, Fingerprint):
+            parts.append(_fingerprint(own))  # looked at whatever the request says
+        name = request.server_hostname
+        if name and name != request.url.raw_host:
+            parts.append(part("server_hostname", name))
+    elif request.proxy is not None:
+        parts.append(proxied(str(request.proxy.with_user(None)), _said_to_proxy(request)))
+    return described(parts)
+
+
+def _tls(setting: object, named: str | None) -> list[str]:
+    if setting is True:
+        context = default_context()
+        return [] if context is None else of_context(context, named=True, plain=True)
+    if isinstance(setting, Fingerprint):
+        return ["unverified", _fingerprint(setting)]
+    if isinstance(setting, ssl.SSLContext):
+        return of_context(setting, named=named is not None)
+    return ["unverified"]
+
+
+def _fingerprint(setting: Fingerprint) -> str:
+    return part("fingerprint", setting.fingerprint.hex())
+
+
+def _said_to_proxy(request: ClientRequest) -> Iterator[tuple[str, str]]:
+    headers: Any = request.proxy_headers or {}
+    yield from ((str(name), str(value)) for name, value in headers.items())
+    auth: Any = request.proxy_auth
+    if auth is not None:
+        yield PROXY_AUTHORIZATION, auth.encode()
+    elif request.proxy is not None and (request.proxy.user or request.proxy.password):
+        yield PROXY_AUTHORIZATION, basic(request.proxy.user or "", request.proxy.password or "")

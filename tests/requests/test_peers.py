@@ -1,0 +1,150 @@
+"""Whom requests talks to, as adapters of users' own decide it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from certificates import Certificates
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.util.ssl_ import create_urllib3_context
+
+from sansio_cache import CacheAdapter, CachedSession
+from sansio_cache_adapters.requests.peers import Way, state_of_files
+
+PLAIN, SECURE = "http://a.test/", "https://a.test/"
+
+
+class Pooled(HTTPAdapter):
+    """An adapter with settings of its own for its pools."""
+
+    def __init__(self, **pool: Any) -> None:
+        self._pool = pool
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **keywords: Any) -> None:
+        super().init_poolmanager(*args, **keywords, **self._pool)
+
+
+class Around(BaseAdapter):
+    """An adapter that goes through another."""
+
+    def __init__(self, inner: BaseAdapter) -> None:
+        super().__init__()
+        self._inner = inner
+
+
+def peer(url: str, adapter: BaseAdapter | None = None, named: str | None = None, **said: Any) -> str:
+    settings = {"verify": True, "cert": None, "proxies": None, **said}
+    return Way(adapter, named, **settings).peer(url)
+
+
+def test_pools_may_be_a_proxys() -> None:
+    """G10: an adapter may have a proxy in the place of its pools."""
+
+    class Behind(HTTPAdapter):
+        def __init__(self, url: str, **headers: str) -> None:
+            self._through = url, headers
+            super().__init__()
+
+        def init_poolmanager(self, *_: Any, **__: Any) -> None:
+            url, headers = self._through
+            self.poolmanager = urllib3.ProxyManager(url, proxy_headers=headers)
+
+    behind = [
+        Behind("http://proxy:1"),
+        Behind("http://proxy:2"),
+        Behind("http://ann@proxy:1"),
+        Behind("http://proxy:1", a="b"),
+    ]
+    assert len({peer(PLAIN, each) for each in [*behind, None]}) == 5
+    assert {peer(SECURE, each) for each in behind} == {""}
+
+
+def test_an_adapter_around_another_is_what_that_is() -> None:
+    """G10."""
+    inner = Pooled(assert_hostname="b.test")
+    assert peer(SECURE, Around(Around(inner))) == peer(SECURE, inner) != ""
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        ({}, ""),
+        ({"cert_reqs": "CERT_REQUIRED"}, ""),
+        ({"assert_hostname": False}, "any-name"),
+        ({"assert_hostname": "b.test"}, "assert_hostname=b.test"),
+        ({"assert_fingerprint": "AA:bb"}, "fingerprint=aabb"),
+        ({"server_hostname": "b.test"}, "server_hostname=b.test"),
+    ],
+)
+def test_settings_of_pools(pool: dict[str, Any], expected: str) -> None:
+    """G10: each decides whom the adapter believes to talk to, in words that other clients' settings have too."""
+    assert peer(SECURE, Pooled(**pool)) == expected
+    assert peer(PLAIN, Pooled(**pool)) == ""
+
+
+def test_authorities_of_pools_count_with_those_of_the_request(certificates: Certificates, tmp_path: Path) -> None:
+    """G10: as a file, a folder or text."""
+    text = Path(certificates.bundle).read_text()
+    (tmp_path / "01234567.0").write_text(text)
+    by_file = peer(SECURE, verify=certificates.bundle)
+    for pool in (
+        {"ca_certs": certificates.bundle},
+        {"ca_cert_dir": str(tmp_path)},
+        {"ca_cert_data": text},
+        {"ca_cert_data": text.encode()},
+    ):
+        assert peer(SECURE, Pooled(**pool)) == by_file
+        assert peer(SECURE, Pooled(**pool), verify=Path(certificates.bundle)) == by_file
+        assert peer(SECURE, Pooled(**pool), verify=False) == "unverified"
+
+
+def test_a_context_that_requests_fills_itself() -> None:
+    """The usual way to choose ciphers: it holds no authority, and requests adds its own, but for some adapters."""
+
+    class Careful(Pooled):
+        def cert_verify(self, *_: Any) -> None:
+            """Leaves verifying to the context."""
+
+    assert peer(SECURE, Pooled(ssl_context=create_urllib3_context())) == ""
+    assert "object=" in peer(SECURE, Careful(ssl_context=create_urllib3_context()))
+
+
+def test_a_context_of_another_library_stands_alone() -> None:
+    """Such as pyOpenSSL's, which urllib3 takes."""
+    one, other = Pooled(ssl_context=type("Context", (), {})()), Pooled(ssl_context=type("Context", (), {})())
+    assert peer(SECURE, one) == peer(SECURE, one) != peer(SECURE, other)
+    assert peer(SECURE, one, "ann") == peer(SECURE, other, "ann") == "named=ann"
+
+
+def test_the_name_counts_for_every_scheme() -> None:
+    """An adapter may be for one of its own."""
+    assert [peer(url, named="ann") for url in (PLAIN, SECURE, "http+unix://%2Frun/")] == ["named=ann"] * 3
+    assert peer("http+unix://%2Frun/") == ""
+
+
+@pytest.mark.parametrize("proxy", ["http://[", "http://proxy:port", "::"])
+def test_a_proxy_that_cannot_be_read_is_one_of_its_own(proxy: str) -> None:
+    """Sending says what is wrong with it."""
+    assert peer(PLAIN, proxies={"http": proxy}) == peer(PLAIN, proxies={"http": proxy}) != ""
+
+
+def test_a_file_counts_by_its_state_where_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.pem"
+    path.write_text("one")
+    before = state_of_files(str(path), None), state_of_files(True, (str(path), None))
+    path.write_text("three")
+    assert [state_of_files(str(path), None), state_of_files(True, str(path))] != list(before)
+    assert state_of_files(True, None) is state_of_files(False, None) is None
+
+
+def test_a_name_travels_with_a_pickled_session(tmp_path: Path) -> None:
+    with CachedSession(tmp_path / "a.sqlite", peer="ann") as session, pickle.loads(pickle.dumps(session)) as copy:
+        assert copy._peer == "ann"
+        assert copy._wrapped == {}
+    adapter = CacheAdapter(cache=tmp_path / "b.sqlite", peer="ann")
+    assert pickle.loads(pickle.dumps(adapter))._peer == "ann"
