@@ -5,6 +5,7 @@ Trouble is a StoreError within about a second; once it has healed the store work
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from file_store import picture, works
@@ -218,6 +220,43 @@ def test_too_many_open_files(store: FileStore, now: float) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert len(store.load(name("one"))) == 1
     works(store)
+
+
+class Failing:
+    """A function of ``os`` that fails once, at one of its calls."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, name: str) -> None:
+        self._real = getattr(os, name)
+        self.left = -1
+        patch.setattr(os, name, self)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            raise OSError(errno.EMFILE, "too many open files")
+        return self._real(*args, **options)
+
+
+@pytest.mark.parametrize("name_of_call", ["open", "stat", "readlink", "fstat", "pread", "listdir"])
+def test_a_sweep_that_fails_at_any_step_loses_nothing(
+    store: FileStore, path: Path, now: float, monkeypatch: pytest.MonkeyPatch, name_of_call: str
+) -> None:
+    """What could not be looked at is not taken for gone."""
+    put(store, make_item("one", now=now), now=now)
+    big = put(store, stream(store, make_item("two", b"x" * 70_000, now=now, resource="two")), now=now)
+    failing = Failing(monkeypatch, name_of_call)
+    failed = 0
+    for step in [*range(1, 40), *range(41, 3000, 97)]:
+        failing.left = step
+        try:
+            store.sweep(now=now + 100)
+        except StoreError:
+            failed += 1
+        failing.left = -1
+        assert len(FileStore(path).load(name("one"))) == 1
+        assert store.chunk(big.entry, 0) == b"x" * 70_000
+        assert len(FileStore(path).load(name("two"))) == 1
+    assert failed
 
 
 def refused(call: Callable[[], object]) -> None:

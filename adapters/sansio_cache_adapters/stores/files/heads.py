@@ -16,8 +16,8 @@ from typing import Final
 from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.rows import USED_AT, Row, pack, stored_in, unpack
 
-from .layout import Root, is_absent, is_hex, new_name, skipping
-from .posix import Folder
+from .layout import Root, is_hex, new_name, skipping
+from .posix import Folder, is_absent
 
 __all__ = [
     "drop_folder",
@@ -63,7 +63,11 @@ def load(root: Root, partition: bytes, *, at_once: bool = False) -> Sequence[Sto
 def _pointed(root: Root, name: str) -> str:
     """The resource to whose folder a partition's pointer leads; empty where it leads nowhere of ours."""
     pointers = root.found("partitions", name[:2])
-    resource, last = ["", "", *("" if pointers is None else pointers.pointed(name)).split("/")][-2:]
+    return "" if pointers is None else _resource_in(pointers.pointed(name), name)
+
+
+def _resource_in(target: str, name: str) -> str:
+    resource, last = ["", "", *target.split("/")][-2:]
     return resource if is_hex(resource) and last == name else ""
 
 
@@ -154,21 +158,20 @@ def drop_folder(root: Root, resource: bytes) -> tuple[list[Row], str]:
     return rows, away
 
 
-def remove_dangling(root: Root, name: str) -> bool:
+def remove_dangling(root: Root, pointers: Folder, name: str) -> bool:
     """Remove a pointer that leads nowhere (its writer died between it and the rename). Whether it went."""
-    folder = root.reach("partitions", name[:2])
-    resource = _pointed(root, name)
+    resource = _resource_in(pointers.pointed(name), name)
     if not resource:
-        return folder.remove(name)
+        return pointers.remove(name)
     if _is_there(root, resource, name):
         return False
     with root.locked("resources", resource[:2]):
-        return not _is_there(root, resource, name) and folder.remove(name)
+        return not _is_there(root, resource, name) and pointers.remove(name)
 
 
 def _is_there(root: Root, resource: str, name: str) -> bool:
-    folder = root.found("resources", resource[:2], resource)
-    return folder is not None and folder.look(name) is not None
+    shard = root.found("resources", resource[:2])
+    return shard is not None and shard.holds(resource, name)
 
 
 def remove_garbage(root: Root, resource: bytes, partition: bytes) -> bool:

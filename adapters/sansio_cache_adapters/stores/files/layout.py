@@ -30,7 +30,7 @@ from typing import Final, NamedTuple
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
 
-from .posix import Folder, is_misplaced, open_root
+from .posix import Folder, is_absent, is_misplaced, open_root
 
 __all__ = [
     "SHARDS",
@@ -39,7 +39,6 @@ __all__ = [
     "Root",
     "check_writable",
     "establish",
-    "is_absent",
     "is_hex",
     "is_signed",
     "mapped",
@@ -63,7 +62,7 @@ _MOST_SMALL: Final = 4096
 _MOST_OPEN: Final = 64
 _MOST_KNOWN: Final = 4096
 _OPEN_SECONDS: Final = 1.0
-_LOOKED_AT: Final = 2000
+_LOOKED_AT: Final = 500
 """Names whose modes are looked at before a store is used; a sweep sees to the rest."""
 _DEPTH: Final = 4
 
@@ -187,11 +186,6 @@ def mapped(location: str) -> Generator[None]:
         yield
     except TROUBLE as error:
         raise trouble(location, error) from error
-
-
-def is_absent(error: OSError) -> bool:
-    """Whether a name is not there, or not what it should be: it is trouble of this name, and the others are well."""
-    return isinstance(error, FileNotFoundError) or is_misplaced(error)
 
 
 @contextmanager

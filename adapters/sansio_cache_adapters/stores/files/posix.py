@@ -1,7 +1,7 @@
 """A folder as POSIX has it: all that a file store asks of the operating system.
 
 Everything is opened by one name in an open folder, and no link is followed: there is no moment between a check and the
-use at which somebody could swap one in. A module for another system has the same three names.
+use at which somebody could swap one in. A module for another system has the same four names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError as error:  # Windows, where nobody has written the module beside this one yet
     raise ImportError("FileStore needs a POSIX system; SQLiteStore works everywhere") from error
 
-__all__ = ["Folder", "is_misplaced", "open_root"]
+__all__ = ["Folder", "is_absent", "is_misplaced", "open_root"]
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
 _PASSING: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -44,6 +44,11 @@ _MISPLACED: Final = frozenset(
 def is_misplaced(error: OSError) -> bool:
     """Whether something else lies where a file or folder of ours belongs: trouble of one name, not of the disk."""
     return error.errno in _MISPLACED
+
+
+def is_absent(error: OSError) -> bool:
+    """Whether a name is not there, or not what it should be: it is trouble of this name, and the others are well."""
+    return isinstance(error, FileNotFoundError) or is_misplaced(error)
 
 
 def open_root(location: str) -> tuple[int, bool]:
@@ -180,6 +185,20 @@ class Folder:
         finally:
             os.close(fd)
 
+    def holds(self, folder: str, name: str) -> bool:
+        """Whether there is anything under a name of a folder in this one."""
+        try:
+            between = os.open(folder, _PASSING, dir_fd=self.fd)
+            try:
+                os.stat(name, dir_fd=between, follow_symlinks=False)
+            finally:
+                os.close(between)
+        except OSError as error:
+            if not is_absent(error):
+                raise
+            return False
+        return True
+
     @contextmanager
     def opened(self, name: str, flags: int = os.O_RDONLY) -> Generator[tuple[int, os.stat_result]]:
         """A descriptor of a regular file; one to be changed must be ours, and be known by no other name."""
@@ -247,7 +266,9 @@ class Folder:
         """Where a pointer leads; empty if it is none."""
         try:
             return os.readlink(name, dir_fd=self.fd)
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
             return ""
 
     def rename(self, name: str, folder: Folder, new: str) -> None:

@@ -103,9 +103,11 @@ class _Round:
                 yield
         for number in SHARDS:
             yield from self._visit_bodies(number)
-            for name in names_in(self.root, "partitions", number):
-                with skipping():
-                    heads.remove_dangling(self.root, name)
+            pointers = self.root.found("partitions", number)
+            if pointers is not None:
+                for name in filter(is_hex, pointers.names()):
+                    with skipping():
+                        heads.remove_dangling(self.root, pointers, name)
 
     def _small_files(self) -> int:
         """Sweep leases and marks; bytes that those take which are left."""
