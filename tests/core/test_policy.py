@@ -6,10 +6,13 @@ import math
 import pickle
 import re
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from core_rows import ask, rows
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sansio_cache.errors import SettingError
 from sansio_cache.expiry import DO_NOT_CACHE, Expiry, Resident
@@ -214,3 +217,10 @@ def test_a_policy_travels_to_other_processes() -> None:
     again = pickle.loads(pickle.dumps(policy))
     assert again == policy
     assert again.url_rules == policy.url_rules
+
+
+@given(st.text("ab.*?", min_size=1, max_size=8), st.text("ab.", min_size=1, max_size=8))
+def test_a_glob_of_a_host_matches_what_a_shell_would_match(glob: str, host: str) -> None:
+    """However many stars it has."""
+    policy = Policy(urls_expire_after={f"{glob}x": 60})
+    assert (policy.expiry_for(ask(url=f"http://{host}x/")) is not None) is fnmatchcase(f"{host}x", f"{glob}x")

@@ -28,6 +28,13 @@ STRANGE: dict[str, bytes] = {
     "long": b"X-Long: " + b"x" * 60_000 + b"\r\nCache-Control: max-age=60\r\n",
     "very much": b"".join(b"X-%d: " % number + b"y" * 9000 + b"\r\n" for number in range(20))
     + b"Cache-Control: max-age=60\r\n",
+    "very many directives": b"Cache-Control: max-age=60" + b', no-cache="a"' * 4_000 + b"\r\n",
+    "lines of directives": (b"Cache-Control: max-age=60" + b", a" * 400 + b"\r\n") * 40,
+    "very many fields in Vary": b"Cache-Control: max-age=60\r\nVary: a" + b", b" * 20_000 + b"\r\n",
+    "very many fields of the hop": b"Cache-Control: max-age=60\r\nConnection: keep-alive" + b", b" * 20_000 + b"\r\n",
+    "very many ages": b"Cache-Control: max-age=60\r\nAge: 1" + b", 2" * 20_000 + b"\r\n",
+    "very many tags": b"Cache-Control: max-age=0\r\nETag: " + b'"a", ' * 10_000 + b"\r\n",
+    "a targeted field of lists": b"CDN-Cache-Control: a=(" + b"b " * 20_000 + b")\r\nCache-Control: max-age=60\r\n",
     "empty fields": b"Vary:\r\nCache-Control:\r\nETag:\r\nExpires:\r\nAge:\r\nContent-Encoding:\r\n",
     "no name": b"Cache-Control: max-age=60\r\nVary: ,,,\r\nConnection: ,\r\n",
     "unknown coding": b"Content-Encoding: made-up\r\nCache-Control: max-age=60\r\n",
