@@ -15,7 +15,7 @@ from .cache_status import CacheStatus, Fwd
 from .errors import CacheError
 from .keeping import Keeping, Superseded
 from .keys import Keys
-from .messages import Headers, Request
+from .messages import HTTP_1_1, Headers, Request
 from .records import Flaw, Item, Record
 
 __all__ = [
@@ -89,6 +89,11 @@ class Answer(msgspec.Struct, frozen=True):
     key: bytes = b""
     keeping: Keeping | None = None
     flaws: Sequence[Flaw] = ()
+
+    @property
+    def version(self) -> int:
+        """The version of HTTP, in tenths, by which a stored response came; 1.1 of what is none."""
+        return HTTP_1_1 if self.record is None else self.record.head.version
 
     @property
     def from_cache(self) -> bool:

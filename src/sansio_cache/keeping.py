@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from .filtering import Decode, passes_filter
 from .freshness import Facts, expires_at
 from .keys import Keys
-from .messages import Headers, Received, Request
+from .messages import HTTP_1_1, Headers, Received, Request
 from .policy import Policy
 from .precedence import remembered, user_time
 from .records import CHUNK_SIZE, FORMAT, Head, Item, Kept, Place, Remembered, body_digest, seal_head, variant_of
@@ -163,6 +163,7 @@ class Keeping:
             tags=self._request.options.tags,
             stale_at=self.stale_at,
             remembered=self._remembered,
+            version=response.version if 0 <= response.version <= 99 else HTTP_1_1,
         )
         item = item_of(head, self._sealer, policy, body=body, entry=entry, hashes=hashes)
         return Storing.TOO_LARGE if item is None else item

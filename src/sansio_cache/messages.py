@@ -7,12 +7,25 @@ Times are POSIX seconds as ``float``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
 from .expiry import Expiry
 
-__all__ = ["CONDITIONAL", "EMPTY", "NO_OPTIONS", "Headers", "Options", "Received", "Request", "Unreachable"]
+__all__ = [
+    "CONDITIONAL",
+    "EMPTY",
+    "HTTP_1_1",
+    "NO_OPTIONS",
+    "Headers",
+    "Options",
+    "Received",
+    "Request",
+    "Unreachable",
+    "version_name",
+    "version_of",
+]
 
 
 CONDITIONAL: Mapping[str, str] = {
@@ -20,6 +33,23 @@ CONDITIONAL: Mapping[str, str] = {
     for name in ("If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range")
 }
 """Preconditions and ranges (RFC 9110 §13.1, §14.2), by their names in lower case: fields that the core may change."""
+
+
+HTTP_1_1: Final = 11
+"""The version of HTTP in tenths, as http.client counts."""
+
+
+def version_name(version: int) -> str:
+    """What a version is called: ``HTTP/1.1``, ``HTTP/2``."""
+    major, minor = divmod(version, 10)
+    return f"HTTP/{major}.{minor}" if major < 2 or minor else f"HTTP/{major}"
+
+
+def version_of(name: str) -> int:
+    """The version of a name like ``HTTP/1.0`` or ``HTTP/2``; 1.1 for any other."""
+    major, _, minor = name.upper().removeprefix("HTTP/").partition(".")
+    digits = major + (minor or "0")
+    return int(digits) if len(digits) == 2 and digits.isascii() and digits.isdecimal() else HTTP_1_1
 
 
 class Headers:
@@ -135,6 +165,7 @@ class Received(msgspec.Struct, frozen=True):
 
     :ivar requested_at: when the request was sent (RFC 9111 §4.2.3, *request_time*).
     :ivar received_at: when its head had come (*response_time*).
+    :ivar version: that of HTTP, in tenths.
     """
 
     status: int
@@ -142,6 +173,7 @@ class Received(msgspec.Struct, frozen=True):
     headers: Headers
     requested_at: float
     received_at: float
+    version: int = HTTP_1_1
 
 
 class Unreachable(msgspec.Struct, frozen=True):

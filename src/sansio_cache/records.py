@@ -17,7 +17,7 @@ import msgspec
 from .expiry import Packed
 from .freshness import Facts
 from .keys import Keys, digest_of
-from .messages import Headers
+from .messages import HTTP_1_1, Headers
 from .sealing import MAX_HEAD, Frame, Sealer, unframe
 
 __all__ = [
@@ -87,6 +87,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     :ivar digest: SHA-256 over the SHA-256s of the body's chunks.
     :ivar url: redacted, for people to read; it decides nothing.
     :ivar stale_at: when it becomes stale by the settings it was kept under; infinite for never.
+    :ivar version: that of HTTP by which it came, in tenths.
     """
 
     format: int
@@ -109,6 +110,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     tags: tuple[str, ...] = ()
     stale_at: float = 0.0
     remembered: Remembered | None = None
+    version: Annotated[int, msgspec.Meta(ge=0, le=99)] = HTTP_1_1
 
 
 class Stored(NamedTuple):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from core_rows import fields, rows
 from hypothesis import given
 from strategies import field_names, wild_headers
 
-from sansio_cache.messages import EMPTY, Headers
+from sansio_cache.messages import EMPTY, Headers, version_name, version_of
 
 SOME = Headers([("Accept", "a"), ("X-Other", "1"), ("ACCEPT", "b")])
 
@@ -60,3 +61,22 @@ def test_setting_a_field_leaves_one_line_of_it(headers: Headers, name: str) -> N
     changed = headers.with_field(name, "value")
     assert changed.lines(name.lower()) == ["value"]
     assert changed.without([name.lower()]) == headers.without([name.lower()])
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "shown"),
+    [
+        ("HTTP/1.1", 11, "HTTP/1.1"),
+        ("HTTP/1.0", 10, "HTTP/1.0"),
+        ("HTTP/2", 20, "HTTP/2"),
+        ("http/3", 30, "HTTP/3"),
+        ("HTTP/0.9", 9, "HTTP/0.9"),
+        ("", 11, "HTTP/1.1"),
+        ("ICY", 11, "HTTP/1.1"),
+        ("HTTP/10.10", 11, "HTTP/1.1"),
+        ("HTTP/²", 11, "HTTP/1.1"),
+    ],
+)
+def test_versions_have_names(name: str, version: int, shown: str) -> None:
+    assert version_of(name) == version
+    assert version_name(version) == shown

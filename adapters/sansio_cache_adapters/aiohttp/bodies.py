@@ -115,6 +115,10 @@ class NetworkBody:
         self._timer = None if tee is None else asyncio.get_running_loop().call_later(patience, tee.set_free)
 
     @property
+    def length(self) -> int:
+        return 0
+
+    @property
     def at_end(self) -> bool:
         # The end may come while others have their turn: then it is still to be told to the tee, by one more pull.
         tee = self._tee
@@ -278,12 +282,16 @@ def _done_at_once(work: Work[None]) -> bool:
 
 
 class StoredContent:
-    """The content of a response from a store: bytes at hand, or a body that is read in chunks as it is asked for."""
+    """The content of a response from a store: bytes at hand, or a body that is read in chunks as it is asked for.
+
+    :param length: bytes of the content, as far as they are known before it is decoded.
+    """
 
     chunked = False
 
-    def __init__(self, body: StoredBody | bytes, decoding: Decoding) -> None:
+    def __init__(self, body: StoredBody | bytes, decoding: Decoding, length: int) -> None:
         self.coded = bool(decoding)
+        self.length = length
         self._body = body
         self._decoding = decoding
 

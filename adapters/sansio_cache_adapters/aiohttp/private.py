@@ -24,7 +24,7 @@ from aiohttp import (
     connector,
 )
 from aiohttp.helpers import TimerNoop
-from aiohttp.http import HttpVersion11
+from aiohttp.http import HttpVersion
 from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.payload import BytesPayload
 from multidict import CIMultiDictProxy
@@ -55,6 +55,8 @@ T = TypeVar("T")
 class Makings(Protocol):
     """What a :class:`LazyResponse` builds its parts from.
 
+    :ivar version: that of HTTP, in tenths.
+    :ivar now: the time by the session's clock.
     :ivar method: with the following, what aiohttp has of a request under the same names.
     """
 
@@ -68,10 +70,14 @@ class Makings(Protocol):
     def session(self) -> ClientSession: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def now(self) -> float: ...
     def headers(self) -> CIMultiDictProxy[str]: ...
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]: ...
     def request_info(self) -> RequestInfo: ...
-    def content(self, *, consumed: bool) -> StreamReader: ...
+    def content(self, *, read: bytes | None) -> StreamReader: ...
     def whole(self) -> bytes | None:
         """The content, where it is at hand as a whole."""
         ...
@@ -100,7 +106,7 @@ class _Built(Generic[T]):
 
 
 def _content(response: Any, makings: Makings) -> StreamReader:
-    content = makings.content(consumed=response._body is not None)
+    content = makings.content(read=response._body)
     if response._released:
         content.set_exception(ClientConnectionError("Connection closed"))
     return content
@@ -127,7 +133,7 @@ class LazyResponse(ClientResponse):
     _protocol: Any = None
     _timer = _NO_TIMER
     _traces: Any = ()
-    version = cast(Any, _Built(lambda _, makings: HttpVersion11))
+    version = cast(Any, _Built(lambda _, makings: HttpVersion(*divmod(makings.version, 10))))
     reason = cast("str | None", _Built(lambda _, makings: makings.reason))
     content = cast(StreamReader, _Built(_content))
     method = cast(str, _Built(lambda _, makings: makings.method))

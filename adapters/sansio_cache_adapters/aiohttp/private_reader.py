@@ -62,6 +62,11 @@ class Body(Protocol):
     @property
     def coded(self) -> bool: ...
 
+    @property
+    def length(self) -> int:
+        """Bytes of content that are known to be here; 0 where only what was read is."""
+        ...
+
     async def pull(self) -> tuple[bytes, Sequence[int]]:
         """More bytes as received, and where in them HTTP chunks end; only behind them where they are coded."""
         ...
@@ -123,8 +128,9 @@ class PulledReader(StreamReader):
     """
 
     def __init__(self, source: Body, *, limit: int, timer: Any, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(_UNPACED, limit, timer=timer, loop=loop)
         self._source = source
+        self._total = 0
+        super().__init__(_UNPACED, limit, timer=timer, loop=loop)
         self._pieces: Iterator[bytes] = iter(())
         self._ahead: bytes | None = None
         self._chunk_ends: Sequence[int] = ()
@@ -134,6 +140,16 @@ class PulledReader(StreamReader):
         self.total_compressed_bytes = 0 if source.coded else None
         if source.chunked:
             self.begin_http_chunk_receiving()
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of content received: of a stored body, which is here, all of it, read or not."""
+        return max(self._total, self._source.length)
+
+    @total_bytes.setter
+    def total_bytes(self, fed: int) -> None:
+        # aiohttp begins at 0 and adds what it is fed to what is shown.
+        self._total = self._total + fed - self.total_bytes if fed else 0
 
     async def _wait(self, func_name: str) -> None:
         if self._pulling:
@@ -191,7 +207,7 @@ class PulledReader(StreamReader):
         ends, self._chunk_ends = self._chunk_ends, ()
         splits: Any = self._http_chunk_splits
         if len(ends) > 1 and splits is not None:
-            start = self.total_bytes - self._pulled
+            start = self._total - self._pulled
             splits.extend(start + end for end in ends[:-1])
         self.end_http_chunk_receiving()
 
@@ -200,7 +216,7 @@ class PulledReader(StreamReader):
 
         :raises Exception: what reading raises.
         """
-        while not self._eof and self.total_bytes < limit:
+        while not self._eof and self._total < limit:
             await self._wait("read_ahead")
 
     def read_nowait(self, n: int = -1) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import cast
@@ -44,6 +45,7 @@ class CachedClientResponse(LazyResponse):
     _answer: Answer | None = None
     _kept_at: float | None = None
     _tee: Tee | None = None
+    _clock: Callable[[], float] = staticmethod(time.time)
     _why_bypassed: str = ""
 
     @property
@@ -72,8 +74,10 @@ class CachedClientResponse(LazyResponse):
     @property
     def is_expired(self) -> bool:
         """Whether it has become stale by now."""
-        expires = None if self._answer is None else self._answer.expires
-        return expires is not None and expires <= time.time()
+        expires = None if self._answer is None or self._lost else self._answer.expires
+        if expires is None:
+            return False
+        return expires <= (self._clock() if self._makings is None else self._makings.now)
 
     @property
     def cache_key(self) -> str:
@@ -193,6 +197,14 @@ class _Stored:
         return self._asked.session
 
     @property
+    def version(self) -> int:
+        return self._answer.version
+
+    @property
+    def now(self) -> float:
+        return self._engine.clock()
+
+    @property
     def reason(self) -> str:
         return _utf8(self._answer.reason)
 
@@ -220,15 +232,18 @@ class _Stored:
             return body[source.start : source.stop]
         return source.data if isinstance(source, Given) else b""
 
-    def content(self, *, consumed: bool) -> StreamReader:
+    def content(self, *, read: bytes | None) -> StreamReader:
         asked, source = self._asked, self._answer.body
-        body: StoredBody | bytes | None = b"" if consumed else self._at_hand()
+        body: StoredBody | bytes | None = self._at_hand() if read is None else b""
         if body is None:
             assert isinstance(source, FromStore)  # noqa: S101 - what is not at hand is in the store
             body = StoredBody(self._engine, source)
         decoding = Decoding(coding_of(self._answer.headers) if asked.decode and body != b"" else "")
+        length = 0 if read is None else len(read)
+        if read is None and not decoding:
+            length = source.stop - source.start if isinstance(source, FromStore) else 0
         loop = asyncio.get_running_loop()
-        return PulledReader(StoredContent(body, decoding), limit=asked.bufsize, timer=None, loop=loop)
+        return PulledReader(StoredContent(body, decoding, length), limit=asked.bufsize, timer=None, loop=loop)
 
 
 def stored_response(answer: Answer, asked: Asked, engine: Engine) -> CachedClientResponse:
@@ -260,6 +275,7 @@ async def adopt(
     if isinstance(response, CachedClientResponse):
         response.__dict__["_answer"] = answer
         response.__dict__["_tee"] = tee
+        response.__dict__["_clock"] = engine.clock
         response.__dict__["_kept_at"] = engine.clock() if answer.keeping is not None else None
     decoding = Decoding(coding_of(answer.headers) if decode and CONTENT_ENCODING in response.headers else "")
     if response.status == 101 or (tee is None and not decoding):

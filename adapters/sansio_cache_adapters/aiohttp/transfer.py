@@ -9,7 +9,7 @@ from aiohttp import ClientRequest, ClientResponse, ClientResponseError, ClientSe
 from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.hdrs import CONTENT_ENCODING, SET_COOKIE
 
-from sansio_cache.messages import CONDITIONAL, Headers, Options, Request
+from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Options, Request
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do_async
@@ -91,7 +91,9 @@ class Sending:
         if self._decode and CONTENT_ENCODING in response.headers and not self.was_decoded(response):
             _check_coding(native, response, coding_of(fields))
         reason = (response.reason or "").encode("utf-8", "surrogateescape").decode("latin-1")
-        return Response(response.status, reason, fields, response, refusal)
+        version = response.version
+        tenths = HTTP_1_1 if version is None else 10 * version.major + version.minor
+        return Response(response.status, reason, fields, response, refusal, tenths)
 
     async def discard(self, native: ClientResponse, /) -> None:
         self.cookies = tuple(native.headers.getall(SET_COOKIE, ()))

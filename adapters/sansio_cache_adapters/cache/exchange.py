@@ -26,7 +26,7 @@ from sansio_cache.actions import (
 )
 from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromNetwork
-from sansio_cache.messages import Headers, Options, Received, Request, Unreachable
+from sansio_cache.messages import HTTP_1_1, Headers, Options, Received, Request, Unreachable
 from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.forking import generation
 from sansio_cache_adapters.stores.holders import new_token
@@ -52,12 +52,22 @@ N_contra = TypeVar("N_contra", contravariant=True)
 class Response(Generic[N]):
     """A client's own response with what the rules need of it.
 
+    :param version: that of HTTP, in tenths.
     :param refusal: why nothing of it may be kept, whatever the rules say; ``""`` where it may.
     """
 
-    __slots__ = ("headers", "native", "reason", "refusal", "status")
+    __slots__ = ("headers", "native", "reason", "refusal", "status", "version")
 
-    def __init__(self, status: int, reason: str, headers: Headers, native: N, refusal: str = "") -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        headers: Headers,
+        native: N,
+        refusal: str = "",
+        version: int = HTTP_1_1,
+    ) -> None:
+        self.version = version
         self.status = status
         self.reason = reason
         self.headers = headers
@@ -242,7 +252,7 @@ class Hop(Generic[N]):
             return Unreachable(error, clock())
         self._native = response.native
         self._refusal = response.refusal
-        return Received(response.status, response.reason, response.headers, asked, clock())
+        return Received(response.status, response.reason, response.headers, asked, clock(), response.version)
 
     def freshen(self, action: Freshen) -> Work[bool]:
         """Replace a record's head, if it is still the same."""

@@ -10,7 +10,7 @@ import httpx2
 
 from sansio_cache.decisions import Answer
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
+from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request, version_name, version_of
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.moments import moment
@@ -105,7 +105,9 @@ def outgoing(request: httpx2.Request, asked: Request, wanted: Request) -> httpx2
 def core_response(native: httpx2.Response, refusal: str) -> Response[httpx2.Response]:
     """A response with what the rules need of it, and why it must not be kept, if so."""
     reason: bytes = native.extensions.get("reason_phrase", b"")
-    return Response(native.status_code, reason.decode("latin-1"), core_headers(native.headers), native, refusal)
+    version: bytes = native.extensions.get("http_version", b"")
+    tenths = version_of(version.decode("latin-1"))
+    return Response(native.status_code, reason.decode("latin-1"), core_headers(native.headers), native, refusal, tenths)
 
 
 def known(answer: Answer, engine: Engine) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def stored_response(
 ) -> httpx2.Response:
     """The response that an answer without the network gives."""
     headers = native_headers(answer.headers)
-    extensions = {"http_version": b"HTTP/1.1", **known(answer, engine)}
+    extensions = {"http_version": version_name(answer.version).encode(), **known(answer, engine)}
     if answer.reason:
         extensions["reason_phrase"] = answer.reason.encode("latin-1")
     return httpx2.Response(answer.status, headers=headers, stream=stream, extensions=extensions)

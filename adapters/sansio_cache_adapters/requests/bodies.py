@@ -16,7 +16,7 @@ from urllib3.exceptions import ProtocolError
 from sansio_cache.bodies import expected_length
 from sansio_cache.errors import StoreError
 from sansio_cache.framing import body_here
-from sansio_cache.messages import Headers
+from sansio_cache.messages import HTTP_1_1, Headers, version_name
 from sansio_cache.policy import Policy
 from sansio_cache_adapters.cache.stored_body import StoredBody, may_fetch_anew
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
@@ -334,9 +334,17 @@ class StoredReader(io.RawIOBase):
             raise BodyGone(f"the stored body is gone: {error}", error) from error
 
 
-def stored_raw(reader: StoredReader, **options: Any) -> HTTPResponse:
+def stored_raw(reader: StoredReader, version: int, **options: Any) -> HTTPResponse:
     """A urllib3 response over a stored body; it decodes, streams and closes as one from the network."""
     source: Any = reader
-    return HTTPResponse(
-        body=source, preload_content=False, decode_content=False, enforce_content_length=False, version=11, **options
+    raw = HTTPResponse(
+        body=source,
+        preload_content=False,
+        decode_content=False,
+        enforce_content_length=False,
+        version=version,
+        **options,
     )
+    # urllib3 names the version that its connection speaks, whatever an HTTP/1 response says.
+    raw.version_string = version_name(max(version, HTTP_1_1))
+    return raw

@@ -63,7 +63,9 @@ class CachedResponse(requests.Response):
     @property
     def is_expired(self) -> bool:
         """Whether it has become stale by now."""
-        return self.expires is not None and self.expires.timestamp() <= time.time()
+        facts: Facts | None = self.__dict__.get("_facts")  # not of one that was pickled
+        now = time.time() if facts is None else facts.engine.clock()
+        return self.expires is not None and self.expires.timestamp() <= now
 
     def __getattr__(self, name: str) -> Any:
         # What a hit's reader does not look at is not built: a full Response costs ten times a bare one.
@@ -140,6 +142,7 @@ def _raw(facts: Facts) -> HTTPResponse:
     request = facts.request()
     return stored_raw(
         _reader(facts),
+        answer.version,
         headers=HTTPHeaderDict(answer.headers.items),
         status=answer.status,
         reason=answer.reason,

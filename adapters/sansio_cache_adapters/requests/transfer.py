@@ -8,7 +8,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from sansio_cache.messages import CONDITIONAL, Headers, Request
+from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Request
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do
@@ -49,7 +49,9 @@ class Sending:
         raw: Any = response.raw
         fields = getattr(raw, "headers", None) or response.headers
         headers = Headers([(_text(name), _text(value)) for name, value in fields.items()])
-        return Response(response.status_code, response.reason or "", headers, response, refusal)
+        version = getattr(raw, "version", None)
+        version = version if isinstance(version, int) and 9 <= version <= 99 else HTTP_1_1
+        return Response(response.status_code, response.reason or "", headers, response, refusal, version)
 
     def discard(self, native: requests.Response, /) -> None:
         self.confirmed = native

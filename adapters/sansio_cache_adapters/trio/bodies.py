@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.errors import StoreError
-from sansio_cache.messages import Headers, Request
+from sansio_cache.messages import Headers, Request, version_name, version_of
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.stored_body import StoredBody
@@ -31,8 +31,12 @@ class BodyGone(ReadError):
 class CachedHop(Hop):
     """A hop that the cache has looked at."""
 
-    def __init__(self, engine: Engine, answer: Answer, chunks: Chunks, tee: Tee | None) -> None:
-        super().__init__(answer.status, answer.reason, list(answer.headers.items), chunks)
+    def __init__(
+        self, engine: Engine, answer: Answer, chunks: Chunks, response: Hop | None = None, tee: Tee | None = None
+    ) -> None:
+        version = version_name(answer.version) if response is None else response.version
+        super().__init__(answer.status, answer.reason, list(answer.headers.items), chunks, version)
+        self.clock = engine.clock
         self.answer = answer
         self._tee = tee
         self._kept_at = None if answer.keeping is None else engine.clock()
@@ -80,19 +84,19 @@ async def cached_hop(engine: Engine, answer: Answer, response: Hop | None, tee: 
     if response is None:
         return stored_hop(engine, answer)
     if tee is None:
-        return CachedHop(engine, answer, response.chunks, None)
+        return CachedHop(engine, answer, response.chunks, response)
     chunks = TeeChunks(response.chunks, tee)
     try:
         await chunks.keep_arrived()
     except BaseException:
         chunks.abort()
         raise
-    return CachedHop(engine, answer, chunks, tee)
+    return CachedHop(engine, answer, chunks, response, tee)
 
 
 def stored_hop(engine: Engine, answer: Answer) -> CachedHop:
     """The hop of an answer without the network."""
-    return CachedHop(engine, answer, StoredChunks(engine, answer), None)
+    return CachedHop(engine, answer, StoredChunks(engine, answer))
 
 
 class StoredChunks:
@@ -235,7 +239,7 @@ class HopTransfer:
     async def send(self, request: Request, /) -> Response[Hop]:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
         hop = await self._send(replace(self._request, headers=list(request.headers.items)))
-        return Response(hop.status, hop.reason, Headers(hop.headers), hop)
+        return Response(hop.status, hop.reason, Headers(hop.headers), hop, version=version_of(hop.version))
 
     async def discard(self, native: Hop, /) -> None:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""

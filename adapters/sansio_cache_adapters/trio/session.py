@@ -87,7 +87,8 @@ class CachedTrioResponse(Response):
     @property
     def is_expired(self) -> bool:
         """Whether it has become stale by now."""
-        return self.expires is not None and self.expires.timestamp() <= time.time()
+        expires = self._hop.expires if isinstance(self._hop, CachedHop) else None
+        return isinstance(self._hop, CachedHop) and expires is not None and expires <= self._hop.clock()
 
     @property
     def cache_key(self) -> str:

@@ -59,6 +59,7 @@ class Head(NamedTuple):
     status: int
     reason: str
     headers: Fields
+    version: str
 
 
 class _Transport(anyio.abc.ByteStream):
@@ -241,6 +242,7 @@ class Connection:
                     event.status_code,
                     event.reason.decode("latin-1"),
                     [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields],
+                    f"HTTP/{event.http_version.decode('ascii')}",
                 )
             if event.status_code == 101:
                 raise RemoteProtocolError("the server switched to another protocol")

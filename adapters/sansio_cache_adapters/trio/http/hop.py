@@ -48,7 +48,8 @@ class Hop:
     Field values are str by latin-1, names and repeats as received. Whoever has a hop must ``aclose`` it.
     """
 
-    def __init__(self, status: int, reason: str, headers: Fields, chunks: Chunks) -> None:
+    def __init__(self, status: int, reason: str, headers: Fields, chunks: Chunks, version: str = "HTTP/1.1") -> None:
+        self.version = version
         self.status = status
         self.reason = reason
         self.headers = headers

@@ -143,7 +143,7 @@ class Pool:
         except TransportError as exc:
             exc.url = request.url
             raise
-        return Hop(*head, _Body(self, lease, connection, request))
+        return Hop(head.status, head.reason, head.headers, _Body(self, lease, connection, request), head.version)
 
     def forsake(self) -> list[socket.socket]:
         """Forget every connection and whoever uses or awaits one; their sockets, open.

@@ -83,6 +83,7 @@ class Response:
 
     :ivar status: the status code.
     :ivar reason: the reason phrase as received, possibly empty.
+    :ivar http_version: ``HTTP/1.1``, or ``HTTP/1.0``.
     :ivar url: the URL that answered, after redirects, without userinfo.
     :ivar request: the request as it went out, of the last hop.
     :ivar history: the responses that redirected here, oldest first.
@@ -100,6 +101,7 @@ class Response:
     ) -> None:
         self.status = hop.status
         self.reason = hop.reason
+        self.http_version = hop.version
         self.url = request.url
         self.request = request
         self.history = history
