@@ -209,14 +209,15 @@ for name in ("HOME", "XDG_CACHE_HOME"):
     os.environ.pop(name, None)
 if len(sys.argv) > 2:
     os.environ["HOME"] = sys.argv[2]
+given = os.environ.get("GIVEN")
 from sansio_cache import CachedSession, install_cache, uninstall_cache
 import requests
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     for _ in range(2):
-        with CachedSession() as session:
+        with CachedSession(given) as session:
             print(session.get(sys.argv[1]).text, session.get(sys.argv[1]).cache_status)
-    install_cache()
+    install_cache(given)
     print(requests.get(sys.argv[1]).text)
     uninstall_cache()
 for each in told:
@@ -224,10 +225,16 @@ for each in told:
 """
 
 
-@pytest.mark.parametrize("home", [None, "/proc/nobody", "/dev/null"])
-def test_without_a_home_a_session_works_and_says_once_what_to_give(home: str | None, origin: Origin) -> None:
+@pytest.mark.parametrize(
+    ("home", "given"), [(None, None), (None, "~/cache.sqlite"), ("/proc/nobody", None), ("/dev/null", None)]
+)
+def test_without_a_home_a_session_works_and_says_once_what_to_give(
+    home: str | None, given: str | None, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Containers run as a number: no HOME and no line in /etc/passwd, or a HOME in which nothing can be made."""
     url = origin.on("/a", fresh(b"hello"))
+    if given is not None:
+        monkeypatch.setenv("GIVEN", given)
     arguments = [sys.executable, "-c", NO_HOME, url, *([home] if home else [])]
     said = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=50).stdout.splitlines()
     assert [line.split()[0] for line in said[:3]] == ["hello"] * 3

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import pickle
 import warnings
 from typing import Any
 
+import aiohttp
+import anyio
 import pytest
 import requests
 from local_origin import Origin, Reply, fresh, redirect
 from requests.adapters import HTTPAdapter
 
-from sansio_cache import CachedSession, CacheMixin, CacheWarning, MemoryStore, SettingError
+from sansio_cache import (
+    AsyncCachedSession,
+    CachedSession,
+    CacheMixin,
+    CacheWarning,
+    MemoryStore,
+    SettingError,
+    TrioCachedSession,
+)
+from sansio_cache_adapters.trio.http.client import HTTPSession
 
 
 class BaseUrl(requests.Session):
@@ -228,3 +240,70 @@ def test_the_base_url_of_requests_toolbelt(origin: Origin) -> None:
     origin.on("/v1/a", fresh(b"x"))
     with Session(MemoryStore(), base_url=origin.url("/v1/")) as session:
         assert [session.get("a").from_cache for _ in range(3)] == [False, True, True]
+
+
+# aiohttp and trio
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # aiohttp discourages inheritance
+
+    class Api(aiohttp.ClientSession):
+        """Asks one API, with a token."""
+
+        def __init__(self, base_url: Any = None, *, token: str = "t", **keywords: Any) -> None:
+            super().__init__(base_url, **keywords)
+            object.__setattr__(self, "token", token)
+
+        async def _request(self, method: str, str_or_url: Any, **keywords: Any) -> Any:
+            keywords["headers"] = {"Authorization": self.token}  # type: ignore[attr-defined]
+            return await super()._request(method, f"/v1{str_or_url}", **keywords)
+
+    class CachedApi(AsyncCachedSession, Api):
+        pass
+
+
+def test_a_session_of_aiohttp_of_several_classes(origin: Origin) -> None:
+    """Keywords find their way, and what the class behind does, it does for every request (G10)."""
+    origin.on("/v1/a", lambda seen: fresh((seen.get("authorization") or "nobody").encode()))
+
+    async def get(session: Any) -> tuple[bytes, bool]:
+        async with session.get("/a") as response:
+            return await response.read(), response.from_cache
+
+    async def main() -> None:
+        async with CachedApi(origin.url(""), cache=MemoryStore(), token="t", expire_after=60) as session:
+            assert [await get(session) for _ in range(3)] == [(b"t", False), (b"t", True), (b"t", True)]
+            object.__setattr__(session, "token", "u")
+            assert [await get(session) for _ in range(3)] == [(b"u", False), (b"u", True), (b"u", True)]
+        with pytest.raises(TypeError, match=r"did you mean token=\?"):
+            CachedApi(origin.url(""), cache=MemoryStore(), tokn="t")
+
+    asyncio.run(main())
+
+
+def test_a_session_of_trio_of_several_classes(origin: Origin) -> None:
+    """The same."""
+    url = origin.on("/a", lambda seen: fresh((seen.get("authorization") or "nobody").encode()))
+
+    class Tokens(HTTPSession):
+        def __init__(self, *, token: str, **keywords: Any) -> None:
+            super().__init__(**keywords)
+            self.token = token
+
+        def prepare(self, method: str, url: str, options: Any) -> Any:
+            return super().prepare(method, url, {**options, "headers": {"Authorization": self.token}})
+
+    class Session(TrioCachedSession, Tokens):
+        pass
+
+    async def main() -> None:
+        async with Session(cache=MemoryStore(), token="t", expire_after=60) as session:
+            seen = [await session.get(url) for _ in range(3)]
+            session.token = "u"
+            seen += [await session.get(url) for _ in range(3)]
+        assert [(each.content, each.from_cache) for each in seen] == [
+            *((b"t", False), (b"t", True), (b"t", True)),
+            *((b"u", False), (b"u", True), (b"u", True)),
+        ]
+
+    anyio.run(main, backend="trio")

@@ -50,9 +50,12 @@ class _Known:
 
 
 class FastPath:
-    """Answers of one session that need no network."""
+    """Answers of one session that need no network.
 
-    def __init__(self, session: ClientSession, cache: AiohttpCache) -> None:
+    :param alone: no other class has to do with what the session sends.
+    """
+
+    def __init__(self, session: ClientSession, cache: AiohttpCache, *, alone: bool) -> None:
         self._session = session
         self._engine = cache.engine
         self._cache = cache.inner
@@ -60,7 +63,7 @@ class FastPath:
         self._defaults: Any = session.headers
         self._traced = session.trace_configs
         self._auto = ClientRequest.DEFAULT_HEADERS.copy()
-        self._applies = _is_plain(session)
+        self._applies = alone and _is_plain(session)
         self._remembered = Memo[object, _Known](PREPARED_BYTES)
 
     def key(self, method: str, url: StrOrURL, keywords: dict[str, Any]) -> object | None:

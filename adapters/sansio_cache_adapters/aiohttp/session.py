@@ -24,7 +24,7 @@ from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
-from sansio_cache_adapters.cache.keywords import FixedSettings, hand_on, refuse_more
+from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, overriding, refuse_more
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -127,11 +127,13 @@ with warnings.catch_warnings():
             self._connector = None  # for aiohttp's finalizer, if this raises
             refuse_more(type(self).__name__, more, "base_url")
             policy = split_policy(keywords, policy)
-            hand_on(self, AsyncCachedSession, keywords)
             _check_base_url(base_url)
             self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
-            super().__init__(base_url, **keywords)
-            self._fast = FastPath(self, self._cache)
+            with handing_on(self, AsyncCachedSession, keywords):
+                super().__init__(base_url, **keywords)
+            # A class behind that sends in its own way sees every request.
+            alone = not overriding(type(self), AsyncCachedSession, ClientSession, "_request")
+            self._fast = FastPath(self, self._cache, alone=alone)
             self._made = True
 
         @property

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -13,9 +15,16 @@ from sansio_cache.policy import SETTINGS
 
 from .notices import warn_once
 
-__all__ = ["FixedSettings", "Takers", "hand_on", "name_settings", "refuse_more", "refuse_unknown", "takers_behind"]
+__all__ = [
+    "FixedSettings",
+    "handing_on",
+    "name_settings",
+    "overriding",
+    "refuse_more",
+    "refuse_unknown",
+]
 
-_OURS: Final = ("cache", "secret_key", "policy", "on_event")
+_OURS: Final = ("cache", "secret_key", "policy", "on_event", "peer")
 
 
 def refuse_more(owner: str, positional: tuple[object, ...], first: str = "the cache") -> None:
@@ -44,6 +53,12 @@ def _place(name: str, keywords: Mapping[str, object]) -> str:
     return place_of(keywords) if name in ("backend", "cache_name") else ""
 
 
+def overriding(kind: type, here: type, client: type, *names: str) -> bool:
+    """Whether a class between one of a session's classes and its client's own has attributes of these names."""
+    order = kind.__mro__
+    return any(name in vars(each) for each in order[order.index(here) + 1 : order.index(client)] for name in names)
+
+
 class Takers(NamedTuple):
     """Who takes the keywords that a class of several does not know.
 
@@ -53,6 +68,10 @@ class Takers(NamedTuple):
 
     names: frozenset[str]
     open_to: type | None
+
+
+NOBODY: Final = Takers(frozenset(), None)
+_UNEXPECTED: Final = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
 @lru_cache(maxsize=64)
@@ -72,24 +91,31 @@ def takers_behind(kind: type[Any], here: type[Any]) -> Takers:
     return Takers(frozenset(names), open_to)
 
 
-def hand_on(owner: object, here: type, keywords: Mapping[str, object], otherwise: str = "") -> None:
-    """Let the keywords pass that a class behind this one takes.
+@contextmanager
+def handing_on(owner: object, here: type, keywords: Mapping[str, object], otherwise: str = "") -> Generator[None]:
+    """Let the keywords pass, within the block, that a class behind this one takes.
 
     :raises TypeError: for one that is left to nobody, with the nearest name.
     """
-    if not keywords:
-        return
     kind: Any = type(owner)
-    takers = takers_behind(kind, here)
+    takers = takers_behind(kind, here) if keywords else NOBODY
     known = {*SETTINGS, *_OURS, *takers.names}
-    for name in keywords:
-        if name in takers.names:
-            continue
+    for name in keywords.keys() - takers.names:
+        said = _place(name, keywords) or advice(name, known) or otherwise
         if takers.open_to is None:
-            raise unexpected(kind.__name__, name, _place(name, keywords) or advice(name, known) or otherwise)
+            raise unexpected(kind.__name__, name, said)
         if said := advice(name, {*SETTINGS, *_OURS}, 0.8):
             # It may be theirs, and many drop what they do not know.
             warn_once(f"{kind.__name__} hands {name}= on to {takers.open_to.__name__}. For the cache: {said}")
+    try:
+        yield
+    except TypeError as error:
+        refused = _UNEXPECTED.search(str(error))
+        if refused is None or refused[1] not in keywords:
+            raise
+        # It has come to the end of the classes.
+        name = refused[1]
+        raise unexpected(kind.__name__, name, _place(name, keywords) or advice(name, known) or otherwise) from error
 
 
 def name_settings(function: Callable[..., None]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from sansio_cache.errors import SettingError
-from sansio_cache_adapters.stores.paths import is_url
+from sansio_cache_adapters.stores.paths import expand_home, is_url
 
 __all__ = ["no_store", "store_at"]
 
@@ -21,6 +21,11 @@ def store_at(location: str | os.PathLike[str]) -> Any:
 
     :raises SettingError: for a URL of another kind, or one that names no place.
     """
+    text: object = os.fspath(location)
+    if isinstance(text, str) and text.startswith("~/") and expand_home(text) is None:
+        from sansio_cache_adapters.stores.default import Nowhere
+
+        return Nowhere(f"there is no home folder for {text}")
     if not isinstance(location, str) or not is_url(location):
         from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 

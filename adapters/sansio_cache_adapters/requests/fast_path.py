@@ -20,11 +20,11 @@ from sansio_cache.errors import CacheError
 from sansio_cache.memo import Memo
 from sansio_cache.messages import Options, Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
-from .parts import overriding
 from .peers import Way, state_of_environment, state_of_files
 from .response import CachedResponse, Facts, is_final, stored_response
 
@@ -81,7 +81,7 @@ class FastPath:
         cache: BlockingCache,
         plain: type[requests.Session],
     ) -> None:
-        self._alone = not overriding(type(session), plain, "request", *_STEPS)
+        self._alone = not overriding(type(session), plain, _REQUESTS, "request", *_STEPS)
         self._session = session
         self._adapter_over = adapter_over
         self._cache = cache

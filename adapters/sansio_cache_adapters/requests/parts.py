@@ -19,16 +19,9 @@ from .adapter import CacheAdapter, core_request, passing
 from .bodies import BodyGone
 from .response import CachedResponse, Facts, is_final, stored_response
 
-__all__ = ["StoredFirst", "overriding"]
+__all__ = ["StoredFirst"]
 
 _MOST_HOSTS: Final = 10_000
-
-
-def overriding(kind: type, here: type, *names: str) -> bool:
-    """Whether a class between one of a session's classes and ``requests.Session`` has methods of these names."""
-    order = kind.__mro__
-    between = order[order.index(here) + 1 : order.index(requests.Session)]
-    return any(name in vars(each) for each in between for name in names)
 
 
 class StoredFirst:

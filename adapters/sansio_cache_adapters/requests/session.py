@@ -18,7 +18,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
-from sansio_cache_adapters.cache.keywords import FixedSettings, hand_on, name_settings, refuse_more
+from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, name_settings, overriding, refuse_more
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
 from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
@@ -28,7 +28,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from .adapter import CacheAdapter, make_cache
 from .asked import asking
 from .fast_path import FastPath, Prepared
-from .parts import StoredFirst, overriding
+from .parts import StoredFirst
 from .response import CachedResponse, bypassing
 
 __all__ = ["CacheMixin", "CachedSession"]
@@ -80,9 +80,9 @@ class CacheMixin(FixedSettings, _Session):
         refuse_more(type(self).__name__, more)
         policy = split_policy(keywords, policy)
         peer = checked_name(peer)
-        hand_on(self, CacheMixin, keywords)
         own = make_cache(cache, secret_key, policy, on_event, clock)
-        super().__init__(**keywords)
+        with handing_on(self, CacheMixin, keywords):
+            super().__init__(**keywords)
         self._begin(own, peer)
 
     name_settings(__init__)
@@ -101,7 +101,7 @@ class CacheMixin(FixedSettings, _Session):
         renew_in_child(self.cookies, "_cookies_lock", threading.RLock)
         self._wrapped: dict[int, CacheAdapter] = {}
         self._fast = FastPath(self, self.adapter_over, cache, CacheMixin)
-        behind = overriding(type(self), CacheMixin, "send")
+        behind = overriding(type(self), CacheMixin, requests.Session, "send")
         self._first = StoredFirst(self, self.adapter_over, cache) if behind else None
         self._made = True
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace as changed
 
 from sansio_cache.memo import Memo
 from sansio_cache.messages import NO_OPTIONS, Request
+from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 from sansio_cache_adapters.trio.http.client import HTTPSession, RequestOptions
@@ -71,7 +72,9 @@ class FastPath:
         self._with_cookies = with_cookies
         self._peer_of = peer_of
         self._remembered = Memo[str, Ready](PREPARED_BYTES)
-        self._is_plain = all(getattr(type(session), name) is getattr(plain, name) for name in _STEPS)
+        kind = type(session)
+        alone = not overriding(kind, plain, HTTPSession, *_STEPS)
+        self._is_plain = alone and all(getattr(kind, name) is getattr(plain, name) for name in _STEPS)
 
     def ready(self, url: str, options: RequestOptions) -> Ready | None:
         """A GET with these options, prepared; None where it takes the long way.

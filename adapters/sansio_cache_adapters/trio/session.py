@@ -29,7 +29,7 @@ from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
-from sansio_cache_adapters.cache.keywords import FixedSettings, hand_on, refuse_more
+from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, refuse_more
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
@@ -138,8 +138,8 @@ class TrioCachedSession(FixedSettings, HTTPSession):
     ) -> None:
         refuse_more(type(self).__name__, more, "nothing")
         policy = split_policy(keywords, policy)
-        hand_on(self, TrioCachedSession, keywords, _ADVICE)
-        super().__init__(**keywords)
+        with handing_on(self, TrioCachedSession, keywords, _ADVICE):
+            super().__init__(**keywords)
         store, sealer = resolve(cache, secret_key)
         async_store, blocking = awaitable(store)
         self._given_store = store if store is cache else None
