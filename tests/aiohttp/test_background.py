@@ -155,9 +155,14 @@ async def test_a_middleware_validates_in_the_background(origin: Origin, clock: C
         await eventually(lambda: cache.cache.stats.stored == 2)
         assert await text(client, url) == "new"
         await cache.close()
+
+    async def below(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        response: aiohttp.ClientResponse = await handler(request)
+        return response
+
     url = origin.on("/b", stale(b"old"), fresh(b"new", coded=True))
     cache = CacheMiddleware(MemoryStore(), clock=clock)
-    async with aiohttp.ClientSession(middlewares=[cache]) as client:
+    async with aiohttp.ClientSession(middlewares=[cache, below]) as client:
         await text(client, url)
         clock.advance(20)
         assert await text(client, url) == "old"

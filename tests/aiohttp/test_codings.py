@@ -12,10 +12,13 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import ClientPayloadError, ClientSession
-from local_origin import Origin, Reply, fresh
+from local_origin import Origin, Reply, fresh, redirect
 
 from sansio_cache import AsyncCachedSession, CacheMiddleware, MemoryStore
+from sansio_cache.errors import CacheWarning
+from sansio_cache_adapters.aiohttp.middleware import _DECODED
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
+from sansio_cache_adapters.cache.notices import _told
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]
@@ -140,33 +143,70 @@ async def test_a_bomb_is_read_in_steps(session: AsyncCachedSession, origin: Orig
     assert longest < 0.1
 
 
-async def test_a_middleware_takes_codings_off(origin: Origin) -> None:
-    """On a session with ``auto_decompress=False`` it decodes every answer, stored or not."""
-    url = origin.on("/a", fresh(TEXT, coded=True))
-    other = origin.on("/b", Reply(gzip.compress(TEXT), fields={"Content-Encoding": "gzip"}))
+async def passing(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    """A middleware that does nothing."""
+    response: aiohttp.ClientResponse = await handler(request)
+    return response
+
+
+GZIPPED = gzip.compress(TEXT, mtime=0)
+
+
+@pytest.mark.parametrize("of_session", [None, True, False])
+@pytest.mark.parametrize("of_request", [None, True, False])
+@pytest.mark.parametrize("above", [0, 1, 2])
+async def test_a_middleware_keeps_coded_answers_of_any_session(
+    of_session: bool | None, of_request: bool | None, above: int, origin: Origin
+) -> None:
+    """The user reads what the session and the request ask for, stored or not, of a redirect's target too."""
+    fields = {"Content-Encoding": "gzip", "Cache-Control": "max-age=60"}
+    url = origin.on("/a", Reply(GZIPPED, fields=fields))
+    led = origin.on("/led", redirect("/a", 302, 0))
+    other = origin.on("/b", Reply(GZIPPED, fields={"Content-Encoding": "gzip"}))
     cache = CacheMiddleware(MemoryStore())
-    async with cache, ClientSession(auto_decompress=False, middlewares=[cache]) as client:
-        for _ in range(2):
-            async with client.get(url) as response:
-                assert await response.read() == TEXT
-        assert response.from_cache  # type: ignore[attr-defined]
-        async with client.get(other) as response:
-            assert await response.read() == TEXT
+    keywords = {} if of_session is None else {"auto_decompress": of_session}
+    asked: Any = {} if of_request is None else {"auto_decompress": of_request}
+    decoded = of_request if of_request is not None else of_session is not False
+    expected = TEXT if decoded else GZIPPED
+    async with cache, ClientSession(middlewares=[*[passing] * above, cache], **keywords) as client:
+        for number, each in enumerate((url, url, led, led)):
+            async with client.get(each, **asked) as response:
+                assert await response.read() == expected
+                assert response.from_cache == (number > 0)  # type: ignore[attr-defined]
+                assert response.headers["Content-Encoding"] == "gzip"
+        async with client.get(other, **asked) as response:
+            assert await response.read() == expected
+        async with client.post(other, **asked) as response:
+            assert await response.read() == expected
+        async with client.head(other, **asked) as response:
+            assert await response.read() == b""
+        # A hit serves the other wish as well.
+        async with client.get(url, auto_decompress=not decoded) as response:
+            assert response.from_cache  # type: ignore[attr-defined]
+            assert await response.read() == (GZIPPED if decoded else TEXT)
     assert origin.count("/a") == 1
 
 
 async def test_decoded_bytes_are_not_stored(origin: Origin) -> None:
-    """Below a client that takes codings off, a coded response passes unstored, and says why; others are stored."""
+    """Above a middleware to which they belong decoded, a coded response passes unstored, and says why; once, aloud."""
     url = origin.on("/a", fresh(TEXT, coded=True))
     plain = origin.on("/b", fresh(TEXT))
     told: list[tuple[str, str]] = []
     cache = CacheMiddleware(MemoryStore(), on_event=lambda event: told.append((event.kind, event.reason)))
-    async with cache, ClientSession(middlewares=[cache]) as client:
-        for _ in range(2):
-            async with client.get(url) as response:
-                assert await response.read() == TEXT
-                assert response.cache_status.endswith('detail="decoded"')  # type: ignore[attr-defined]
+    _told.clear()
+    async with cache, ClientSession(middlewares=[cache, passing]) as client:
+
+        async def twice() -> None:
+            for _ in range(2):
+                async with client.get(url) as response:
+                    assert await response.read() == TEXT
+                    assert response.cache_status.endswith('detail="decoded"')  # type: ignore[attr-defined]
+
+        with pytest.warns(CacheWarning, match="last in middlewares") as warned:
+            await twice()
+        assert len(warned) == 1
         assert ("not-stored", "decoded") in told
+        assert cache.cache.stats.not_stored["decoded"] == 2
         for _ in range(2):
             async with client.get(plain) as response:
                 assert await response.read() == TEXT
@@ -174,18 +214,20 @@ async def test_decoded_bytes_are_not_stored(origin: Origin) -> None:
     assert origin.count("/a") == 2
 
 
-async def test_decoded_bytes_of_one_request_are_not_stored(origin: Origin) -> None:
-    """A request may ask aiohttp to decode in a session that does not: its bytes are not those that came."""
-    if not hasattr(aiohttp.StreamReader, "total_raw_bytes"):
-        pytest.skip("this aiohttp does not tell")
-    url = origin.on("/a", fresh(TEXT, coded=True))
+async def test_above_another_middleware_bytes_that_aiohttp_leaves_coded_are_stored(origin: Origin) -> None:
+    """In a session with ``auto_decompress=False``; a request that asks aiohttp to decode passes unstored."""
+    url = origin.on("/a", Reply(GZIPPED, fields={"Content-Encoding": "gzip", "Cache-Control": "max-age=60"}))
     cache = CacheMiddleware(MemoryStore())
-    async with cache, ClientSession(auto_decompress=False, middlewares=[cache]) as client:
-        for _ in range(2):
-            async with client.get(url, auto_decompress=True) as response:
-                assert await response.read() == TEXT
-        async with client.get(url) as response:
-            assert not response.from_cache  # type: ignore[attr-defined]
+    async with cache, ClientSession(auto_decompress=False, middlewares=[cache, passing]) as client:
+        _told.add(_DECODED)
+        async with client.get(url, auto_decompress=True) as response:
+            assert await response.read() == TEXT
+        for from_cache in (False, True):
+            async with client.get(url) as response:
+                assert response.from_cache == from_cache  # type: ignore[attr-defined]
+                assert await response.read() == GZIPPED
+        async with client.get(url, auto_decompress=True) as response:
+            assert response.from_cache  # type: ignore[attr-defined]
             assert await response.read() == TEXT
 
 

@@ -125,7 +125,7 @@ async def test_the_cache_is_a_middleware(origin: Origin, tmp_path: Any, key: str
 
 
 async def test_something_below_the_cache_may_answer(origin: Origin) -> None:
-    """A handler below that returns a response of its own making is passed on."""
+    """A handler below that returns a response of its own making is passed on; one that has read it, kept."""
 
     async def nothing_more(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         response = await handler(request)
@@ -137,6 +137,7 @@ async def test_something_below_the_cache_may_answer(origin: Origin) -> None:
     async with cache, ClientSession(auto_decompress=False, middlewares=[cache, nothing_more]) as client:
         for _ in range(2):
             assert await text(client, url) == "a" * 1000
+    assert origin.count() == 1
 
 
 async def test_a_tampered_record_raises(sessions: Sessions, cache_file: Any, origin: Origin) -> None:

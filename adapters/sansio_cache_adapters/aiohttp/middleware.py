@@ -32,6 +32,7 @@ from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_more, refuse_unknown
+from sansio_cache_adapters.cache.notices import warn_once
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, current_options, split_policy, take_options
 from sansio_cache_adapters.cache.peers import checked_name
@@ -39,7 +40,7 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .asked import asking_plainly
-from .private import complete, request_traces, session_part
+from .private import complete, leave_coded, request_traces, session_part
 from .private_reader import PulledReader
 from .response import Asked, adopt, cached_class, stored_response
 from .tasks import Tasks
@@ -52,6 +53,10 @@ REDIRECT_LIMIT: Final = 65_536
 """Bytes that are read of a redirect's body, which the client throws away unread."""
 _UNDECODABLE: Final = frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", "))
 _THEIR_CODINGS: Final = ClientRequest.DEFAULT_HEADERS[ACCEPT_ENCODING]
+_DECODED: Final = (
+    "CacheMiddleware cannot store compressed answers here: aiohttp decodes them before they come to it. Put it last in "
+    "middlewares=[…], or give the session auto_decompress=False"
+)
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
@@ -185,6 +190,7 @@ class AiohttpCache:
             decode = False
             if tee is not None:
                 tee.abandon("decoded")
+                warn_once(_DECODED)
                 answer = replace(answer, keeping=None, expires=None, cache_status=tee.status)
                 tee = None
         bufsize = _bufsize(wish, sending.session)
@@ -225,9 +231,11 @@ async def _read_redirect(content: PulledReader, seconds: float) -> None:
 class CacheMiddleware(FixedSettings):
     """A client middleware that answers from a cache: for a session of aiohttp that is not ours.
 
-    ``ClientSession(auto_decompress=False, middlewares=[..., CacheMiddleware(cache="cache.sqlite")])``: it belongs
-    innermost, and takes content codings off by itself. In a session that does so before it, coded responses pass
-    through unstored, with the reason ``decoded``. Close it after the session, or use it in ``async with``.
+    ``ClientSession(middlewares=[..., CacheMiddleware(cache="cache.sqlite")])``: it belongs innermost, and takes content
+    codings off by itself where aiohttp would: a session or a request with ``auto_decompress=False`` gets bytes as they
+    came. Where another middleware stands below it, coded responses pass through unstored, with the reason ``decoded``
+    and one warning, unless the session has ``auto_decompress=False``. Close it after the session, or use it in
+    ``async with``.
 
     :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
     :param secret_key: signs what is stored: str, bytes or a list of them, oldest first.
@@ -284,8 +292,13 @@ class CacheMiddleware(FixedSettings):
         :raises NotCached: ``offline``, and nothing stored answers.
         :raises aiohttp.ClientError: as without a cache.
         """
+        if not isinstance(request, ClientRequest):
+            # A request class of the user's own that only looks like one.
+            return await handler(request)
         options = current_options.get() if self._options is None else self._options
-        return await self._cache.hop(Wish(options), request, handler)
+        codings = leave_coded(request.session, handler)
+        wish = Wish(options, decode=codings.decode, raw=codings.left)
+        return await self._cache.hop(wish, request, handler)
 
     async def __aenter__(self) -> Self:
         await self._cache.inner.open()

@@ -10,8 +10,8 @@ import asyncio
 import ssl
 from collections.abc import Callable, Generator, Sequence
 from inspect import signature
-from types import TracebackType
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from types import CellType, TracebackType
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from aiohttp import (
     ClientConnectionError,
@@ -33,6 +33,7 @@ from yarl import URL
 from .private_reader import PulledReader
 
 __all__ = [
+    "Codings",
     "LazyResponse",
     "Makings",
     "coding_complaint",
@@ -41,6 +42,7 @@ __all__ = [
     "default_context",
     "is_decoded",
     "known_body",
+    "leave_coded",
     "makes_requests_plainly",
     "new_response",
     "request_traces",
@@ -260,6 +262,68 @@ def response_timer(response: ClientResponse) -> Any:
 def is_decoded(session: ClientSession, raw: StreamReader) -> bool:
     """Whether aiohttp takes the content coding off a body, so that its bytes are not those that came."""
     return session.auto_decompress or getattr(raw, "total_compressed_bytes", None) is not None
+
+
+class Codings(NamedTuple):
+    """What becomes of the content coding of an answer.
+
+    :ivar decode: whether the user wants it taken off.
+    :ivar left: aiohttp leaves it on, whatever the user wants.
+    """
+
+    decode: bool
+    left: bool
+
+
+def leave_coded(session: ClientSession, handler: object) -> Codings:
+    """Have aiohttp leave the coding on the answer to one request, where only aiohttp itself is below the cache.
+
+    What one request says of it (``auto_decompress``) is a variable of the call that ``handler`` is a part of, and of
+    nothing else. Other middlewares below the cache get what they always get.
+    """
+    cell = _auto_decompress(handler)
+    if cell is not None:
+        wanted: object = cell.cell_contents
+        if wanted is True:
+            # As good as False; and the next hop of the request sees what it was.
+            cell.cell_contents = _WANTED
+        if wanted is True or wanted is _WANTED or wanted is False:
+            return Codings(decode=wanted is not False, left=True)
+    for _ in range(_MOST_BELOW):
+        handler = _below(handler)
+        cell = _auto_decompress(handler)
+        if cell is not None:
+            return Codings(decode=bool(cell.cell_contents), left=False)
+    return Codings(decode=session.auto_decompress, left=False)
+
+
+class _Wanted:
+    """In the place of a True that was taken away: false, and to be known again."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+_WANTED: Final = _Wanted()
+_MOST_BELOW: Final = 20
+
+
+def _auto_decompress(handler: object) -> CellType | None:
+    return _variable(handler, "auto_decompress")
+
+
+def _below(handler: object) -> object:
+    """The handler that a middleware's one calls."""
+    cell = _variable(handler, "next_h") or _variable(handler, "handler")
+    return None if cell is None else cell.cell_contents
+
+
+def _variable(function: object, name: str) -> CellType | None:
+    code, closure = getattr(function, "__code__", None), getattr(function, "__closure__", None)
+    if code is None or closure is None or name not in code.co_freevars:
+        return None
+    cell: CellType = closure[code.co_freevars.index(name)]
+    return cell
 
 
 def coding_complaint(coding: str) -> str:

@@ -285,7 +285,10 @@ async def adopt(
     check = coding_of(answer.headers) if CONTENT_ENCODING in response.headers else ""
     body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response), patience=patience, check=check)
     if raw.at_eof() and raw.exception() is None:
-        # No content (HEAD, 204), or none that anyone has to wait for.
+        # No content (HEAD, 204), or none that anyone has to wait for; or a middleware below has read it.
+        read: object = response._body
+        if isinstance(read, bytes) and CONTENT_ENCODING not in response.headers:
+            await body.taken(read)
         await body.finish()
         return
     await body.keep_arrived()
