@@ -152,7 +152,7 @@ class Connections:
         finally:
             self._lock.release()
 
-    def alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def alone(self, work: Callable[[Guarded], T]) -> T:
         """The result of ``work``, outside any transaction, while no other thread of this process writes."""
         self._acquire(time.monotonic() + self.patience)
         try:

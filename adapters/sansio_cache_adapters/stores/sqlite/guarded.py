@@ -65,18 +65,20 @@ class Gate:
     """What SQLite asks: whether a statement may be prepared, and whether it may run on.
 
     :ivar looks: how many are left to a read that must not wait; set before each.
+    :ivar rewrites: the file is written anew, for which SQLite makes another beside it.
     """
 
-    __slots__ = ("looks", "shut", "until")
+    __slots__ = ("looks", "rewrites", "shut", "until")
 
     def __init__(self) -> None:
         self.shut = False
+        self.rewrites = False
         self.until = float("inf")
         self.looks = 0
 
     def authorize(self, action: int, _1: str | None, _2: str | None, _database: str | None, source: str | None) -> int:
         """``source`` is the view or the trigger on whose account it would be done."""
-        if self.shut or source is not None or action not in _ALLOWED:
+        if self.shut or source is not None or (action not in _ALLOWED and not self.rewrites):
             return sqlite3.SQLITE_DENY
         return sqlite3.SQLITE_OK
 
@@ -114,6 +116,20 @@ class Guarded(sqlite3.Connection):
             if frozenset(row for row in map(_plain, found) if _concerns_us(row)) != _ours():
                 raise Altered("somebody else has changed its schema")
             self._version = version
+
+    def rewrite(self) -> None:
+        """Write the file anew without what was removed from it (``VACUUM``), if its schema is ours.
+
+        :raises sqlite3.Error: if it is busy, or has no room.
+        """
+        self.verify()
+        self.gate.rewrites = True
+        self.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 1)
+        try:
+            self.execute("VACUUM")
+        finally:
+            self.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+            self.gate.rewrites = False
 
     def shut(self) -> None:
         """Let no other statement be prepared."""

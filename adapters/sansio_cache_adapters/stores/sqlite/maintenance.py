@@ -11,17 +11,18 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS
 
 from . import schema as sql
 from .connections import MAINTENANCE, Connections
-from .records import Going, bits, bury, kill, let_go
+from .guarded import Guarded
+from .records import bits, kill
+from .sweep import CHUNKS, Bounds, bury_chunks, sweep
 
-__all__ = ["Backlog", "Upkeep", "sweep"]
+__all__ = ["Backlog", "Upkeep"]
 
 T = TypeVar("T")
 
@@ -44,13 +45,10 @@ _PUT_OFF: Final = 20
 """So many rests are taken at most while others remove many records: to take the rows out would hold them up."""
 _ROWS: Final = 4000
 """After so many the log is brought into the file, so that it stays short and no commit of others has to do it."""
-_CHUNKS: Final = 16
 _LOG_BYTES: Final = 8 * 1024**2
 """After so many bytes written the upkeep does not rest."""
 _LONG_LOG: Final = 16_384
 """Pages."""
-_AHEAD: Final = 3600.0
-_LOW_WATER: Final = 0.9
 
 
 class Backlog:
@@ -115,89 +113,6 @@ def _settle(db: sqlite3.Connection, aborted: list[bytes], released: list[tuple[b
         kill(db, [row] if row is not None else [])
     for partition, token, open_until in released:
         db.execute(sql.FREE_LEASE, (open_until, partition, token))
-
-
-class Bounds(NamedTuple):
-    """What a store holds at most; when it is over that, records go until it holds a tenth less."""
-
-    bytes: int
-    entries: int | None
-    is_over: bool = False
-    """It was over, and does not hold so much less yet."""
-
-
-def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
-    """Remove a batch of what is not wanted any more. How many rows went, and whether the store is still ``is_over``."""
-    # Few statements while there are many such rows: after each a thread may wait for its turn, and holds the lock.
-    # They weigh nothing any more, so that a store over its bound lets go first.
-    if _excess(db, bounds) is None and (buried := bury(db, limit)):
-        return buried, False
-    execute = db.execute
-    kill(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
-    for (body,) in execute(sql.READ_LONG_AGO, (now - KEEP_REPLACED, now + _AHEAD, limit)).fetchall():
-        execute(sql.KILL_BODY, (body,))
-    _bound_let_go(db, bounds.bytes // 4)
-    swept = _bury_chunks(db, min(limit, _CHUNKS))
-    expired: list[Going] = execute(sql.EXPIRED, (now, limit - swept)).fetchall()
-    let_go(db, expired, now)
-    swept += len(expired)
-    evicted, is_over = _evict(db, now, limit - swept, bounds)
-    swept += evicted or bury(db, limit - swept)
-    if swept == 0:
-        for statement, lasts in zip(sql.FORGET, (MARK_SECONDS, 0.0), strict=True):
-            swept += execute(statement, (now - lasts, limit - swept)).rowcount
-    return swept, is_over
-
-
-def _bound_let_go(db: sqlite3.Connection, most: int) -> None:
-    """Bodies kept for their last readers take room that does not count: not too much of it."""
-    over = db.execute(sql.LET_GO_BYTES).fetchone()[0] - most
-    if over > 0:
-        for body, size in db.execute(sql.OLDEST_LET_GO).fetchall():
-            if over <= 0:
-                break
-            db.execute(sql.KILL_BODY, (body,))
-            over -= size
-
-
-def _bury_chunks(db: sqlite3.Connection, limit: int) -> int:
-    """Remove chunks of bodies that nobody may read any more, from their ends."""
-    gone = 0
-    while gone < limit and (row := db.execute(sql.NEXT_DEAD).fetchone()) is not None:
-        first = row[0] << sql.INDEX_BITS
-        last = first | (1 << sql.INDEX_BITS) - 1
-        chunks = db.execute(sql.DELETE_CHUNKS, (first, last, limit - gone)).rowcount
-        gone += chunks
-        if gone < limit:
-            db.execute(sql.DELETE_BODY, row)
-            gone += chunks == 0
-    return gone
-
-
-def _excess(db: sqlite3.Connection, bounds: Bounds) -> tuple[int, int] | None:
-    """The bytes and entries that must go, with some more so that it is not always; None while nothing must."""
-    entries, stored = db.execute(sql.TOTALS).fetchone()
-    most = entries if bounds.entries is None else bounds.entries
-    if not bounds.is_over and stored <= bounds.bytes and entries <= most:
-        return None
-    return stored - int(bounds.bytes * _LOW_WATER), 0 if bounds.entries is None else entries - int(most * _LOW_WATER)
-
-
-def _evict(db: sqlite3.Connection, now: float, limit: int, bounds: Bounds) -> tuple[int, bool]:
-    """Let the longest unused records go while there are too many. How many went, and whether more must."""
-    excess = _excess(db, bounds)
-    if excess is None:
-        return 0, False
-    spare_bytes, spare_entries = excess
-    rows: list[Going] = []
-    for row in db.execute(sql.LONGEST_UNUSED, (limit,)).fetchall():
-        if spare_bytes <= 0 and spare_entries <= 0:
-            break
-        rows.append(row)
-        spare_bytes -= row[3]
-        spare_entries -= 1
-    let_go(db, rows, now)
-    return len(rows), spare_bytes > 0 or spare_entries > 0
 
 
 class Upkeep:
@@ -348,6 +263,24 @@ class Upkeep:
 
         return self._connections.write(timed, wait=wait, longest=MAINTENANCE)
 
+    def leave_nothing(self) -> None:
+        """After all was removed, remove it from the file and from the log too.
+
+        :raises StoreBusy: if others are at the file for so long that something may still lie there.
+        """
+        connections = self._connections
+        while connections.write(lambda db: bury_chunks(db, CHUNKS), longest=MAINTENANCE):
+            pass
+        deadline = time.monotonic() + connections.patience
+        for rid in (_rewrite, _empty_log):
+            while not connections.alone(rid):
+                if time.monotonic() >= deadline:
+                    raise StoreBusy(
+                        f"{connections.path}: all is removed, but parts may stay in the file while others use it; "
+                        "clear it once more"
+                    )
+                time.sleep(_YIELD)
+
     def _checkpoint(self) -> None:
         """Bring the log into the file, as far as no reader is in the way; nobody waits for it.
 
@@ -371,6 +304,20 @@ def _checkpoint(db: sqlite3.Connection, how: str) -> tuple[int, int, int]:
     """Whether it was busy, the pages of the log, and how many of them are in the file."""
     row: tuple[int, int, int] = db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
     return row
+
+
+def _rewrite(db: Guarded) -> bool:
+    try:
+        db.rewrite()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+        return False
+    return True
+
+
+def _empty_log(db: Guarded) -> bool:
+    return not _checkpoint(db, "TRUNCATE")[0]
 
 
 def _ring(bell: threading.Lock) -> None:

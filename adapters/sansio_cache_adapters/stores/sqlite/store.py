@@ -22,7 +22,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 
 from . import records
 from . import schema as sql
-from .connections import Connections
+from .connections import MAINTENANCE, Connections
 from .guarded import LOOKS
 from .maintenance import Backlog, Upkeep
 from .reader import Reader, TooLarge
@@ -265,8 +265,12 @@ class SQLiteStore:
         return removed
 
     def clear(self) -> None:
-        """Remove everything but the id, the salt and the marks of dropped resources."""
-        self._write(lambda db: [db.execute(statement) for statement in sql.CLEAR])
+        """Remove everything but the id, the salt and the marks of dropped resources: from the file and its log, too.
+
+        :raises StoreBusy: if others use the file for so long that parts may still lie in it.
+        """
+        self._connections.write(lambda db: [db.execute(statement) for statement in sql.CLEAR], longest=MAINTENANCE)
+        self._upkeep.leave_nothing()
 
     def unsign(self) -> None:
         """Remove the mark that the store is signed."""
