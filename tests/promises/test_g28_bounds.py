@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from local_origin import Origin, Reply, fresh
 
 from sansio_cache import CachedSession, SQLiteStore
 from sansio_cache_adapters.cache.flights import FLIGHTS
+from sansio_cache_adapters.testing import make_item
 
 
 def settled(session: CachedSession) -> None:
@@ -89,3 +92,34 @@ def test_what_flights_remember_is_bounded(session: CachedSession) -> None:
     assert FLIGHTS.count() == 0
     assert len(FLIGHTS._not_storable) <= 4096
     FLIGHTS._not_storable.clear()
+
+
+def test_marks_of_unsafe_requests_are_few_and_none_is_forgotten(origin: Origin, cache_file: Path) -> None:
+    """G28: whoever may choose URLs may not fill the disk with them; what was on its way meanwhile is not kept."""
+    origin.on("/a", fresh(b"x"))
+    store = SQLiteStore(cache_file, max_bytes=100_000)
+    with CachedSession(store) as session:
+        for number in range(200):
+            session.post(origin.url(f"/a?{number}"))
+        settled(session)
+        with closing(sqlite3.connect(cache_file)) as database:
+            assert database.execute("SELECT count(*) FROM marks").fetchone()[0] <= 100_000 // 16 // 128
+        early = make_item("early", resource="never dropped", now=time.time() - 30)
+        assert not store.commit(early, vary_limit=32, now=time.time())
+        session.get(origin.url("/a?0"))
+        assert session.get(origin.url("/a?0")).from_cache
+
+
+def test_marks_count_towards_the_bound(origin: Origin, cache_file: Path) -> None:
+    """G28: they take the room of records."""
+    with CachedSession(SQLiteStore(cache_file, max_bytes=1_000_000)) as session:
+        origin.on("/a", fresh(bytes(16_000)))
+        for number in range(60):
+            session.get(origin.url(f"/a?{number}"))
+        settled(session)
+        assert session.cache.size().entries >= 55
+        for number in range(1000, 1480):
+            session.post(origin.url(f"/a?{number}"))
+        settled(session)
+        assert session.cache.size().entries < 60
+        assert session.cache.size().bytes <= 1_000_000 - 480 * 128

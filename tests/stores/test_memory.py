@@ -143,3 +143,13 @@ def test_a_wrong_setting_is_an_error(settings: dict[str, object]) -> None:
     """At construction."""
     with pytest.raises(SettingError):
         MemoryStore(**settings)  # type: ignore[arg-type]
+
+
+def test_marks_are_bounded() -> None:
+    """G28: the oldest go, and one for all takes their place."""
+    now = time.time()
+    store = MemoryStore(100_000)
+    for index in range(200):
+        store.drop(name(f"resource {index}"), now=now + index / 1000)
+    assert store._marks.weight <= 100_000 // 16
+    assert not store.commit(make_item("late", resource="never dropped", now=now - 1), vary_limit=32, now=now + 1)

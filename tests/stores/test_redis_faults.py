@@ -355,6 +355,19 @@ def test_a_lease_of_nobody_is_free(
     assert store.claim(name("one"), name("resource"), b"u" * 16, now=now, until=now + 9) is Lease.HELD
 
 
+def test_marks_are_bounded(redis_server: Any, now: float) -> None:
+    """G28: the oldest go, and one for all takes their place."""
+    store = RedisStore(redis_server.url, max_bytes=100_000)
+    store.open(signed=False)
+    for index in range(200):
+        store.drop(name(f"resource {index}"), now=now + index / 1000)
+    with redis_server.client() as client:
+        assert len(client.keys("*:r:*:mark")) <= 100_000 // 16 // 128
+    assert not store.commit(make_item("late", resource="never dropped", now=now - 1), vary_limit=32, now=now + 1)
+    put(store, make_item("new", resource="resource 0", now=now + 1), now=now + 1)
+    store.close()
+
+
 def test_a_value_larger_than_ours_is_not_read(store: RedisStore, redis_server: Any, now: float) -> None:
     """G28, G29: neither beside a record, nor in its place, nor as the meta record or somebody's lease."""
     large = put(store, stream(store, make_item("large", b"x" * 70_000, resource="large", now=now)), now=now)

@@ -19,8 +19,8 @@ from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 
 from .forking import follow_forks
-from .memory_parts import Body, Claim, Row
-from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
+from .memory_parts import Body, Claim, Marks, Row
+from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Lease, Listed, Size
 from .settings import UNGIVEN, Ungiven, check_bounds
 
 __all__ = ["MemoryStore"]
@@ -56,7 +56,7 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._rev = 0
         self._next_tidy = -inf
-        self._marks: dict[bytes, float] = {}
+        self._marks = Marks(max_bytes)
         self._aborted: deque[bytes] = deque()
         self._released: deque[tuple[bytes, bytes, float]] = deque()
         self._begin_empty()
@@ -142,7 +142,7 @@ class MemoryStore:
             pending = self._taken_back(item.entry)
             whole = not item.entry or (pending is not None and pending.size == item.size)
             fits = item.size + len(item.sealed) <= self.max_bytes
-            if not whole or not fits or self._is_dropped(item, now):
+            if not whole or not fits or self._marks.refuse(item, now):
                 return False
             entry, body = item.entry or os.urandom(16), item.body
             if pending is not None and item.size <= INLINE_LIMIT:
@@ -171,10 +171,6 @@ class MemoryStore:
         if body is not None:
             self._bytes -= body.size
         return body
-
-    def _is_dropped(self, item: Item, now: float) -> bool:
-        mark = self._marks.get(item.resource)
-        return mark is not None and item.requested_at <= mark and abs(now - mark) < MARK_SECONDS
 
     def _add(self, row: Row) -> None:
         item, entry = row.item, row.stored.entry
@@ -261,8 +257,8 @@ class MemoryStore:
             rows = list(self._resources.get(resource, {}).values())
             for row in rows:
                 self._let_go(row, now)
-            self._marks.pop(resource, None)  # so that the oldest marks stay in front
-            self._marks[resource] = now
+            self._marks.add(resource, now)
+            self._evict()
             self._forget_claims(lambda claim: claim.resource == resource)
             return len(rows)
 
@@ -339,8 +335,7 @@ class MemoryStore:
             while swept < limit and self._replaced and next(iter(self._replaced.values())).at <= now - KEEP_REPLACED:
                 self._replaced_bytes -= self._replaced.popitem(last=False)[1].size
                 swept += 1
-            while self._marks and (oldest := next(iter(self._marks))) and self._marks[oldest] <= now - MARK_SECONDS:
-                del self._marks[oldest]
+            self._marks.forget(now)
             self._forget_claims(lambda claim: claim.until <= now)
             return swept
 
@@ -355,7 +350,8 @@ class MemoryStore:
 
     def _evict(self) -> None:
         most = inf if self.max_entries is None else self.max_entries
-        while self._rows and (self._bytes > self.max_bytes or len(self._rows) > most):
+        most_bytes = self.max_bytes - self._marks.weight
+        while self._rows and (self._bytes > most_bytes or len(self._rows) > most):
             self._let_go(self._rows.popitem(last=False)[1], time.time())
 
     def _tidy(self, now: float) -> None:

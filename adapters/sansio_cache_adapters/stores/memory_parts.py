@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 
 from sansio_cache.records import Item, Stored
 
-from .protocol import Listed
+from .protocol import MARK_BYTES, MARK_SECONDS, Listed, marks_at_most
 
 __all__ = ["Body", "Claim", "Row"]
 
@@ -55,3 +56,34 @@ class Claim:
     token: bytes
     until: float
     open: bool = False
+
+
+class Marks:
+    """When resources were dropped: the oldest first, and one time for all those that were too many."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._at: dict[bytes, float] = {}
+        self._of_all = -inf
+        self._most = marks_at_most(max_bytes)
+
+    @property
+    def weight(self) -> int:
+        """What they count towards the bound."""
+        return len(self._at) * MARK_BYTES
+
+    def add(self, resource: bytes, now: float) -> None:
+        """Mark a resource."""
+        self._at.pop(resource, None)  # so that the oldest stay in front
+        self._at[resource] = now
+        if len(self._at) > self._most:
+            self._of_all = max(self._of_all, self._at.pop(next(iter(self._at))))
+
+    def refuse(self, item: Item, now: float) -> bool:
+        """Whether a response was requested before its resource was dropped."""
+        marks = (self._at.get(item.resource, -inf), self._of_all)
+        return any(item.requested_at <= at and abs(now - at) < MARK_SECONDS for at in marks)
+
+    def forget(self, now: float) -> None:
+        """Remove those that count no more."""
+        while self._at and self._at[oldest := next(iter(self._at))] <= now - MARK_SECONDS:
+            del self._at[oldest]

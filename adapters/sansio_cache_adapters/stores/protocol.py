@@ -23,12 +23,14 @@ __all__ = [
     "DEFAULT_MAX_BYTES",
     "KEEP_REPLACED",
     "LEASE_SECONDS",
+    "MARK_BYTES",
     "MARK_SECONDS",
     "AsyncStore",
     "Lease",
     "Listed",
     "Size",
     "Store",
+    "marks_at_most",
 ]
 
 DEFAULT_MAX_BYTES: Final = 1024**3
@@ -38,6 +40,19 @@ KEEP_REPLACED: Final = 60.0
 """A replaced, dropped or evicted body stays readable for so long."""
 MARK_SECONDS: Final = 600.0
 """For so long a dropped resource refuses responses that were requested before."""
+
+
+MARK_BYTES: Final = 128
+"""What a mark counts towards the bound, with what a database needs to find it."""
+
+
+def marks_at_most(max_bytes: int) -> int:
+    """How many marks a store keeps: a sixteenth of its bound is theirs.
+
+    Where there are more, the oldest go, and one mark for all resources, of the time of the newest that went, takes
+    their place: a response requested before that is not kept, whatever its resource.
+    """
+    return max(max_bytes // 16 // MARK_BYTES, 16)
 
 
 class Lease(Enum):

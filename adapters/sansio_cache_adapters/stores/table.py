@@ -11,10 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import wraps
 from hashlib import sha256
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -23,44 +23,32 @@ from sansio_cache.errors import StoreError
 from sansio_cache.records import Item, Meta, Stored
 
 from .forking import renew_in_child
-from .protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Size
+from .protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_BYTES, MARK_SECONDS, Lease, Listed, Size, marks_at_most
 from .settings import check_bounds
-from .table_rows import STAYS, Body, Held, Kept, in_state, new_rev, of_body, of_chunk, of_partition, of_record, weight
+from .table_rows import (
+    STAYS,
+    Body,
+    Held,
+    Kept,
+    Table,
+    in_state,
+    new_rev,
+    of_body,
+    of_chunk,
+    of_partition,
+    of_record,
+    too_many,
+    weight,
+)
 
 __all__ = ["Table", "TableStore"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_MARK_OF_ALL: Final = "all-marked/"
 _SWEEP_EVERY: Final = 50
 """Commits."""
-
-
-class Table(Protocol):
-    """Bytes under names (ASCII, at most 150 characters). It is called by one thread at a time, but by any.
-
-    It may raise whatever its database raises; a call that waits for others must not do so for more than a second.
-    """
-
-    def transaction(self) -> AbstractContextManager[object]:
-        """What is changed within is changed as a whole, alone, and not at all if an exception leaves it."""
-        ...
-
-    def find(self, start: str) -> Mapping[str, bytes]:
-        """All whose names begin so, in the order of their names."""
-        ...
-
-    def put(self, name: str, value: bytes) -> object:
-        """Keep a value under a name, in place of what was there."""
-        ...
-
-    def delete(self, name: str) -> object:
-        """Remove it, if it is there."""
-        ...
-
-    def close(self) -> object:
-        """Close it. Using it again opens it."""
-        ...
 
 
 def _whole(verb: Callable[Concatenate[TableStore, P], T]) -> Callable[Concatenate[TableStore, P], T]:
@@ -206,8 +194,8 @@ class TableStore:
         return True
 
     def _is_dropped(self, item: Item, now: float) -> bool:
-        marks = self._find(float, f"mark/{item.resource.hex()}").values()
-        return any(item.requested_at <= at and abs(now - at) < MARK_SECONDS for at in marks)
+        marks = self._find(float, f"mark/{item.resource.hex()}") | self._find(float, _MARK_OF_ALL)
+        return any(item.requested_at <= at and abs(now - at) < MARK_SECONDS for at in marks.values())
 
     def _longest_unused(self, start: str) -> list[tuple[str, Kept]]:
         return sorted(self._find(Kept, start).items(), key=lambda row: (row[1].used, row[1].rev))
@@ -255,6 +243,9 @@ class TableStore:
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and free its leases."""
         self._put(f"mark/{resource.hex()}", now)
+        going, newest = too_many(self._find(float, "mark/"), marks_at_most(self.max_bytes))
+        if self._delete_all(going):
+            self._put(_MARK_OF_ALL, max(newest, *self._find(float, _MARK_OF_ALL).values(), 0.0))
         for name, lease in self._find(Held, "lease/").items():
             if lease.resource == resource:
                 self.table.delete(name)
@@ -371,6 +362,7 @@ class TableStore:
     def _due(self, now: float, limit: int) -> dict[str, Kept]:
         """Records that have expired, and the longest unused of those that are too many without them."""
         entries, held = self.size()
+        held += len(self.table.find("mark/")) * MARK_BYTES
         most = entries if self.max_entries is None else self.max_entries
         due: dict[str, Kept] = {}
         rows = [(row[1].item.purge_at <= now, *row) for row in self._longest_unused("record/")]

@@ -1,10 +1,12 @@
-"""What a store over a table keeps there, and under which names."""
+"""A table of bytes under names, what a store over one keeps there, and under which names."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from typing import Final, Literal
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -17,14 +19,43 @@ __all__ = [
     "Body",
     "Held",
     "Kept",
+    "Table",
     "in_state",
     "new_rev",
     "of_body",
     "of_chunk",
     "of_partition",
     "of_record",
+    "too_many",
     "weight",
 ]
+
+
+class Table(Protocol):
+    """Bytes under names (ASCII, at most 150 characters). It is called by one thread at a time, but by any.
+
+    It may raise whatever its database raises; a call that waits for others must not do so for more than a second.
+    """
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """What is changed within is changed as a whole, alone, and not at all if an exception leaves it."""
+        ...
+
+    def find(self, start: str) -> Mapping[str, bytes]:
+        """All whose names begin so, in the order of their names."""
+        ...
+
+    def put(self, name: str, value: bytes) -> object:
+        """Keep a value under a name, in place of what was there."""
+        ...
+
+    def delete(self, name: str) -> object:
+        """Remove it, if it is there."""
+        ...
+
+    def close(self) -> object:
+        """Close it. Using it again opens it."""
+        ...
 
 
 class Body(msgspec.Struct):
@@ -70,6 +101,13 @@ def new_rev() -> int:
 def weight(item: Item) -> int:
     """Bytes that count against the bound."""
     return item.size + len(item.sealed)
+
+
+def too_many(marks: Mapping[str, float], most: int) -> tuple[list[str], float]:
+    """The oldest marks where there are too many, and some more, so that it is not always; when the newest was made."""
+    over = len(marks) - most
+    going = sorted(marks, key=lambda name: marks[name])[: over + most // 8] if over > 0 else []
+    return going, max((marks[name] for name in going), default=0.0)
 
 
 def of_partition(partition: bytes) -> str:

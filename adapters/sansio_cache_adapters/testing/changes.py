@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Store
 
-from .opening import Opening, large, make_item, name, put, stream, sweep_all
+from .opening import KIB, MakeStore, Opening, large, make_item, name, put, stream, sweep_all
 
 
 class ChangePromises(Opening):
@@ -115,6 +115,17 @@ class ChangePromises(Opening):
         sweep_all(store, now + MARK_SECONDS - 1)
         assert not store.commit(late, vary_limit=32, now=now + MARK_SECONDS - 1)
         assert store.commit(late, vary_limit=32, now=now + MARK_SECONDS + 1)
+
+    def test_of_many_drops_none_is_forgotten(self, make: MakeStore, now: float) -> None:
+        """G28: however few marks a small store keeps, what was requested before any of them is refused."""
+        store = make(max_bytes=64 * KIB)
+        for index in range(100):
+            store.drop(name(f"resource {index}"), now=now + index / 100)
+        sweep_all(store, now + 1)
+        for index in (0, 1, 50, 99):
+            late = make_item(f"late {index}", resource=f"resource {index}", now=now - 1)
+            assert not store.commit(late, vary_limit=32, now=now + 1)
+        put(store, make_item("one", resource="resource 0", now=now + 2), now=now + 2)
 
     # Leases
 

@@ -4,6 +4,7 @@ Keys, for the prefix ``sansio-cache``::
 
     {sansio-cache}:meta, :signed         id and salt; the mark that the store is signed
     {sansio-cache}:swept                 is there for a minute after a sweep
+    {sansio-cache}:marks, :mark          when which resources were dropped; the mark of all that were too many
     {sansio-cache}:used, :cost, :due     the index: last use, bytes and end of every record (and pending body)
     sansio-cache:r:{RESOURCE}:parts      the partitions of a resource, each until it can hold nothing any more
     sansio-cache:r:{RESOURCE}:mark       when it was dropped
@@ -90,6 +91,7 @@ class Names:
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.index = [f"{{{prefix}}}:{each}" for each in ("used", "cost", "due")]
+        self.marks = [f"{{{prefix}}}:{each}" for each in ("marks", "mark")]
         self.meta, self.signed, self.swept = (f"{{{prefix}}}:{each}" for each in ("meta", "signed", "swept"))
 
     def of_resource(self, resource: bytes) -> list[str]:

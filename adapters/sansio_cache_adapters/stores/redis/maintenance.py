@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, Listed, Size
+from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, MARK_BYTES, Listed, Size
 from sansio_cache_adapters.stores.rows import unpack
 
 from . import scripts
@@ -134,8 +134,8 @@ class Care:
         return more
 
     def _evict(self, limit: int) -> Steps[int]:
-        bounds = (str(self.max_bytes), str(self._max_entries), str(limit))
-        [[cost, members]] = yield [Call(scripts.EVICT, self._names.index, bounds)]
+        bounds = (str(self.max_bytes), str(self._max_entries), str(limit), str(MARK_BYTES))
+        [[cost, members]] = yield [Call(scripts.EVICT, [*self._names.index, self._names.marks[0]], bounds)]
         yield from self._clear_away(members, cost)
         return len(members)
 

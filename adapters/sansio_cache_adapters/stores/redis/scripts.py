@@ -304,7 +304,9 @@ NOTE: Final = _script(
     (0, 0),
     _INDEX
     + """
--- member, cost, due, used ('' to leave it as it is), member to forget or ''
+-- member, cost, due, used ('' to leave it as it is), member to forget or '', requested_at, now
+-- KEYS[4]: the mark of all
+if KEYS[4] and dropped(text(KEYS[4]), ARGV[6], ARGV[7]) then return {-1, -1} end
 local is_number = num(redis.call('HGET', KEYS[2], 'total') or '0')
 if not is_number or (ARGV[4] ~= '' and redis.call('EXISTS', KEYS[1]) == 0) then
   -- The first record, or the server has evicted a part of the index: bytes of nobody must not count for ever.
@@ -321,7 +323,7 @@ if ARGV[4] ~= '' then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1]) end
 return {total(), redis.call('ZCARD', KEYS[1])}
 """,
 )
-"""Note what a record costs and when it is due; bytes and records in all."""
+"""Note what a record costs and when it is due; bytes and records in all, or twice -1 where it was dropped."""
 
 GROW: Final = _script(
     0,
@@ -363,13 +365,14 @@ EVICT: Final = _script(
     (0, ()),
     _INDEX
     + """
--- max_bytes, max_entries (0 for no bound), limit
+-- max_bytes, max_entries (0 for no bound), limit, bytes that a mark counts; KEYS[4]: marks
 local gone = {}
 local most = num(ARGV[2])
 local before = total()
+local most_bytes = num(ARGV[1]) - redis.call('ZCARD', KEYS[4]) * num(ARGV[4])
 while #gone < num(ARGV[3]) do
   local entries = redis.call('ZCARD', KEYS[1])
-  if total() <= num(ARGV[1]) and (most == 0 or entries <= most) then break end
+  if total() <= most_bytes and (most == 0 or entries <= most) then break end
   local oldest = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
   if not oldest then break end
   forget(oldest)
@@ -379,6 +382,28 @@ return {before - total(), sound(gone)}
 """,
 )
 """Forget the longest unused records above the bound; the bytes that they cost, and which they were."""
+
+FOLD: Final = _script(
+    (),
+    """
+-- resource, now, marks at most, how many more may go, ttl; KEYS marks, the mark of all
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', num(ARGV[2]) - 600)
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+local over = redis.call('ZCARD', KEYS[1]) - num(ARGV[3])
+if over <= 0 then return {} end
+local last = over + num(ARGV[4]) - 1
+local found = redis.call('ZRANGE', KEYS[1], 0, last, 'WITHSCORES')
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, last)
+redis.call('SET', KEYS[2], marked(text(KEYS[2]), found[#found]), 'PX', ARGV[5])
+local gone = {}
+for i = 1, #found, 2 do
+  if #found[i] == 32 then gone[#gone + 1] = found[i] end
+end
+return gone
+""",
+)
+"""Note that a resource was dropped; those whose marks go, since there are too many: one for all takes their place."""
 
 SIZE: Final = _script(
     (0, 0),
@@ -410,7 +435,7 @@ SCRIPTS: Final = {
     sha: script
     for script in (
         *(ENTER, MARK, LOAD, PART, COMMIT, CHANGE, TAKE, DROP, CLAIM, RELEASE, WRITE, SETTLE, EXTEND),
-        *(NOTE, GROW, FORGET, DUE, EVICT, SIZE, LIST),
+        *(NOTE, GROW, FORGET, DUE, EVICT, FOLD, SIZE, LIST),
     )
     for sha in (script.sha, script.sha.encode())
 }

@@ -15,7 +15,14 @@ from typing import Final
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache_adapters.stores.holders import is_abandoned
-from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Listed
+from sansio_cache_adapters.stores.protocol import (
+    KEEP_REPLACED,
+    LEASE_SECONDS,
+    MARK_SECONDS,
+    Lease,
+    Listed,
+    marks_at_most,
+)
 from sansio_cache_adapters.stores.rows import REV_BYTES, Row, fresh_rev, pack, row_of, stored_in, unpack
 
 from . import scripts
@@ -157,10 +164,10 @@ class Verbs(Care):
             ),
             Call(
                 scripts.NOTE,
-                self._names.index,
+                [*self._names.index, self._names.marks[1]],
                 (
                     *(record(row.partition, row.entry), str(row.cost), score(row.purge_at), repr(now)),
-                    body(row.entry),
+                    *(body(row.entry), repr(row.requested_at), repr(now)),
                 ),
             ),
         ]
@@ -168,7 +175,7 @@ class Verbs(Care):
             whole = (str(len(hashes) // 32), str(row.size), hashes, lifetime(row.purge_at, now, ADDED_MS))
             commands.append(Call(scripts.SETTLE, [self._names.body(row.entry)], whole))
         entered, total, *settled = yield commands
-        return bool(entered) and all(settled), total
+        return bool(entered) and total[0] >= 0 and all(settled), total
 
     def _entering(self, row: Row, requested_at: str, now: float) -> tuple[str | bytes, ...]:
         end = row.purge_at
@@ -248,7 +255,14 @@ class Verbs(Care):
 
     def drop(self, resource: bytes, *, now: float) -> Steps[int]:
         """Remove every record of a resource, mark it, and free its leases."""
-        [partitions] = yield [Call(scripts.MARK, self._names.of_resource(resource), (repr(now), _MARK_MS))]
+        most = marks_at_most(self.max_bytes)
+        folded = (resource, repr(now), str(most), str(most // 8), _MARK_MS)
+        partitions, forgotten = yield [
+            Call(scripts.MARK, self._names.of_resource(resource), (repr(now), _MARK_MS)),
+            Call(scripts.FOLD, self._names.marks, folded),
+        ]
+        for group in groups([each for each in forgotten if each != resource]):
+            yield [("UNLINK", self._names.of_resource(each)[1]) for each in group]
         count = 0
         for group in groups(partitions):
             dropped = yield [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -339,3 +340,5 @@ def remove_unsound(db: sqlite3.Connection, longest: int) -> None:
         raise Altered("its meta record is broken")
     for statement in sql.REMOVE_UNSOUND:
         db.execute(statement, {"longest": longest} if ":longest" in statement else {})
+    # The marks went too: whatever was requested before now may be one that was dropped.
+    db.execute(sql.MARK_ALL, (time.time(),))

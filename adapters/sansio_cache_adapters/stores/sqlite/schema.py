@@ -210,9 +210,8 @@ WHERE b.entry = ? AND b.state IN ({KEPT}, {LET_GO})
 _GOING = f"id, small_id, body_id, {_WEIGHT}"
 # One row at least, and the time at which the resource was dropped.
 VARIANTS: Final = f"""
-SELECT {_GOING}, variant, used_at, m.at
-FROM (SELECT 1) LEFT JOIN marks m ON m.resource = ?
-LEFT JOIN records r ON partition_64 = ? AND partition = ? AND {_THERE}
+SELECT {_GOING}, variant, used_at, (SELECT max(at) FROM marks WHERE resource IN (?, x''))
+FROM (SELECT 1) LEFT JOIN records r ON partition_64 = ? AND partition = ? AND {_THERE}
 """
 SEEN: Final = f"""
 SELECT {_GOING}, size FROM records r
@@ -271,6 +270,17 @@ DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id BETWEEN ? AND ? O
 """
 
 SET_MARK: Final = "INSERT OR REPLACE INTO marks VALUES (?, ?)"
+# The mark of all resources has no name of one.
+COUNT_MARKS: Final = "SELECT count(*) FROM marks WHERE resource <> x''"
+NEWEST_OF_OLDEST: Final = """
+SELECT max(at) FROM (SELECT at FROM marks WHERE resource <> x'' ORDER BY at LIMIT ?)
+"""
+MARK_ALL: Final = (
+    "INSERT OR REPLACE INTO marks SELECT x'', max(?, coalesce(max(at), 0)) FROM marks WHERE resource = x''"
+)
+REMOVE_OLDEST_MARKS: Final = """
+DELETE FROM marks WHERE resource IN (SELECT resource FROM marks WHERE resource <> x'' ORDER BY at LIMIT ?)
+"""
 LEASE: Final = "SELECT token, until, open FROM leases WHERE partition = ?"
 SET_LEASE: Final = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)"
 FREE_LEASE: Final = "UPDATE leases SET token = x'', until = ?, open = 1 WHERE partition = ? AND token = ?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final, NamedTuple
 
-from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS
+from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_BYTES, MARK_SECONDS, marks_at_most
 
 from . import schema as sql
 from .records import Going, bury, kill, let_go
@@ -14,6 +14,7 @@ __all__ = ["CHUNKS", "Bounds", "bury_chunks", "sweep"]
 
 CHUNKS: Final = 16
 """So many chunks go at once."""
+_MARKS_AT_ONCE: Final = 4000
 _AHEAD: Final = 3600.0
 _LOW_WATER: Final = 0.9
 
@@ -38,6 +39,7 @@ def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> 
     for (body,) in execute(sql.READ_LONG_AGO, (now - KEEP_REPLACED, now + _AHEAD, limit)).fetchall():
         execute(sql.KILL_BODY, (body,))
     _bound_let_go(db, bounds.bytes // 4)
+    _fold_marks(db, marks_at_most(bounds.bytes))
     swept = bury_chunks(db, min(limit, CHUNKS))
     expired: list[Going] = execute(sql.EXPIRED, (now, limit - swept)).fetchall()
     let_go(db, expired, now)
@@ -61,6 +63,16 @@ def _bound_let_go(db: sqlite3.Connection, most: int) -> None:
             over -= size
 
 
+def _fold_marks(db: sqlite3.Connection, most: int) -> None:
+    """Put one mark for all resources in the place of the oldest, where there are too many."""
+    over = db.execute(sql.COUNT_MARKS).fetchone()[0] - most
+    if over > 0:
+        # Some more, so that it is not always.
+        going = (min(over + most // 8, _MARKS_AT_ONCE),)
+        db.execute(sql.MARK_ALL, db.execute(sql.NEWEST_OF_OLDEST, going).fetchone())
+        db.execute(sql.REMOVE_OLDEST_MARKS, going)
+
+
 def bury_chunks(db: sqlite3.Connection, limit: int) -> int:
     """Remove chunks of bodies that nobody may read any more, from their ends."""
     gone = 0
@@ -78,6 +90,7 @@ def bury_chunks(db: sqlite3.Connection, limit: int) -> int:
 def _excess(db: sqlite3.Connection, bounds: Bounds) -> tuple[int, int] | None:
     """The bytes and entries that must go, with some more so that it is not always; None while nothing must."""
     entries, stored = db.execute(sql.TOTALS).fetchone()
+    stored += db.execute(sql.COUNT_MARKS).fetchone()[0] * MARK_BYTES
     most = entries if bounds.entries is None else bounds.entries
     if not bounds.is_over and stored <= bounds.bytes and entries <= most:
         return None
