@@ -192,8 +192,11 @@ def test_a_value_larger_than_ours_is_not_read(opened: Callable[..., SQLiteStore]
             assert len(store.chunk(each.entry, 1)) == CHUNK_SIZE
         store.discard(name("large"), name("variant"), rev=each.rev)
     assert store.claim(name("one"), name("one"), b"t" * 16, now=NOW, until=NOW + 9) in Lease
-    put(store, make_item("one", now=NOW), now=NOW)
-    put(store, make_item("three", now=NOW), now=NOW)
+    # What was requested before the marks had to go is not kept.
+    store.commit(make_item("one", now=NOW), vary_limit=32, now=NOW)
+    later = time.time() + 1
+    put(store, make_item("one", now=later), now=later)
+    put(store, make_item("three", now=later), now=later)
     assert {each.partition for each in store.listed()} >= {name("three")}
     assert store.sweep(now=NOW) >= 0
     assert store.flush(1.0)
