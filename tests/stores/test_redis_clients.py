@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import multiprocessing
 import pickle
 import subprocess
@@ -26,7 +27,7 @@ import trustme
 from sansio_cache.errors import SettingError
 from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.redis.store import RedisStore
-from sansio_cache_adapters.testing import make_item, name, put
+from sansio_cache_adapters.testing import make_item, name, put, stream
 
 
 def round_trip(store: RedisStore, text: str = "one") -> Stored:
@@ -345,3 +346,53 @@ def test_importing_it_loads_no_redis_py() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+class TestLookAlikes:
+    """Clients that lead to no server are used themselves, or refused in a sentence."""
+
+    @pytest.fixture
+    def client(self) -> Any:
+        fakeredis = pytest.importorskip("fakeredis", reason="fakeredis is not installed")
+        pytest.importorskip("lupa", reason="fakeredis runs scripts with lupa")
+        return fakeredis.FakeRedis()
+
+    def test_fakeredis_is_a_store(self, client: Any) -> None:
+        now = time.time()
+        store = RedisStore(client)
+        store.open(signed=False)
+        put(store, make_item("one", b"body", now=now), now=now)
+        large = put(store, stream(store, make_item("large", b"x" * 70_000, now=now)), now=now)
+        assert store.chunk(large.entry, 0) == b"x" * 70_000
+        assert len(asyncio.run(store.for_async().load(name("one")))) == 1
+        assert store.drop(name("resource"), now=now) == 2
+        store.close()
+        assert client.ping()
+
+    def test_what_cannot_be_used_is_refused(self, client: Any) -> None:
+        fakeredis = importlib.import_module("fakeredis")
+        with pytest.raises(SettingError, match="blocking client"):
+            RedisStore(fakeredis.FakeAsyncRedis())
+        with pytest.raises(SettingError, match="without decode_responses"):
+            RedisStore(fakeredis.FakeRedis(decode_responses=True))
+
+    @pytest.mark.parametrize(
+        ("made", "match"),
+        [(("Redis", False), None), (("Asynchronous", False), "blocking client"), (("Redis", True), "decode_responses")],
+    )
+    def test_whose_connections_are_not_of_redis_py(self, made: tuple[str, bool], match: str | None) -> None:
+        """By what their pools make, not by their names."""
+
+        class Connection(redis.Connection):
+            pass
+
+        class Client(redis.Redis if made[0] == "Redis" else redis.asyncio.Redis):  # type: ignore[misc]
+            pass
+
+        client: Any = Client(decode_responses=made[1])
+        client.connection_pool.connection_class = Connection
+        if match is None:
+            assert RedisStore(client).location.endswith("://Client#sansio-cache")
+            return
+        with pytest.raises(SettingError, match=match):
+            RedisStore(client)

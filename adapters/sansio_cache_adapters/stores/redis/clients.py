@@ -7,6 +7,7 @@ a request for ever. The store opens its own connections, and never closes anybod
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -41,6 +42,7 @@ class Target:
     :ivar options: keywords for the clients' constructors.
     :ivar nodes: host and port of the cluster's nodes, or the keywords for each sentinel.
     :ivar service: what the sentinels call it; ``master`` tells whether it is to be written to.
+    :ivar given: a client that leads to no server (fakeredis, for tests): it is used itself, by tasks in threads.
     """
 
     location: str
@@ -50,6 +52,7 @@ class Target:
     service: str | None = None
     master: bool = True
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    given: Any = None
 
 
 def describe(given: object) -> Target:
@@ -66,6 +69,8 @@ def describe(given: object) -> Target:
         pool: Any = getattr(given, "connection_pool")  # noqa: B009 - a client of either colour
         if hasattr(pool, "sentinel_manager"):
             return _of_sentinel(pool)
+        if _is_foreign(type(given)) and _is_foreign(pool.connection_class):
+            return _of_look_alike(given, pool, twin.Redis)
         options = _options(pool.connection_kwargs, pool.connection_class)
         return Target(_name(options), options)
     raise SettingError(f"RedisStore takes {_EXPECTED}, not {type(given).__name__}")
@@ -136,6 +141,23 @@ def _of_cluster(client: Any) -> Target:
     return Target(f"cluster://{nodes[0][0]}:{nodes[0][1]}", options, cluster=True, nodes=nodes, extra=extra)
 
 
+def _is_foreign(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] != "redis"
+
+
+def _of_look_alike(given: Any, pool: Any, twin: type) -> Target:
+    """A client whose connections are not redis-py's own: none of ours would lead to where they do."""
+    name = type(given).__module__.partition(".")[0]
+    if isinstance(given, twin):
+        theirs = f"{type(given).__module__}.{type(given).__name__}"
+        raise SettingError(f"RedisStore takes the blocking client of {name}, for tasks too, not {theirs}")
+    if pool.connection_kwargs.get("decode_responses"):
+        raise SettingError(f"RedisStore keeps bytes: make the client of {name} without decode_responses")
+    if name == "fakeredis" and importlib.util.find_spec("lupa") is None:
+        raise SettingError("RedisStore runs scripts, which fakeredis does with lupa: pip install 'fakeredis[lua]'")
+    return Target(f"{name}://{type(given).__name__}", {}, given=given)
+
+
 def _bounded(cls: type, options: dict[str, Any], timeout: float, retry: Any) -> dict[str, Any]:
     """The keywords for a client: what this version of redis-py knows of ``options``, and our own limits."""
     known = inspect.signature(cls).parameters
@@ -160,6 +182,9 @@ class Opened(NamedTuple):
 
 
 def _make(target: Target, timeout: float, package: str) -> Opened:
+    if target.given is not None:
+        # Whose it is closes it.
+        return Opened(target.given, ())
     client, errors = redis_module(package), redis_module("redis.exceptions")
     retries, backoff = redis_module(f"{package}.retry"), redis_module("redis.backoff").NoBackoff()
     again = retries.Retry(backoff, 1, supported_errors=(errors.ConnectionError,))

@@ -63,6 +63,8 @@ def _remedy(command: Command, error: Exception) -> Generator[Words, Any, Any]:
             return script.otherwise
         elif any(each in str(error) for each in _SPOILT) and words[0] in ("ZADD", "ZSCORE"):
             return None
+        elif script is not None and "unknown command" in str(error).lower():
+            raise StoreError("this server runs no Lua scripts, which RedisStore needs") from error
         else:
             raise error
         reply = yield words
@@ -234,6 +236,8 @@ class AsyncRunner:
         loop = _running_loop()
         if loop is None:
             return await in_thread(lambda: self._blocking.run(steps, longest=longest))
+        if self._target.given is not None:
+            return await asyncio.to_thread(self._blocking.run, steps, longest=longest)
         try:
             with _mapped(self._target.location):
                 async with asyncio.timeout(self._timeout if longest is None else longest):

@@ -40,7 +40,7 @@ class RedisStore:
 
     :param url_or_client: ``redis://``, ``rediss://`` or ``unix://``, or a client of redis-py, blocking or for asyncio:
         ``Redis``, ``RedisCluster`` or one made by ``Sentinel``. A client only says where and how to connect: the store
-        opens connections of its own.
+        opens connections of its own. ``fakeredis.FakeRedis`` is used as it is, for tests.
     :param prefix: begins every key; no braces.
     :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
     :param max_entries: how many records it holds at most; None for no bound.
