@@ -8,7 +8,6 @@ names it; by then the hashes of its chunks and the place of its head have been a
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from sansio_cache_adapters.stores.rows import Row
 
 from .heads import rows_of
 from .layout import Root, is_hex, skipping
-from .posix import Folder, is_misplaced
+from .posix import File, Folder, is_misplaced
 
 __all__ = [
     "clear_pending",
@@ -114,16 +113,15 @@ def settle(root: Root, entry: bytes, item: Item) -> None:
 
 
 @contextmanager
-def _opened(root: Root, entry: bytes) -> Generator[tuple[int, _End]]:
+def _opened(root: Root, entry: bytes) -> Generator[tuple[File, _End]]:
     name = entry.hex()
     try:
-        with root.reach("bodies", name[:2]).opened(name) as (fd, seen):
-            total = seen.st_size
-            *end, magic = _END.unpack(os.pread(fd, _END.size, max(total - _END.size, 0)).ljust(_END.size))
+        with root.reach("bodies", name[:2]).opened(name) as file:
+            *end, magic = _END.unpack(file.read(max(file.size - _END.size, 0), _END.size).ljust(_END.size))
             found = _End(*end)
-            if magic != _MAGIC or not found.is_sound or found.size + found.hashes + _END.size != total:
+            if magic != _MAGIC or not found.is_sound or found.size + found.hashes + _END.size != file.size:
                 raise StoreError("the body is broken")
-            yield fd, found
+            yield file, found
     except FileNotFoundError as error:
         raise StoreError("the body is gone") from error
     except OSError as error:
@@ -137,10 +135,10 @@ def read_hashes(root: Root, entry: bytes, most: int) -> bytes:
 
     :raises StoreError: if the body is gone or broken.
     """
-    with _opened(root, entry) as (fd, end):
+    with _opened(root, entry) as (file, end):
         if end.size > most:
             raise StoreError("the body is broken")
-        return os.pread(fd, end.hashes, end.size)
+        return file.read(end.size, end.hashes)
 
 
 def read_chunk(root: Root, entry: bytes, index: int) -> bytes:
@@ -148,11 +146,11 @@ def read_chunk(root: Root, entry: bytes, index: int) -> bytes:
 
     :raises StoreError: if it is gone or broken.
     """
-    with _opened(root, entry) as (fd, end):
+    with _opened(root, entry) as (file, end):
         at = index * CHUNK_SIZE
         if not 0 <= at < end.size:
             raise StoreError(f"chunk {index} is not there")
-        return os.pread(fd, min(CHUNK_SIZE, end.size - at), at)
+        return file.read(at, min(CHUNK_SIZE, end.size - at))
 
 
 def let_go(root: Root, rows: Sequence[Row], now: float) -> None:

@@ -191,11 +191,10 @@ def set_used(root: Root, partition: bytes, entry: bytes, now: float) -> None:
     resource = root.known.get(name) or _pointed(root, name)
     if not resource:
         return
-    with suppress(FileNotFoundError), root.reach("resources", resource[:2], resource).opened(name, os.O_RDWR) as opened:
-        fd, seen = opened
-        data = os.pread(fd, min(seen.st_size, _LARGEST), 0)
+    with suppress(FileNotFoundError), root.reach("resources", resource[:2], resource).opened(name, change=True) as file:
+        data = file.read(0, min(file.size, _LARGEST))
         at = len(_MAGIC)
         for row in unpack(data, at) if data.startswith(_MAGIC) else ():
             if row.entry == entry and row.used < now:
-                os.pwrite(fd, _USED.pack(now), at + USED_AT)
+                file.write(at + USED_AT, _USED.pack(now))
             at += len(pack(row))

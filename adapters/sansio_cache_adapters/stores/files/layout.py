@@ -30,7 +30,7 @@ from typing import Final, NamedTuple
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
 
-from .posix import Folder, is_absent, is_misplaced, open_root
+from .posix import Folder, is_absent, is_misplaced, open_root, runs_as_root
 
 __all__ = [
     "SHARDS",
@@ -83,7 +83,7 @@ class Root(Folder):
     :ivar modes_left: whether files may be left that others can read (if they can come so far).
     """
 
-    __slots__ = ("_opened", "_recent_until", "is_link", "known", "location", "modes_left")
+    __slots__ = ("_folders", "_recent_until", "is_link", "known", "location", "modes_left")
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -91,7 +91,7 @@ class Root(Folder):
         super().__init__(fd)
         self.known: dict[str, str] = {}
         self.modes_left = False
-        self._opened: dict[str, Folder] = {}
+        self._folders: dict[str, Folder] = {}
         self._recent_until = 0.0
 
     def reach(self, kind: str, *names: str, make: bool = False) -> Folder:
@@ -111,8 +111,8 @@ class Root(Folder):
         """Folders that were opened just now. Not for long: they may be moved away, and others be in their places."""
         now = time.monotonic()
         if now > self._recent_until:
-            self._opened, self._recent_until = {}, now + _OPEN_SECONDS
-        return self._opened
+            self._folders, self._recent_until = {}, now + _OPEN_SECONDS
+        return self._folders
 
     def _one_of_six(self, kind: str, make: bool) -> Folder:
         try:
@@ -121,7 +121,7 @@ class Root(Folder):
             if is_misplaced(error):
                 raise self.foreign(kind) from error
             raise
-        self._opened[kind] = folder
+        self._folders[kind] = folder
         return folder
 
     def found(self, kind: str, *names: str) -> Folder | None:
@@ -155,12 +155,12 @@ class Root(Folder):
                 self.forget()
         shard = self.reach("resources", number)
         if len(recent) < _MOST_OPEN:
-            self._opened[number] = shard
+            self._folders[number] = shard
         return shard.read_below(resource, partition, most)
 
     def forget(self) -> None:
-        """Open all folders anew."""
-        self._opened = {}
+        """Close the folders that were opened a moment ago, and open them anew when they are asked for."""
+        self._folders = {}
 
     def know(self, partition: str, resource: str) -> None:
         """Remember a pointer."""
@@ -223,7 +223,7 @@ def establish(location: str, known: Ids | None) -> tuple[Root, Ids]:
         root = Root(location)
     except (FileExistsError, NotADirectoryError) as error:
         raise ForeignStore(left_alone(location, "is a file, where FileStore needs a folder")) from error
-    if root.owner != os.geteuid():
+    if not root.is_ours:
         _close_for(root)
         raise ForeignStore(left_alone(location, "belongs to another user"))
     for kind in _KINDS:
@@ -238,7 +238,7 @@ def establish(location: str, known: Ids | None) -> tuple[Root, Ids]:
 def _close_for(root: Root) -> None:
     """What its owner would do at opening, if we may: root takes from all others what they may do in a cache of ours."""
     with suppress(OSError):
-        if os.geteuid() == 0 and _read_ids(root) is not None:
+        if runs_as_root() and _read_ids(root) is not None:
             _restrict(root, _LOOKED_AT)
 
 

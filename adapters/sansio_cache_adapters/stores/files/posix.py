@@ -1,7 +1,7 @@
 """A folder as POSIX has it: all that a file store asks of the operating system.
 
 Everything is opened by one name in an open folder, and no link is followed: there is no moment between a check and the
-use at which somebody could swap one in. A module for another system has the same four names.
+use at which somebody could swap one in. A module for another system has the same names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError as error:  # Windows, where nobody has written the module beside this one yet
     raise ImportError("FileStore needs a POSIX system; SQLiteStore works everywhere") from error
 
-__all__ = ["Folder", "is_absent", "is_misplaced", "open_root"]
+__all__ = ["File", "Folder", "is_absent", "is_misplaced", "open_root", "runs_as_root"]
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
 _PASSING: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -51,6 +51,11 @@ def is_absent(error: OSError) -> bool:
     return isinstance(error, FileNotFoundError) or is_misplaced(error)
 
 
+def runs_as_root() -> bool:
+    """Whether what belongs to others may be changed, too."""
+    return os.geteuid() == 0
+
+
 def open_root(location: str) -> tuple[int, bool]:
     """A descriptor of the folder at a path, made with those above it if it is not there; and whether a link led to it.
 
@@ -72,6 +77,24 @@ def open_root(location: str) -> tuple[int, bool]:
         return os.open(location, _DIRECTORY & ~os.O_NOFOLLOW), True
     except FileNotFoundError as error:
         raise NotADirectoryError(errno.ENOTDIR, "is a link that leads nowhere", location) from error
+
+
+class File:
+    """An open file, of so many bytes."""
+
+    __slots__ = ("_fd", "size")
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._fd = fd
+        self.size = size
+
+    def read(self, at: int, count: int) -> bytes:
+        """So many bytes from there on."""
+        return os.pread(self._fd, count, at)
+
+    def write(self, at: int, data: bytes) -> None:
+        """Put other bytes in the place of those."""
+        os.pwrite(self._fd, data, at)
 
 
 class Folder:
@@ -118,6 +141,11 @@ class Folder:
         for name in names:
             folder = folder.made(name) if make else folder.at(name)
         return folder
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it belongs to the user as whom we run."""
+        return self.owner == os.geteuid()
 
     def owns(self, seen: os.stat_result) -> bool:
         """Whether something belongs to the owner of this folder."""
@@ -200,8 +228,13 @@ class Folder:
         return True
 
     @contextmanager
-    def opened(self, name: str, flags: int = os.O_RDONLY) -> Generator[tuple[int, os.stat_result]]:
-        """A descriptor of a regular file; one to be changed must be ours, and be known by no other name."""
+    def opened(self, name: str, *, change: bool = False) -> Generator[File]:
+        """A regular file; one to be changed must be ours, and be known by no other name."""
+        with self._opened(name, os.O_RDWR if change else os.O_RDONLY) as (fd, seen):
+            yield File(fd, seen.st_size)
+
+    @contextmanager
+    def _opened(self, name: str, flags: int) -> Generator[tuple[int, os.stat_result]]:
         try:
             fd = os.open(name, flags | _FILE, dir_fd=self.fd)
         except PermissionError as error:
@@ -233,7 +266,7 @@ class Folder:
 
     def append(self, name: str, size: int, data: bytes) -> bool:
         """Add to a file, if it has this size; whether it had."""
-        with self.opened(name, os.O_WRONLY | os.O_APPEND) as (fd, seen):
+        with self._opened(name, os.O_WRONLY | os.O_APPEND) as (fd, seen):
             if seen.st_size != size:
                 return False
             view = memoryview(data)
@@ -243,7 +276,7 @@ class Folder:
 
     def set_time(self, name: str, when: float) -> None:
         """Set the time of a file's last change."""
-        with self.opened(name, os.O_WRONLY) as (fd, _):
+        with self._opened(name, os.O_WRONLY) as (fd, _):
             os.utime(fd, (when, when))
 
     def restrict(self, name: str | None = None) -> None:
@@ -252,7 +285,7 @@ class Folder:
             if name is None:
                 _restrict(self.fd, os.fstat(self.fd))
             else:
-                with self.opened(name) as (fd, seen):
+                with self._opened(name, os.O_RDONLY) as (fd, seen):
                     if seen.st_nlink == 1 and self.owns(seen):
                         _restrict(fd, seen)
 

@@ -346,6 +346,9 @@ class FileStore:
     def tend(self) -> float | None:
         """Write down what was used, and sweep if that is due. In how many seconds to do so again."""
         self._write_touched()
+        root = self._root
+        if root is not None:
+            root.forget()
         seen, at = self._clock
         return self._with_root(self._sweeper.tend, seen + time.monotonic() - at) if at else None
 
