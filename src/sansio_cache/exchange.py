@@ -59,7 +59,7 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
         return _refused(plan)
     if isinstance(plan, PassBy):
         return (yield from _pass_by(request, rules, plan))
-    seen = _Seen()
+    seen = _NO_FLAWS
     choice: Validate | Forward = Forward(request, None, Fwd.REQUEST, "force-refresh")
     if rules.policy.offline or not request.options.force_refresh:
         found, seen = yield from _look(request, rules, plan, now, background=background)
@@ -85,35 +85,38 @@ class _Seen(NamedTuple):
     older: Sequence[Record] | None = None
 
 
+_NO_FLAWS: Final = _Seen()
+
+
 def _look(
     request: Request, rules: Rules, plan: LookUp, now: float, *, background: bool
 ) -> Steps[tuple[Answer | Validate | Forward, _Seen]]:
     """The stored answer, or the leave to fetch: our own, after waiting for others at most _ROUNDS times."""
-    keys, others = plan.keys, list(plan.others)
+    keys, others = plan.keys, plan.others
     waited_since: float | None = None
     rounds = 0 if rules.policy.read_only else _ROUNDS
     lost: list[Flaw] = []
-    own = _own(request, background=background)
+    own = _own(request) if background else request
     while True:
         loaded = yield from ask(Load(keys))
         records, flaws = rules.open(loaded.records, keys)
         choice = yield from _choose(request, own, rules, records, loaded.now, waited_since, lost)
         flaws = [*flaws, *lost] if lost else flaws
         if isinstance(choice, Reuse):
-            return choice.answer, _Seen(flaws)
+            return choice.answer, _Seen(flaws) if flaws else _NO_FLAWS
         if isinstance(choice, ReuseStale):
             # A reader could not keep what it brings.
             if not rules.policy.read_only:
                 # Else the one in the background would find the same stale response good enough.
                 options = replace(request.options, refresh=True)
                 yield from ask(Later(replace(request, options=options), keys))
-            return choice.answer, _Seen(flaws)
+            return choice.answer, _Seen(flaws) if flaws else _NO_FLAWS
         if not isinstance(choice, Validate):
             _complain(request, rules, keys, flaws, background=background)
         if isinstance(choice, Refuse):
             if not others:
                 return _refused(choice), _Seen(flaws)
-            keys, *others = others
+            keys, others = others[0], others[1:]
             continue
         if choice.fwd is Fwd.MISS:
             choice = replace(choice, fwd=Fwd.VARY_MISS if records else Fwd.URI_MISS)
@@ -190,13 +193,12 @@ def _refused(choice: Refuse) -> Answer:
     return choice.answer
 
 
-def _own(request: Request, *, background: bool) -> Request:
-    """A request as it goes out.
+def _own(request: Request) -> Request:
+    """A request as it goes out in the background, which is the cache's own.
 
-    A background validation is the cache's own: the user's preconditions and ranges are about the user's answer, and
-    what is stored is the whole.
+    The user's preconditions and ranges are about the user's answer, and what is stored is the whole.
     """
-    headers = request.headers.unconditional if background else request.headers
+    headers = request.headers.unconditional
     return request if headers is request.headers else replace(request, headers=headers)
 
 
@@ -214,7 +216,7 @@ def _fetch(
     The second is a Forward, and what it brings is never asked for again. With it, what was wrong with the body of a
     stored response that was to be the answer.
     """
-    own = _own(request, background=background)
+    own = _own(request) if background else request
     lost: list[Flaw] = []
     reply: Received | Unreachable | None = None
     while True:

@@ -121,7 +121,9 @@ class Policy:
     def expiry_for(self, request: Request) -> Expiry | None:
         """The user's explicit time for a request, or None where the response decides."""
         given = request.options.expiry
-        return self.settings_time(request) if given is None else given
+        if given is not None:
+            return given
+        return self.settings_time(request) if self.url_rules else self.expiry
 
     def settings_time(self, request: Request) -> Expiry | None:
         """The same without what the request itself says."""

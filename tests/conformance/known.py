@@ -4,7 +4,9 @@ _SHARED = "a test of shared caches, for a private one; it passes with shared=Tru
 _DISCONNECT = "after the origin has hung up the suite still wants its answer, which no cache can give"
 _COOKIES = "no cookie is stored, lest the next reader be logged in as the first"
 _ETAG = "RFC 9111 §4.3.4: a 304 with another strong ETag must not update the stored response; it is fetched anew"
-_AGE = "RFC 9111 §5.1: an invalid Age is ignored, and of several the first counts; newer versions of the suite test that"
+_AGE = (
+    "RFC 9111 §5.1: an invalid Age is ignored, and of several the first counts; newer versions of the suite test that"
+)
 
 _ALL = {
     "age-parse-nonnumeric": _AGE,
