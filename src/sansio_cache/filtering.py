@@ -112,10 +112,7 @@ class _Fields(Mapping[str, str]):
         self._headers = headers
 
     def __getitem__(self, name: str) -> str:
-        value = self._headers.get(name.lower())
-        if value is None:
-            raise KeyError(name)
-        return value
+        return self._headers[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._headers.names())

@@ -71,15 +71,31 @@ class Headers:
         return index
 
     def lines(self, name: str) -> list[str]:
-        """Every line of one field, in order; ``name`` in lower case."""
-        return self._by_name().get(name, [])
+        """Every line of one field, in order."""
+        index = self._by_name()
+        lines = index.get(name)
+        # Ours ask in lower case; a user's filter or key function asks as it likes.
+        return index.get(name.lower(), []) if lines is None else lines
 
     def get(self, name: str) -> str | None:
-        """The combined value of a field (RFC 9110 §5.3), or None where it is absent; ``name`` in lower case."""
-        lines = self._by_name().get(name)
+        """The combined value of a field (RFC 9110 §5.3), or None where it is absent."""
+        index = self._by_name()
+        lines = index.get(name)
         if lines is None:
-            return None
+            lines = index.get(name.lower())
+            if lines is None:
+                return None
         return lines[0] if len(lines) == 1 else ", ".join(lines)
+
+    def __getitem__(self, name: str) -> str:
+        """The combined value of a field that is there.
+
+        :raises KeyError: it is not.
+        """
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
 
     def names(self) -> Iterable[str]:
         """The names of the fields present, in lower case, each once."""
@@ -105,7 +121,8 @@ class Headers:
         return Headers((*self.without((name.lower(),)).items, (name, value)))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._by_name()
+        index = self._by_name()
+        return name in index or (isinstance(name, str) and name.lower() in index)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.items)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from difflib import get_close_matches
 from functools import wraps
 from typing import Any, Final, TypeVar
 
@@ -124,6 +123,8 @@ def advice(name: str, known: Iterable[str], near: float = 0.6) -> str:
     :param known: the keywords that there are.
     :param near: how near, from 0 to 1.
     """
+    from difflib import get_close_matches  # of no use to a program that is right
+
     said = _THEIRS.get(name)
     if said is None and (found := get_close_matches(name, [*known], 1, near)):
         said = f"did you mean {ALIASES.get(found[0], found[0])}=?"

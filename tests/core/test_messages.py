@@ -22,6 +22,15 @@ def test_fields_keep_order_repeats_and_spelling() -> None:
     assert list(SOME.names()) == ["accept", "x-other"]
 
 
+def test_fields_are_asked_for_by_their_names_in_any_case() -> None:
+    """By filters and key functions of users: an answer of None in silence would merge what differs."""
+    for name in ("accept", "Accept", "ACCEPT"):
+        assert (SOME.get(name), SOME[name], SOME.lines(name), name in SOME) == ("a, b", "a, b", ["a", "b"], True)
+    assert 5 not in SOME
+    with pytest.raises(KeyError, match="Absent"):
+        _ = SOME["Absent"]
+
+
 def test_what_is_absent_is_none() -> None:
     assert EMPTY.get("accept") is None
     assert EMPTY.lines("accept") == []

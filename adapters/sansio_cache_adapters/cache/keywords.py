@@ -6,7 +6,6 @@ import inspect
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -167,10 +166,11 @@ _WHEN_MADE: Final = (
 def _setting_like(name: str) -> str:
     """The setting that a name stands for, or is close to; ``""`` for none."""
     if name not in SETTINGS:
-        near = [] if name.startswith("_") or len(name) < 8 else get_close_matches(name, SETTINGS, 1, 0.88)
-        if not near:
+        if name.startswith("_") or len(name) < 8:
             return ""
-        name = near[0]
+        from difflib import get_close_matches
+
+        name = next(iter(get_close_matches(name, SETTINGS, 1, 0.88)), "")
     return ALIASES.get(name, name)
 
 
