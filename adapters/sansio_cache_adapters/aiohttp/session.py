@@ -21,6 +21,7 @@ from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
@@ -151,6 +152,7 @@ with warnings.catch_warnings():
             options = NO_OPTIONS if keywords.keys() == _NOTHING_SAID else take_options(keywords)
             if is_off(self) or upgrades(keywords):
                 answered = await super()._request(method, str_or_url, **keywords)
+                authenticated.bypassed(self.connector, str(answered.url), answered.request_info.headers.items())
                 return bypassing(answered, DISABLED if is_off(self) else "upgrade")
             key = self._fast.key(method, str_or_url, keywords)
             if key is not None:

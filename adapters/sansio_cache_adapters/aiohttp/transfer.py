@@ -10,6 +10,7 @@ from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.hdrs import CONTENT_ENCODING, SET_COOKIE
 
 from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Options, Request
+from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do_async
@@ -67,7 +68,9 @@ class Sending:
 
     async def send(self, request: Request, /) -> Response[ClientResponse]:
         native = self._request
-        refusal = connectors.use(native.session.connector)
+        pool = native.session.connector
+        refusal = connectors.use(pool)
+        authenticated.sends(pool, request)
         native.response_class = cached_class(native.response_class)
         changed = _changed(self._asked.headers, request.headers)
         before = {name: native.headers.popall(name, []) for name in changed}
@@ -90,6 +93,7 @@ class Sending:
         fields = received_fields(response)
         if self._decode and CONTENT_ENCODING in response.headers and not self.was_decoded(response):
             _check_coding(native, response, coding_of(fields))
+        refusal = refusal or authenticated.why_not_kept(pool, request, response.status, fields)
         reason = (response.reason or "").encode("utf-8", "surrogateescape").decode("latin-1")
         version = response.version
         tenths = HTTP_1_1 if version is None else 10 * version.major + version.minor

@@ -11,6 +11,7 @@ import httpx2
 from sansio_cache.decisions import Answer
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request, version_name, version_of
+from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.moments import moment
@@ -102,12 +103,17 @@ def outgoing(request: httpx2.Request, asked: Request, wanted: Request) -> httpx2
     return httpx2.Request(request.method, request.url, headers=headers, stream=request.stream, extensions=extensions)
 
 
-def core_response(native: httpx2.Response, refusal: str) -> Response[httpx2.Response]:
-    """A response with what the rules need of it, and why it must not be kept, if so."""
+def core_response(native: httpx2.Response, inner: object, asked: Request, refusal: str) -> Response[httpx2.Response]:
+    """A response with what the rules need of it, and why it must not be kept, if so.
+
+    :param inner: the transport that brought it.
+    """
     reason: bytes = native.extensions.get("reason_phrase", b"")
+    headers = core_headers(native.headers)
+    refusal = refusal or authenticated.why_not_kept(inner, asked, native.status_code, headers)
     version: bytes = native.extensions.get("http_version", b"")
     tenths = version_of(version.decode("latin-1"))
-    return Response(native.status_code, reason.decode("latin-1"), core_headers(native.headers), native, refusal, tenths)
+    return Response(native.status_code, reason.decode("latin-1"), headers, native, refusal, tenths)
 
 
 def known(answer: Answer, engine: Engine) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import anyio
 import httpx2
 
 from sansio_cache.messages import Request
+from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import Tee
 
@@ -34,9 +35,10 @@ class Sending:
     def send(self, request: Request, /) -> Response[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
         refusal = transports.use(self._inner)
+        authenticated.sends(self._inner, request)
         native = self._inner.handle_request(sent)
         native.request = sent
-        return core_response(native, refusal)
+        return core_response(native, self._inner, request, refusal)
 
     def discard(self, native: httpx2.Response, /) -> None:
         if native.status_code == 304:
@@ -85,9 +87,10 @@ class AsyncSending:
     async def send(self, request: Request, /) -> Response[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
         refusal = transports.use(self._inner)
+        authenticated.sends(self._inner, request)
         native = await self._inner.handle_async_request(sent)
         native.request = sent
-        return core_response(native, refusal)
+        return core_response(native, self._inner, request, refusal)
 
     async def discard(self, native: httpx2.Response, /) -> None:
         try:

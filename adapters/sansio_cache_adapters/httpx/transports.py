@@ -19,6 +19,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import AsyncCare, Care
+from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
@@ -126,6 +127,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         :raises httpx2.HTTPError: as without a cache.
         """
         if is_off(self):
+            authenticated.bypassed(self.inner, str(request.url), request.headers.multi_items())
             return _bypassed(self.inner.handle_request(request))
         self._close_left()
         asked = core_request(request, self._peer)
@@ -231,6 +233,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         :raises KeyRequired: the store is signed, and no secret was given.
         """
         if is_off(self):
+            authenticated.bypassed(self.inner, str(request.url), request.headers.multi_items())
             return _bypassed(await self.inner.handle_async_request(request))
         await self._close_left()
         asked = core_request(request, self._peer)

@@ -30,6 +30,7 @@ from .asked import asking
 from .fast_path import FastPath, Prepared
 from .parts import StoredFirst
 from .response import CachedResponse, bypassing
+from .transfer import bypassed
 
 __all__ = ["CacheMixin", "CachedSession"]
 
@@ -178,6 +179,8 @@ class CacheMixin(FixedSettings, _Session):
         cached = not is_off(self)
         with self._asking_with(options, cached=cached):
             response = self._sent(request, keywords) if cached else super().send(request, **keywords)
+        if not cached:
+            bypassed(super().get_adapter, response)
         return bypassing(response, "" if cached else DISABLED)
 
     def _sent(self, request: requests.PreparedRequest, keywords: dict[str, Any]) -> requests.Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import requests
@@ -9,6 +11,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Request
+from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do
@@ -17,7 +20,7 @@ from .bodies import Left, TeeResponse, whole_at_once
 from .connections import adapters
 from .foreign import ForeignTee
 
-__all__ = ["Sending", "tee_into"]
+__all__ = ["Sending", "bypassed", "tee_into"]
 
 
 class Sending:
@@ -43,7 +46,12 @@ class Sending:
                 else:
                     prepared.headers[name] = value
         refusal = adapters.use(self._inner)
+        authenticated.sends(self._inner, request)
         response = self._inner.send(prepared, stream=True, **self._sending)
+        if response.request is not prepared:
+            # An adapter that proves by itself who asks shows so in what it sent.
+            sent: Any = getattr(response.request, "headers", None)
+            authenticated.bypassed(self._inner, request.url, () if sent is None else sent.items())
         if changed:
             response.request = self._prepared
         raw: Any = response.raw
@@ -51,6 +59,7 @@ class Sending:
         headers = Headers([(_text(name), _text(value)) for name, value in fields.items()])
         version = getattr(raw, "version", None)
         version = version if isinstance(version, int) and 9 <= version <= 99 else HTTP_1_1
+        refusal = refusal or authenticated.why_not_kept(self._inner, request, response.status_code, headers)
         return Response(response.status_code, response.reason or "", headers, response, refusal, version)
 
     def discard(self, native: requests.Response, /) -> None:
@@ -73,6 +82,13 @@ class Sending:
     def detached(self) -> Sending:
         """The same for a later time: the request is the user's, who may change it once they have the response."""
         return Sending(self._inner, self._prepared.copy(), self._sending)
+
+
+def bypassed(adapter_for: Callable[[str], BaseAdapter], response: requests.Response) -> None:
+    """Note what a request that went by the cache has done to connections that others will use."""
+    for each in (*response.history, response):
+        with suppress(Exception):  # adapters of users' own make responses of all kinds
+            authenticated.bypassed(adapter_for(each.url), each.url, each.request.headers.items())
 
 
 def _text(value: str | bytes) -> str:

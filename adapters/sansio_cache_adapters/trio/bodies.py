@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.errors import StoreError
 from sansio_cache.messages import Headers, Request, version_name, version_of
+from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.stored_body import StoredBody
@@ -230,16 +231,22 @@ class TeeChunks:
 
 
 class HopTransfer:
-    """Sends one request, with the validators that the core adds, over the pool."""
+    """Sends one request, with the validators that the core adds, over a pool."""
 
-    def __init__(self, request: OutgoingRequest, send: Callable[[OutgoingRequest], Awaitable[Hop]]) -> None:
+    def __init__(
+        self, request: OutgoingRequest, send: Callable[[OutgoingRequest], Awaitable[Hop]], pool: object
+    ) -> None:
+        self._pool = pool
         self._request = request
         self._send = send
 
     async def send(self, request: Request, /) -> Response[Hop]:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        authenticated.sends(self._pool, request)
         hop = await self._send(replace(self._request, headers=list(request.headers.items)))
-        return Response(hop.status, hop.reason, Headers(hop.headers), hop, version=version_of(hop.version))
+        headers = Headers(hop.headers)
+        refusal = authenticated.why_not_kept(self._pool, request, hop.status, headers)
+        return Response(hop.status, hop.reason, headers, hop, refusal, version_of(hop.version))
 
     async def discard(self, native: Hop, /) -> None:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""

@@ -26,6 +26,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.asked import as_url, request_like
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
@@ -269,6 +270,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
         :raises TransportError: as without a cache.
         """
         if is_off(self):
+            authenticated.sends(self.pool, self._core_request(request))
             return await super().hop(request)
         if self._group is None:
             raise SessionClosed("use the session in its block: async with TrioCachedSession(…) as session")
@@ -279,7 +281,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
             if answer is not None:
                 await checkpoint()
                 return stored_hop(self._cache.engine, answer)
-        transfer = HopTransfer(request, super().hop)
+        transfer = HopTransfer(request, super().hop, self.pool)
         delivered = await self._cache.answer(asked, transfer)
         answer, response, tee = delivered
         return await cached_hop(self._cache.engine, answer, response, tee)

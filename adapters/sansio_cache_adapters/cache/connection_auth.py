@@ -1,0 +1,71 @@
+"""Which connections are authenticated (NTLM, Negotiate), as far as a client's pools show: nothing they bring is kept.
+
+Which of a pool's connections a request takes is the pool's to choose. So from the first sign on, all that comes from
+that origin through that pool counts as its user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from sansio_cache.connection_auth import CONNECTION_AUTH, Says, said_by_request, said_by_response
+from sansio_cache.messages import Headers, Request
+from sansio_cache.urls import origin
+
+__all__ = ["authenticated"]
+
+_EVERYWHERE: Final = ""
+_MOST: Final = 1024
+"""Origins of a pool; with more, all of the pool counts."""
+
+
+class _Authenticated:
+    def __init__(self) -> None:
+        self._marked: WeakKeyDictionary[object, set[str]] = WeakKeyDictionary()
+        self._nameless: set[str] = set()
+
+    def sends(self, pool: object, request: Request) -> None:
+        """To be called before a request goes out."""
+        self._note(pool, request.url, said_by_request(request.headers))
+
+    def bypassed(self, pool: object, url: str, fields: Iterable[tuple[Any, Any]]) -> None:
+        """To be called with a request that went by the cache and may have had an effect on the pool all the same."""
+        self._note(pool, url, said_by_request(Headers([(_text(name), _text(value)) for name, value in fields])))
+
+    def why_not_kept(self, pool: object, request: Request, status: int, headers: Headers) -> str:
+        """Why nothing of an answer may be kept, once its head is there; ``""`` where it may."""
+        said = said_by_response(status, headers)
+        self._note(pool, request.url, said)
+        if said is not Says.NOTHING:
+            return CONNECTION_AUTH
+        marked = self._of(pool)
+        if marked and (_EVERYWHERE in marked or origin(request.url) in marked):
+            return CONNECTION_AUTH
+        return ""
+
+    def _note(self, pool: object, url: str, said: Says) -> None:
+        if said in (Says.NOTHING, Says.OFFERED):
+            return
+        marked = self._of(pool)
+        if marked is None:
+            marked = set()
+            try:
+                marked = self._marked.setdefault(pool, marked)
+            except TypeError:  # nothing can be remembered of it: it counts with all such
+                marked = self._nameless
+        marked.add(_EVERYWHERE if said is Says.BY_PROXY or len(marked) >= _MOST else origin(url))
+
+    def _of(self, pool: object) -> set[str] | None:
+        try:
+            return self._marked.get(pool)
+        except TypeError:
+            return self._nameless
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+authenticated: Final = _Authenticated()

@@ -1,0 +1,61 @@
+"""Authentication of connections: NTLM and Negotiate prove once who is at the other end, and then say it no more.
+
+What comes over such a connection is its user's, though neither the request nor the response need tell (RFC 4559 §6:
+"the connection … is authenticated"). So nothing that comes over one is stored, and what begins one must be known.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+from .messages import Headers
+
+__all__ = ["CONNECTION_AUTH", "Says", "said_by_request", "said_by_response"]
+
+CONNECTION_AUTH: Final = "connection-auth"
+"""The reason why nothing of an answer is stored."""
+_SCHEME = re.compile(
+    r"(?:^|,)[ \t]*(?:ntlm|negotiate|kerberos|nego2)(?![!#$%&'*+\-.^_`|~0-9a-z])([ \t]+[^ \t,=]+)?", re.I
+)
+_LONGEST: Final = 65_536
+"""Characters of a field that are read; what is longer is taken for the strict case."""
+
+
+class Says(Enum):
+    """What a message says of its connection."""
+
+    NOTHING = "nothing"
+    OFFERED = "offered"
+    """The server would authenticate connections, and this one is not yet."""
+    BY_ORIGIN = "by the origin"
+    """It is, or is about to be, authenticated for its origin."""
+    BY_PROXY = "by the proxy"
+    """It is for the proxy, whatever the origin."""
+
+
+def said_by_request(headers: Headers) -> Says:
+    """What the credentials of a request say of its connection."""
+    if "proxy-authorization" in headers and _names(headers, "proxy-authorization"):
+        return Says.BY_PROXY
+    if "authorization" in headers and _names(headers, "authorization"):
+        return Says.BY_ORIGIN
+    return Says.NOTHING
+
+
+def said_by_response(status: int, headers: Headers) -> Says:
+    """What the head of a response says of its connection."""
+    if "persistent-auth" in headers and (headers.get("persistent-auth") or "").strip().lower() != "false":
+        return Says.BY_ORIGIN
+    for name, by in (("proxy-authenticate", Says.BY_PROXY), ("www-authenticate", Says.BY_ORIGIN)):
+        if name in headers and (tokens := _names(headers, name)):
+            # A mere offer has no token, and comes with a refusal.
+            return by if any(tokens) or status not in (401, 407) else Says.OFFERED
+    return Says.NOTHING
+
+
+def _names(headers: Headers, name: str) -> list[str]:
+    """The tokens, be they empty, that come with the schemes that authenticate connections; none for other schemes."""
+    text = ",".join(headers.lines(name))
+    return ["?"] if len(text) > _LONGEST else _SCHEME.findall(text)
