@@ -12,8 +12,9 @@ from yarl import URL
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+from sansio_cache_adapters.cache.putting import Given, decoded
 
-__all__ = ["asking_as", "asking_plainly"]
+__all__ = ["asking_as", "asking_plainly", "taken"]
 
 Look = Callable[[str, str, dict[str, Any]], Awaitable[Request | None]]
 """The request that a session makes of a method, a URL and keywords, not sent; None where the cache is not asked."""
@@ -56,3 +57,15 @@ def _given(thing: Any, keywords: dict[str, Any]) -> Request:
     if isinstance(thing, Request):
         return thing
     return request_like(thing.request_info if isinstance(thing, ClientResponse) else thing, keywords)
+
+
+async def taken(response: object) -> Given:
+    """A response of aiohttp, read, as it is put in.
+
+    :raises SettingError: it is none.
+    """
+    if not isinstance(response, ClientResponse):
+        raise SettingError(f"put takes an aiohttp.ClientResponse, or a Received and body=…, not {response!r}")
+    body = await response.read()
+    fields = [(str(name), value) for name, value in response.headers.items()]
+    return decoded(response.status, response.reason, fields, body)

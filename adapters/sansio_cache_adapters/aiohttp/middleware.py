@@ -39,7 +39,7 @@ from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .asked import asking_plainly
+from .asked import asking_plainly, taken
 from .private import complete, leave_coded, request_traces, session_part
 from .private_reader import PulledReader
 from .response import Asked, adopt, cached_class, stored_response
@@ -282,7 +282,7 @@ class CacheMiddleware(FixedSettings):
     @property
     def cache(self) -> AsyncCare:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return AsyncCare(self._cache.engine, asking_plainly())
+        return AsyncCare(self._cache.inner, asking_plainly(), taken)
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """The response to a request, stored or from the network.

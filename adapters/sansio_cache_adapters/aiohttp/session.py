@@ -30,7 +30,7 @@ from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .asked import asking_as
+from .asked import asking_as, taken
 from .fast_path import FastPath
 from .middleware import AiohttpCache, Wish
 from .private import retries, session_part
@@ -145,7 +145,7 @@ with warnings.catch_warnings():
         @property
         def cache(self) -> AsyncCare:
             """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-            return AsyncCare(self._cache.engine, asking_as(self._look))
+            return AsyncCare(self._cache.inner, asking_as(self._look), taken)
 
         async def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> ClientResponse:
             # Most requests say nothing but what ``get()`` adds.

@@ -9,17 +9,34 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
+from sansio_cache.messages import Request
 from sansio_cache.names import OF_CACHE
 from sansio_cache_adapters.stores.protocol import Size
 
 from .asked import Asking
-from .engine import Engine
+from .asynchronous import AsyncCache
+from .blocking import BlockingCache
 from .events import Stats
 from .keywords import FixedSettings
 from .maintenance import END, Entry, Maintenance, Verified, criteria_of
+from .options import take_options
+from .putting import Put, core_given, put
 from .work import do, do_async
 
-__all__ = ["AsyncCare", "Care", "Entry", "Verified"]
+__all__ = ["AsyncCare", "Care", "Entry", "Put", "Verified"]
+
+Taking = Callable[[Any], Any]
+"""Makes a :class:`~.putting.Given` of a client's own response, which it reads; blocks or returns an awaitable."""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+async def _awaitable(value: Any) -> Any:
+    return value
 
 
 class Care(FixedSettings):
@@ -27,9 +44,12 @@ class Care(FixedSettings):
 
     _theirs = OF_CACHE
 
-    def __init__(self, engine: Engine, ask: Asking) -> None:
-        self._engine = engine
+    def __init__(self, cache: BlockingCache, ask: Asking, take: Taking) -> None:
+        engine = self._engine = cache.engine
         self._work = Maintenance(engine, ask, lambda walk: next(walk, END))
+        self._answer = cache.answer
+        self._ask = ask
+        self._take = take
         self._made = True
 
     @property
@@ -93,6 +113,21 @@ class Care(FixedSettings):
         """
         return do(self._work.delete(criteria_of(urls, requests, expired, older_than, invalid, tags)))
 
+    def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Put:
+        """Store a response that did not come by this session: judged and signed like any other.
+
+        :param request: what it answers, as ``contains`` takes it; a URL stands for a GET.
+        :param response: one of the client's own, which is read, or ``Received`` of ``sansio_cache.messages``.
+        :param body: the content of a ``Received``, as its Content-Encoding says.
+        :param keywords: ``expire_after=`` and ``tags=``, and what a request for a URL takes.
+        :return: whether it is stored, and why not (the words of Cache-Status).
+        :raises SettingError: for what is no response, and in a session that stores nothing.
+        """
+        options = take_options(keywords)
+        asked: Request = self._ask(request, str(keywords.pop("method", "GET")), keywords)
+        given = core_given(response, body) or self._take(response)
+        return do(put(self._engine, self._answer, _as_it_is, replace(asked, options=options), given))
+
     def clear(self) -> None:
         """Remove everything, and the mark that the store is signed."""
         do(self._work.clear())
@@ -114,9 +149,12 @@ class AsyncCare(FixedSettings):
 
     _theirs = OF_CACHE
 
-    def __init__(self, engine: Engine, ask: Asking) -> None:
-        self._engine = engine
+    def __init__(self, cache: AsyncCache, ask: Asking, take: Taking) -> None:
+        engine = self._engine = cache.engine
         self._work = Maintenance(engine, ask, lambda walk: anext(walk, END))
+        self._answer = cache.answer
+        self._ask = ask
+        self._take = take
         self._made = True
 
     @property
@@ -162,6 +200,13 @@ class AsyncCare(FixedSettings):
     ) -> Awaitable[int]:
         """See :meth:`Care.delete`."""
         return do_async(self._work.delete(criteria_of(urls, requests, expired, older_than, invalid, tags)))
+
+    async def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Put:
+        """See :meth:`Care.put`."""
+        options = take_options(keywords)
+        asked: Request = await self._ask(request, str(keywords.pop("method", "GET")), keywords)
+        given = core_given(response, body) or await self._take(response)
+        return await do_async(put(self._engine, self._answer, _awaitable, replace(asked, options=options), given))
 
     def clear(self) -> Awaitable[None]:
         """See :meth:`Care.clear`."""

@@ -7,13 +7,15 @@ from typing import Any
 
 import httpx2
 
+from sansio_cache.errors import SettingError
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+from sansio_cache_adapters.cache.putting import Given, decoded
 
-from .common import core_request
+from .common import core_headers, core_request
 from .peers import Peer
 
-__all__ = ["asking", "asking_awaiting"]
+__all__ = ["asking", "asking_awaiting", "taken", "taken_awaiting"]
 
 
 class _Nowhere(httpx2.BaseTransport):
@@ -50,3 +52,28 @@ def asking_awaiting(peer: Peer) -> Asking:
         return request
 
     return asked
+
+
+def taken(response: object) -> Given:
+    """A response of httpx2, read, as it is put in.
+
+    :raises SettingError: it is none.
+    """
+    body = _response(response).read()
+    return _given(_response(response), body)
+
+
+async def taken_awaiting(response: object) -> Given:
+    """The same for a transport that awaits."""
+    body = await _response(response).aread()
+    return _given(_response(response), body)
+
+
+def _response(response: object) -> httpx2.Response:
+    if not isinstance(response, httpx2.Response):
+        raise SettingError(f"put takes an httpx2.Response, or a Received and body=…, not {response!r}")
+    return response
+
+
+def _given(response: httpx2.Response, body: bytes) -> Given:
+    return decoded(response.status_code, response.reason_phrase, core_headers(response.headers), body)

@@ -28,7 +28,7 @@ from sansio_cache_adapters.cache.options import split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .asked import asking, asking_awaiting
+from .asked import asking, asking_awaiting, taken, taken_awaiting
 from .bodies import AsyncStoredStream, Left, StoredStream, stored_stream, tee_into, tee_into_async
 from .common import (
     core_request,
@@ -116,7 +116,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     @property
     def cache(self) -> Care:
         """Looks after the cache: find, delete, verify, count."""
-        return Care(self._cache.engine, asking(self._peer))
+        return Care(self._cache, asking(self._peer), taken)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network.
@@ -225,7 +225,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
     @property
     def cache(self) -> AsyncCare:
         """Looks after the cache: find, delete, verify, count."""
-        return AsyncCare(self._cache.engine, asking_awaiting(self._peer))
+        return AsyncCare(self._cache, asking_awaiting(self._peer), taken_awaiting)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network; see :meth:`CacheTransport.handle_request`.

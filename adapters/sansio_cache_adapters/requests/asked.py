@@ -6,13 +6,15 @@ from typing import Any
 
 import requests
 
+from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+from sansio_cache_adapters.cache.putting import Given, decoded
 
 from .adapter import CacheAdapter, core_request
 from .peers import Way
 
-__all__ = ["asking"]
+__all__ = ["asking", "taken"]
 
 
 def asking(session: requests.Session, peer: str | None) -> Asking:
@@ -49,3 +51,13 @@ def _as_sent(
     said = settings["verify"], settings["cert"], settings["proxies"]
     way = adapter.way(*said) if isinstance(adapter, CacheAdapter) else Way(adapter, peer, *said)
     return core_request(prepared, way, NO_OPTIONS)
+
+
+def taken(response: object) -> Given:
+    """A response of requests, read, as it is put in.
+
+    :raises SettingError: it is none.
+    """
+    if not isinstance(response, requests.Response):
+        raise SettingError(f"put takes a requests.Response, or a Received and body=…, not {response!r}")
+    return decoded(response.status_code, response.reason, response.headers.items(), response.content or b"")

@@ -26,7 +26,7 @@ from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .adapter import CacheAdapter, make_cache
-from .asked import asking
+from .asked import asking, taken
 from .fast_path import FastPath, Prepared
 from .parts import StoredFirst
 from .response import CachedResponse, bypassing
@@ -125,7 +125,7 @@ class CacheMixin(FixedSettings, _Session):
     @property
     def cache(self) -> Care:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return Care(self._cache.engine, asking(self, self._peer))
+        return Care(self._cache, asking(self, self._peer), taken)
 
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
         """The adapter mounted for a URL; for a request that is being sent, with the cache above it."""

@@ -1,5 +1,6 @@
 """The cache for nurseries, on trio and, through anyio, on asyncio.
 
 In reading order: ``session`` (``TrioCachedSession``), ``fast_path`` (a hit whose request need not be prepared anew),
-``bodies`` (the cache between the client and its connections). ``http`` is the client below, which knows of no cache.
+``asked``, ``bodies`` (the cache between the client and its connections). ``http`` is the client below; it knows of
+no cache.
 """

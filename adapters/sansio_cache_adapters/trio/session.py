@@ -23,7 +23,6 @@ from sansio_cache.errors import CacheError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
-from sansio_cache_adapters.cache.asked import as_url, request_like
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.connection_auth import authenticated
@@ -44,6 +43,7 @@ from sansio_cache_adapters.trio.http.client import Hop, HTTPSession, OutgoingReq
 from sansio_cache_adapters.trio.http.errors import SessionClosed
 from sansio_cache_adapters.trio.http.redirects import REDIRECTS
 
+from .asked import asking, taken
 from .bodies import BodyGone, CachedHop, HopTransfer, cached_hop, stored_hop
 from .fast_path import FastPath, Ready
 
@@ -174,18 +174,10 @@ class TrioCachedSession(FixedSettings, HTTPSession):
     @property
     def cache(self) -> AsyncCare:
         """What looks after the cache."""
-        return AsyncCare(self._cache.engine, self._asked)
+        return AsyncCare(self._cache, asking(self._prepared, self._core_request), taken)
 
-    async def _asked(self, thing: Any, method: str, keywords: dict[str, Any]) -> Request:
-        """The request that the session would send for what names a stored response."""
-        if isinstance(thing, Request):
-            return thing
-        url = as_url(thing)
-        if url is not None:
-            options = cast("RequestOptions", keywords)
-            return self._core_request(self._with_cookies(self.prepare(method, url, options)))
-        request = getattr(thing, "request", thing)
-        return self._core_request(request) if isinstance(request, OutgoingRequest) else request_like(request, keywords)
+    def _prepared(self, method: str, url: str, keywords: dict[str, Any]) -> OutgoingRequest:
+        return self._with_cookies(self.prepare(method, url, cast("RequestOptions", keywords)))
 
     @property
     def policy(self) -> Policy:

@@ -1,0 +1,130 @@
+"""Responses put in by hand: judged, stored and signed as if the network had just brought them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from sansio_cache.errors import SettingError
+from sansio_cache.messages import Headers, Received, Request
+from sansio_cache.records import Kept
+
+from .engine import Engine
+from .exchange import Response
+from .tee import Tee
+from .work import Work
+
+__all__ = ["Given", "Put", "core_given", "decoded", "put"]
+
+_OF_THE_CODING: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+Lift = Callable[[Any], Any]
+"""Gives a value as the client's calls give theirs: as it is, or as an awaitable."""
+
+
+class Put(NamedTuple):
+    """What became of a response put in by hand; true where it is stored.
+
+    :ivar reason: why it is not; ``""`` where it is.
+    """
+
+    stored: bool
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.stored
+
+
+class Given(NamedTuple):
+    """A response put in by hand.
+
+    :ivar received_at: POSIX seconds; None for now.
+    """
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes
+    received_at: float | None = None
+
+
+def core_given(response: object, body: bytes | None) -> Given | None:
+    """What a user gives who gives values of the core; None for anything else.
+
+    :raises SettingError: for a body that is missing, or that is given twice.
+    """
+    if isinstance(response, Received):
+        if not isinstance(body, bytes):
+            raise SettingError(f"a Received is the head of a response: give its body=b'…' too, not {body!r}")
+        return Given(response.status, response.reason, response.headers, body, response.received_at)
+    if body is not None:
+        raise SettingError("body= goes with a Received; any other response has a body of its own")
+    if isinstance(response, Kept):
+        if response.body is None:
+            raise SettingError("this response comes without its body: give a Received and body=…")
+        return Given(response.status, response.reason, response.headers, response.body)
+    return None
+
+
+def decoded(status: int, reason: str | None, fields: Iterable[tuple[str, str]], body: bytes) -> Given:
+    """A response of a client's, whose content codings are taken off: what the fields say of those is true no more."""
+    headers = Headers(fields)
+    coded = "content-encoding" in headers
+    return Given(status, reason or "", headers.without(_OF_THE_CODING) if coded else headers, body)
+
+
+class _Transfer:
+    """A transfer that gives what it was given."""
+
+    def __init__(self, given: Given, lift: Lift) -> None:
+        self._given = given
+        self._lift = lift
+
+    def send(self, _: Request, /) -> Any:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        given = self._given
+        return self._lift(Response(given.status, given.reason, given.headers, self))
+
+    def discard(self, native: object, /) -> Any:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        return self._lift(None)
+
+    def abort(self, native: object, /) -> None:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+
+    def drain(self, native: object, tee: Tee | None, /) -> Any:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        return self._lift(None)
+
+    def detached(self) -> _Transfer:
+        """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
+        return self
+
+
+def put(engine: Engine, answer: Callable[[Request, Any], Any], lift: Lift, request: Request, given: Given) -> Work[Put]:
+    """Judge a response to a request, and store it.
+
+    :param answer: of the session's cache: takes a request and a transfer, blocks or returns an awaitable.
+    :raises SettingError: the session writes nothing.
+    """
+    for name in ("offline", "read_only"):
+        if getattr(engine.policy, name):
+            raise SettingError(f"a session with {name}=True stores nothing: put it in by another")
+    asked = replace(request, options=replace(request.options, force_refresh=True))
+    answered, _, tee = yield lambda: answer(asked, _Transfer(_aged(given, engine.clock()), lift))
+    if tee is None:
+        return Put(stored=False, reason=answered.cache_status.detail or "not-storable")
+    yield from tee.feed(given.body)
+    yield from tee.finish()
+    return Put(stored=tee.outcome == "", reason=tee.outcome or "")
+
+
+def _aged(given: Given, now: float) -> Given:
+    """The response with the time that it has lain with the user in its Age (RFC 9111 §5.1)."""
+    lain = 0 if given.received_at is None else int(now - given.received_at)
+    if lain <= 0:
+        return given
+    age = given.headers.get("age") or "0"
+    known = int(age) if age.isdecimal() and len(age) < 10 else 0
+    return given._replace(headers=given.headers.with_field("Age", str(known + lain)))
