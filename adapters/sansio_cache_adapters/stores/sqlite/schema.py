@@ -187,12 +187,12 @@ WHERE r.partition_64 = ? AND r.partition = ? AND {_THERE}
 # The same where a value of the partition is none of ours: that row is passed over.
 LOAD_SOUND: Final = f"""
 SELECT r.sealed, coalesce(r.body, s.data), r.entry, r.rev
-FROM records r LEFT JOIN small s ON s.id = r.small_id
+FROM records r LEFT JOIN small s ON s.id = CASE WHEN {_is("integer", "r.small_id")} THEN r.small_id END
 WHERE r.partition_64 = ? AND {_blob("r.partition", 32, exactly=True)} AND r.partition = ?
-    AND {_blob("r.sealed", MAX_HEAD)} AND {_blob("r.entry", 16, exactly=True)}
+    AND {_blob("r.sealed", MAX_HEAD)} AND {_blob("r.entry", 16, exactly=True)} AND {_is("integer", "r.rev")}
     AND (typeof(r.body) = 'null' OR {_blob("r.body", INLINE_LIMIT)})
     AND (typeof(s.data) = 'null' OR {_blob("s.data", INLINE_LIMIT)})
-    AND {_THERE}
+    AND NOT EXISTS (SELECT 1 FROM removed d WHERE d.id = r.id AND {_is("integer", "d.rev")} AND d.rev = r.rev)
 """
 LISTED: Final = f"""
 SELECT id, resource, partition, variant, sealed, entry, rev, size, requested_at, received_at, stale_at, purge_at,
@@ -315,6 +315,7 @@ _RECORD_IS_SOUND = " AND ".join(
 )
 REMOVE_UNSOUND: Final = (
     f"DELETE FROM records WHERE NOT ({_RECORD_IS_SOUND})",
+    f"DELETE FROM removed WHERE NOT ({_is('integer', 'rev')})",
     f"DELETE FROM small WHERE NOT ({_blob('data', INLINE_LIMIT)})",
     f"DELETE FROM chunks WHERE NOT ({_blob('data', CHUNK_SIZE)})",
     f"""DELETE FROM bodies WHERE NOT (
