@@ -53,27 +53,24 @@ class _Script:
         self._lock = threading.Lock()
         renew_in_child(self, "_lock", threading.Lock)
         self._requests: Any = None
-        self._adapters: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
     def _of_requests(self) -> Any:
         from sansio_cache_adapters.requests.adapter import make_cache
 
+        if self._requests is not None:
+            return self._requests
         with self._lock:
             if self._requests is None:
                 self._requests = make_cache(*self._arguments)
             return self._requests
 
     def adapter_over(self, inner: Any) -> Any:
-        """An adapter of requests with the cache above it; the same for the same one."""
+        """An adapter of requests with the cache above it."""
         from sansio_cache_adapters.requests.adapter import CacheAdapter
 
-        cache = self._of_requests()
-        with self._lock:
-            adapter = self._adapters.get(inner)
-            if adapter is None:
-                adapter = self._adapters[inner] = CacheAdapter.over(cache, inner)
-            return adapter
+        # Not remembered: it holds the one below, which would live for as long as the cache, its connections too.
+        return CacheAdapter.over(self._of_requests(), inner)
 
     def of_aiohttp(self) -> Any:
         """What answers requests of aiohttp on the running loop."""

@@ -24,6 +24,7 @@ from sansio_cache import (
     SettingError,
 )
 from sansio_cache_adapters.cache.flights import FLIGHTS
+from sansio_cache_adapters.stores.afterwards import LETTING_GO
 
 pytestmark = pytest.mark.anyio
 
@@ -181,6 +182,7 @@ async def test_a_response_dropped_unread_frees_those_who_wait(
     response = await client.send(client.build_request("GET", url), stream=True)
     assert FLIGHTS.count() == 1
     del response
+    assert LETTING_GO.wait(10)
     assert FLIGHTS.count() == 0
 
 

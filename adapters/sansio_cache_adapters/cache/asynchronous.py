@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from inspect import ismethod
 from typing import Any, TypeVar
 
 import anyio
@@ -108,12 +109,13 @@ class AsyncCache:
         self.engine = Engine(
             policy, store, sealer, probe=probe, me=current_task, wait=wait_awaiting, pause=anyio.sleep, **options
         )
-        self._spawn = spawn
+        # The session holds the cache: not the other way round too, so that one that is dropped is gone at once.
+        self._spawn: Callable[[], Spawn | None] = weakref.WeakMethod(spawn) if ismethod(spawn) else lambda: spawn
         listen = getattr(store, "listen", None)
         if listen is not None:
             # Weakly: the store's queue outlives its sessions.
             told = partial(_queued_write_failed, weakref.ref(self.engine))
-            weakref.finalize(self, listen(told))
+            weakref.finalize(self, listen(told)).atexit = False
 
     async def open(self) -> None:
         """Open the store, if that was not done.
@@ -178,7 +180,9 @@ class AsyncCache:
         return answer, response.native, None
 
     def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
-        self._spawn(key, partial(self._validate, request, transfer.detached()))
+        spawn = self._spawn()
+        if spawn is not None:
+            spawn(key, partial(self._validate, request, transfer.detached()))
 
     async def _validate(self, request: Request, transfer: Transfer[Any]) -> None:
         try:

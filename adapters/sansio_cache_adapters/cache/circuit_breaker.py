@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from sansio_cache.errors import ForeignStore, NoPlace, ReadOnlyStore, SettingError, StoreError
+from sansio_cache_adapters.stores.afterwards import Bell
 from sansio_cache_adapters.stores.forking import follow_forks
 
 from .events import Events, logger
@@ -47,7 +49,7 @@ class Guard:
         self._probe = probe
         self._events = events
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._stop = _Stop()
         self._pause = _FIRST_PAUSE
         self._well_since = float("-inf")
         follow_forks(self)
@@ -89,7 +91,7 @@ class Guard:
             return
         self._events.tell("store-trouble", reason=str(error) or type(error).__name__)
         with self._lock:
-            if self.down or (read_only and self.read_only) or self._stop.is_set():
+            if self.down or (read_only and self.read_only) or self._stop.rung:
                 return
             if read_only:
                 self.read_only = True
@@ -109,35 +111,40 @@ class Guard:
         if not isinstance(error, StoreError):
             logger.debug("unexpected error of the store", exc_info=error)
         try:
-            threading.Thread(target=self._heal, args=(error,), name="sansio-cache-probe", daemon=True).start()
+            arguments = (weakref.ref(self), self._stop, self._pause)
+            threading.Thread(target=_heal, args=arguments, name="sansio-cache-probe", daemon=True).start()
         except (RuntimeError, MemoryError):
             # No thread can be begun now: the next call asks the store itself.
             self.down = self.read_only = False
 
-    def _heal(self, error: BaseException) -> None:
-        stop = self._stop
-        while not stop.wait(self._pause):
-            try:
-                self._probe()
-            except Exception as again:
-                # What is not ours may be moved away by its owner, but not in a hurry.
-                longest = 15 * _LONGEST_PAUSE if isinstance(again, _LASTING) else _LONGEST_PAUSE
-                self._pause = min(2 * self._pause, longest)
-                continue
-            self._well_since = time.monotonic()
-            self.down = self.read_only = False
-            logger.info("the cache at %s is in use again", self._location)
-            return
+    def heal(self) -> float | None:
+        """Probe. After how many seconds to do so again, or None if the store is well."""
+        try:
+            self._probe()
+        except Exception as again:
+            # What is not ours may be moved away by its owner, but not in a hurry.
+            longest = 15 * _LONGEST_PAUSE if isinstance(again, _LASTING) else _LONGEST_PAUSE
+            self._pause = min(2 * self._pause, longest)
+            return self._pause
+        self._well_since = time.monotonic()
+        self.down = self.read_only = False
+        logger.info("the cache at %s is in use again", self._location)
+        return None
 
     def close(self) -> None:
         """Stop probing."""
-        self._stop.set()
+        self._stop.ring()
 
     def reopen(self) -> None:
         """Allow probing again, after close."""
         # Whoever probed has gone: the next call finds out how the store is.
         self.down = self.read_only = False
-        self._stop = threading.Event()
+        self._stop = _Stop()
+
+    def __del__(self) -> None:
+        # Nobody has the session any more: who probes for it ends.
+        if (stop := self.__dict__.get("_stop")) is not None:
+            stop.ring()
 
     def before_fork(self) -> None:
         """Nothing to bring to rest."""
@@ -147,3 +154,28 @@ class Guard:
         if child:
             self._lock = threading.Lock()
             self.reopen()
+
+
+class _Stop:
+    """The end of probing."""
+
+    def __init__(self) -> None:
+        self._bell = Bell()
+        self.rung = False
+
+    def ring(self) -> None:
+        """Stop."""
+        self.rung = True
+        self._bell.ring()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has rung within some seconds."""
+        return self.rung or self._bell.wait(seconds)
+
+
+def _heal(guard: weakref.ref[Guard], stop: _Stop, pause: float | None) -> None:
+    """Probe until the store is well, or nobody has the session any more."""
+    while pause is not None and not stop.wait(pause):
+        living = guard()
+        pause = None if living is None else living.heal()
+        del living

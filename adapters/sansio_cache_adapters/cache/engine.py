@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
@@ -79,7 +80,8 @@ class Engine:
         self.pause = pause
         self.clock = clock
         self.events = Events(on_event, clock)
-        self.guard = Guard(str(store.location), lambda: self.take_meta(probe()), self.events)
+        # Not held by what it holds: a session that is dropped unclosed is gone at once, not when the collector comes.
+        self.guard = Guard(str(store.location), partial(_taken, weakref.ref(self), probe), self.events)
         self.flights = FLIGHTS
         self.max_body = policy.max_body if policy.max_body is not None else store.max_bytes // 8
         self._undecodable = undecodable
@@ -258,3 +260,10 @@ class Engine:
             received = Received(0, "", request.headers, 0.0, 0.0)
         status = CacheStatus(fwd=Fwd.BYPASS, fwd_status=received.status, detail="store-unavailable")
         return Answer(received.status, received.reason, received.headers, FromNetwork(), status)
+
+
+def _taken(engine: weakref.ref[Engine], probe: Callable[[], Meta]) -> None:
+    meta = probe()
+    living = engine()
+    if living is not None:
+        living.take_meta(meta)

@@ -28,6 +28,7 @@ from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.messages import HTTP_1_1, Headers, Options, Received, Request, Unreachable
 from sansio_cache.records import Stored
+from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
 from sansio_cache_adapters.stores.forking import generation
 from sansio_cache_adapters.stores.holders import new_token
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
@@ -293,7 +294,11 @@ class Hop(Generic[N]):
         """The exchange failed or was cancelled: nobody waits for it any longer. What is left to close."""
         lead, self._lead = self._lead, None
         if lead is not None:
-            lead.release(storable=True)
+            release = partial(lead.release, storable=True)
+            if is_closing():
+                LETTING_GO(release)
+            else:
+                release()
         native, self._native = self._native, None
         return native
 

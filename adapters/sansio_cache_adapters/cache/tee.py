@@ -13,6 +13,7 @@ from sansio_cache.cache_status import CacheStatus
 from sansio_cache.keeping import Keeping
 from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache.storing import Storing
+from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
 from sansio_cache_adapters.stores.forking import generation
 
 from .decoding import taken_off
@@ -117,13 +118,22 @@ class Tee:
 
     def abandon(self, why: str = UNREAD) -> None:
         """The reader went away, or the body broke off: nothing becomes visible. Never raises."""
-        self._spare_uncertain()
-        self._end(why)
+        if is_closing():
+            self.drop(why)
+        else:
+            self._spare_uncertain()
+            self._end(why)
 
-    def drop(self) -> None:
-        """The same from a finalizer, which may run in the midst of anything: it is told when somebody else is."""
+    def drop(self, why: str = UNREAD) -> None:
+        """The same for a finalizer, which must not wait for a lock.
+
+        What it holds is let go in a moment, by another thread; it is told when somebody else is.
+        """
+        self._done = True
         self._spare_uncertain()
-        self._end(UNREAD, at_once=False)
+        if self._entry or self._superseded or self._lead is not None:
+            LETTING_GO(self._let_go)
+        self._settle(why, at_once=False)
 
     def _spare_uncertain(self) -> None:
         # What broke off may have been the same again: a failed fetch keeps the good entry (G27).
@@ -193,8 +203,12 @@ class Tee:
         if lead is not None:
             lead.release(storable=storable)
 
-    def _end(self, outcome: str, *, storable: bool = True, at_once: bool = True) -> None:
+    def _end(self, outcome: str, *, storable: bool = True) -> None:
         self._done = True
+        self._let_go(storable=storable)
+        self._settle(outcome)
+
+    def _let_go(self, *, storable: bool = True) -> None:
         entry, self._entry = self._entry, b""
         if entry and self._begun == generation():
             self._engine.quietly(partial(self._engine.store.abort, entry))
@@ -202,4 +216,3 @@ class Tee:
         if superseded and self._begun == generation():
             self._engine.supersede(self._keeping.keys.partition, superseded)
         self._release(storable=storable)
-        self._settle(outcome, at_once=at_once)

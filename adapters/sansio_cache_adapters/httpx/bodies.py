@@ -22,6 +22,7 @@ from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import Work, do, do_async
+from sansio_cache_adapters.stores.afterwards import LETTING_GO
 
 from .common import Timeouts, core_headers
 
@@ -92,7 +93,7 @@ class _Passing:
         if self.tee.done:
             return
         if self.worth_taking():
-            self.tee.set_free()
+            LETTING_GO(self.tee.set_free)
             left.append(stream)
         else:
             self.tee.drop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -70,24 +71,32 @@ class Prepared:
 class FastPath:
     """Answers of one session that need no network.
 
-    :param adapter_over: the cache above the adapter that the session has for a URL, or None.
+    :param adapter_over: the cache above the adapter that a session has for a URL, or None.
     :param plain: what makes a session a cached one, without what subclasses and the classes behind it change.
     """
 
     def __init__(
         self,
         session: requests.Session,
-        adapter_over: Callable[[str], CacheAdapter | None],
+        adapter_over: Callable[[Any, str], CacheAdapter | None],
         cache: BlockingCache,
         plain: type[requests.Session],
     ) -> None:
         self._alone = not overriding(type(session), plain, _REQUESTS, "request", *_STEPS)
-        self._session = session
+        # The session holds this: not the other way round too, so that one that is dropped is gone at once.
+        self._alive = weakref.ref(session)
         self._adapter_over = adapter_over
         self._cache = cache
         self._steps = (plain.send, *_ORIGINAL[1:], plain.get_adapter)
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
         self._chosen: dict[str, tuple[object, Any]] = {}
+
+    @property
+    def _session(self) -> requests.Session:
+        session = self._alive()
+        if session is None:
+            raise ReferenceError("the session is gone")
+        return session
 
     def applies(self, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
         """Whether a request is a GET that could be answered here, in a session that nobody has changed."""
@@ -138,7 +147,7 @@ class FastPath:
             requests.Request("GET", url, headers=fields, params=params, cookies=cookies, auth=auth)
         )
         try:
-            adapter = self._adapter_over(native.url or "")
+            adapter = self._adapter_over(session, native.url or "")
         except requests.exceptions.InvalidSchema:
             adapter = None  # sending says so
         if (way if native.url and not native.url.startswith("http:") else proxies) is None:

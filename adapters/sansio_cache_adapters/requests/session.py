@@ -101,7 +101,7 @@ class CacheMixin(FixedSettings, _Session):
         self._peer = peer
         renew_in_child(self.cookies, "_cookies_lock", threading.RLock)
         self._wrapped: dict[int, CacheAdapter] = {}
-        self._fast = FastPath(self, self.adapter_over, cache, CacheMixin)
+        self._fast = FastPath(self, type(self).adapter_over, cache, CacheMixin)
         behind = overriding(type(self), CacheMixin, requests.Session, "send")
         self._first = StoredFirst(self, self.adapter_over, cache) if behind else None
         self._made = True

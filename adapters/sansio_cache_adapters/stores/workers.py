@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -47,10 +48,10 @@ async def answer_of(future: Future[T], seconds: float | None = None) -> T | None
 
 
 class Crew:
-    """Daemon threads that take work from one queue, in order. They begin with the first work, and end with ``stop``.
+    """Threads that take work from one queue, in order. They begin with the first work, and end with ``stop``.
 
     They know the crew's queue and what to do with what they take from it, so that whoever owns the crew can be
-    collected.
+    collected. Nothing here waits for a lock: work may be put, and the crew stopped, by a finalizer.
 
     :param perform: does a group of works in their order; works are taken in groups of up to ``group``.
     """
@@ -71,23 +72,24 @@ class Crew:
 
     def begin_anew(self) -> None:
         """Forget threads and queue: in a forked child there are no threads, and the work is the parent's."""
-        # Reentrant, since a finalizer may come in between and put work too.
-        self._lock = threading.RLock()
-        # Unlike Queue it may be put to from a finalizer, at any point.
         self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._ending: list[threading.Thread] = []
+        # Each held by a thread as long as it serves. So one thread serves after the other where there is one place.
+        self._places = [_thread.allocate_lock() for _ in range(self._size)]
 
     @property
     def works(self) -> bool:
         """Whether there are threads, so that there may be work left."""
-        return bool(self._threads)
+        return any(place.locked() for place in self._places)
 
     def put(self, work: Callable[[], object]) -> None:
-        """Have ``work`` done, which raises nothing."""
+        """Have ``work`` done, which raises nothing.
+
+        :raises RuntimeError: no thread can be started: the interpreter is about to end.
+        """
         self._queue.put(work)
-        if not self._threads:
-            self._begin()
+        for place in self._places:
+            if not place.locked() and place.acquire(blocking=False):
+                self._begin(place)
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Have ``work`` done; its result. Cancelling the future helps as long as nobody has begun."""
@@ -105,21 +107,18 @@ class Crew:
         self.put(run)
         return future
 
-    def _begin(self) -> None:
-        with self._lock:
-            while len(self._threads) < self._size:
-                work = (self._queue, self._ending, self._group, self._perform)
-                thread = threading.Thread(target=_serve, args=work, name=self._name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+    def _begin(self, place: _thread.LockType) -> None:
+        try:
+            _thread.start_new_thread(_serve, (self._name, self._queue, place, self._group, self._perform))
+        except RuntimeError:
+            place.release()
+            if not self.works:
+                raise
 
     def stop(self) -> None:
         """Let the threads end when all that was put is done; more work begins new ones."""
-        with self._lock:
-            # First this, then the signs to end: whoever puts work looks for threads after that.
-            self._ending, self._threads = [*self._ending, *self._threads], []
-            self._ending = [each for each in self._ending if each.is_alive()]
-            for _ in range(len(self._ending)):
+        for place in self._places:
+            if place.locked():
                 self._queue.put(None)
 
 
@@ -129,14 +128,26 @@ def _one_by_one(works: list[Callable[[], object]]) -> None:
 
 
 def _serve(
+    name: str,
     queue: SimpleQueue[Callable[[], object] | None],
-    before: list[threading.Thread],
+    place: _thread.LockType,
     group: int,
     perform: Callable[[list[Callable[[], object]]], object],
 ) -> None:
-    # What was put before is done first, in order.
-    for thread in before:
-        thread.join()
+    threading.current_thread().name = name
+    while True:
+        _serve_until_stopped(queue, group, perform)
+        place.release()
+        # Who put work just now may have found us here still.
+        if queue.empty() or not place.acquire(blocking=False):
+            return
+
+
+def _serve_until_stopped(
+    queue: SimpleQueue[Callable[[], object] | None],
+    group: int,
+    perform: Callable[[list[Callable[[], object]]], object],
+) -> None:
     ends = False
     while not ends and (work := queue.get()) is not None:
         works = [work]

@@ -6,11 +6,12 @@ provably so takes the long way.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from http.cookiejar import CookieJar
 from types import NoneType
-from typing import Any, Final, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from msgspec.structs import replace as changed
 
@@ -23,6 +24,8 @@ from sansio_cache_adapters.trio.http.client import HTTPSession, RequestOptions
 from sansio_cache_adapters.trio.http.content import OutgoingRequest, Timeout
 
 __all__ = ["FastPath", "Ready"]
+
+S = TypeVar("S", bound=HTTPSession)
 
 _KNOWN: Final = frozenset({"headers", "timeout", "follow_redirects", *OPTIONS})
 _STEPS: Final = ("prepare", "hop", "respond")
@@ -50,7 +53,7 @@ class Ready:
         return OutgoingRequest(out.method, out.url, list(self.asked.headers.items), out.body, out.timeout)
 
 
-class FastPath:
+class FastPath(Generic[S]):
     """The remembered requests of one session.
 
     :param plain: the session's class without what users' classes change.
@@ -61,13 +64,14 @@ class FastPath:
 
     def __init__(
         self,
-        session: HTTPSession,
+        session: S,
         plain: type[HTTPSession],
-        see: Callable[[OutgoingRequest], Request],
-        with_cookies: Callable[[OutgoingRequest], OutgoingRequest],
-        peer_of: Callable[[str], str],
+        see: Callable[[S, OutgoingRequest], Request],
+        with_cookies: Callable[[S, OutgoingRequest], OutgoingRequest],
+        peer_of: Callable[[S, str], str],
     ) -> None:
-        self._session = session
+        # The session holds this: not the other way round too, so that one that is dropped is gone at once.
+        self._alive = weakref.ref(session)
         self._see = see
         self._with_cookies = with_cookies
         self._peer_of = peer_of
@@ -75,6 +79,13 @@ class FastPath:
         kind = type(session)
         alone = not overriding(kind, plain, HTTPSession, *_STEPS)
         self._is_plain = alone and all(getattr(kind, name) is getattr(plain, name) for name in _STEPS)
+
+    @property
+    def _session(self) -> S:
+        session = self._alive()
+        if session is None:
+            raise ReferenceError("the session is gone")
+        return session
 
     def ready(self, url: str, options: RequestOptions) -> Ready | None:
         """A GET with these options, prepared; None where it takes the long way.
@@ -85,7 +96,7 @@ class FastPath:
         if state is None:
             return None
         known = self._remembered.get(url)
-        if known is None or known.state != state or known.asked.peer != self._peer_of(known.asked.url):
+        if known is None or known.state != state or known.asked.peer != self._peer_of(self._session, known.asked.url):
             known = self._prepared(url, options, state)
         return self._with_options(known, options) if options else self._with_jar(known)
 
@@ -109,7 +120,7 @@ class FastPath:
     def _prepared(self, url: str, options: RequestOptions, state: object) -> Ready:
         plain: RequestOptions = {"headers": options.get("headers")}
         outgoing = self._session.prepare("GET", url, plain)
-        ready = Ready(outgoing, self._see(outgoing), state)
+        ready = Ready(outgoing, self._see(self._session, outgoing), state)
         self._remembered.put(url, ready, bytes_of(ready.asked))
         return ready
 
@@ -127,7 +138,7 @@ class FastPath:
         # To iterate over an empty jar takes as long as half of the rest.
         if type(jar) is CookieJar and not jar._cookies:  # type: ignore[attr-defined]
             return known
-        sent = self._with_cookies(known.outgoing)
+        sent = self._with_cookies(self._session, known.outgoing)
         if sent is known.outgoing:
             return known
-        return Ready(known.outgoing, changed(self._see(sent), options=known.asked.options), known.state)
+        return Ready(known.outgoing, changed(self._see(self._session, sent), options=known.asked.options), known.state)

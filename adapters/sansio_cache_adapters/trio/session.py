@@ -156,7 +156,13 @@ class TrioCachedSession(FixedSettings, HTTPSession):
         )
         self._peer = part("named", checked_name(peer))
         self._verified_by: ssl.SSLContext | bool = keywords.get("ssl_context") or keywords.get("verify") is not False
-        self._fast = FastPath(self, TrioCachedSession, self._core_request, self._with_cookies, self._peer_of)
+        self._fast = FastPath[TrioCachedSession](
+            self,
+            TrioCachedSession,
+            TrioCachedSession._core_request,
+            TrioCachedSession._with_cookies,
+            TrioCachedSession._peer_of,
+        )
         self._jobs: dict[object, anyio.Event] = {}
         self._group: TaskGroup | None = None
         self._entered = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sqlite3
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -103,11 +102,11 @@ class TestShared:
             store = Threaded(inner)
             for index in range(50):
                 assert await committed(store, str(index))
-            writers = [each for each in threading.enumerate() if each.name == "sansio-cache writer"]
+            (place,) = store._queue.crew._places
             del store
             gc.collect()
-            for each in writers:
-                each.join(5)
+            # The thread holds it until it ends.
+            assert place.acquire(timeout=5)
             assert inner.size().entries == 50
 
         run(main)

@@ -122,7 +122,9 @@ def logged_database(path: Path) -> None:
 
 
 def newer_cache(path: Path) -> None:
-    SQLiteStore(path).open(signed=False)
+    store = SQLiteStore(path)
+    store.open(signed=False)
+    store.close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.execute("PRAGMA user_version = 99")

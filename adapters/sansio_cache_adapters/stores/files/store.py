@@ -365,9 +365,13 @@ class FileStore:
 
     def close(self) -> None:
         """Write what is left (at most 5 s) and close the folder. Using the store again reopens it."""
+        self.close_within(_CLOSE_SECONDS)
+
+    def close_within(self, seconds: float) -> None:
+        """The same, waiting for so long at most: at exit, where there may be many stores."""
         if self._root is None:
             return
-        if self._housekeeper.stop(_CLOSE_SECONDS):
+        if self._housekeeper.stop(max(seconds, 0.0)):
             with suppress(StoreError):
                 self.tend()
         self._root = None
@@ -382,6 +386,8 @@ def _rebuilt(location: str, max_bytes: int, max_entries: int | None, keys: Seque
 
 @atexit.register
 def _close_all() -> None:
+    # All of them together take no longer than one that is closed.
+    deadline = time.monotonic() + _CLOSE_SECONDS
     for store in list(_in_use):
         with suppress(StoreError):
-            store.close()
+            store.close_within(deadline - time.monotonic())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
+from sansio_cache_adapters.stores.afterwards import CLOSING
+from sansio_cache_adapters.stores.forking import cut_off
 
 from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
 from .commands import Call, Command, Keys, Steps
@@ -89,10 +92,13 @@ class _Shared:
         self._closing = opened.closing
 
     def __del__(self) -> None:
-        for each in self._closing:
-            # The server may be gone, or half of the interpreter.
-            with suppress(Exception):
-                each.close()
+        CLOSING(partial(_close_all, self._closing))
+
+
+def _close_all(clients: Sequence[Any]) -> None:
+    for each in clients:
+        with suppress(Exception):  # the server may be gone
+            each.close()
 
 
 class Runner:
@@ -179,6 +185,8 @@ class Runner:
         """Close every connection, as soon as no thread is in the midst of a verb; the next verb opens others."""
         with self._lock:
             self._shared = None
+        # The last to let go of a client leaves it to be closed: here there is time to wait for that.
+        CLOSING.wait(self._timeout)
 
 
 class _Connected:
@@ -227,7 +235,9 @@ class AsyncRunner:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, in the child of a fork."""
+        """Begin anew, in the child of a fork: it must neither use nor close what its parent has open."""
+        for each in self.__dict__.get("_connected", {}).values():
+            cut_off(_descriptors(each.client))
         self._lock = threading.Lock()
         self._connected: dict[asyncio.AbstractEventLoop, _Connected] = {}
 
@@ -308,6 +318,18 @@ class AsyncRunner:
                     await each.close()
                 elif loop.is_running():
                     asyncio.run_coroutine_threadsafe(each.close(), loop)
+
+
+def _descriptors(client: Any) -> Iterator[int]:
+    """The sockets of a client on asyncio, or of the clients of a cluster's nodes."""
+    nodes = getattr(client, "nodes_manager", None)
+    pools = [client.connection_pool] if nodes is None else list(nodes.nodes_cache.values())
+    for pool in pools:
+        for name in ("_available_connections", "_in_use_connections", "_connections", "_free"):
+            for connection in list(getattr(pool, name, ())):
+                writer = getattr(connection, "_writer", None)
+                if writer is not None:
+                    yield writer.get_extra_info("socket").fileno()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

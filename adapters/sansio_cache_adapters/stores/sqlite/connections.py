@@ -64,6 +64,11 @@ class Connections:
         self._resting: list[Reader] = []
         self._rests = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the file is open."""
+        return self._inode is not None
+
     # Reading
 
     def reader(self) -> Reader | None:

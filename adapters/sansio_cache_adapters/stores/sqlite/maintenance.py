@@ -5,6 +5,7 @@ All of it runs in one daemon thread per store, begun with the first write, in sm
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
 import threading
 import time
@@ -14,7 +15,8 @@ from functools import partial
 from typing import Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
-from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.afterwards import CLOSING, Bell
+from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import schema as sql
 from .connections import MAINTENANCE, Connections
@@ -49,6 +51,7 @@ _LOG_BYTES: Final = 8 * 1024**2
 """After so many bytes written the upkeep does not rest."""
 _LONG_LOG: Final = 16_384
 """Pages."""
+_AT_EXIT: Final = 5.0
 
 
 class Backlog:
@@ -124,17 +127,16 @@ class Upkeep:
         self._bounds = Bounds(max_bytes, max_entries)
         self._begin_anew()
         follow_forks(self)
+        _upkeeps.add(self)
 
     def _begin_anew(self) -> None:
         self._thread: threading.Thread | None = None
         self._shift: object = None
+        self._is_left = False
         self._written = 0
         self._newest: int | None = None
-        # Two bells: a lock that is free has rung. Unlike an Event it may be rung from a finalizer.
-        self._work = threading.Lock()
-        self._haste = threading.Lock()
-        for bell in (self._work, self._haste):
-            bell.acquire()
+        self._work = Bell()
+        self._haste = Bell()
 
     @property
     def runs(self) -> bool:
@@ -146,9 +148,9 @@ class Upkeep:
         self._written += written
         if self._thread is None:
             self._begin()
-        _ring(self._work)
+        self._work.ring()
         if self._written >= _LOG_BYTES:
-            _ring(self._haste)
+            self._haste.ring()
 
     def _begin(self) -> None:
         self._shift = shift = object()
@@ -164,19 +166,31 @@ class Upkeep:
         """End the thread; the next nudge begins another."""
         thread, self._thread = self._thread, None
         self._shift = None
-        _ring(self._work)
-        _ring(self._haste)
+        self._work.ring()
+        self._haste.ring()
         if thread is not None:
             thread.join(timeout=min(self._connections.patience, 1.0))
 
+    def leave(self) -> None:
+        """Have all shut, by another thread: for the finalizer of the store, which is gone. Never waits."""
+        self._is_left = True
+        thread, self._thread, self._shift = self._thread, None, None
+        if thread is not None:
+            self._work.ring()
+            self._haste.ring()
+        elif self._connections.is_open:
+            CLOSING(self._shut)
+
     def shut(self) -> None:
         """Write what is noted, end the thread, close every connection."""
-        if threading.current_thread() is self._thread:
-            # The store was collected by this very thread, which may be writing: it shuts at its end.
-            self._thread = self._shift = None
-            return
         self.stop()
         self._shut()
+
+    def shut_within(self, seconds: float) -> None:
+        """The same at exit, if there is time left."""
+        if seconds > 0.0:
+            self._connections.patience = min(self._connections.patience, seconds)
+            self.shut()
 
     def _shut(self) -> None:
         with suppress(StoreError):
@@ -185,15 +199,15 @@ class Upkeep:
 
     def _run(self, shift: object) -> None:
         while self._shift is shift:
-            self._work.acquire(timeout=_IDLE)
+            self._work.wait(_IDLE)
             if self._shift is shift:
-                self._haste.acquire(timeout=_REST)
+                self._haste.wait(_REST)
             if self._shift is shift:
                 self._written = 0
                 with suppress(StoreError):
                     self.once(time.time(), shift)
-        if self._shift is None and self._thread is None:
-            self._shut()
+        if self._is_left:
+            CLOSING(self._shut)
 
     def once(self, now: float, shift: object = None) -> None:
         """All that there is to do now, or until the shift ends."""
@@ -320,6 +334,12 @@ def _empty_log(db: Guarded) -> bool:
     return not _checkpoint(db, "TRUNCATE")[0]
 
 
-def _ring(bell: threading.Lock) -> None:
-    with suppress(RuntimeError):
-        bell.release()
+_upkeeps: Living[Upkeep] = Living()
+
+
+@atexit.register
+def _shut_all() -> None:
+    """At exit: write what is noted, for at most 5 s in all, and close what is open."""
+    deadline = time.monotonic() + _AT_EXIT
+    for each in _upkeeps.all():
+        each.shut_within(deadline - time.monotonic())

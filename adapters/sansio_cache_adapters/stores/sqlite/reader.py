@@ -6,10 +6,12 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final
 
 from sansio_cache.errors import ReadOnlyStore, StoreBusy, StoreError
+from sansio_cache_adapters.stores.afterwards import CLOSING
 
 from .guarded import HEADS, Altered, Gate, Guarded, Opener
 from .schema import LOAD
@@ -174,8 +176,14 @@ class Reader:
 
     def __del__(self) -> None:
         # Its thread has ended, and with it its thread-local values.
+        if opened := self.opened():
+            CLOSING(partial(_close, opened))
+
+
+def _close(connections: list[sqlite3.Connection]) -> None:
+    for each in connections:
         with suppress(sqlite3.Error):
-            self.close()
+            each.close()
 
 
 _abandoned: list[sqlite3.Connection] = []

@@ -79,8 +79,7 @@ class SQLiteStore:
         # The leases that were granted here, and whether their commit ended them: one write less for each miss.
         self._held: dict[bytes, tuple[bytes, bool]] = {}
         self._upkeep = Upkeep(self._connections, self._backlog, max_bytes, max_entries)
-        # Runs at exit too, and when nobody has the store any more.
-        weakref.finalize(self, self._upkeep.shut)
+        weakref.finalize(self, self._upkeep.leave).atexit = False
 
     @property
     def location(self) -> str:
