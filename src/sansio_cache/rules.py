@@ -88,7 +88,7 @@ class Rules:
         if request.body is None:
             return PassBy(Fwd.REQUEST, "body-not-known")
         # To make a key of it takes time that the request would not take without the cache.
-        if len(request.url) > MAX_URL or len(request.body) > _MAX_BODY or len(request.headers) > MAX_MEMBERS:
+        if len(request.url) > MAX_URL or len(request.body) > _MAX_BODY or len(request.headers.items) > MAX_MEMBERS:
             return PassBy(Fwd.REQUEST, "request-too-large")
         if isinstance(self.policy.expiry_for(request), DoNotCache):
             return PassBy(Fwd.BYPASS, "do-not-cache")
