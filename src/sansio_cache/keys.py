@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from functools import lru_cache, partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from .errors import SettingError
 from .functions import plain_result
@@ -87,6 +87,19 @@ class KeyMaker:
 
     def keys(self, request: Request) -> Keys:
         """The keys of a request. ``request.body`` must be known where its method is not GET or HEAD."""
+        if request.body:
+            return self._made(request)
+        # Who asks for the same again brings the very same fields: the fast paths, and a request on its way.
+        known = request.headers.keyed
+        asked = (self, request.url, request.method, request.peer)
+        if known is not None and known[:-1] == asked:
+            return cast(Keys, known[-1])
+        keys = self._made(request)
+        if self._policy.key_fn is None:
+            request.headers.keyed = (*asked, keys)
+        return keys
+
+    def _made(self, request: Request) -> Keys:
         policy = self._policy
         resource, userinfo = self._locate(request.url)
         resource = _at_host(resource, request) if policy.key_fn is None else self.resource(request)

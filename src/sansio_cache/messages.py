@@ -53,13 +53,17 @@ def version_of(name: str) -> int:
 
 
 class Headers:
-    """The header fields of a message: ordered, repeats kept, spelled as they came, compared without case."""
+    """The header fields of a message: ordered, repeats kept, spelled as they came, compared without case.
 
-    __slots__ = ("_index", "items")
+    :ivar keyed: what a key maker remembers of the last request that it saw with them; nobody else's business.
+    """
+
+    __slots__ = ("_index", "items", "keyed")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self.items: tuple[tuple[str, str], ...] = tuple(items)
         self._index: dict[str, list[str]] | None = None
+        self.keyed: tuple[object, ...] | None = None
 
     def _by_name(self) -> dict[str, list[str]]:
         index = self._index
@@ -138,6 +142,9 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self.items)!r})"
+
+    def __reduce__(self) -> tuple[type[Headers], tuple[tuple[tuple[str, str], ...]]]:
+        return Headers, (self.items,)
 
 
 EMPTY = Headers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from core_rows import META, ask, rows
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from strategies import field_names, field_values
 
 from sansio_cache.errors import SettingError
@@ -284,6 +286,32 @@ def test_another_store_has_other_tags() -> None:
     one, other = (KeyMaker(Policy(), salt).keys(ask("Authorization: a")) for salt in (b"1" * 32, b"2" * 32))
     assert one.resource == other.resource
     assert one.partition != other.partition
+
+
+def test_what_is_remembered_of_a_request_is_of_that_request_alone() -> None:
+    """The same fields with another URL, method, peer or body, and another session, make other keys."""
+    request = ask("Accept: a")
+    keys = keys_of(request)
+    maker = KeyMaker(Policy(allowed_methods=["GET", "POST"]), META.salt)
+    for _ in range(2):
+        assert maker.keys(request) == maker.keys(replace(request)) == keys
+        others = [
+            maker.keys(replace(request, url="http://x/")),
+            maker.keys(replace(request, method="POST")),
+            maker.keys(replace(request, peer="p")),
+            maker.keys(replace(request, body=b"b")),
+            KeyMaker(Policy(), b"another salt, thirty-two bytes.").keys(replace(request, url="http://u@x/")),
+            KeyMaker(Policy(namespace="n"), META.salt).keys(request),
+        ]
+        assert len({keys, *others}) == 7
+    assert pickle.loads(pickle.dumps(request.headers)) == request.headers
+
+
+def test_what_key_fn_says_is_asked_each_time() -> None:
+    said = iter(["a", "b"])
+    maker = KeyMaker(Policy(key_fn=lambda _: next(said)), META.salt)
+    request = ask()
+    assert maker.keys(request) != maker.keys(request)
 
 
 def test_a_url_alone_names_its_resource() -> None:
