@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
 from importlib.util import find_spec
-from typing import Any, Final, Never
+from typing import Any, Final, Never, Unpack
 from weakref import WeakKeyDictionary
 
 from sansio_cache.errors import SettingError
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
+from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.opening import resolve
@@ -205,7 +206,7 @@ def install_cache(
     secret_key: SecretKey | Ungiven = UNGIVEN,
     policy: Policy | None = None,
     on_event: Callable[[Event], object] | None = None,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> None:
     """Give every session of requests and aiohttp in this process a cache; takes the place of one installed before.
 
@@ -216,7 +217,7 @@ def install_cache(
     :raises SettingError: for a setting of wrong type or value.
     """
     refuse_more("install_cache", more)
-    script = _Script("install_cache", cache, secret_key, policy, on_event, settings)
+    script = _Script("install_cache", cache, secret_key, policy, on_event, {**settings})
     _patches.hold()
     with _lock:
         before, _installed[:] = list(_installed), [script]
@@ -247,14 +248,14 @@ def enabled(
     secret_key: SecretKey | Ungiven = UNGIVEN,
     policy: Policy | None = None,
     on_event: Callable[[Event], object] | None = None,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Block:
     """A cache for a block of ``with`` or ``async with``, and for the tasks begun in it; others are not touched.
 
     :raises SettingError: as :func:`install_cache`.
     """
     refuse_more("enabled", more)
-    return _Enabled(_Script("enabled", cache, secret_key, policy, on_event, settings))
+    return _Enabled(_Script("enabled", cache, secret_key, policy, on_event, {**settings}))
 
 
 def disabled() -> Block:

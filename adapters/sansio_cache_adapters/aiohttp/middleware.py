@@ -26,6 +26,7 @@ from sansio_cache.decisions import Answer, Given
 from sansio_cache.messages import EMPTY, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
+from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
@@ -256,11 +257,12 @@ class CacheMiddleware(FixedSettings):
         on_event: Callable[[Event], object] | None = None,
         peer: str | None = None,
         clock: Callable[[], float] = time.time,
-        **settings: Any,
+        **settings: Unpack[Settings],
     ) -> None:
         refuse_more(type(self).__name__, more)
-        policy = split_policy(settings, policy)
-        refuse_unknown(type(self).__name__, settings)
+        keywords: dict[str, Any] = {**settings}
+        policy = split_policy(keywords, policy)
+        refuse_unknown(type(self).__name__, keywords)
         self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
         self._options: Options | None = None
         self._made = True

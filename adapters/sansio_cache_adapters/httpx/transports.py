@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import anyio
 import anyio.lowlevel
@@ -16,6 +16,7 @@ import httpx2
 
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
+from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import AsyncCare, Care
@@ -97,9 +98,9 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         on_event: Callable[[Event], object] | None = None,
         clock: Callable[[], float] = time.time,
         peer: str | None = None,
-        **settings: Any,
+        **settings: Unpack[Settings],
     ) -> None:
-        policy = _policy(self, settings, policy)
+        policy = _policy(self, {**settings}, policy)
         own = inner is None
         self.inner: httpx2.BaseTransport = httpx2.HTTPTransport() if inner is None else inner
         self._left: Left = deque(maxlen=64)
@@ -194,9 +195,9 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         on_event: Callable[[Event], object] | None = None,
         clock: Callable[[], float] = time.time,
         peer: str | None = None,
-        **settings: Any,
+        **settings: Unpack[Settings],
     ) -> None:
-        policy = _policy(self, settings, policy)
+        policy = _policy(self, {**settings}, policy)
         own = inner is None
         self.inner: httpx2.AsyncBaseTransport = httpx2.AsyncHTTPTransport() if inner is None else inner
         self._peer = peer_of(self.inner, "handle_async_request", peer, own=own)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -16,6 +16,7 @@ from sansio_cache.errors import CacheError, SettingError
 from sansio_cache.messages import Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
+from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.background import ALARMS
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.events import Event
@@ -117,11 +118,12 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         on_event: Callable[[Event], object] | None = None,
         peer: str | None = None,
         clock: Callable[[], float] = time.time,
-        **settings: Any,
+        **settings: Unpack[Settings],
     ) -> None:
         super().__init__()
-        policy = split_policy(settings, policy)
-        refuse_unknown(type(self).__name__, settings)
+        keywords: dict[str, Any] = {**settings}
+        policy = split_policy(keywords, policy)
+        refuse_unknown(type(self).__name__, keywords)
         if inner is not None and not isinstance(inner, BaseAdapter):
             raise SettingError(
                 f"inner takes an adapter of requests, such as HTTPAdapter(), not {inner!r}; "

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, Self, Unpack, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -15,6 +15,7 @@ from requests.adapters import BaseAdapter
 from sansio_cache.messages import NO_OPTIONS, Options
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
+from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
@@ -236,6 +237,20 @@ class CacheMixin(FixedSettings, _Session):
 
 class CachedSession(CacheMixin, requests.Session):
     """A ``requests.Session`` that keeps what HTTP lets it keep. Its arguments are those of :class:`CacheMixin`."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            cache: Any = None,
+            *,
+            secret_key: SecretKey | Ungiven = UNGIVEN,
+            policy: Policy | None = None,
+            on_event: Callable[[Event], object] | None = None,
+            peer: str | None = None,
+            clock: Callable[[], float] = time.time,
+            **settings: Unpack[Settings],
+        ) -> None: ...
 
     async def __aenter__(self) -> NoReturn:
         """Nothing.
