@@ -55,11 +55,6 @@ class FromStore(msgspec.Struct, frozen=True):
     stop: int
     opened: OpenedBody | None = None
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether there is nothing left to read from the store before the first byte."""
-        return self.record.stored.body is not None or self.start == self.stop
-
 
 class Given(msgspec.Struct, frozen=True):
     """These very bytes."""
@@ -89,6 +84,12 @@ class Answer(msgspec.Struct, frozen=True):
     key: bytes = b""
     keeping: Keeping | None = None
     flaws: Sequence[Flaw] = ()
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether there is nothing left to read from the store before the first byte of the body."""
+        source = self.body
+        return not isinstance(source, FromStore) or source.record.stored.body is not None or source.start == source.stop
 
     @property
     def version(self) -> int:

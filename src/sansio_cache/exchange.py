@@ -41,6 +41,8 @@ __all__ = ["exchange"]
 _ROUNDS: Final = 2
 """How often we wait for another's fetch before we fetch for ourselves."""
 
+_FROM_STORE: Final = (Reuse, ReuseStale)
+
 Settled = Keep | Freshened | Pass | Fail
 """A verdict that is final."""
 
@@ -100,7 +102,11 @@ def _look(
     while True:
         loaded = yield from ask(Load(keys))
         records, flaws = rules.open(loaded.records, keys)
-        choice = yield from _choose(request, own, rules, records, loaded.now, waited_since, lost)
+        matching = rules.matching(request, records)
+        choice = rules.choose(own, matching, loaded.now, waited_since)
+        # Nearly all bodies of hits lie beside their heads.
+        if isinstance(choice, _FROM_STORE) and not choice.answer.at_hand:
+            choice = yield from _opened(choice, own, rules, matching, loaded.now, waited_since, lost)
         flaws = [*flaws, *lost] if lost else flaws
         if isinstance(choice, Reuse):
             return choice.answer, _Seen(flaws) if flaws else _NO_FLAWS
@@ -130,32 +136,30 @@ def _look(
         waited_since = now
 
 
-def _choose(
-    request: Request,
+def _opened(
+    choice: Choice,
     own: Request,
     rules: Rules,
-    records: Sequence[Record],
+    matching: list[Record],
     now: float,
     waited_since: float | None,
     lost: list[Flaw],
 ) -> Steps[Choice]:
-    """The choice among records; where it is to reuse one, its body was found to be there.
+    """A choice once the body that it gives was found to be there; else the next one, without that record.
 
-    :param own: the same as it would go out.
+    :param own: the request as it would go out.
     :param lost: takes what was wrong with the bodies that were not.
     """
-    matching = rules.matching(request, records)
-    while True:
-        choice = rules.choose(own, matching, now, waited_since)
-        if not isinstance(choice, Reuse | ReuseStale):
-            return choice
+    while isinstance(choice, _FROM_STORE):
         answer = yield from _begun(choice.answer)
         if not isinstance(answer, Flaw):
-            return choice if answer is choice.answer else replace(choice, answer=answer)
+            return replace(choice, answer=answer)
         lost.append(answer)
         # An older one was replaced by the one whose body is gone: it would do only where nothing else can be had.
         gone = choice.answer.record
         matching = [each for each in matching if each is not gone] if rules.policy.offline else []
+        choice = rules.choose(own, matching, now, waited_since)
+    return choice
 
 
 def _begun(answer: Answer) -> Steps[Answer | Flaw]:
@@ -164,7 +168,7 @@ def _begun(answer: Answer) -> Steps[Answer | Flaw]:
     Else what is wrong with it: a head alone is worth nothing, so its record is discarded.
     """
     source = answer.body
-    if not isinstance(source, FromStore) or source.at_hand:
+    if not isinstance(source, FromStore) or answer.at_hand:
         return answer
     opened = yield from _open(source.record, source.start)
     return opened if isinstance(opened, Flaw) else replace(answer, body=replace(source, opened=opened))

@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from sansio_cache.actions import Action, BodyStart, Load, LoadBody, Loaded, Steps
+from sansio_cache.actions import Action, BodyStart, Load, LoadBody, Loaded
 from sansio_cache.cache_status import CacheStatus, Fwd
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.drivers import Paused, run_if_stored
@@ -151,9 +151,16 @@ class Engine:
                 return None if records is None else Loaded(records, self.clock())
             return load_body(action) if isinstance(action, LoadBody) and load_body is not None else None
 
-        found = self._run(exchange(request, rules, self.clock()), perform)
+        try:
+            found = run_if_stored(exchange(request, rules, self.clock()), perform)
+        except Exception as error:
+            self.tell_error(error)
+            raise
         if not isinstance(found, Paused):
-            return self._answered_at_once(request, found, usable)
+            if usable is not None and not usable(found):
+                return None
+            self.answered(request, found)
+            return found
         if load_body is None and isinstance(found.action, LoadBody):
             return found
         found.close()
@@ -163,28 +170,18 @@ class Engine:
         self, request: Request, paused: Paused[Answer], start: BodyStart | None, usable: Callable[[Answer], bool] | None
     ) -> Answer | None:
         """The answer with a body that begins so; None where that is not good, and nothing has happened."""
-        found = self._run(paused, lambda action: start if action is paused.action else None)
-        if isinstance(found, Paused):
-            found.close()
-            return None
-        return self._answered_at_once(request, found, usable)
-
-    def _run(
-        self, steps: Steps[Answer] | Paused[Answer], perform: Callable[[Action[Any]], object]
-    ) -> Answer | Paused[Answer]:
         try:
-            return run_if_stored(steps, perform)
+            found = run_if_stored(paused, lambda action: start if action is paused.action else None)
         except Exception as error:
             self.tell_error(error)
             raise
-
-    def _answered_at_once(
-        self, request: Request, answer: Answer, usable: Callable[[Answer], bool] | None
-    ) -> Answer | None:
-        if usable is not None and not usable(answer):
+        if isinstance(found, Paused):
+            found.close()
             return None
-        self.answered(request, answer)
-        return answer
+        if usable is not None and not usable(found):
+            return None
+        self.answered(request, found)
+        return found
 
     def supersede(self, partition: bytes, records: Iterable[Superseded]) -> None:
         """Note records that are not to be used again; they go before the next look into the store. Never blocks."""
