@@ -109,6 +109,15 @@ def world(*script: Any, stored: list[str] | None = None, rules: Rules | None = N
         200,
     ),
     (
+        "a 304 that may be about the user's tag",
+        "4.3.2",
+        world(reply(status=304), reply(FRESH), stored=[FRESH, TAG]),
+        ask('If-None-Match: "b"'),
+        100,
+        "load claim fetch fetch",
+        200,
+    ),
+    (
         "a page that is gone",
         "4.3.3",
         world(reply(status=410), stored=[FRESH, TAG]),

@@ -10,7 +10,7 @@ from sansio_cache.expiry import DO_NOT_CACHE
 from sansio_cache.freshness import Facts, Word
 from sansio_cache.messages import Headers, Options, Received, Request
 from sansio_cache.policy import Heuristic, Policy
-from sansio_cache.records import CHUNK_SIZE, FORMAT, Head
+from sansio_cache.records import CHUNK_SIZE, FORMAT, Head, Remembered
 
 http_seconds = st.integers(-62_135_596_800, 253_402_300_799)
 """POSIX seconds that an HTTP-date can spell."""
@@ -181,6 +181,7 @@ _words = st.builds(Word, _times, _times, _times, st.integers(0, 1023))
 _facts = st.builds(
     Facts, _times, _times, st.none() | _times, st.booleans(), st.booleans(), st.booleans(), _words, _words
 )
+_packed = st.tuples(st.integers(-1, 9), _times)
 heads = st.builds(
     Head,
     format=st.just(FORMAT),
@@ -201,5 +202,7 @@ heads = st.builds(
     facts=_facts,
     url=_texts,
     tags=st.lists(_texts, max_size=3).map(tuple),
+    stale_at=_times,
+    remembered=st.none() | st.builds(Remembered, _packed, _packed),
 )
 """Heads of records, of any content."""
