@@ -70,7 +70,8 @@ class Chunker:
             return []
         whole = b"".join(self._pending)
         cut = len(whole) - len(whole) % CHUNK_SIZE
-        self._pending, self._size = [whole[cut:]], len(whole) - cut
+        pending: list[bytes | bytearray] = [whole[cut:]]
+        self._pending, self._size = pending, len(whole) - cut
         return [self._hashed(whole[at : at + CHUNK_SIZE]) for at in range(0, cut, CHUNK_SIZE)]
 
     def rest(self) -> bytes:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from aiohttp import ClientResponse, ClientSession, RequestInfo, StreamReader
@@ -286,7 +286,7 @@ async def adopt(
     body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response), patience=patience, check=check)
     if raw.at_eof() and raw.exception() is None:
         # No content (HEAD, 204), or none that anyone has to wait for; or a middleware below has read it.
-        read: object = response._body
+        read: object = cast(Any, response)._body
         if isinstance(read, bytes) and CONTENT_ENCODING not in response.headers:
             await body.taken(read)
         await body.finish()

@@ -50,7 +50,7 @@ class _Authenticated:
             return
         marked = self._of(pool)
         if marked is None:
-            marked = set()
+            marked = set[str]()
             try:
                 marked = self._marked.setdefault(pool, marked)
             except TypeError:  # nothing can be remembered of it: it counts with all such
