@@ -134,6 +134,22 @@ def test_the_order_of_the_parts_is_looked_at() -> None:
         CacheMixin(MemoryStore())
 
 
+def test_a_cached_session_may_stand_in_requests_place(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs put it there to cache all that a library does; the library derives classes from it."""
+    url = origin.on("/a", fresh(b"x"))
+    monkeypatch.setattr(requests, "Session", CachedSession)
+
+    class Theirs(requests.Session):
+        pass
+
+    class Both(Theirs, CacheMixin):
+        pass
+
+    for kind in (requests.Session, Theirs, Both):
+        with kind(MemoryStore()) as session:  # type: ignore[call-arg, arg-type]
+            assert [session.get(url).from_cache for _ in "12"] == [False, True]  # type: ignore[attr-defined]
+
+
 def test_a_limiter_behind_the_cache_counts_what_is_fetched(origin: Origin) -> None:
     """Hits cost nothing of its rate, redirects neither, streamed or not."""
     url = origin.on("/a", fresh(b"x"))

@@ -36,6 +36,8 @@ from .transfer import bypassed
 __all__ = ["CacheMixin", "CachedSession"]
 
 _MOST_WRAPPED: Final = 64
+_PLAIN: Final = requests.Session
+"""Theirs, whatever a program puts in its place: ``requests.Session = CachedSession`` is a way to cache all of it."""
 _asking: ContextVar[CacheMixin | None] = ContextVar("sansio_cache_asking", default=None)
 """The session whose request is under way."""
 
@@ -77,7 +79,7 @@ class CacheMixin(FixedSettings, _Session):
         clock: Callable[[], float] = time.time,
         **keywords: Any,
     ) -> None:
-        if not isinstance(self, requests.Session):
+        if not isinstance(self, _PLAIN):
             raise TypeError("CacheMixin is a part of a session: class Session(CacheMixin, requests.Session)")
         refuse_more(type(self).__name__, more)
         policy = split_policy(keywords, policy)
@@ -92,7 +94,7 @@ class CacheMixin(FixedSettings, _Session):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         order = cls.__mro__
-        if requests.Session in order and order.index(requests.Session) < order.index(CacheMixin):
+        if _PLAIN in order and order.index(_PLAIN) < order.index(CacheMixin):
             raise TypeError(
                 f"{cls.__name__}: CacheMixin belongs before requests.Session, which calls no class behind it"
             )
@@ -103,7 +105,7 @@ class CacheMixin(FixedSettings, _Session):
         renew_in_child(self.cookies, "_cookies_lock", threading.RLock)
         self._wrapped: dict[int, CacheAdapter] = {}
         self._fast = FastPath(self, type(self).adapter_over, cache, CacheMixin)
-        behind = overriding(type(self), CacheMixin, requests.Session, "send")
+        behind = overriding(type(self), CacheMixin, _PLAIN, "send")
         self._first = StoredFirst(self, self.adapter_over, cache) if behind else None
         self._made = True
 
@@ -114,7 +116,7 @@ class CacheMixin(FixedSettings, _Session):
         :param keywords: what the constructor takes.
         """
         made = cls(cache, **keywords)
-        for name in requests.Session.__attrs__:
+        for name in _PLAIN.__attrs__:
             setattr(made, name, getattr(session, name))
         return made
 
