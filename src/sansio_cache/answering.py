@@ -40,8 +40,8 @@ def answer_from(
     head = record.head
     age = current_age(head.facts, head.received_at, now)
     # Whoever can write an unsigned store must not log the reader in as somebody else.
-    stored = [item for item in head.headers if item[0].lower() != "set-cookie"]
-    headers = Headers((*stored, ("Age", _delta(age))))
+    stored = record.headers.without(("set-cookie",)) if "set-cookie" in record.headers else record.headers
+    headers = Headers((*stored.items, ("Age", _delta(age))))
 
     def made(code: int, reason: str, fields: Headers, body: FromStore | Given) -> Answer:
         return Answer(code, reason, fields, body, status, record, revalidated, expires, head.partition)
