@@ -87,8 +87,7 @@ class Rules:
             return PassBy(Fwd.REQUEST, "upgrade")
         if request.body is None:
             return PassBy(Fwd.REQUEST, "body-not-known")
-        # To make a key of it takes time that the request would not take without the cache.
-        if len(request.url) > MAX_URL or len(request.body) > _MAX_BODY or len(request.headers.items) > MAX_MEMBERS:
+        if _is_too_large(request, request.body):
             return PassBy(Fwd.REQUEST, "request-too-large")
         if isinstance(self.policy.expiry_for(request), DoNotCache):
             return PassBy(Fwd.BYPASS, "do-not-cache")
@@ -194,7 +193,7 @@ class Rules:
         """Where stored responses lie that the reply to a request that passed the cache by may be about, or None."""
         if isinstance(reply, Unreachable):
             return None
-        if plan.fwd is Fwd.METHOD and reply.status in _NOT_THERE:
+        if plan.fwd is Fwd.METHOD and reply.status in _NOT_THERE and not _is_too_large(request, b""):
             # Whatever was to be done with it, the page is not there.
             return self.maker.keys(replace(request, method="GET", body=b""))
         return plan.keys
@@ -207,6 +206,11 @@ class Rules:
             if flaw in _TAMPERED:
                 return BadSignature(request.url, keys.partition.hex(), flaw.value)
         return None
+
+
+def _is_too_large(request: Request, body: bytes) -> bool:
+    """Whether to make a key of a request takes time that the request would not take without the cache."""
+    return len(request.url) > MAX_URL or len(body) > _MAX_BODY or len(request.headers.items) > MAX_MEMBERS
 
 
 def _preference(record: Record) -> tuple[bool, float, float]:

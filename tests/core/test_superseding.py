@@ -11,6 +11,7 @@ from sansio_cache.messages import Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import Record, variant_of
 from sansio_cache.superseding import Newest, superseded
+from sansio_cache.urls import MAX_URL
 
 TAG, OTHER = 'ETag: "a"', 'ETag: "b"'
 LAST = f"Last-Modified: {format_date(NOW - 3000)}"
@@ -218,3 +219,10 @@ def test_a_background_validation_carries_nothing_of_the_users_conditions() -> No
     assert world.sent[1].headers == fields("Accept: a", f"If-None-Match: {TAG[6:]}")
     assert len(world.items()) == 1
     assert world.body(world.answer(asked)) == b"ne"
+
+
+def test_no_key_is_made_of_a_request_that_is_too_large() -> None:
+    """G31: neither to hear that a page is not there."""
+    world = SmallWorld(script=[reply(status=404)])
+    world.answer(ask(method="DELETE", url="https://example.org/" + "a" * MAX_URL))
+    assert world.log == ["fetch"]
