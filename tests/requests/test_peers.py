@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import urllib3
 from certificates import Certificates
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -39,7 +40,9 @@ class Around(BaseAdapter):
 
 def peer(url: str, adapter: BaseAdapter | None = None, named: str | None = None, **said: Any) -> str:
     settings = {"verify": True, "cert": None, "proxies": None, **said}
-    return Way(adapter, named, **settings).peer(url)
+    request = requests.PreparedRequest()
+    request.url = url
+    return Way(adapter, named, **settings).peer(request)
 
 
 def test_pools_may_be_a_proxys() -> None:
@@ -112,6 +115,32 @@ def test_a_context_that_requests_fills_itself() -> None:
 
     assert peer(SECURE, Pooled(ssl_context=create_urllib3_context())) == ""
     assert "object=" in peer(SECURE, Careful(ssl_context=create_urllib3_context()))
+
+
+def test_an_adapter_that_chooses_its_pools_is_asked(certificates: Certificates) -> None:
+    """G10: as requests asks it, for each request."""
+
+    class Choosing(HTTPAdapter):
+        def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+            host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+            name = request.url.partition("//")[2].partition(".")[0]
+            return host, {**pool, "cert_file": certificates.client(name)} if name in ("ann", "bob") else pool
+
+    adapter = Choosing()
+    peers = [peer(f"https://{name}.test/", adapter) for name in ("ann", "bob", "eve")]
+    assert [each.startswith("certificate=") for each in peers] == [True, True, False]
+    assert len(set(peers)) == 3
+    assert peers[2] == ""
+
+
+@pytest.mark.parametrize("name", ["cert_verify", "get_connection_with_tls_context"])
+def test_an_adapter_that_hides_what_it_gives_its_connections_stands_alone(name: str) -> None:
+    """G10: until the user names its peer."""
+    kind: Any = type("Hiding", (HTTPAdapter,), {name: lambda *_: None})
+    one, other = kind(), kind()
+    assert peer(SECURE, one) == peer(SECURE, one) != peer(SECURE, other)
+    assert peer(SECURE, one, "ann") == "named=ann"
+    assert peer(PLAIN, one) == ""
 
 
 def test_a_context_of_another_library_stands_alone() -> None:

@@ -78,7 +78,7 @@ def test_client_certificates_separate(session: CachedSession, tls_origin: Origin
     assert tls_origin.count() == 4
 
 
-class Contextual(HTTPAdapter):
+class Pooled(HTTPAdapter):
     """An adapter with a TLS context of its own."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -88,8 +88,12 @@ class Contextual(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **keywords: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **keywords)
 
+
+class Contextual(Pooled):
+    """One that leaves verifying to its context."""
+
     def cert_verify(self, *_: Any) -> None:
-        """Leaves verifying to the context."""
+        """Nothing."""
 
 
 def test_a_context_of_an_adapter_separates(sessions: Any, tls_origin: Origin, certificates: Certificates) -> None:
@@ -100,10 +104,12 @@ def test_a_context_of_an_adapter_separates(sessions: Any, tls_origin: Origin, ce
     careless.check_hostname = False
     careless.verify_mode = ssl.CERT_NONE
 
+    adapter = Contextual(trusting)
+
     def ask(context: ssl.SSLContext | None) -> bool:
         session: CachedSession = sessions()
         if context is not None:
-            session.mount("https://", Contextual(context))
+            session.mount("https://", adapter)
         hit: bool = session.get(url).from_cache
         return hit
 
@@ -133,9 +139,10 @@ def test_what_is_trusted_by_default_is_one_peer() -> None:
             (None, True),
             (HTTPAdapter(), True),
             (HTTPAdapter(), certifi.where()),
-            (Contextual(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)), True),
-            (Contextual(ssl.create_default_context()), True),
-            (Contextual(ssl.create_default_context(cafile=certifi.where())), True),
+            (Pooled(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)), True),
+            (Pooled(ssl.create_default_context()), True),
+            (Pooled(ssl.create_default_context(cafile=certifi.where())), True),
         ]
     ]
-    assert {way.peer("https://a.test/") for way in ways} == {""}
+    request = requests.Request("GET", "https://a.test/").prepare()
+    assert {way.peer(request) for way in ways} == {""}

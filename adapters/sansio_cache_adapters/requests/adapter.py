@@ -79,7 +79,7 @@ def core_request(prepared: requests.PreparedRequest, way: Way, options: Options)
             for name, value in items_of(prepared.headers)
         ]
     )
-    return Request(prepared.method or "", url, fields, known, way.peer(url), options)
+    return Request(prepared.method or "", url, fields, known, way.peer(prepared), options)
 
 
 def items_of(headers: Any) -> Iterable[tuple[Any, Any]]:

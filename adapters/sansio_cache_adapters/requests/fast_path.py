@@ -21,6 +21,7 @@ from sansio_cache.errors import CacheError
 from sansio_cache.memo import Memo
 from sansio_cache.messages import Options, Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.environment import watching
 from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
@@ -243,27 +244,29 @@ def _plain(native: requests.PreparedRequest) -> bool:
     return "Authorization" not in native.headers and native.body is None and not any(native.hooks.values())
 
 
-_homes: dict[str, tuple[int, bool]] = {}
+_homes: dict[object, tuple[int, bool]] = {}
+_said_of_netrc: Final = watching("HOME", "NETRC")
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which a folder's time would show another change: file systems count it in coarse ticks."""
 
 
 def _has_netrc() -> bool:
     """Whether requests would look into a netrc; asked of the folder's time, which a new file changes."""
-    home = os.environ.get("HOME")
-    if not home or "NETRC" in os.environ:
+    kept, named = _said_of_netrc()
+    if not kept or named is not None:
         return True
+    home: Any = kept  # as the system has it
     try:
         changed = os.stat(home).st_mtime_ns
     except OSError:
         return False
-    known = _homes.get(home)
+    known = _homes.get(kept)
     if known is not None and known[0] == changed:
         return known[1]
     # lexists: what a dangling link points to may be made without a change of this folder.
-    there = any(os.path.lexists(os.path.join(home, name)) for name in NETRC_FILES)
+    there = any(os.path.lexists(os.path.join(os.fsdecode(home), name)) for name in NETRC_FILES)
     if time.time_ns() - changed > _SETTLED:
-        _homes[home] = (changed, there)
+        _homes[kept] = (changed, there)
     return there
 
 

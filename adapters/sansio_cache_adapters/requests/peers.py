@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import requests
 import requests.utils
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import select_proxy
@@ -52,11 +53,12 @@ class Way:
         self._cert = cert
         self._proxies = proxies
 
-    def peer(self, url: str) -> str:
-        """The description of the peer; ``""`` for the default one."""
+    def peer(self, prepared: requests.PreparedRequest) -> str:
+        """The description of a request's peer; ``""`` for the default one."""
+        url = prepared.url or ""
         start = url[:6].lower()
         if start == "https:":
-            return described([part("named", self._named), *self._tls()])
+            return described([part("named", self._named), *self._tls(prepared)])
         if start.startswith("http:"):
             proxy = self._proxy(url)
             return described([part("named", self._named), proxy]) if proxy or self._named else ""
@@ -74,8 +76,13 @@ class Way:
         fields: dict[str, str] = getattr(manager, "proxy_headers", None) or {}
         return proxied(str(own), [*fields.items(), ("userinfo", str(getattr(own, "auth", None)))])
 
-    def _tls(self) -> Iterator[str]:
+    def _tls(self, prepared: requests.PreparedRequest) -> Iterator[str]:
         pool: Mapping[str, Any] = getattr(_manager(self._adapter), "connection_pool_kw", _NOTHING)
+        kind: Any = type(self._adapter)
+        if getattr(kind, _CHOOSING, _PLAIN_CHOOSING) is not _PLAIN_CHOOSING:
+            pool = {**pool, **self._chosen(prepared)}
+        if self._named is None and any(getattr(kind, name, plain) is not plain for name, plain in _HIDING.items()):
+            yield alone(self._adapter)
         context: object = pool.get("ssl_context")
         known = seen(context, first=True) if isinstance(context, ssl.SSLContext) else None
         named = list(self._authorities(pool))
@@ -92,6 +99,14 @@ class Way:
         for name in _NAMES:
             if pool.get(name) is not None:
                 yield _said(name, pool[name])
+
+    def _chosen(self, prepared: requests.PreparedRequest) -> dict[str, Any]:
+        """What an adapter's own choice of a pool says of TLS."""
+        try:
+            _, chosen = getattr(self._adapter, _CHOOSING)(prepared, self._verify, self._cert)
+            return dict(chosen)
+        except Exception:
+            return {}  # sending will say what is wrong
 
     def _authorities(self, pool: Mapping[str, Any]) -> Iterator[Authorities]:
         for path in (self._verify, pool.get("ca_certs"), pool.get("ca_cert_dir")):
@@ -131,6 +146,14 @@ def _proxied(proxy: str, adapter: BaseAdapter | None) -> str:
         return proxied(proxy, [("unreadable", proxy)])
 
 
+_CHOOSING: Final = "build_connection_pool_key_attributes"
+_PLAIN_CHOOSING: Final[Any] = vars(HTTPAdapter).get(_CHOOSING)
+_HIDING: Final[dict[str, Any]] = {
+    name: vars(HTTPAdapter)[name]
+    for name in ("cert_verify", "get_connection_with_tls_context", "get_connection")
+    if name in vars(HTTPAdapter)
+}
+"""What gives a connection its certificates: in an adapter of the user's own it may do anything, and shows nothing."""
 _PLAIN: Final = HTTPAdapter()
 _with_scheme: Any = vars(requests.utils)["prepend_scheme_if_needed"]
 _cert_verify: Any = vars(HTTPAdapter)["cert_verify"]
