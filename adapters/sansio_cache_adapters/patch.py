@@ -128,17 +128,17 @@ class _Patches:
 
         from .requests.adapter import CacheAdapter
         from .requests.response import bypassing
-        from .requests.session import CachedSession
+        from .requests.session import CacheMixin
 
         plain_adapter, plain_request = requests.Session.get_adapter, requests.Session.request
 
         def get_adapter(self: requests.Session, url: str) -> Any:
             adapter = plain_adapter(self, url)
-            script = None if isinstance(self, CachedSession) or isinstance(adapter, CacheAdapter) else _current()
+            script = None if isinstance(self, CacheMixin) or isinstance(adapter, CacheAdapter) else _current()
             return adapter if script is None else script.adapter_over(adapter)
 
         def request(self: requests.Session, *arguments: Any, **keywords: Any) -> requests.Response:
-            if isinstance(self, CachedSession) or not _is_there():
+            if isinstance(self, CacheMixin) or not _is_there():
                 return plain_request(self, *arguments, **keywords)
             token = current_options.set(take_options(keywords))
             try:

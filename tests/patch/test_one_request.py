@@ -13,7 +13,7 @@ import pytest
 import requests
 from local_origin import Origin, Reply
 
-from sansio_cache import CacheAdapter, CachedSession, MemoryStore, SettingError
+from sansio_cache import CacheAdapter, CachedSession, CacheMixin, MemoryStore, SettingError
 from sansio_cache_adapters.patch import disabled, enabled, install_cache, uninstall_cache
 
 
@@ -109,8 +109,14 @@ def test_where_there_is_no_cache_they_are_unknown_as_ever(get: Callable[..., Any
 def test_sessions_of_ours_keep_their_own_cache(origin: Origin) -> None:
     """And an adapter mounted by hand is told what a request says."""
     url = origin.on("/a", Reply(b"x"))
-    with CachedSession(MemoryStore()) as session:
-        assert [session.get(url, expire_after=60).from_cache for _ in range(2)] == [False, True]
+
+    class Session(CacheMixin, requests.Session):
+        pass
+
+    for kind in (CachedSession, Session):
+        with kind(MemoryStore(), expire_after=60) as session:
+            assert [session.get(url).from_cache for _ in range(2)] == [False, True]
+            assert session.cache.stats.hits == 1
     with requests.Session() as plain:
         plain.mount("http://", CacheAdapter(cache=MemoryStore()))
         assert [plain.get(url, expire_after=60).from_cache for _ in range(2)] == [False, True]
