@@ -204,3 +204,26 @@ def test_a_value_larger_than_ours_is_not_read(opened: Callable[..., SQLiteStore]
         assert len(store.load(name("two"))) == 1
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 50_000
+
+
+@pytest.mark.parametrize("already_open", [False, True], ids=["before it is opened", "while it is open"])
+def test_a_schema_without_end_is_not_read_to_it(
+    opened: Callable[..., SQLiteStore], raw: Raw, path: Path, already_open: bool
+) -> None:
+    """G22, G28: SQLite reads all of it to prepare anything; such a file is set aside."""
+    store = opened()
+    put(store, make_item("one", now=NOW), now=NOW)
+    store.load_nowait(name("one"))
+    if not already_open:
+        store.close()
+    other = raw()
+    other.execute("BEGIN")
+    for number in range(20_000):
+        other.execute(f"CREATE TABLE t{number} (a, b, c, d, e, f, g, h)")
+    other.execute("COMMIT")
+    began = time.monotonic()
+    assert store.load_nowait(name("one")) is None
+    assert time.monotonic() - began < 0.1
+    is_used_throughout(store)
+    assert time.monotonic() - began < 3
+    assert path.with_name("cache.sqlite.corrupt-1").exists()

@@ -30,8 +30,8 @@ _STEPS: Final = 20_000
 LOOKS: Final = 4
 """So many looks a read that must not wait may take before it is broken off; one as it should be takes none."""
 
-_OPENING: Final = 1.0
-"""Seconds that the schema may take to be read."""
+_SCHEMA: Final = 0.1
+"""Seconds that a schema may take to be read that is longer than ours by far."""
 
 _ALLOWED: Final = frozenset(
     {
@@ -41,7 +41,7 @@ _ALLOWED: Final = frozenset(
 )
 
 # Beside what the authorizer does. What a SQLite or a Python does not know yet is left out: the rest holds all the same.
-_PRAGMAS: Final = ("trusted_schema = OFF", "mmap_size = 0", "cache_size = -2000", "cell_size_check = ON")
+_PRAGMAS: Final = ("trusted_schema = OFF", "mmap_size = 0", "cell_size_check = ON")
 _CONFIGURED: Final = (
     ("SQLITE_DBCONFIG_DEFENSIVE", True),
     ("SQLITE_DBCONFIG_ENABLE_TRIGGER", False),
@@ -112,10 +112,24 @@ class Guarded(sqlite3.Connection):
         """
         version = self.execute("PRAGMA schema_version").fetchone()[0]
         if version != self._version:
-            found = self.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
-            if frozenset(row for row in map(_plain, found) if _concerns_us(row)) != _ours():
+            if frozenset(row for row in map(_plain, self._schema()) if _concerns_us(row)) != _ours():
                 raise Altered("somebody else has changed its schema")
+            # What the file asks for may be any amount. Not before: SQLite reads the whole schema for it.
+            self.execute("PRAGMA cache_size = -2000")
             self._version = version
+
+    def _schema(self) -> list[tuple[object, object, object, object]]:
+        gate = self.gate
+        until, gate.until = gate.until, min(gate.until, time.monotonic() + _SCHEMA)
+        try:
+            return self.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_INTERRUPT:
+                raise
+            # Ours is read before anybody looks at the clock.
+            raise Altered("its schema is much larger than ours") from error
+        finally:
+            gate.until = until
 
     def rewrite(self) -> None:
         """Write the file anew without what was removed from it (``VACUUM``), if its schema is ours.
@@ -157,7 +171,7 @@ def connect(path: str, longest: int, how: str) -> Guarded:
 def _distrust(connection: Guarded, longest: int) -> None:
     connection.text_factory = _text
     connection.gate = gate = Gate()
-    gate.until = time.monotonic() + _OPENING
+    gate.until = time.monotonic() + _SCHEMA
     connection.set_authorizer(gate.authorize)
     connection.set_progress_handler(gate.progress, _STEPS)
     for name, value in _CONFIGURED:

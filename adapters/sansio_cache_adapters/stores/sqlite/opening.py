@@ -66,10 +66,11 @@ def _opened(path: str, longest: int, patience: float, how: str) -> Guarded:
         connection.allow(time.monotonic() + patience + 1.0)
         # While others open the file too, SQLite locks it as a whole now and then.
         connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+        # First of all: other pragmas read the schema.
+        _check(path, connection, may_write=how == WRITING)
         if how == WRITING:
             for pragma in _WRITERS:
                 connection.execute(f"PRAGMA {pragma}")
-        _check(path, connection, may_write=how == WRITING)
         connection.execute("PRAGMA busy_timeout = 0")
         connection.shut()
     except BaseException:

@@ -18,7 +18,7 @@ from .schema import LOAD
 
 __all__ = ["Corrupt", "Mapping", "Reader", "TooLarge", "Unopened", "abandon"]
 
-_AT_ONCE: Final = 0.05
+_AT_ONCE: Final = 0.01
 """Seconds that preparing a read that must not wait may take: the schema is compared."""
 
 
