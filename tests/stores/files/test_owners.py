@@ -226,6 +226,16 @@ def _unreadable(path: Path) -> None:
     assert not store.commit(make_item("bad", now=now), vary_limit=32, now=now)
     assert len(store.load(name("good"))) == 1
     works(store)
+    for each in (head.parent, head.parent.parent, *path.glob("leases/*"), *path.glob("marks/*")):
+        each.chmod(0o500)
+    store.claim(name("bad"), name("resource"), b"third", now=now + 99, until=now + 108)
+    assert not store.commit(make_item("bad", now=now), vary_limit=32, now=now)
+    store.drop(name("dropped"), now=now)
+    store.check()
+    store.sweep(now=now + 100)
+    works(store)
+    store.clear()
+    assert list(store.load(name("good"))) == []
     head.parent.chmod(0o700)
     store.close()
 

@@ -40,11 +40,13 @@ __all__ = [
     "check_writable",
     "establish",
     "is_hex",
+    "is_of_one_key",
     "is_signed",
     "mapped",
     "mark_signed",
     "names_in",
     "new_name",
+    "probe",
     "replace",
     "restrict_all",
     "skipping",
@@ -190,11 +192,11 @@ def mapped(location: str) -> Generator[None]:
 
 @contextmanager
 def skipping() -> Generator[None]:
-    """Pass over what is absent."""
+    """Pass over what is absent, or cannot be changed."""
     try:
         yield
     except OSError as error:
-        if not is_absent(error):
+        if not is_absent(error) and not isinstance(error, PermissionError):
             raise
 
 
@@ -343,15 +345,31 @@ def mark_signed(root: Root, signed: bool) -> None:
         root.write_new("signed", [])
 
 
+def probe(root: Root) -> None:
+    """Nothing, if a page can be written."""
+    name = new_name()
+    pending = root.reach("pending", make=True)
+    pending.write_new(name, [bytes(4096)])
+    pending.remove(name)
+
+
+def is_of_one_key(root: Root, error: OSError) -> bool:
+    """Whether trouble concerns one key alone: a right may be wanting in one folder, or in all."""
+    if not isinstance(error, PermissionError):
+        return is_misplaced(error)
+    try:
+        probe(root)
+    except OSError:
+        return False
+    return True
+
+
 def check_writable(root: Root) -> None:
     """Nothing, if a page can be written and nobody holds a lock.
 
     :raises StoreBusy: if somebody does.
     """
-    probe = new_name()
-    pending = root.reach("pending", make=True)
-    pending.write_new(probe, [bytes(4096)])
-    pending.remove(probe)
+    probe(root)
     for kind in ("leases", "marks", "resources"):
         for name in filter(lambda name: is_hex(name, 2), root.reach(kind, make=True).names()):
             # What is no folder of ours concerns few keys; its lock would be waited for by nobody.

@@ -28,8 +28,19 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 
 from . import bodies, claims, heads, sweep
 from . import commit as commits
-from .layout import SHARDS, TROUBLE, Ids, Root, check_writable, establish, is_signed, mapped, mark_signed, trouble
-from .posix import is_misplaced
+from .layout import (
+    SHARDS,
+    TROUBLE,
+    Ids,
+    Root,
+    check_writable,
+    establish,
+    is_of_one_key,
+    is_signed,
+    mapped,
+    mark_signed,
+    trouble,
+)
 from .sweep import Sweeper, walk
 
 __all__ = ["FileStore"]
@@ -153,7 +164,7 @@ class FileStore:
             try:
                 return work(root, *args, **options)
             except OSError as error:
-                if not is_misplaced(error):
+                if not is_of_one_key(root, error):
                     raise
                 self._tell_of(error)
                 return otherwise

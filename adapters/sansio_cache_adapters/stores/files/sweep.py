@@ -10,6 +10,7 @@ import heapq
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -18,7 +19,7 @@ from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, 
 from sansio_cache_adapters.stores.rows import Row
 
 from . import bodies, claims, heads
-from .layout import SHARDS, Root, is_hex, mark_signed, names_in, restrict_all, skipping
+from .layout import SHARDS, Root, is_hex, mark_signed, names_in, probe, restrict_all, skipping
 
 __all__ = ["Sweeper", "clear", "measure", "walk"]
 
@@ -54,6 +55,7 @@ def measure(root: Root) -> Size:
 
 def clear(root: Root) -> None:
     """Remove everything but the ids and the marks; what is committed meanwhile may stay, whole."""
+    probe(root)
     for name in root.reach("pending", make=True).names():
         bodies.clear_pending(root, name, before=inf)
     for number in SHARDS:
@@ -92,6 +94,7 @@ class _Round:
 
     def steps(self) -> Iterator[None]:
         """Walk, yielding once for each thing that was removed."""
+        probe(self.root)
         restrict_all(self.root)
         for number in SHARDS:
             for place in walk(self.root, number):
@@ -265,6 +268,7 @@ def _last_swept(root: Root) -> float:
 def _note_swept(root: Root, now: float) -> None:
     # Made anew: what lies there may be a file of somebody else's by another name.
     root.remove(_SWEPT)
-    with skipping():
+    with suppress(FileExistsError):
         root.write_new(_SWEPT, [])
+    with skipping():
         root.set_time(_SWEPT, now)
