@@ -18,9 +18,12 @@ import requests
 from certificates import Certificates
 from forked_clients import CLIENTS, TRIO, child_ends, ended, fork
 from local_origin import Origin, Reply, Seen, fresh
+from redis_servers import RedisServer, make_redis, redis_server, short_path
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from sansio_cache import CacheAdapter, CachedSession, FileStore, MemoryStore, SQLiteStore
+from sansio_cache import CacheAdapter, CachedSession, FileStore, MemoryStore, RedisStore, SQLiteStore
+
+__all__ = ["make_redis", "redis_server", "short_path"]
 
 TOGETHER = [f"/together/{number}" for number in range(4)]
 
@@ -41,7 +44,7 @@ def serve(origin: Origin) -> None:
         origin.on(path, fresh(path.encode()))
 
 
-def run(client: str, location: Path, base: str, *more: str) -> None:
+def run(client: str, location: Path | str, base: str, *more: str) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, forked_clients.__file__, client, str(location), base, *more]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50)
@@ -60,6 +63,16 @@ def test_children_and_parent_at_once(client: str, origin: Origin, tmp_path: Path
         assert [session.get(origin.url(path)).content for path in TOGETHER[:3]] == [
             path.encode() for path in TOGETHER[:3]
         ]
+
+
+@pytest.mark.parametrize("client", ["requests", "httpx", "httpx-async", "aiohttp", TRIO])
+def test_on_redis(client: str, origin: Origin, redis_server: RedisServer) -> None:
+    """The connections to the server are as little shared: what a child closes stays open for the parent."""
+    serve(origin)
+    run(client, redis_server.tcp_url, origin.url(""))
+    with CachedSession(RedisStore(redis_server.tcp_url), offline=True) as session:
+        for path in ("/before", *TOGETHER, "/after"):
+            assert session.get(origin.url(path)).content == path.encode()
 
 
 @pytest.mark.parametrize("client", [*CLIENTS, TRIO])

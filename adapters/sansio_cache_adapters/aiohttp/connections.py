@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from aiohttp import BaseConnector
 
 from sansio_cache_adapters.stores.forking import Living, cut_off, follow_forks, generation
+from sansio_cache_adapters.stores.loops import loops
 
 __all__ = ["INHERITED", "connectors"]
 
@@ -33,6 +34,7 @@ class _Connectors:
         """To be called before each request that goes out. Why its answer must not be kept, or ``""``."""
         if connector is None:
             return ""
+        loops.use()
         if connector not in self._known:
             self._known.add(connector)
             if generation():

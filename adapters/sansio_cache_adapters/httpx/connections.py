@@ -15,6 +15,7 @@ import httpcore2
 import httpx2
 
 from sansio_cache_adapters.stores.forking import Living, cut_off, follow_forks, generation
+from sansio_cache_adapters.stores.loops import loops
 
 __all__ = ["INHERITED", "transports"]
 
@@ -37,6 +38,7 @@ class _Transports:
 
     def use(self, transport: _Transport) -> str:
         """To be called before each request that goes down. Why its answer must not be kept, or ``""``."""
+        loops.use()
         if transport not in self._known:
             self._known.add(transport)
             if generation():

@@ -3,9 +3,8 @@
 In reading order: ``protocol`` (what a store is), ``settings``, ``paths`` and ``default`` (where a store
 lies), ``foreign`` (what may lie there instead), ``memory`` and ``memory_parts`` (the reference),
 ``table`` and ``table_rows`` (a store over any table of bytes), ``sqlite``, ``files``, ``redis``; ``rows`` (a record as
-bytes), ``holders`` (who holds a lease), ``maintenance``, ``forking``, ``afterwards`` (what finalizers leave
-to be done). For awaiting sessions: ``immediate``,
-``threaded``, ``queued``, ``overlay``, ``workers``.
+bytes), ``holders`` (who holds a lease), ``maintenance``, ``forking``, ``afterwards`` (what finalizers leave to
+be done). For awaiting sessions: ``immediate``, ``threaded``, ``queued``, ``overlay``, ``workers``, ``loops``.
 
 No store imports a client or what clients share.
 """

@@ -119,7 +119,7 @@ def _after(*, child: bool) -> None:
             if (owner := reference()) is not None:
                 for name, make in makers.items():
                     setattr(owner, name, make())
-    for each in _following.all():
+    for each in sorted(_following.all(), key=lambda each: bool(getattr(each, "last", False))):
         try:
             each.after_fork(child=child)
         except Exception:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache_adapters.stores.afterwards import CLOSING
 from sansio_cache_adapters.stores.forking import cut_off
+from sansio_cache_adapters.stores.loops import loops
 
 from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
 from .commands import Call, Command, Keys, Steps
@@ -265,6 +266,7 @@ class AsyncRunner:
                 for old in [each for each in self._connected if each.is_closed()]:
                     del self._connected[old]
                 self._connected[loop] = connected
+            loops.use()
             await connected.begin()
         return connected
 

@@ -44,6 +44,7 @@ _MAGIC: Final = b"SQLite format 3\0"
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 _LEFT_OVER_AFTER: Final = 60.0
 _ALONE_WITHIN: Final = 1.0
+_REST_WITHIN: Final = 1.0
 
 
 class Inode(NamedTuple):
@@ -74,6 +75,7 @@ class _Examining:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._rests = False
         follow_forks(self)
 
     def __enter__(self) -> None:
@@ -83,10 +85,14 @@ class _Examining:
         self._lock.release()
 
     def before_fork(self) -> None:
-        self._lock.acquire()
+        self._rests = self._lock.acquire(timeout=_REST_WITHIN)
 
     def after_fork(self, *, child: bool) -> None:
-        self._lock.release()
+        if self._rests:
+            self._lock.release()
+        elif child:
+            # Whoever looked at a file did not come to an end in time, and never will here.
+            self._lock = threading.RLock()
 
 
 examining = _Examining()

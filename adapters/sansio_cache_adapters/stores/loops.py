@@ -1,0 +1,69 @@
+"""Event loops of asyncio and ``fork``: a child that goes on with a loop of its parent's has its own epoll and wake-ups.
+
+Both are inherited as they are: of two processes that wait in one epoll either is woken by what is the other's, and a
+thread's ``call_soon_threadsafe`` wakes somebody, not always the one who waits for it, who then waits for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import selectors
+import socket
+from contextlib import suppress
+from typing import Any, Final
+
+from .forking import Living, follow_forks
+
+__all__ = ["loops"]
+
+
+class _Loops:
+    """The loops that were used with a cache."""
+
+    last = True
+    """After those who cut off connections: the new epoll must not watch what is the parent's."""
+
+    def __init__(self) -> None:
+        self._known: Living[asyncio.AbstractEventLoop] = Living()
+        follow_forks(self)
+
+    def use(self) -> None:
+        """Know the loop that runs now, if one of asyncio's does."""
+        with suppress(RuntimeError):
+            loop = asyncio.get_running_loop()
+            if loop not in self._known:
+                self._known.add(loop)
+
+    def before_fork(self) -> None:
+        """Nothing: the parent's loops stay as they are."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """In the child, part the loops from the parent's."""
+        if child:
+            for loop in self._known.all():
+                if not loop.is_closed():
+                    _part(loop)
+
+
+def _part(loop: Any) -> None:
+    selector: Any = getattr(loop, "_selector", None)
+    ends: list[Any] = [getattr(loop, name, None) for name in ("_ssock", "_csock")]
+    if type(selector).__name__ != "EpollSelector" or None in ends:
+        return
+    for mine, theirs in zip(socket.socketpair(), ends, strict=True):
+        with mine:
+            mine.setblocking(False)
+            os.dup2(mine.fileno(), theirs.fileno(), inheritable=False)
+    with select.epoll() as own:
+        for key in selector.get_map().values():
+            reads = select.EPOLLIN if key.events & selectors.EVENT_READ else 0
+            writes = select.EPOLLOUT if key.events & selectors.EVENT_WRITE else 0
+            with suppress(OSError):
+                own.register(key.fd, reads | writes)
+        # The number stays the same, which is all that the loop's own object knows of it.
+        os.dup2(own.fileno(), selector.fileno(), inheritable=False)
+
+
+loops: Final = _Loops()
