@@ -32,15 +32,16 @@ with CachedSession(MemoryStore()) as session:  # what is imported late
 if int(who):
     os.setgid(int(who)); os.setuid(int(who))
 options = {"secret_key": key} | json.loads(settings)
+store = SQLiteStore(path, busy_timeout=20)  # the machine may be busy with other things
 wanted = [hit, large, hit] if options.get("offline") else [hit, other, other, large, hit]
 
 def blocking():
-    with CachedSession(path, **options) as session:
+    with CachedSession(store, **options) as session:
         return [[(answer := session.get(url)).from_cache, len(answer.content)] for url in wanted]
 
 async def awaiting():
     found = []
-    async with AsyncCachedSession(cache=path, **options) as session:
+    async with AsyncCachedSession(cache=store, **options) as session:
         for url in wanted:
             async with session.get(url) as answer:
                 found.append([answer.from_cache, len(await answer.read())])
