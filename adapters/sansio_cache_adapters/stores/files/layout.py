@@ -61,7 +61,7 @@ _TAG: Final = (
     b"# This folder is an HTTP cache made by sansio-cache (files, format 1). It may be deleted as a whole.\n"
 )
 _MOST_SMALL: Final = 4096
-_MOST_OPEN: Final = 64
+_MOST_OPEN: Final = 128
 _MOST_KNOWN: Final = 4096
 _OPEN_SECONDS: Final = 1.0
 _LOOKED_AT: Final = 500
