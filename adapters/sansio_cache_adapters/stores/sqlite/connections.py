@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -22,7 +23,7 @@ from sansio_cache_adapters.stores.forking import Living, follow_forks
 from . import place
 from .guarded import Guarded, Opener, bulk_limit
 from .opening import UNCHANGING, WRITING, open_to_read, open_to_write
-from .reader import Corrupt, Mapping, Reader, TooLarge, Unopened, abandon
+from .reader import Corrupt, Mapping, Reader, TooLarge, Unopened, abandon, close_dropped
 from .records import remove_unsound
 
 __all__ = ["MAINTENANCE", "Connections"]
@@ -56,6 +57,7 @@ class Connections:
         self._lock = threading.Lock()
         self._local = threading.local()
         self._readers: Living[Reader] = Living()
+        self._dropped = deque[sqlite3.Connection]()
         self._writer: Guarded | None = None
         self._inode: place.Inode | None = None
         self._opener = Opener(self.path, WRITING)
@@ -77,7 +79,7 @@ class Connections:
             return None
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
-            reader = self._local.reader = Reader(self._opener, self._longest_value)
+            reader = self._local.reader = Reader(self._opener, self._longest_value, self._dropped)
             self._readers.add(reader)
         return reader
 
@@ -310,6 +312,8 @@ class Connections:
             if writer is not None:
                 writer.close()
         finally:
+            # While any is open the file must not be looked at: that would take the locks of all of them.
+            close_dropped(self._dropped)
             if inode is not None:
                 place.forget(inode)
 

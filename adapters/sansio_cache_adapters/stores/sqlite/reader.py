@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -16,7 +17,7 @@ from sansio_cache_adapters.stores.afterwards import CLOSING
 from .guarded import HEADS, Altered, Gate, Guarded, Opener
 from .schema import LOAD
 
-__all__ = ["Corrupt", "Mapping", "Reader", "TooLarge", "Unopened", "abandon"]
+__all__ = ["Corrupt", "Mapping", "Reader", "TooLarge", "Unopened", "abandon", "close_dropped"]
 
 _AT_ONCE: Final = 0.01
 """Seconds that preparing a read that must not wait may take: the schema is compared."""
@@ -89,13 +90,14 @@ class Reader:
     """
 
     __slots__ = (
-        *("__weakref__", "_bulk", "_in_use", "_longest", "_opener"),
+        *("__weakref__", "_bulk", "_dropped", "_in_use", "_longest", "_opener"),
         *("connection", "cursor", "gate", "lock", "until"),
     )
 
-    def __init__(self, opener: Opener, longest: int) -> None:
+    def __init__(self, opener: Opener, longest: int, dropped: deque[sqlite3.Connection]) -> None:
         self._opener = opener
         self._longest = longest
+        self._dropped = dropped
         self.lock = threading.Lock()
         self.connection: Guarded | None = None
         self.cursor: sqlite3.Cursor | None = None
@@ -177,13 +179,15 @@ class Reader:
     def __del__(self) -> None:
         # Its thread has ended, and with it its thread-local values.
         if opened := self.opened():
-            CLOSING(partial(_close, opened))
+            self._dropped.extend(opened)
+            CLOSING(partial(close_dropped, self._dropped))
 
 
-def _close(connections: list[sqlite3.Connection]) -> None:
-    for each in connections:
-        with suppress(sqlite3.Error):
-            each.close()
+def close_dropped(connections: deque[sqlite3.Connection]) -> None:
+    """Close what readers left open whose threads have ended."""
+    while connections:
+        with suppress(IndexError, sqlite3.Error):  # another thread was faster
+            connections.popleft().close()
 
 
 _abandoned: list[sqlite3.Connection] = []
