@@ -277,10 +277,9 @@ def _older(request: Request, rules: Rules, keys: Keys) -> Steps[Sequence[Record]
 def _pass_by(request: Request, rules: Rules, plan: PassBy) -> Steps[Answer]:
     reply = yield from ask(Fetch(request))
     older: Sequence[Record] = ()
-    keys = rules.told_of(request, plan, reply)
-    if keys is not None:
-        older = yield from _older(request, rules, keys)
-    return (yield from _settle(rules.judge_passing(request, reply, plan, older), keys))
+    if plan.keys is not None and isinstance(reply, Received):
+        older = yield from _older(request, rules, plan.keys)
+    return (yield from _settle(rules.judge_passing(request, reply, plan, older), plan.keys))
 
 
 def _settle(verdict: Settled, keys: Keys | None) -> Steps[Answer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -57,11 +57,17 @@ class _Case(NamedTuple):
         key = self.keys.partition if key is None else key
         return _network_answer(self.reply, self.choice.fwd, key, detail, stored=stored)
 
-    def superseded(self) -> tuple[Superseded, ...]:
-        """What of the older the reply has replaced or withdrawn."""
-        if not self.older:
+    def superseded(self, vary: Collection[str] = ()) -> tuple[Superseded, ...]:
+        """What of the older the reply has replaced or withdrawn.
+
+        :param vary: the fields by which the reply is stored: a response that is stored by fewer goes on to answer other
+            requests, and those that the reply answers prefer the reply (RFC 9111 §4.1).
+        """
+        names = frozenset(vary)
+        older = [each for each in self.older if not names > {name for name, _ in each.head.vary}]
+        if not older:
             return ()
-        return superseded(Newest(self.request, self.reply, self.forbids()), self.older)
+        return superseded(Newest(self.request, self.reply, self.forbids()), older)
 
     def forbids(self) -> bool:
         """Whether the reply, be it about a part or without content, forbids to store the whole."""
@@ -239,10 +245,11 @@ def _keep_or_pass(case: _Case) -> Verdict:
     request, reply, keys, rules, policy = case.request, case.reply, case.keys, case.rules, case.rules.policy
     facts = read_facts(reply, authorized="authorization" in request.headers)
     storing = may_store(request, reply, facts, policy, case.expiry())
-    spoils, gone = _spoils(request, reply, rules), case.superseded()
+    spoils = _spoils(request, reply, rules)
     if storing is not Storing.KEEP:
-        return Pass(case.answer(storing.value), spoils, gone)
+        return Pass(case.answer(storing.value), spoils, case.superseded())
     vary = tuple((name, rules.vary_tag(name, request.headers)) for name in nominated(reply.headers))
+    gone = case.superseded([name for name, _ in vary])
     keeping = Keeping(request, reply, facts, vary, keys, rules.place, rules.sealer, policy, gone, case.remembered())
     answer = case.answer(case.choice.reason, stored=True)
     return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), spoils)

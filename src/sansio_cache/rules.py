@@ -12,8 +12,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec.structs import replace
-
 from . import choosing, judging
 from .answering import gateway_timeout
 from .cache_status import Fwd
@@ -34,8 +32,6 @@ from .vary import nominated_value
 __all__ = ["Rules"]
 
 _TAMPERED: Final = frozenset({Flaw.SIGNATURE, Flaw.PLACE, Flaw.BODY})
-
-_NOT_THERE: Final = frozenset({404, 410})
 
 _MAX_BODY: Final = 8_388_608
 """Bytes of a request's body that are hashed for its key."""
@@ -188,15 +184,6 @@ class Rules:
     ) -> Pass | Fail:
         """What becomes of the reply to a request that passed the cache by."""
         return judging.judge_passing(request, reply, plan, self, older)
-
-    def told_of(self, request: Request, plan: PassBy, reply: Received | Unreachable) -> Keys | None:
-        """Where stored responses lie that the reply to a request that passed the cache by may be about, or None."""
-        if isinstance(reply, Unreachable):
-            return None
-        if plan.fwd is Fwd.METHOD and reply.status in _NOT_THERE and not _is_too_large(request, b""):
-            # Whatever was to be done with it, the page is not there.
-            return self.maker.keys(replace(request, method="GET", body=b""))
-        return plan.keys
 
     def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | None:
         """The error that tampered records call for where no other answers the request, if the policy wants one."""

@@ -134,17 +134,6 @@ def test_what_is_superseded_is_named_by_variant_and_rev() -> None:
         ],
     ),
     (
-        "a page that is not there to be deleted",
-        "9110-15.5.5",
-        [
-            step(ask("A: 1"), reply(LONG, "Vary: A"), 200, "origin"),
-            step(ask("A: 2"), reply(LONG, "Vary: A"), 200, "origin"),
-            step(ask("A: 1", method="DELETE"), reply(status=404), 404, "origin"),
-            step(ask("A: 2"), None, 200, "store"),
-            step(ask("A: 1"), reply(status=404), 404, "origin"),
-        ],
-    ),
-    (
         "a method that is refused",
         "9110-15.5.6",
         [

@@ -137,7 +137,8 @@ def test_what_claims_nothing_is_a_counted_miss(
     session = sessions()
     response = session.get(url)
     assert (response.content, response.from_cache) == (b"x", False)
-    assert session.cache.stats.flaws == 1
+    # A value that is larger than a record can be is not read at all.
+    assert session.cache.stats.flaws == (case != "huge")
     assert session.get(url).from_cache
 
 
