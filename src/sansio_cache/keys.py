@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from functools import lru_cache, partial
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from .errors import SettingError
 from .functions import plain_result
 from .lists import MAX_MEMBERS
-from .memo import remembered
+from .memo import Memo, remembered
 from .messages import Headers, Request
 from .policy import Policy
 from .request_bodies import body_parts, ignores
@@ -52,6 +52,10 @@ class _Located(NamedTuple):
 
 _REMEMBERED: Final = 4_194_304
 """Bytes of URLs whose place is remembered."""
+_REMEMBERED_TAGS: Final = 131_072
+"""Bytes of values that Vary nominates whose keyed hash is remembered: clients say the same with each request."""
+_TAG_OVERHEAD: Final = 300
+"""Bytes of what is remembered of one beside its text."""
 
 
 def _located(url: str, ignored: frozenset[str] = frozenset()) -> _Located:
@@ -75,13 +79,14 @@ def _plain_partition(resource: bytes, method: bytes, peer: bytes, shape: bytes) 
 class KeyMaker:
     """Makes the keys of requests under one policy and one store's salt."""
 
-    __slots__ = ("_locate", "_policy", "_salt", "_separates", "_shape")
+    __slots__ = ("_locate", "_policy", "_salt", "_separates", "_shape", "_tags")
 
     def __init__(self, policy: Policy, salt: bytes) -> None:
         self._policy = policy
         self._salt = salt
         self._separates = policy.separates
         self._shape = _shape(policy)
+        self._tags = Memo[tuple[str, ...], bytes](_REMEMBERED_TAGS)
         ignored = policy.ignored
         self._locate = remembered(_REMEMBERED)(partial(_located, ignored=ignored)) if ignored else _locate
 
@@ -92,11 +97,12 @@ class KeyMaker:
         # Who asks for the same again brings the very same fields: the fast paths, and a request on its way.
         known = request.headers.keyed
         asked = (self, request.url, request.method, request.peer)
-        if known is not None and known[:-1] == asked:
-            return cast(Keys, known[-1])
+        if known is not None and known[0] == asked:
+            there: Keys = known[1]
+            return there
         keys = self._made(request)
         if self._policy.key_fn is None:
-            request.headers.keyed = (*asked, keys)
+            request.headers.keyed = asked, keys
         return keys
 
     def _made(self, request: Request) -> Keys:
@@ -137,6 +143,15 @@ class KeyMaker:
     def tag(self, value: bytes) -> bytes:
         """The keyed hash under which a value of a request is kept: HMAC-SHA256 under the store's salt."""
         return hmac.digest(self._salt, value, hashlib.sha256)
+
+    def vary_tag(self, name: str, headers: Headers) -> bytes:
+        """The keyed hash of what a request says in a field that Vary nominates; ``name`` in lower case."""
+        said = (name, *headers.lines(name))
+        tag = self._tags.get(said)
+        if tag is None:
+            tag = self.tag(name.encode() + b"\0" + nominated_value(name, headers))
+            self._tags.put(said, tag, sum(each.__sizeof__() for each in said) + _TAG_OVERHEAD)
+        return tag
 
     def _identity(self, headers: Headers, userinfo: str | None) -> bytes:
         separates = self._separates

@@ -27,7 +27,6 @@ from .records import Flaw, Meta, Place, Record, Stored, open_record
 from .sealing import Sealer
 from .storing import Storing, may_keep, may_share
 from .urls import MAX_URL
-from .vary import nominated_value
 
 __all__ = ["Rules"]
 
@@ -79,7 +78,7 @@ class Rules:
     def _passing(self, request: Request, *, no_store: bool) -> PassBy | None:
         if request.method not in self.policy.methods and not self.policy.offline:
             return PassBy(Fwd.METHOD, "method")
-        if "upgrade" in request.headers:
+        if request.headers.has("upgrade"):
             return PassBy(Fwd.REQUEST, "upgrade")
         if request.body is None:
             return PassBy(Fwd.REQUEST, "body-not-known")
@@ -145,7 +144,7 @@ class Rules:
             if known is None:
                 if len(tags) >= MAX_MEMBERS:
                     return False
-                known = tags[name] = self.vary_tag(name, request.headers)
+                known = tags[name] = self.maker.vary_tag(name, request.headers)
             if known != tag:
                 return False
         if self.policy.offline:
@@ -160,7 +159,7 @@ class Rules:
 
     def vary_tag(self, name: str, headers: Headers) -> bytes:
         """The keyed hash of what a request says in a field that Vary nominates."""
-        return self.maker.tag(name.encode() + b"\0" + nominated_value(name, headers))
+        return self.maker.vary_tag(name, headers)
 
     def choose(
         self, request: Request, records: Sequence[Record], now: float, waited_since: float | None = None

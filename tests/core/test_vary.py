@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from core_rows import fields, rows
+from core_rows import META, fields, rows
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import field_names, field_values
 
+from sansio_cache.keys import KeyMaker
 from sansio_cache.messages import Headers
+from sansio_cache.policy import Policy
 from sansio_cache.vary import ANYTHING, nominated, nominated_value
 
 
@@ -88,3 +90,19 @@ def test_any_field_can_be_read(values: list[str]) -> None:
 @given(field_names, field_values)
 def test_a_star_anywhere_is_anything(name: str, junk: str) -> None:
     assert nominated(Headers([("Vary", junk), ("Vary", name), ("Vary", "*")])) == ANYTHING
+
+
+MAKER = KeyMaker(Policy(), META.salt)
+
+
+@given(field_names, st.lists(field_values, max_size=3))
+def test_a_tag_is_that_of_the_value_whatever_was_asked_before(name: str, lines: list[str]) -> None:
+    name = name.lower()
+    headers = Headers((name, line) for line in lines)
+    expected = KeyMaker(Policy(), META.salt).tag(name.encode() + b"\0" + nominated_value(name, headers))
+    assert [MAKER.vary_tag(name, headers), MAKER.vary_tag(name, headers)] == [expected, expected]
+
+
+def test_tags_of_one_line_and_of_two_are_told_apart() -> None:
+    said = ([], [("a", "")], [("a", "b")], [("a", "b"), ("a", "c")], [("a", "bc")])
+    assert len({MAKER.vary_tag("a", Headers(items)) for items in said}) == len(said)

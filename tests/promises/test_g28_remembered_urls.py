@@ -11,7 +11,7 @@ from local_origin import Origin, fresh
 
 from sansio_cache import MemoryStore
 from sansio_cache.keys import KeyMaker
-from sansio_cache.messages import Request
+from sansio_cache.messages import Headers, Request
 from sansio_cache.policy import Policy
 
 LONG = "x" * 60_000
@@ -35,6 +35,19 @@ def test_keys(settings: dict[str, list[str]]) -> None:
             for number in range(100):
                 maker.keys(Request("GET", f"http://127.0.0.1/{number}?q=%41" + "a" * length))
         assert left_behind() < 12_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_vary_nominates() -> None:
+    """G28: the hashes of any number of values, of any length."""
+    maker = KeyMaker(Policy(), bytes(32))
+    tracemalloc.start()
+    try:
+        for length in (10, 1_000, 100_000):
+            for number in range(1_000):
+                maker.vary_tag("x-a", Headers([("X-A", f"{number}" + "a" * length)]))
+        assert left_behind() < 500_000
     finally:
         tracemalloc.stop()
 
