@@ -39,9 +39,7 @@ def answer_from(
     """
     head = record.head
     age = current_age(head.facts, head.received_at, now)
-    # Whoever can write an unsigned store must not log the reader in as somebody else.
-    stored = record.headers.without(("set-cookie",)) if "set-cookie" in record.headers else record.headers
-    headers = Headers((*stored.items, ("Age", _delta(age))))
+    headers = Headers((*record.shown, ("Age", _delta(age))))
 
     def made(code: int, reason: str, fields: Headers, body: FromStore | Given) -> Answer:
         return Answer(code, reason, fields, body, status, record, revalidated, expires, head.partition)

@@ -44,10 +44,9 @@ class _Judged(NamedTuple):
 def request_directives(request: Request) -> Directives:
     """The directives of a request; ``Pragma: no-cache`` counts where there is no Cache-Control (RFC 9111 §5.4)."""
     headers = request.headers
-    lines = headers.lines("cache-control")
-    if lines:
-        return parse_cache_control(lines)
-    if "pragma" in headers and "no-cache" in (headers.get("pragma") or "").lower():
+    if headers.has("cache-control"):
+        return parse_cache_control(headers.lines("cache-control"))
+    if headers.has("pragma") and "no-cache" in (headers.get("pragma") or "").lower():
         return _NO_CACHE
     return NO_DIRECTIVES
 

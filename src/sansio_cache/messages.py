@@ -7,7 +7,7 @@ Times are POSIX seconds as ``float``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -33,6 +33,7 @@ CONDITIONAL: Mapping[str, str] = {
     for name in ("If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range")
 }
 """Preconditions and ranges (RFC 9110 §13.1, §14.2), by their names in lower case: fields that the core may change."""
+_CONDITIONAL_NAMES: Final = frozenset(CONDITIONAL)
 
 
 HTTP_1_1: Final = 11
@@ -63,7 +64,7 @@ class Headers:
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self.items: tuple[tuple[str, str], ...] = tuple(items)
         self._index: dict[str, list[str]] | None = None
-        self.keyed: tuple[object, ...] | None = None
+        self.keyed: tuple[object, Any] | None = None
 
     def _by_name(self) -> dict[str, list[str]]:
         index = self._index
@@ -74,16 +75,25 @@ class Headers:
             self._index = index
         return index
 
+    def has(self, name: str) -> bool:
+        """Whether there is a field whose name in lower case is this: what a hit asks, again and again."""
+        index = self._index
+        return name in (self._by_name() if index is None else index)
+
     def lines(self, name: str) -> list[str]:
         """Every line of one field, in order."""
-        index = self._by_name()
+        index = self._index
+        if index is None:
+            index = self._by_name()
         lines = index.get(name)
         # Ours ask in lower case; a user's filter or key function asks as it likes.
         return index.get(name.lower(), []) if lines is None else lines
 
     def get(self, name: str) -> str | None:
         """The combined value of a field (RFC 9110 §5.3), or None where it is absent."""
-        index = self._by_name()
+        index = self._index
+        if index is None:
+            index = self._by_name()
         lines = index.get(name)
         if lines is None:
             lines = index.get(name.lower())
@@ -108,7 +118,8 @@ class Headers:
     @property
     def conditional(self) -> bool:
         """Whether a request carries a precondition or a range (RFC 9110 §13.1, §14.2)."""
-        return not CONDITIONAL.keys().isdisjoint(self._by_name())
+        index = self._index
+        return not _CONDITIONAL_NAMES.isdisjoint(self._by_name() if index is None else index)
 
     @property
     def unconditional(self) -> Headers:

@@ -170,12 +170,13 @@ class Kept(NamedTuple):
 class Record:
     """A record that was opened and, where there is a key, verified."""
 
-    __slots__ = ("_headers", "head", "stored")
+    __slots__ = ("_headers", "_shown", "head", "stored")
 
     def __init__(self, head: Head, stored: Stored) -> None:
         self.head = head
         self.stored = stored
         self._headers: Headers | None = None
+        self._shown: tuple[tuple[str, str], ...] | None = None
 
     @property
     def headers(self) -> Headers:
@@ -183,6 +184,17 @@ class Record:
         if self._headers is None:
             self._headers = Headers(self.head.headers)
         return self._headers
+
+    @property
+    def shown(self) -> tuple[tuple[str, str], ...]:
+        """Those that an answer has, without Age."""
+        shown = self._shown
+        if shown is None:
+            # Whoever can write an unsigned store must not log the reader in as somebody else.
+            headers = self.headers
+            shown = (headers.without(("set-cookie",)) if headers.has("set-cookie") else headers).items
+            self._shown = shown
+        return shown
 
 
 class Flaw(Enum):
