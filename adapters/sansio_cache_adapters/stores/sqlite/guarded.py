@@ -15,8 +15,10 @@ from functools import cache
 from typing import Any, Final, cast
 from urllib.parse import quote
 
+from sansio_cache.errors import ForeignStore
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.sealing import MAX_HEAD
+from sansio_cache_adapters.stores.foreign import left_alone
 
 from .schema import TABLES, create
 
@@ -156,6 +158,7 @@ def connect(path: str, longest: int, how: str) -> Guarded:
     :param longest: bytes that a value, or a row, may have; one that is longer is an error, and is not read.
     :param how: parameters of SQLite's URI.
     """
+    _remove_journal(path)
     uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?{how}"
     connection = sqlite3.connect(
         uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, factory=Guarded
@@ -166,6 +169,21 @@ def connect(path: str, longest: int, how: str) -> Guarded:
         connection.close()
         raise
     return connection
+
+
+def _remove_journal(path: str) -> None:
+    """Remove what would be rolled back as the file is opened.
+
+    Our files have a log instead, from their first byte on. A journal names a file that SQLite then deletes, whatever
+    that is and wherever it lies, so one that somebody has put there must not be read.
+    """
+    journal = f"{os.path.realpath(path)}-journal"
+    try:
+        os.unlink(journal)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ForeignStore(left_alone(journal, "is no file of ours, and cannot be removed")) from error
 
 
 def _distrust(connection: Guarded, longest: int) -> None:

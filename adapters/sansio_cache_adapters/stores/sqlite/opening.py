@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from typing import Final
 
 from sansio_cache.errors import ForeignStore, StoreError
@@ -63,20 +64,34 @@ def open_to_read(path: str, longest: int, patience: float) -> tuple[Guarded, str
 def _opened(path: str, longest: int, patience: float, how: str) -> Guarded:
     connection = connect(path, longest, how)
     try:
-        connection.allow(time.monotonic() + patience + 1.0)
-        # While others open the file too, SQLite locks it as a whole now and then.
-        connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
-        # First of all: other pragmas read the schema.
-        _check(path, connection, may_write=how == WRITING)
         if how == WRITING:
-            for pragma in _WRITERS:
-                connection.execute(f"PRAGMA {pragma}")
-        connection.execute("PRAGMA busy_timeout = 0")
-        connection.shut()
+            # A journal that comes right now must not be rolled back: it names files to delete (guarded.py). Who only
+            # reads does not do it, and while that connection is open nobody else can. It is closed first: the last one
+            # that may write takes the files beside the cache's away.
+            with closing(connect(path, longest, _READING)) as keeper:
+                keeper.allow(time.monotonic() + patience + 1.0)
+                keeper.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+                keeper.execute("PRAGMA user_version").fetchone()
+                _prepare(path, connection, patience, may_write=True)
+        else:
+            _prepare(path, connection, patience, may_write=False)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _prepare(path: str, connection: Guarded, patience: float, *, may_write: bool) -> None:
+    connection.allow(time.monotonic() + patience + 1.0)
+    # While others open the file too, SQLite locks it as a whole now and then.
+    connection.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+    # First of all: other pragmas read the schema.
+    _check(path, connection, may_write=may_write)
+    if may_write:
+        for pragma in _WRITERS:
+            connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA busy_timeout = 0")
+    connection.shut()
 
 
 def _check(path: str, connection: Guarded, *, may_write: bool) -> None:
