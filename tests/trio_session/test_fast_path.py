@@ -102,7 +102,7 @@ def _long_way(session: TrioCachedSession, url: str, options: Any) -> tuple[Outgo
 
 def _fast(session: TrioCachedSession, url: str, options: Any) -> Request | str | None:
     try:
-        ready = session._fast.ready(url, options)  # pyright: ignore[reportPrivateUsage]
+        ready = session._fast.ready(session, url, options)  # pyright: ignore[reportPrivateUsage]
     except (TransportError, TypeError, ValueError) as error:
         return repr(error)
     return None if ready is None else ready.asked
@@ -127,21 +127,22 @@ def test_plain_requests_take_it() -> None:
     """And are remembered; what could change behind its back, or was changed by a subclass, is not."""
     session = TrioCachedSession(cache=MemoryStore(), auth=("me", "pw"), headers={"X": "1"})
     url = "http://a.test/"
-    first = session._fast.ready(url, {})
+    first = session._fast.ready(session, url, {})
     assert first is not None
-    assert session._fast.ready(url, {}) is first
+    assert session._fast.ready(session, url, {}) is first
     options: CachedOptions = {"refresh": True, "headers": {}}
-    refreshed = session._fast.ready(url, options)
+    refreshed = session._fast.ready(session, url, options)
     assert refreshed is not None
     assert refreshed.outgoing is first.outgoing
     assert refreshed.asked.options.refresh
-    assert session._fast.ready(url, {"params": {"a": "b"}}) is None
+    assert session._fast.ready(session, url, {"params": {"a": "b"}}) is None
 
     class Own(TrioCachedSession):
         def prepare(self, method: str, url: str, options: Any) -> OutgoingRequest:
             return super().prepare(method, url + "?own", options)
 
-    assert Own(cache=MemoryStore())._fast.ready(url, {}) is None
+    own = Own(cache=MemoryStore())
+    assert own._fast.ready(own, url, {}) is None
 
 
 # Hits

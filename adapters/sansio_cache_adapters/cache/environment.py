@@ -26,9 +26,10 @@ def watching(*names: str, ending: str = "") -> Callable[[], tuple[object, ...]]:
         nonlocal known, ended
         # Looked up each time: tests put another environment in its place.
         kept: Any = getattr(os.environ, "_data", os.environ)
-        if wanted and tuple(kept) != known:
-            known = tuple(kept)
+        if wanted and (now := tuple(kept)) != known:
+            known = now
             ended = [name for name in known if name.lower().endswith(wanted)]
-        return (*map(kept.get, named), *((name, kept.get(name)) for name in ended))
+        said: tuple[object, ...] = tuple([kept.get(name) for name in named])
+        return (*said, *((name, kept.get(name)) for name in ended)) if ended else said
 
     return state

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -72,6 +71,8 @@ class Prepared:
 class FastPath:
     """Answers of one session that need no network.
 
+    It is told the session with each request and does not hold it, so that one that is dropped is gone at once.
+
     :param adapter_over: the cache above the adapter that a session has for a URL, or None.
     :param plain: what makes a session a cached one, without what subclasses and the classes behind it change.
     """
@@ -84,24 +85,14 @@ class FastPath:
         plain: type[requests.Session],
     ) -> None:
         self._alone = not overriding(type(session), plain, _REQUESTS, "request", *_STEPS)
-        # The session holds this: not the other way round too, so that one that is dropped is gone at once.
-        self._alive = weakref.ref(session)
         self._adapter_over = adapter_over
         self._cache = cache
         self._steps = (plain.send, *_ORIGINAL[1:], plain.get_adapter)
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
         self._chosen: dict[str, tuple[object, Any]] = {}
 
-    @property
-    def _session(self) -> requests.Session:
-        session = self._alive()
-        if session is None:
-            raise ReferenceError("the session is gone")
-        return session
-
-    def applies(self, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
+    def applies(self, session: requests.Session, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
         """Whether a request is a GET that could be answered here, in a session that nobody has changed."""
-        session = self._session
         kind = type(session)
         return (
             self._alone
@@ -115,18 +106,19 @@ class FastPath:
             and (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings) == _ORIGINAL
         )
 
-    def look(self, url: str, keywords: dict[str, Any], options: Options) -> CachedResponse | Prepared:
+    def look(
+        self, session: requests.Session, url: str, keywords: dict[str, Any], options: Options
+    ) -> CachedResponse | Prepared:
         """The response if a stored one answers; else the request as ``Session.request`` would prepare it.
 
         :raises Exception: what that raises.
         """
         started = time.perf_counter()
-        prepared = self._prepared(url, keywords, options)
-        response = self._stored(prepared, keywords, started)
+        prepared = self._prepared(session, url, keywords, options)
+        response = self._stored(session, prepared, keywords, started)
         return prepared if response is None else response
 
-    def _prepared(self, url: str, keywords: dict[str, Any], options: Options) -> Prepared:
-        session = self._session
+    def _prepared(self, session: requests.Session, url: str, keywords: dict[str, Any], options: Options) -> Prepared:
         verify = cert = way = proxies = None
         if not url.startswith("http:"):
             # As merge_environment_settings merges them. Without TLS nobody asks.
@@ -134,9 +126,9 @@ class FastPath:
             cert = session.cert if keywords.get("cert") is None else keywords["cert"]
             way = verify, cert, state_of_files(verify, cert)
         if not url.startswith("https:"):
-            proxies = self._said_of_proxies(keywords)
+            proxies = _said_of_proxies(session, keywords)
         said = way, proxies
-        state = self._state(keywords, said)
+        state = _state(session, keywords, said)
         if state is not None:
             known = self._remembered.get(url)
             if known is not None and known.state == state:
@@ -153,7 +145,7 @@ class FastPath:
             adapter = None  # sending says so
         if (way if native.url and not native.url.startswith("http:") else proxies) is None:
             adapter = None  # an auth callable has changed the scheme: what was merged is not what counts
-        chosen = self._proxies(native.url or "", keywords, proxies)
+        chosen = self._proxies(session, native.url or "", keywords, proxies)
         taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
         prepared = Prepared(native, core_request(native, taken, options), adapter, None)
         if state is not None and adapter is not None and _plain(native):
@@ -161,17 +153,7 @@ class FastPath:
             self._remembered.put(url, prepared, bytes_of(prepared.request))
         return prepared
 
-    def _said_of_proxies(self, keywords: dict[str, Any]) -> object:
-        session = self._session
-        given: Any = keywords.get("proxies")
-        return (
-            session.trust_env,
-            [*session.proxies.items()],
-            [*given.items()] if given else None,
-            state_of_environment(),
-        )
-
-    def _proxies(self, url: str, keywords: dict[str, Any], said: object) -> Any:
+    def _proxies(self, session: requests.Session, url: str, keywords: dict[str, Any], said: object) -> Any:
         """The proxies that requests has to choose from: they see requests without TLS, and may answer by who asks."""
         if said is None or not url.startswith("http:"):
             return None
@@ -180,7 +162,7 @@ class FastPath:
         known = self._chosen.get(authority)
         if known is None or known[0] != said:
             given: Any = keywords.get("proxies") or {}
-            merged: Any = self._session.merge_environment_settings(url, given, None, None, None)
+            merged: Any = session.merge_environment_settings(url, given, None, None, None)
             known = said, merged["proxies"]
             if len(self._chosen) >= _MOST_AUTHORITIES:
                 self._chosen.clear()
@@ -188,23 +170,9 @@ class FastPath:
                 self._chosen[authority] = known
         return known[1]
 
-    def _state(self, keywords: dict[str, Any], said: object) -> object | None:
-        """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
-        session = self._session
-        jar = session.cookies
-        if session.auth or session.params or type(jar) is not RequestsCookieJar or jar._cookies:  # type: ignore[attr-defined]
-            return None
-        if keywords.get("params") or keywords.get("cookies") or keywords.get("auth"):
-            return None
-        if session.trust_env and _has_netrc():
-            return None
-        given: Any = keywords.get("headers")
-        if given and type(given) is not dict:
-            return None
-        fields: list[tuple[object, object]] = [*given.items()] if given else []
-        return (fields, tuple(items_of(session.headers)), said, tuple(session.adapters.items()))
-
-    def _stored(self, prepared: Prepared, keywords: dict[str, Any], started: float) -> CachedResponse | None:
+    def _stored(
+        self, session: requests.Session, prepared: Prepared, keywords: dict[str, Any], started: float
+    ) -> CachedResponse | None:
         """The response if a stored one answers; None to go on, nothing having happened."""
         if prepared.adapter is None or any(prepared.native.hooks.values()):
             return None
@@ -214,15 +182,14 @@ class FastPath:
         stream = keywords.get("stream")
         facts = Facts(answer, self._cache.engine, prepared.given_out, prepared.path, started)
         try:
-            return stored_response(facts, stream=self._session.stream if stream is None else bool(stream))
+            return stored_response(facts, stream=session.stream if stream is None else bool(stream))
         except (BodyGone, CacheError) as error:
             if is_a_miss(error, self._cache.engine.policy):
                 return None
             raise
 
-    def send(self, prepared: Prepared, keywords: dict[str, Any]) -> requests.Response:
+    def send(self, session: requests.Session, prepared: Prepared, keywords: dict[str, Any]) -> requests.Response:
         """The second half of ``Session.request``."""
-        session = self._session
         native = prepared.given_out()
         proxies: Any = keywords.get("proxies") or {}
         stream = keywords.get("stream")
@@ -231,6 +198,32 @@ class FastPath:
         )
         timeout, follow = keywords.get("timeout"), keywords.get("allow_redirects", True)
         return session.send(native, timeout=timeout, allow_redirects=follow, **settings)
+
+
+def _said_of_proxies(session: requests.Session, keywords: dict[str, Any]) -> object:
+    given: Any = keywords.get("proxies")
+    return (
+        session.trust_env,
+        [*session.proxies.items()],
+        [*given.items()] if given else None,
+        state_of_environment(),
+    )
+
+
+def _state(session: requests.Session, keywords: dict[str, Any], said: object) -> object | None:
+    """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
+    jar = session.cookies
+    if session.auth or session.params or type(jar) is not RequestsCookieJar or jar._cookies:  # type: ignore[attr-defined]
+        return None
+    if keywords.get("params") or keywords.get("cookies") or keywords.get("auth"):
+        return None
+    if session.trust_env and _has_netrc():
+        return None
+    given: Any = keywords.get("headers")
+    if given and type(given) is not dict:
+        return None
+    fields: list[tuple[object, object]] = [*given.items()] if given else []
+    return (fields, tuple(items_of(session.headers)), said, tuple(session.adapters.items()))
 
 
 def _with_options(known: Prepared, options: Options) -> Prepared:

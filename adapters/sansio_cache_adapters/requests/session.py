@@ -161,14 +161,14 @@ class CacheMixin(FixedSettings, _Session):
         options = take_options(keywords)
         cached = not is_off(self)
         prepared: Prepared | None = None
-        if cached and not args and self._fast.applies(method, url, keywords):
-            found = self._fast.look(url, keywords, options)
+        if cached and not args and self._fast.applies(self, method, url, keywords):
+            found = self._fast.look(self, url, keywords, options)
             if not isinstance(found, Prepared):
                 return found
             prepared = found
         with self._asking_with(options, cached=cached):
             if prepared is not None:
-                response = self._fast.send(prepared, keywords)
+                response = self._fast.send(self, prepared, keywords)
             else:
                 response = super().request(method, url, *args, **keywords)
         return bypassing(response, "" if cached else DISABLED)

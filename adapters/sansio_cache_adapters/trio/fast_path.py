@@ -6,7 +6,6 @@ provably so takes the long way.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from http.cookiejar import CookieJar
@@ -56,6 +55,8 @@ class Ready:
 class FastPath(Generic[S]):
     """The remembered requests of one session.
 
+    It is told the session with each request and does not hold it, so that one that is dropped is gone at once.
+
     :param plain: the session's class without what users' classes change.
     :param see: the request as the core sees it.
     :param with_cookies: the request with what the jar adds; the same object where that is nothing.
@@ -70,8 +71,6 @@ class FastPath(Generic[S]):
         with_cookies: Callable[[S, OutgoingRequest], OutgoingRequest],
         peer_of: Callable[[S, str], str],
     ) -> None:
-        # The session holds this: not the other way round too, so that one that is dropped is gone at once.
-        self._alive = weakref.ref(session)
         self._see = see
         self._with_cookies = with_cookies
         self._peer_of = peer_of
@@ -80,29 +79,21 @@ class FastPath(Generic[S]):
         alone = not overriding(kind, plain, HTTPSession, *_STEPS)
         self._is_plain = alone and all(getattr(kind, name) is getattr(plain, name) for name in _STEPS)
 
-    @property
-    def _session(self) -> S:
-        session = self._alive()
-        if session is None:
-            raise ReferenceError("the session is gone")
-        return session
-
-    def ready(self, url: str, options: RequestOptions) -> Ready | None:
+    def ready(self, session: S, url: str, options: RequestOptions) -> Ready | None:
         """A GET with these options, prepared; None where it takes the long way.
 
         :raises Exception: what preparing it raises.
         """
-        state = self._state(url, options)
+        state = self._state(session, url, options)
         if state is None:
             return None
         known = self._remembered.get(url)
-        if known is None or known.state != state or known.asked.peer != self._peer_of(self._session, known.asked.url):
-            known = self._prepared(url, options, state)
-        return self._with_options(known, options) if options else self._with_jar(known)
+        if known is None or known.state != state or known.asked.peer != self._peer_of(session, known.asked.url):
+            known = self._prepared(session, url, options, state)
+        return self._with_options(session, known, options) if options else self._with_jar(session, known)
 
-    def _state(self, url: str, options: RequestOptions) -> object | None:
+    def _state(self, session: S, url: str, options: RequestOptions) -> object | None:
         """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
-        session = self._session
         if not self._is_plain or type(url) is not str or session.params:
             return None
         if not (_KNOWN.issuperset(options) and session.__dict__.keys().isdisjoint(_STEPS)):
@@ -117,28 +108,28 @@ class FastPath(Generic[S]):
         own: tuple[Any, ...] = tuple(given.items()) if given else ()
         return session.base_url, auth, session.timeout, tuple(session.headers.items()), own
 
-    def _prepared(self, url: str, options: RequestOptions, state: object) -> Ready:
+    def _prepared(self, session: S, url: str, options: RequestOptions, state: object) -> Ready:
         plain: RequestOptions = {"headers": options.get("headers")}
-        outgoing = self._session.prepare("GET", url, plain)
-        ready = Ready(outgoing, self._see(self._session, outgoing), state)
+        outgoing = session.prepare("GET", url, plain)
+        ready = Ready(outgoing, self._see(session, outgoing), state)
         self._remembered.put(url, ready, bytes_of(ready.asked))
         return ready
 
-    def _with_options(self, known: Ready, options: RequestOptions) -> Ready:
+    def _with_options(self, session: S, known: Ready, options: RequestOptions) -> Ready:
         keywords = cast("dict[str, Any]", dict(options))
         taken = take_options(keywords)
         outgoing = known.outgoing
         if "timeout" in options:
             outgoing = replace(outgoing, timeout=Timeout.of(options["timeout"]))
         asked = known.asked if taken is NO_OPTIONS else changed(known.asked, options=taken)
-        return self._with_jar(Ready(outgoing, asked, known.state))
+        return self._with_jar(session, Ready(outgoing, asked, known.state))
 
-    def _with_jar(self, known: Ready) -> Ready:
-        jar: Any = self._session.cookies
+    def _with_jar(self, session: S, known: Ready) -> Ready:
+        jar: Any = session.cookies
         # To iterate over an empty jar takes as long as half of the rest.
         if type(jar) is CookieJar and not jar._cookies:  # type: ignore[attr-defined]
             return known
-        sent = self._with_cookies(self._session, known.outgoing)
+        sent = self._with_cookies(session, known.outgoing)
         if sent is known.outgoing:
             return known
-        return Ready(known.outgoing, changed(self._see(self._session, sent), options=known.asked.options), known.state)
+        return Ready(known.outgoing, changed(self._see(session, sent), options=known.asked.options), known.state)

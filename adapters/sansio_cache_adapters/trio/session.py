@@ -340,7 +340,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
         """The response to a request, its body still to come."""
         ready = None
         if method == "GET" and self._group is not None and not is_off(self):
-            ready = self._fast.ready(url, options)
+            ready = self._fast.ready(self, url, options)
         if ready is None:
             return await self._follow(method, url, options)
         follow = options.get("follow_redirects", self.follow_redirects)
