@@ -35,7 +35,9 @@ with warnings.catch_warnings():
 def _answered_from_the_store(hop: Any) -> Any:
     async def wrapper(self: Any, wish: Any, request: Any, handler: Any) -> Any:
         response = await hop(self, wish, request, handler)
-        if getattr(request, "method", "") != "GET" or "stored" not in getattr(response, "cache_status", ""):
+        said = getattr(response, "cache_status", "")
+        # Before its body was read nothing is stored.
+        if getattr(request, "method", "") != "GET" or not ("stored" in said or "body-not-read" in said):
             served["others"] += 1
             return response
         try:

@@ -30,7 +30,9 @@ class Session(CachedSession):
 def _answered_from_the_store(send: Any) -> Any:
     def wrapper(self: Any, request: Any, **keywords: Any) -> Any:
         response = send(self, request, **keywords)
-        if request.method != "GET" or "stored" not in getattr(response, "cache_status", ""):
+        said = getattr(response, "cache_status", "")
+        # Before its body was read nothing is stored.
+        if request.method != "GET" or not ("stored" in said or "body-not-read" in said):
             served["others"] += 1
             return response
         try:
