@@ -180,9 +180,10 @@ def _remove_journal(path: str) -> None:
     journal = f"{os.path.realpath(path)}-journal"
     try:
         os.unlink(journal)
-    except FileNotFoundError:
-        pass
     except OSError as error:
+        # A medium that can only be read says no before it looks whether there is anything.
+        if not os.path.lexists(journal):
+            return
         raise ForeignStore(left_alone(journal, "is no file of ours, and cannot be removed")) from error
 
 
