@@ -16,7 +16,7 @@ from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, MARK_BYTES, Listed, Size
 from sansio_cache_adapters.stores.rows import unpack
 
-from . import scripts
+from . import index_scripts, scripts
 from .commands import Call, Command, Keys, Names, Steps, groups, record
 
 __all__ = ["SWEEP_SECONDS", "Care", "unseen"]
@@ -68,7 +68,7 @@ class Care:
 
     def page(self, cursor: bytes, batch: int) -> Steps[tuple[bytes, list[Listed]]]:
         """Some records, and where to go on: at the end ``b"0"``. A record may come twice."""
-        [[cursor, flat]] = yield [Call(scripts.LIST, self._names.index, (cursor, str(batch)))]
+        [[cursor, flat]] = yield [Call(index_scripts.LIST, self._names.index, (cursor, str(batch)))]
         members = set(flat[0::2])
         found: list[Listed] = []
         # Small groups: each row may bear a body.
@@ -93,7 +93,7 @@ class Care:
 
     def size(self) -> Steps[Size]:
         """How much the store holds, as far as the index knows."""
-        [[entries, total]] = yield [Call(scripts.SIZE, self._names.index, ())]
+        [[entries, total]] = yield [Call(index_scripts.SIZE, self._names.index, ())]
         return Size(entries, total)
 
     def sweep(self, *, now: float, limit: int) -> Steps[int]:
@@ -103,7 +103,7 @@ class Care:
 
     def trim(self, *, now: float, limit: int) -> Steps[int]:
         """One batch of what is due, and then of what is over the bound."""
-        [[cost, members]] = yield [Call(scripts.DUE, self._names.index, (repr(now), str(limit)))]
+        [[cost, members]] = yield [Call(index_scripts.DUE, self._names.index, (repr(now), str(limit)))]
         yield from self._clear_away([member for member in members if member.startswith(b"r")], cost)
         for group in groups([member for member in members if member.startswith(b"b")]):
             yield [("UNLINK", self._names.body(member[1:])) for member in group]
@@ -112,7 +112,7 @@ class Care:
 
     def _audit(self, now: float) -> Steps[int]:
         """Forget members whose record is not there: its writer died in the midst, or the server evicted it."""
-        [[self._cursor, flat]] = yield [Call(scripts.LIST, self._names.index, (self._cursor, str(_AUDITED)))]
+        [[self._cursor, flat]] = yield [Call(index_scripts.LIST, self._names.index, (self._cursor, str(_AUDITED)))]
         # What was noted just now may be on its way.
         old = [each for each, used in zip(flat[0::2], flat[1::2], strict=True) if float(used) < now - KEEP_REPLACED]
         count = 0
@@ -135,7 +135,7 @@ class Care:
 
     def _evict(self, limit: int) -> Steps[int]:
         bounds = (str(self.max_bytes), str(self._max_entries), str(limit), str(MARK_BYTES))
-        [[cost, members]] = yield [Call(scripts.EVICT, [*self._names.index, self._names.marks[0]], bounds)]
+        [[cost, members]] = yield [Call(index_scripts.EVICT, [*self._names.index, self._names.marks[0]], bounds)]
         yield from self._clear_away(members, cost)
         return len(members)
 
@@ -159,7 +159,7 @@ class Care:
     def _let_go(self, members: Sequence[bytes]) -> Steps[None]:
         """Forget records that are gone; their bodies live on for a while, if there are not too many of them."""
         for group in groups(members):
-            [cost] = yield [Call(scripts.FORGET, self._names.index, tuple(group))]
+            [cost] = yield [Call(index_scripts.FORGET, self._names.index, tuple(group))]
             yield self._parting(group, int(cost))
 
     def _parting(self, members: Sequence[bytes], cost: int) -> list[Command]:

@@ -17,7 +17,7 @@ from sansio_cache_adapters.stores.loops import loops
 
 from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
 from .commands import Call, Command, Keys, Steps
-from .scripts import SCRIPTS
+from .index_scripts import SCRIPTS
 
 __all__ = ["AsyncRunner", "Runner", "in_thread"]
 

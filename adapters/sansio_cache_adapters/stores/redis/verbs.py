@@ -25,7 +25,7 @@ from sansio_cache_adapters.stores.protocol import (
 )
 from sansio_cache_adapters.stores.rows import REV_BYTES, Row, fresh_rev, pack, row_of, stored_in, unpack
 
-from . import scripts
+from . import index_scripts, scripts
 from .commands import ADDED_MS, Call, Command, Steps, body, groups, lifetime, record, score
 from .maintenance import Care
 
@@ -118,7 +118,7 @@ class Verbs(Care):
         due = score(time.time() + LEASE_SECONDS)
         done, _ = yield [
             Call(scripts.WRITE, [self._names.body(entry)], (str(index), bytes(data), _LEASE_MS)),
-            Call(scripts.GROW, self._names.index, (body(entry), str(len(data)), due)),
+            Call(index_scripts.GROW, self._names.index, (body(entry), str(len(data)), due)),
         ]
         if not done:
             yield from self.abort(entry)
@@ -126,7 +126,7 @@ class Verbs(Care):
 
     def abort(self, entry: bytes) -> Steps[None]:
         """Remove a pending body."""
-        yield [("UNLINK", self._names.body(entry)), Call(scripts.FORGET, self._names.index, (body(entry),))]
+        yield [("UNLINK", self._names.body(entry)), Call(index_scripts.FORGET, self._names.index, (body(entry),))]
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> Steps[bool]:
         """Make a record visible in place of the one of its variant; False where it must not be."""
@@ -148,7 +148,7 @@ class Verbs(Care):
         if gone is None or small:
             yield [("UNLINK", self._names.body(entry))] if item.entry or not small else []
         if gone is None:
-            yield [Call(scripts.FORGET, self._names.index, (record(row.partition, entry),))]
+            yield [Call(index_scripts.FORGET, self._names.index, (record(row.partition, entry),))]
             return False
         if gone:
             yield from self._let_go([record(row.partition, each) for each in gone])
@@ -163,7 +163,7 @@ class Verbs(Care):
                 scripts.ENTER, self._names.of_resource(row.resource), self._entering(row, repr(row.requested_at), now)
             ),
             Call(
-                scripts.NOTE,
+                index_scripts.NOTE,
                 [*self._names.index, self._names.marks[1]],
                 (
                     *(record(row.partition, row.entry), str(row.cost), score(row.purge_at), repr(now)),
@@ -230,7 +230,9 @@ class Verbs(Care):
         [changed] = yield [Call(scripts.CHANGE, keys, (row.variant, seen, pack(fresh), ttl))]
         if changed:
             member = record(row.partition, row.entry)
-            yield [Call(scripts.NOTE, self._names.index, (member, str(fresh.cost), score(fresh.purge_at), "", ""))]
+            yield [
+                Call(index_scripts.NOTE, self._names.index, (member, str(fresh.cost), score(fresh.purge_at), "", ""))
+            ]
         return bool(changed)
 
     def discard(self, partition: bytes, variant: bytes, *, rev: int) -> Steps[bool]:
@@ -259,7 +261,7 @@ class Verbs(Care):
         folded = (resource, repr(now), str(most), str(most // 8), _MARK_MS)
         partitions, forgotten = yield [
             Call(scripts.MARK, self._names.of_resource(resource), (repr(now), _MARK_MS)),
-            Call(scripts.FOLD, self._names.marks, folded),
+            Call(index_scripts.FOLD, self._names.marks, folded),
         ]
         for group in groups([each for each in forgotten if each != resource]):
             yield [("UNLINK", self._names.of_resource(each)[1]) for each in group]
