@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from base64 import b64encode
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from .errors import SettingError
 from .functions import plain_result
@@ -156,6 +159,9 @@ class KeyMaker:
     def _identity(self, headers: Headers, userinfo: str | None) -> bytes:
         separates = self._separates
         present = [name for name in headers.names() if separates[name]]
+        if userinfo is not None and "authorization" in present and _is_said(userinfo, headers.lines("authorization")):
+            # Some clients leave it in the URL, and some take it out.
+            userinfo = None
         if not present and userinfo is None:
             return b""
         parts = [part for name in sorted(present) for part in _field(name, headers)]
@@ -178,6 +184,16 @@ class KeyMaker:
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+def _is_said(userinfo: str, lines: Sequence[str]) -> bool:
+    """Whether an Authorization field says what the userinfo says, and no more (RFC 7617 §2)."""
+    user, _, password = userinfo.partition(":")
+    # A client writes it in one charset or the other.
+    pair = f"{unquote(user)}:{unquote(password)}"
+    return len(lines) == 1 and lines[0] in {
+        f"Basic {b64encode(pair.encode(charset, 'replace')).decode()}" for charset in ("utf-8", "latin-1")
+    }
 
 
 def _field(name: str, headers: Headers) -> list[bytes]:

@@ -58,7 +58,7 @@ WITHOUT_K = {"ignored_parameters": ["k"]}
         ask("Authorization: Basic dTpw", url="https://u:p@example.org/a"),
         {},
         "b84d9baef28997032415c3224f4a512b46d9d8b6c1b45d7ce8de002163e0bfe1",
-        "a9e21df6ac0f4cc89791554e3f3492782c5c0ea0ea74d6a0aedc63fdc98f941a",
+        "58481c50d2fdf60095d2fbf3ad957fe61038d5237ca0fae28ca58ed75da5df3f",
     ),
     (
         "everything else",
@@ -157,6 +157,13 @@ def test_no_two_lists_of_parts_meet(one: list[bytes], other: list[bytes]) -> Non
     ),
     ("Host spelled otherwise", "G9", ask("Host: EXAMPLE.org:443"), ask(), {}),
     ("a key that names no user", "G10", ask("Idempotency-Key: a"), ask("Idempotency-Key: b"), {}),
+    (
+        "userinfo, where Authorization says it too",
+        "G10",
+        ask("Authorization: Basic dTpwIDE=", url="http://u:p%201@x/"),
+        ask("Authorization: Basic dTpwIDE=", url="http://x/"),
+        {},
+    ),
     ("what key_fn does not see", "key_fn", ask(url="http://x/1"), ask(url="http://y/2"), {"key_fn": lambda _: b"same"}),
 )
 def test_requests_share_an_entry_in_spite_of(one: Request, other: Request, settings: dict[str, Any]) -> None:
@@ -179,6 +186,20 @@ def test_requests_share_an_entry_in_spite_of(one: Request, other: Request, setti
     ("userinfo", "G10", ask(url="http://u:p@x/"), ask(url="http://u:q@x/"), {}),
     ("userinfo empty and none", "G10", ask(url="http://@x/"), ask(url="http://x/"), {}),
     ("userinfo and Authorization", "G10", ask(url="http://u@x/"), ask("Authorization: u", url="http://x/"), {}),
+    (
+        "userinfo beside another's Authorization",
+        "G10",
+        ask("Authorization: Basic dTpx", url="http://u:p@x/"),
+        ask("Authorization: Basic dTpx", url="http://x/"),
+        {},
+    ),
+    (
+        "userinfo, where Authorization separates nobody",
+        "G10",
+        ask("Authorization: Basic dTpw", url="http://u:p@x/"),
+        ask("Authorization: Basic dTpw", url="http://x/"),
+        {"identity": ["!authorization"]},
+    ),
     ("a field of one's own", "G10", ask("X-User: a"), ask("X-User: b"), {"identity": ["X-User"]}),
     ("cookies, in a shared cache", "G10", ask("Cookie: a"), ask("Cookie: b"), {"shared": True}),
     ("Host", "G9", ask("Host: one.example"), ask("Host: two.example"), {}),
