@@ -170,3 +170,59 @@ def test_a_signature_of_another_secret_is_no_good(origin: Origin, key: str, tmp_
         assert session.cache.put(origin.url(), made)
     with CachedSession(place, secret_key="another secret of 16 bytes") as other, pytest.raises(BadSignature):
         other.get(origin.url())
+
+
+async def test_aiohttps_response_is_put_in_after_it_was_read_and_given_back(opened: Opener, origin: Origin) -> None:
+    """As programs have it that leave the ``async with`` of the response first."""
+    client, other = await opened("aiohttp"), await opened("aiohttp")
+    async with client.session.get(origin.on("/", fresh(b"hello"))) as response:
+        await response.read()
+    assert await other.ask("put", response, response)
+    assert await text_of(other, origin.url("/")) == "hello"
+
+
+async def test_aiohttps_response_of_which_a_part_is_gone_is_refused(opened: Opener, origin: Origin) -> None:
+    """Closed unread, or read in part: what is left of it is not its body."""
+    client = await opened("aiohttp")
+    url = origin.on("/", fresh(b"hello" * 50_000))
+    async with client.session.get(url) as unread:
+        pass
+    async with client.session.get(url) as begun:
+        await begun.content.read(1)
+        for response in (unread, begun):
+            with pytest.raises(SettingError, match="whole body"):
+                await client.ask("put", origin.url("/to"), response)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda response: response.close(),
+        lambda response: setattr(response, "reader", response.iter_content(1)) or next(response.reader),
+        lambda response: list(response.iter_content(1)),
+        lambda response: response.raw.read(),
+    ],
+    ids=["closed", "begun", "read in parts", "read raw"],
+)
+@pytest.mark.parametrize("stored", [False, True], ids=["from the network", "stored"])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_requests_response_of_which_a_part_is_gone_is_refused(
+    origin: Origin, use: Any, stored: bool, framing: str
+) -> None:
+    reply = fresh(b"hello")
+    reply.framing = framing
+    url = origin.on("/", reply)
+    with CachedSession("memory:") as session:
+        if stored:
+            session.get(url)
+        with session.get(url, stream=True) as response:
+            use(response)
+            with pytest.raises(SettingError, match="whole body"):
+                session.cache.put(origin.url("/to"), response)
+
+
+def test_requests_response_with_nothing_to_read_is_put_in(origin: Origin) -> None:
+    url = origin.on("/", fresh(b""))
+    with CachedSession("memory:") as session:
+        session.get(url)
+        assert session.cache.put(origin.url("/to"), session.get(url, stream=True))

@@ -12,7 +12,9 @@ from yarl import URL
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
-from sansio_cache_adapters.cache.putting import Given, decoded
+from sansio_cache_adapters.cache.putting import BODY_GONE, Given, decoded
+
+from .private_reader import whole_body
 
 __all__ = ["asking_as", "asking_plainly", "taken"]
 
@@ -62,10 +64,12 @@ def _given(thing: Any, keywords: dict[str, Any]) -> Request:
 async def taken(response: object) -> Given:
     """A response of aiohttp, read, as it is put in.
 
-    :raises SettingError: it is none.
+    :raises SettingError: it is none, or its body is gone.
     """
     if not isinstance(response, ClientResponse):
         raise SettingError(f"put takes an aiohttp.ClientResponse, or a Received and body=…, not {response!r}")
-    body = await response.read()
+    body = await whole_body(response)
+    if body is None:
+        raise SettingError(BODY_GONE)
     fields = [(str(name), value) for name, value in response.headers.items()]
     return decoded(response.status, response.reason, fields, body)

@@ -6,16 +6,30 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol, cast
 
-from aiohttp import StreamReader, helpers
+from aiohttp import ClientConnectionError, ClientResponse, StreamReader, helpers
 from aiohttp.base_protocol import BaseProtocol
 
-__all__ = ["Body", "PulledReader", "is_drained", "peeked", "pulled"]
+__all__ = ["Body", "PulledReader", "is_drained", "peeked", "pulled", "whole_body"]
 
 _NO_CAUSE: Final[BaseException] = cast(Any, helpers)._EXC_SENTINEL
 _SMALL: Final = 4096
 """Bytes below which an HTTP chunk is not worth a step of its own."""
 _PAUSE_AFTER: Final = 8
 """Pieces of 64 KiB that are decoded before the event loop gets its turn."""
+
+
+async def whole_body(response: ClientResponse) -> bytes | None:
+    """A response's content, read now or before; None where part of it was given out, or it was closed unread.
+
+    aiohttp itself gives none once the response is released, and what is left of it after a part.
+    """
+    body = response._body
+    if body is None:
+        try:
+            body = await response.read()
+        except ClientConnectionError:
+            return None
+    return body if response.content.total_bytes in (0, len(body)) else None
 
 
 def is_drained(raw: StreamReader) -> bool:

@@ -16,9 +16,12 @@ from .exchange import Response
 from .tee import Tee
 from .work import Work
 
-__all__ = ["Given", "Put", "core_given", "decoded", "put"]
+__all__ = ["BODY_GONE", "Given", "Put", "core_given", "decoded", "put"]
 
 _OF_THE_CODING: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+BODY_GONE: Final = (
+    "put takes a response whose whole body is still there: read it first, or put it in before it is closed"
+)
 Lift = Callable[[Any], Any]
 """Gives a value as the client's calls give theirs: as it is, or as an awaitable."""
 

@@ -9,7 +9,7 @@ import requests
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
-from sansio_cache_adapters.cache.putting import Given, decoded
+from sansio_cache_adapters.cache.putting import BODY_GONE, Given, decoded
 
 from .adapter import CacheAdapter, core_request
 from .peers import Way
@@ -29,6 +29,9 @@ def asking(session: requests.Session, peer: str | None) -> Asking:
         if isinstance(thing, requests.Response):
             thing = thing.request
         settings = {name: keywords.pop(name, None) for name in ("proxies", "stream", "verify", "cert")}
+        for name in ("timeout", "allow_redirects"):
+            # These decide nothing of a stored response.
+            keywords.pop(name, None)
         url = as_url(thing)
         if url is not None:
             thing = requests.Request(method.upper(), url, **keywords)
@@ -56,8 +59,24 @@ def _as_sent(
 def taken(response: object) -> Given:
     """A response of requests, read, as it is put in.
 
-    :raises SettingError: it is none.
+    :raises SettingError: it is none, or part of its body was given out before.
     """
     if not isinstance(response, requests.Response):
         raise SettingError(f"put takes a requests.Response, or a Received and body=…, not {response!r}")
+    state: Any = response
+    if state._content is False and (state._content_consumed or _is_begun(response)):
+        # requests would take what is left of it, or nothing, for the whole.
+        raise SettingError(BODY_GONE)
     return decoded(response.status_code, response.reason, response.headers.items(), response.content or b"")
+
+
+def _is_begun(response: requests.Response) -> bool:
+    """Whether something of a body was read, or can be read no more."""
+    raw = response.raw
+    if raw is None or response.status_code == 204 or response.headers.get("Content-Length") == "0":
+        return False
+    if getattr(raw, "closed", False) or getattr(raw, "chunked", False):
+        # Of a chunked body urllib3 does not say how much was read.
+        return True
+    tell = getattr(raw, "tell", None)
+    return callable(tell) and tell() != 0
