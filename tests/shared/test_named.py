@@ -96,6 +96,56 @@ async def test_contains_is_false_where_get_asks_the_origin(
     assert not await offline.ask("contains", url + "other")
 
 
+# what is asked for beside a URL, and whether a stored response that is fresh for a minute answers
+BESIDE: list[tuple[dict[str, Any], bool]] = [
+    ({"expire_after": 30}, True),
+    ({"expire_after": 0}, False),
+    ({"only_if_cached": True}, True),
+    ({"refresh": True}, False),
+    ({"force_refresh": True}, False),
+    ({"timeout": 5}, True),
+]
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize(("said", "found"), BESIDE, ids=[str(row[0]) for row in BESIDE])
+async def test_contains_takes_what_get_takes(
+    opened: Opener, origin: Origin, name: str, said: dict[str, Any], found: bool
+) -> None:
+    client = await opened(name)
+    url = origin.on("/", fresh(b"x"))
+    await client.is_hit("GET", url)
+    assert await client.ask("contains", url, **said) is found
+    assert await client.ask("contains", url=url, **said) is found
+    if not name.startswith("httpx"):
+        assert await client.is_hit("GET", url, **said) is found
+
+
+async def test_whether_redirects_are_followed_decides_nothing(opened: Opener, origin: Origin) -> None:
+    client = await opened("requests")
+    url = origin.on("/", fresh(b"x"))
+    await client.is_hit("GET", url)
+    assert await client.ask("contains", url, allow_redirects=False)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_what_is_deleted_is_given_by_name(opened: Opener, origin: Origin, name: str) -> None:
+    client = await opened(name)
+    with pytest.raises(TypeError, match=r"requests=\[") as caught:
+        await client.ask("delete", "http://user:password@x/")
+    assert "password" not in str(caught.value)
+
+
+async def test_a_user_named_in_the_url_is_one_user_for_all_clients(opened: Opener, origin: Origin) -> None:
+    """Some clients leave userinfo in the URL, some make it an Authorization field."""
+    url = origin.on("/", fresh(b"x")).replace("//", "//user:p%20w@")
+    first = await opened("requests")
+    await first.is_hit("GET", url)
+    for name in CLIENTS:
+        client = await opened(name, cache=first.cache.store)
+        assert await client.is_hit("GET", url), name
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 async def test_a_post_that_is_opted_in_is_named_by_its_body(opened: Opener, origin: Origin, name: str) -> None:
     client = await opened(name, allowed_methods=["GET", "POST"])

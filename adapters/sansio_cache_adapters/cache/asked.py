@@ -11,10 +11,15 @@ from typing import Any
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
 
-__all__ = ["Asking", "as_url", "request_like"]
+__all__ = ["Asking", "as_url", "named", "request_like"]
 
 Asking = Callable[[Any, str, dict[str, Any]], Any]
 """Makes a core request of a thing, a method for a URL, and what a request of the client takes beside them."""
+
+
+def named(thing: object, keywords: dict[str, Any]) -> object:
+    """What a user names a stored response by: the first argument, or ``url=``, which is removed from the keywords."""
+    return keywords.pop("url") if thing is None and "url" in keywords else thing
 
 
 def as_url(thing: object) -> str | None:

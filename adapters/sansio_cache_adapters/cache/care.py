@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Never
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from sansio_cache.messages import Request
 from sansio_cache.names import OF_CACHE
 from sansio_cache_adapters.stores.protocol import Size
 
-from .asked import Asking
+from .asked import Asking, named
 from .asynchronous import AsyncCache
 from .blocking import BlockingCache
 from .events import Stats
@@ -62,15 +62,18 @@ class Care(FixedSettings):
         """The counters of this session."""
         return self._engine.stats
 
-    def contains(self, request: Any, method: str = "GET", **keywords: Any) -> bool:
+    def contains(self, request: Any = None, method: str = "GET", **keywords: Any) -> bool:
         """Whether the session would answer a request from the store at this moment.
 
-        :param request: a URL (text, or an object such as yarl's), or a request or response of the client.
+        :param request: a URL (text, or an object such as yarl's), or a request or response of the client. A URL may
+            be given as ``url=`` too.
         :param method: of the request for a URL.
-        :param keywords: what the client's own ``request`` takes beside a URL: ``headers=``, ``params=``, ``json=``…
+        :param keywords: what the session's own ``request`` takes beside a URL: ``headers=``, ``params=``, ``json=``,
+            ``expire_after=``…
         :raises StoreError: the store is in trouble.
         """
-        return do(self._work.contains(request, method, keywords))
+        options = take_options(keywords)
+        return do(self._work.contains(named(request, keywords), method, keywords, options))
 
     def entries(self) -> list[Entry]:
         """Every stored response that can be opened."""
@@ -91,7 +94,7 @@ class Care(FixedSettings):
 
     def delete(
         self,
-        *,
+        *more: Never,
         urls: Iterable[Any] = (),
         requests: Iterable[Any] = (),
         expired: bool = False,
@@ -109,9 +112,10 @@ class Care(FixedSettings):
         :param invalid: those that cannot be opened: broken, foreign, unsigned or forged.
         :param tags: those stored with any of these tags.
         :raises SettingError: for nothing to go by.
+        :raises TypeError: for what is given by position, which would not say what it is.
         :raises StoreError: the store is in trouble.
         """
-        return do(self._work.delete(criteria_of(urls, requests, expired, older_than, invalid, tags)))
+        return do(self._work.delete(criteria_of(more, urls, requests, expired, older_than, invalid, tags)))
 
     def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Put:
         """Store a response that did not come by this session: judged and signed like any other.
@@ -167,9 +171,10 @@ class AsyncCare(FixedSettings):
         """The counters of this session."""
         return self._engine.stats
 
-    def contains(self, request: Any, method: str = "GET", **keywords: Any) -> Awaitable[bool]:
+    def contains(self, request: Any = None, method: str = "GET", **keywords: Any) -> Awaitable[bool]:
         """See :meth:`Care.contains`."""
-        return do_async(self._work.contains(request, method, keywords))
+        options = take_options(keywords)
+        return do_async(self._work.contains(named(request, keywords), method, keywords, options))
 
     def entries(self) -> Awaitable[list[Entry]]:
         """See :meth:`Care.entries`."""
@@ -190,7 +195,7 @@ class AsyncCare(FixedSettings):
 
     def delete(
         self,
-        *,
+        *more: Never,
         urls: Iterable[Any] = (),
         requests: Iterable[Any] = (),
         expired: bool = False,
@@ -199,7 +204,7 @@ class AsyncCare(FixedSettings):
         tags: Iterable[str] = (),
     ) -> Awaitable[int]:
         """See :meth:`Care.delete`."""
-        return do_async(self._work.delete(criteria_of(urls, requests, expired, older_than, invalid, tags)))
+        return do_async(self._work.delete(criteria_of(more, urls, requests, expired, older_than, invalid, tags)))
 
     async def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Put:
         """See :meth:`Care.put`."""

@@ -10,11 +10,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from sansio_cache.decisions import LookUp, Reuse, ReuseStale
 from sansio_cache.errors import SettingError, StoreError
 from sansio_cache.expiry import parse_seconds
 from sansio_cache.keys import Keys
-from sansio_cache.messages import Request
+from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache.records import Flaw, Record, encode_head, open_record, variant_of
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import UNSIGNED
@@ -109,8 +111,12 @@ class Maintenance:
         key = head.partition.hex()
         return Entry(key, head.method, head.url, head.status, head.length, head.received_at, head.stale_at, head.tags)
 
-    def contains(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[bool]:
+    def contains(self, thing: object, method: str, keywords: dict[str, Any], options: Options) -> Work[bool]:
         request: Request = yield partial(self._ask, thing, method, keywords)
+        if options is not NO_OPTIONS:
+            request = replace(request, options=options)
+        if request.options.force_refresh:
+            return False
         rules = yield from self.rules()
         plan = rules.plan(request)
         if not isinstance(plan, LookUp):
@@ -243,6 +249,7 @@ class Criteria(NamedTuple):
 
 
 def criteria_of(
+    more: tuple[object, ...],
     urls: Iterable[object],
     requests: Iterable[object],
     expired: bool,
@@ -253,7 +260,13 @@ def criteria_of(
     """What a user gave to ``delete``.
 
     :raises SettingError: for nothing to go by, and for one thing in the place of a list.
+    :raises TypeError: for what is given by position.
     """
+    if more:
+        raise TypeError(
+            "delete() takes everything by name: urls=[…] for all that is stored of a URL, requests=[…] for what is "
+            "stored for one request and nobody else"
+        )
     for name, value in (("urls", urls), ("requests", requests), ("tags", tags)):
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             raise SettingError(f"{name} takes a list, not {value!r}")
