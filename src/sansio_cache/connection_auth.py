@@ -37,19 +37,19 @@ class Says(Enum):
 
 def said_by_request(headers: Headers) -> Says:
     """What the credentials of a request say of its connection."""
-    if "proxy-authorization" in headers and _names(headers, "proxy-authorization"):
+    if headers.has("proxy-authorization") and _names(headers, "proxy-authorization"):
         return Says.BY_PROXY
-    if "authorization" in headers and _names(headers, "authorization"):
+    if headers.has("authorization") and _names(headers, "authorization"):
         return Says.BY_ORIGIN
     return Says.NOTHING
 
 
 def said_by_response(status: int, headers: Headers) -> Says:
     """What the head of a response says of its connection."""
-    if "persistent-auth" in headers and (headers.get("persistent-auth") or "").strip().lower() != "false":
+    if headers.has("persistent-auth") and (headers.get("persistent-auth") or "").strip().lower() != "false":
         return Says.BY_ORIGIN
     for name, by in (("proxy-authenticate", Says.BY_PROXY), ("www-authenticate", Says.BY_ORIGIN)):
-        if name in headers and (tokens := _names(headers, name)):
+        if headers.has(name) and (tokens := _names(headers, name)):
             # A mere offer has no token, and comes with a refusal.
             return by if any(tokens) or status not in (401, 407) else Says.OFFERED
     return Says.NOTHING

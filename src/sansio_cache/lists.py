@@ -22,9 +22,17 @@ def combined(lines: Sequence[str]) -> str | None:
 
     A comma within a quoted string counts as one: what is quoted is, in the fields that matter, a list of its own.
     """
-    if len(lines) > MAX_MEMBERS or sum(map(len, lines)) > MAX_LENGTH:
+    if not lines:
+        return ""
+    if len(lines) == 1:
+        # Nearly all that there are; a miss asks for a dozen.
+        text = lines[0]
+        if len(text) > MAX_LENGTH:
+            return None
+    elif len(lines) > MAX_MEMBERS or sum(map(len, lines)) > MAX_LENGTH:
         return None
-    text = ",".join(lines)
+    else:
+        text = ",".join(lines)
     return text if text.count(",") < MAX_MEMBERS else None
 
 

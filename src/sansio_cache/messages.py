@@ -136,7 +136,9 @@ class Headers:
         return Headers((*self.without((name.lower(),)).items, (name, value)))
 
     def __contains__(self, name: object) -> bool:
-        index = self._by_name()
+        index = self._index
+        if index is None:
+            index = self._by_name()
         return name in index or (isinstance(name, str) and name.lower() in index)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:

@@ -315,7 +315,7 @@ def seal_head(head: Head, sealer: Sealer) -> bytes | None:
     """
     # An origin may send megabytes: to find them too large after encoding and signing them would take milliseconds. Each
     # field is an object to whoever reads the record, and a partition has many records.
-    if len(head.headers) > MAX_FIELDS or sum(len(name) + len(value) for name, value in head.headers) > MAX_HEAD:
+    if len(head.headers) > MAX_FIELDS or sum([len(name) + len(value) for name, value in head.headers]) > MAX_HEAD:
         return None
     try:
         sealed = sealer.seal(encode_head(head))

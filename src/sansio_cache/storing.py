@@ -135,7 +135,7 @@ _READ_WHOLE: Final = ("connection", "content-encoding", "content-length")
 def all_read(headers: Headers) -> bool:
     """Whether there are no more fields than are kept, and the lists that a record depends on are read whole."""
     return len(headers) <= MAX_FIELDS and all(
-        name not in headers or combined(headers.lines(name)) is not None for name in _READ_WHOLE
+        not headers.has(name) or combined(headers.lines(name)) is not None for name in _READ_WHOLE
     )
 
 

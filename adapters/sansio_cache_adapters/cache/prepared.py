@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Final
 
 from sansio_cache.messages import Request
@@ -18,5 +19,5 @@ _COPIES: Final = 4
 
 def bytes_of(request: Request) -> int:
     """The bytes that a prepared request takes, roughly: as the client has it and as the core sees it."""
-    fields = sum(len(name) + len(value) for name, value in request.headers.items)
+    fields = sum(map(len, chain.from_iterable(request.headers.items)))
     return _OVERHEAD + _COPIES * (request.url.__sizeof__() + fields)
