@@ -62,6 +62,7 @@ _THEIRS: Final[Mapping[str, str]] = {
     "controller_class": "write policy=Policy(…), or its settings as keywords",
     "next_transport": "write inner=",
     "adapter_class": "write CacheAdapter(inner=…)",
+    "headers": "header fields belong to the session or client: session.headers.update(…)",
     **{name: _OF_REQUEST.format(name) for name in ("refresh", "force_refresh", "tags")},
     "only_if_cached": f"{_OF_REQUEST.format('only_if_cached')}; for a session write offline=True",
 }

@@ -86,6 +86,17 @@ def test_an_unknown_keyword_is_an_error_that_says_what_to_write(
     assert advice in str(caught.value)
 
 
+@pytest.mark.parametrize("keyword", ["max_retries", "pool_maxsize"])
+def test_what_concerns_the_network_is_said_to_the_adapter_below(keyword: str) -> None:
+    with pytest.raises(TypeError, match=r"inner=HTTPAdapter\("):
+        made("adapter", **{keyword: 3})
+
+
+def test_header_fields_are_not_taken_for_a_setting() -> None:
+    with pytest.raises(TypeError, match=r"session\.headers\.update"):
+        made("requests", headers={"Accept": "text/html"})
+
+
 @pytest.mark.parametrize("maker", MAKERS)
 def test_a_keyword_that_is_like_nothing_is_an_error_all_the_same(maker: str) -> None:
     with pytest.raises(TypeError, match=r"\w+\(\) got an unexpected keyword argument 'qqqqq'"):

@@ -123,7 +123,11 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         super().__init__()
         keywords: dict[str, Any] = {**settings}
         policy = split_policy(keywords, policy)
-        refuse_unknown(type(self).__name__, keywords)
+        refuse_unknown(
+            type(self).__name__,
+            keywords,
+            "it takes the settings of Policy; what concerns the network is said to inner=HTTPAdapter(…)",
+        )
         if inner is not None and not isinstance(inner, BaseAdapter):
             raise SettingError(
                 f"inner takes an adapter of requests, such as HTTPAdapter(), not {inner!r}; "
