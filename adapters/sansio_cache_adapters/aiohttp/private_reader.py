@@ -23,7 +23,7 @@ async def whole_body(response: ClientResponse) -> bytes | None:
 
     aiohttp itself gives none once the response is released, and what is left of it after a part.
     """
-    body = response._body
+    body: bytes | None = cast(Any, response)._body
     if body is None:
         try:
             body = await response.read()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
-from typing import Any, Never
+from typing import Any, Never, Protocol
 
 from msgspec.structs import replace
 
@@ -16,8 +16,7 @@ from sansio_cache.names import OF_CACHE
 from sansio_cache_adapters.stores.protocol import Size
 
 from .asked import Asking, named
-from .asynchronous import AsyncCache
-from .blocking import BlockingCache
+from .engine import Engine
 from .events import Stats
 from .keywords import FixedSettings
 from .maintenance import END, Entry, Maintenance, Verified, criteria_of
@@ -29,6 +28,15 @@ __all__ = ["AsyncCare", "Care", "Entry", "Put", "Verified"]
 
 Taking = Callable[[Any], Any]
 """Makes a :class:`~.putting.Given` of a client's own response, which it reads; blocks or returns an awaitable."""
+
+
+class Answering(Protocol):
+    """The cache of a session, blocking or awaiting."""
+
+    engine: Engine
+
+    def answer(self, request: Request, transfer: Any, /) -> Any:
+        """See :class:`~.blocking.BlockingCache`."""
 
 
 def _as_it_is(value: Any) -> Any:
@@ -44,7 +52,7 @@ class Care(FixedSettings):
 
     _theirs = OF_CACHE
 
-    def __init__(self, cache: BlockingCache, ask: Asking, take: Taking) -> None:
+    def __init__(self, cache: Answering, ask: Asking, take: Taking) -> None:
         engine = self._engine = cache.engine
         self._work = Maintenance(engine, ask, lambda walk: next(walk, END))
         self._answer = cache.answer
@@ -153,7 +161,7 @@ class AsyncCare(FixedSettings):
 
     _theirs = OF_CACHE
 
-    def __init__(self, cache: AsyncCache, ask: Asking, take: Taking) -> None:
+    def __init__(self, cache: Answering, ask: Asking, take: Taking) -> None:
         engine = self._engine = cache.engine
         self._work = Maintenance(engine, ask, lambda walk: anext(walk, END))
         self._answer = cache.answer
