@@ -21,20 +21,23 @@ PROOFS: Final = (
     "*credential*", "*signature*", "*assertion*", "*jwt*", "*oauth*", "*authent*", "*authoriz*", "*authoris*",
     "*authn*", "*authz*", "*auth-*", "*apikey*", "*key-*", "*keyid-*", "*bearer*", "*hmac*", "*dpop*", "*saml*",
     "*ticket*", "*macaroon*", "*wsse*", "*pwd-*", "*sig-*", "*-access-*", "*-sid-*", "*-sign-*", "*-signed-*",
-    "*-pass-*", "*-otp-*", "*-cred-*", "*-creds-*",
+    "*-pass-*", "*-otp-*", "*-cred-*", "*-creds-*", "*-totp-*", "*-2fa-*", "*-tfa-*", "*-art-api-*", "*-pin-*",
 )
 """What proves who asks."""
 NAMES: Final = (
     "*user-*", "*-userid-*", "*-username-*", "*-uid-*", "*-login-*", "*-account-*", "*-tenant-*", "*-principal-*",
     "*-identity-*", "*-impersonate-*", "*-act-as-*", "*-on-behalf-of-*", "*-email-*", "*-orgid-*", "*-customer-*",
-    "*-consumer-*", "*oidc*", "*cert-*", "*client-id-*", "*app-id-*", "*application-id-*",
+    "*-consumer-*", "*oidc*", "*cert-*", "*client-id-*", "*app-id-*", "*appid-*", "*application-id-*",
+    "*-client-s-dn-*", "*-org-*", "*organization*", "*organisation*", "*-company-*", "*-workspace-*", "*-project-*",
+    "*-team-*", "*-group-*", "*-groups-*", "*-role-*", "*-roles-*", "*-member-*", "*-subject-*", "*-sudo-*",
+    "*-license-*", "*-person-*",
 )
 """What only says who asks: no secret, but an answer to one is none to another."""
 _CSRF: Final = ("*csrf*", "*xsrf*", "*request*verification*")
 EXCEPTIONS: Final = ("*-idempoten*", "-sec-*", "*-user-agent-*", *_CSRF)
 """Fields that one of these patterns would take for a credential, and that separate nobody: a new value comes with
 each request or page, or it names the program."""
-_PASSING: Final = ("*code-*", "*-nonce-*", "*verifier*", "*-appid-*", "*-pin-*", "*-private-*", *_CSRF)
+_PASSING: Final = ("*code-*", "*-nonce-*", "*verifier*", "*-appid-*", "*-private-*", *_CSRF)
 """What identifies nobody for long, and is nobody else's to see."""
 # fmt: on
 
@@ -100,15 +103,16 @@ class FieldNames(dict[str, bool]):
 
 _UNSHOWN = _search((*PROOFS, *_PASSING))
 _BOUND = FieldNames({"cookie", "cookie2", *DEFAULT_IDENTITY})
-_TOKENS = _search(_CSRF)
+_PASSES = _search(_PASSING)
 
 
 def stays_with_origin(field: str) -> bool:
     """Whether a field is for the origin that it was given for, and for no other that a redirect names.
 
-    That is what separates users, cookies, and what names nobody but is secret all the same (tokens against CSRF).
+    That is what separates users, cookies, and what names nobody but is secret all the same (codes,
+    tokens against CSRF).
     """
-    return _BOUND[field.lower()] or _TOKENS.search(_spelled(field)) is not None
+    return _BOUND[field.lower()] or _PASSES.search(_spelled(field)) is not None
 
 
 def is_secret_parameter(name: str) -> bool:

@@ -35,7 +35,18 @@ def test_other_fields_separate_nobody(name: str) -> None:
     assert not RULE[name.lower()]
 
 
-@pytest.mark.parametrize("name", ["Cookie", "X-CSRF-Token", "x-xsrf-token", "RequestVerificationToken"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Cookie",
+        "X-Verification-Code",
+        "X-Nonce",
+        "X-Private",
+        "X-CSRF-Token",
+        "x-xsrf-token",
+        "RequestVerificationToken",
+    ],
+)
 def test_what_separates_nobody_may_still_be_for_one_origin(name: str) -> None:
     """G16."""
     assert stays_with_origin(name)
@@ -122,4 +133,6 @@ def test_the_patterns_are_words() -> None:
     """Each is in lower case and once in the list."""
     listed = [*PROOFS, *NAMES]
     assert len(set(listed)) == len(listed)
-    assert all(re.fullmatch(r"\*?-?[a-z-]+\*", each.replace("request*", "request")) for each in [*listed, *EXCEPTIONS])
+    assert all(
+        re.fullmatch(r"\*?-?[a-z0-9-]+\*", each.replace("request*", "request")) for each in [*listed, *EXCEPTIONS]
+    )

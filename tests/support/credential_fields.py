@@ -21,6 +21,8 @@ _CREDENTIALS = """
     X-User X-User-Id X-UserId X-Username Remote-User X-WEBAUTH-USER X-Goog-AuthUser X-Uid X-Login X-Account-Id X-Tenant
     X-Tenant-Id X-Scope-OrgID X-Forwarded-Email From X-MS-Client-Principal X-Impersonate Impersonate-User X-Act-As
     X-On-Behalf-Of X-Customer-Id X-Consumer-Username X-SSL-Client-Cert X-ARR-ClientCert Client-Cert
+    X-JFrog-Art-Api X-Honeycomb-Team X-Pin X-TOTP X-2FA Sudo SSL_CLIENT_S_DN X-Org-Id X-Grafana-Org-Id X-Organization-Id
+    OpenAI-Organization OpenAI-Project X-Workspace-Id X-Company-Id X-Hasura-Role X-Roles X-Groups X-Member-Id X-Subject
 """
 _NO_CREDENTIALS = """
     Accept Accept-Encoding Accept-Language Accept-Charset User-Agent X-Amz-User-Agent Referer Origin Host Connection
