@@ -101,3 +101,17 @@ def test_a_strange_value_beside_a_row(sessions: Any, cache_file: Path, origin: O
     Attacker(cache_file).run(OTHERS[what].format(value=VALUES[value]))
     case.use(good, {bad: 20_000, large: 100_000})
     assert case.missed <= (what in INDEXED and "long" in value)
+
+
+@pytest.mark.parametrize("column", ["store_id", "salt", "signed"])
+def test_a_value_of_the_meta_record_that_is_too_large_to_be_read(
+    sessions: Any, cache_file: Path, origin: Origin, column: str
+) -> None:
+    """G20, G29: the file is set aside, like any that is broken, and a new one serves."""
+    url = origin.on("/a", fresh(b"good"))
+    with sessions() as session:
+        session.get(url)
+    Attacker(cache_file).run(f"UPDATE meta SET {column} = CAST(zeroblob(50000000) AS TEXT)")
+    session = sessions()
+    assert not session.get(url).from_cache
+    assert session.get(url).from_cache

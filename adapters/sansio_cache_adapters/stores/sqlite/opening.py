@@ -101,8 +101,12 @@ def _check(path: str, connection: Guarded, *, may_write: bool) -> None:
     connection.verify()
     if version < SCHEMA_VERSION and may_write:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    sound = connection.execute(META_IS_SOUND).fetchone() == (1,)
-    match connection.execute(META).fetchone() if sound else None:
+    try:
+        sound = connection.execute(META_IS_SOUND).fetchone() == (1,)
+        found = connection.execute(META).fetchone() if sound else None
+    except sqlite3.DataError:
+        found = None  # a value that is too large to be read
+    match found:
         case (bytes(), bytes(), int()):
             pass
         case _:
