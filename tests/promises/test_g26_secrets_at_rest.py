@@ -6,14 +6,17 @@ import os
 import stat
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from attacker import Attacker
 from local_origin import Origin, Reply, fresh
 
-from sansio_cache import CachedSession
+from sansio_cache import CachedSession, TrioCachedSession
+from sansio_cache_adapters.trio.http.errors import InvalidURL, LocalProtocolError
 
 SECRET = "hunter2secret"
 
@@ -157,3 +160,28 @@ def test_no_link_to_a_strangers_file_is_filled(
     assert [session.get(url).content for _ in range(2)] == [b"x"] * 2
     assert empty.stat().st_size == 0
     assert Path(f"{cache_file}{which}").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("url", "value"),
+    [
+        ("ftp://me:S3CRET@h/?token=S3CRET", "x"),
+        ("/a?token=S3CRET", "x"),
+        ("http://me:S3CRET@h\\x/#S3CRET", "x"),
+        ("http://me:S3CRET@h/\n", "x"),
+        ("http://h/?token=S3CRET\udc80", "x"),
+        ("http://h/", "S3CRET\n"),
+        ("http://h/", "S3CRET€"),
+    ],
+)
+def test_no_error_of_the_trio_client_shows_what_was_wrong_with_a_secret(url: str, value: str) -> None:
+    """G26."""
+
+    async def ask() -> None:
+        async with TrioCachedSession() as session:
+            await session.get(url, headers={"Authorization": value})
+
+    with pytest.raises((InvalidURL, LocalProtocolError)) as caught:
+        trio.run(ask)
+    assert "S3CRET" not in "".join(traceback.format_exception_only(caught.value))
+    assert caught.value.__suppress_context__ or "S3CRET" not in str(caught.value.__context__)

@@ -18,7 +18,7 @@ from sansio_cache.errors import SettingError
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 
 from .checks import number, pairs, text
-from .errors import WRITE, LocalProtocolError, StreamConsumed, door
+from .errors import WRITE, LocalProtocolError, StreamConsumed
 from .url import parse
 
 __all__ = [
@@ -280,7 +280,10 @@ def request_event(request: OutgoingRequest) -> h11.Request:
     try:
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
     except UnicodeEncodeError as exc:
-        raise LocalProtocolError(f"a field outside latin-1: {exc.object!r}") from exc
-    with door(WRITE):
-        event = h11.Request(method=method.encode("ascii", "replace"), target=url.target, headers=encoded)
-    return event  # noqa: RET504 - to a type checker, the door might swallow what is raised
+        raise LocalProtocolError(f"a field outside latin-1, at character {exc.start} of its name or value") from None
+    try:
+        return h11.Request(method=method.encode("ascii", "replace"), target=url.target, headers=encoded)
+    except h11.LocalProtocolError as exc:
+        # h11 shows the value, which may be a secret.
+        what = str(exc).partition(" b'")[0].partition(' b"')[0]
+        raise LocalProtocolError(f"{WRITE.doing}: {what}") from None

@@ -72,17 +72,17 @@ _REMEMBERED = 2048
 
 def _parsed(text: str) -> URL:
     if _CONTROL.search(text):
-        raise InvalidURL(f"control character in the URL {text!r}")
+        raise InvalidURL(f"control character in the URL {_shown(text)!r}")
     found = _PARTS.fullmatch(text.strip(" "))
     if not found:
-        raise InvalidURL(f"no absolute URL: {text!r} (is a base_url missing?)")
+        raise InvalidURL(f"no absolute URL: {_shown(text)!r} (is a base_url missing?)")
     scheme = found[1].lower()
     if scheme not in DEFAULT_PORTS:
-        raise InvalidURL(f"only http and https can be asked: {text!r}")
+        raise InvalidURL(f"only http and https can be asked: {_shown(text)!r}")
     authority = found[2] or ""
     if "\\" in authority:
         # To a browser it would begin the path: the two would talk to different hosts.
-        raise InvalidURL(f"backslash in the host of {text!r}")
+        raise InvalidURL(f"backslash in the host of {_shown(text)!r}")
     userinfo, _, hostport = authority.rpartition("@")
     origin = _origin(scheme, hostport)
     target, fragment = _encoded((found[3] or "/") + (found[4] or "")), _encoded(found[5] or "")
@@ -106,8 +106,8 @@ def join(base: str, reference: str) -> str:
         return reference
     try:
         return urljoin(base, reference)
-    except ValueError as exc:
-        raise InvalidURL(f"no URL: {reference!r} at {base!r}") from exc
+    except ValueError:
+        raise InvalidURL(f"no URL: {_shown(reference)!r} at {_shown(base)!r}") from None
 
 
 def basic(user: str, password: str) -> str:
@@ -158,4 +158,10 @@ def _encoded(text: str) -> str:
     try:
         return quote(text, safe=_SAFE)
     except UnicodeEncodeError as exc:  # a lone surrogate
-        raise InvalidURL(f"{text!r} cannot be encoded") from exc
+        raise InvalidURL(f"{_shown(text)!r} cannot be encoded") from exc
+
+
+def _shown(text: str) -> str:
+    """What is no URL, for people to read: without userinfo, query and fragment, which may hold secrets."""
+    plain = re.split("[?#;]", text.rpartition("@")[2], maxsplit=1)[0]
+    return plain[:200] + ("…" if plain[:200] != text else "")
