@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import Final
 
 from anyio.lowlevel import checkpoint
 
@@ -23,6 +24,10 @@ from sansio_cache_adapters.trio.http.hop import Chunks, Hop
 from sansio_cache_adapters.trio.http.pool import TAKE_AT_CLOSE
 
 __all__ = ["BodyGone", "CachedHop", "HopTransfer", "StoredChunks", "TeeChunks", "cached_hop", "stored_hop"]
+
+
+_MOST_PIECES: Final = 4
+"""Pieces of a body that are taken at once. Each may be made of hundreds of chunks, which take about a millisecond."""
 
 
 class BodyGone(ReadError):
@@ -153,7 +158,7 @@ class TeeChunks:
     async def keep_arrived(self) -> None:
         """Keep a body that came with its head as a whole; whoever reads finds all of it, and what is wrong with it."""
         size = 0
-        while size < TAKE_AT_CLOSE and not self._tee.done:
+        while size < TAKE_AT_CLOSE and len(self._ahead) < _MOST_PIECES and not self._tee.done:
             try:
                 piece = self._inner.parsed()
             except TransportError as error:
