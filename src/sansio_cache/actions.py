@@ -101,7 +101,7 @@ class Discard(Action[None], frozen=True):
 
 
 class Claim(Action[Granted | Landed | Alone], frozen=True):
-    """Ask to fetch for all, or wait for whoever does."""
+    """Ask to fetch for all, or wait for the one who does."""
 
     verb = "claim"
     keys: Keys
@@ -125,7 +125,7 @@ class Freshen(Action[bool], frozen=True):
 
 
 class Drop(Action[None], frozen=True):
-    """Spoil every record of a resource."""
+    """Invalidate every record of a resource."""
 
     verb = "drop"
     resource: bytes

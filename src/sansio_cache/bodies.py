@@ -254,7 +254,7 @@ def open_body(head: Head, hashes: object, index: int, chunk: object) -> OpenedBo
 
     :param hashes: for a body of more than one chunk; a lone one is vouched for by the head itself.
     """
-    # Whoever can write to a store can put there values of any type.
+    # Anyone who can write to a store can put there values of any type.
     if not isinstance(chunk, bytes):
         return Flaw.BODY
     alone = head.length <= head.chunk_size

@@ -31,7 +31,7 @@ __all__ = [
     "Keep",
     "LookUp",
     "Pass",
-    "PassBy",
+    "Bypass",
     "Refuse",
     "Reuse",
     "ReuseStale",
@@ -68,7 +68,7 @@ class Answer(msgspec.Struct, frozen=True):
     :ivar record: the stored response that it was made from, or None.
     :ivar revalidated: the origin has just said that ``record`` is still good.
     :ivar expires: POSIX time at which it becomes stale; None where it is not stored, infinite for never.
-    :ivar key: the partition key; ``b""`` where the cache was passed by.
+    :ivar key: the partition key; ``b""`` where the cache was bypassed.
     :ivar keeping: how to store the body that the network brings, or None.
     :ivar flaws: what was wrong with records found on the way.
     """
@@ -112,7 +112,7 @@ class LookUp(msgspec.Struct, frozen=True):
     others: tuple[Keys, ...] = ()
 
 
-class PassBy(msgspec.Struct, frozen=True):
+class Bypass(msgspec.Struct, frozen=True):
     """The request goes to the origin, and nothing of it is stored.
 
     :ivar keys: where stored responses lie that the answer may be about, or None.
@@ -176,7 +176,7 @@ class Keep(msgspec.Struct, frozen=True):
     """The network's response is the answer, and is stored as its body comes."""
 
     answer: Answer
-    spoils: Sequence[bytes] = ()
+    invalidates: Sequence[bytes] = ()
 
 
 class Freshened(msgspec.Struct, frozen=True):
@@ -195,12 +195,12 @@ class Freshened(msgspec.Struct, frozen=True):
 class Pass(msgspec.Struct, frozen=True):
     """The answer is not stored.
 
-    :ivar spoils: resources whose records are dropped.
+    :ivar invalidates: resources whose records are dropped.
     :ivar superseded: records that the answer has replaced or withdrawn.
     """
 
     answer: Answer
-    spoils: Sequence[bytes] = ()
+    invalidates: Sequence[bytes] = ()
     superseded: Sequence[Superseded] = ()
 
 

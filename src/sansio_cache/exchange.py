@@ -16,6 +16,7 @@ from .cache_status import Fwd
 from .decisions import (
     Again,
     Answer,
+    Bypass,
     Choice,
     Fail,
     Forward,
@@ -24,7 +25,6 @@ from .decisions import (
     Keep,
     LookUp,
     Pass,
-    PassBy,
     Refuse,
     Reuse,
     ReuseStale,
@@ -59,8 +59,8 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
     plan = rules.plan(request)
     if isinstance(plan, Refuse):
         return _refused(plan)
-    if isinstance(plan, PassBy):
-        return (yield from _pass_by(request, rules, plan))
+    if isinstance(plan, Bypass):
+        return (yield from _bypass(request, rules, plan))
     seen = _NO_FLAWS
     choice: Validate | Forward = Forward(request, None, Fwd.REQUEST, "force-refresh")
     if rules.policy.offline or not request.options.force_refresh:
@@ -274,12 +274,12 @@ def _older(request: Request, rules: Rules, keys: Keys) -> Steps[Sequence[Record]
     return rules.older(request, rules.open(loaded.records, keys)[0])
 
 
-def _pass_by(request: Request, rules: Rules, plan: PassBy) -> Steps[Answer]:
+def _bypass(request: Request, rules: Rules, plan: Bypass) -> Steps[Answer]:
     reply = yield from ask(Fetch(request))
     older: Sequence[Record] = ()
     if plan.keys is not None and isinstance(reply, Received):
         older = yield from _older(request, rules, plan.keys)
-    return (yield from _settle(rules.judge_passing(request, reply, plan, older), plan.keys))
+    return (yield from _settle(rules.judge_bypass(request, reply, plan, older), plan.keys))
 
 
 def _settle(verdict: Settled, keys: Keys | None) -> Steps[Answer]:
@@ -290,9 +290,9 @@ def _settle(verdict: Settled, keys: Keys | None) -> Steps[Answer]:
         if verdict.item is not None:
             yield from ask(Freshen(verdict.item, verdict.rev))
     else:
-        for resource in verdict.spoils:
+        for resource in verdict.invalidates:
             yield from ask(Drop(resource))
-    # Of a response that is kept this is left to whoever takes in its body.
+    # Of a response that is kept this is left to the one who takes in its body.
     if not isinstance(verdict, Keep) and verdict.superseded and keys is not None:
         yield from ask(Supersede(keys, verdict.superseded))
     return verdict.answer

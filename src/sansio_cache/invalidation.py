@@ -1,4 +1,4 @@
-"""Invalidation (RFC 9111 §4.4): what an unsafe request spoils."""
+"""Invalidation (RFC 9111 §4.4): what an unsafe request invalidates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST: Final = 8_192
 
 
 def invalidated_urls(request: Request, response: Received) -> tuple[str, ...]:
-    """The URLs whose stored responses an answer spoils: the target's, and what it locates on the same origin.
+    """The URLs whose stored responses an answer invalidates: the target's, and what it locates on the same origin.
 
     Only a non-error answer (2xx or 3xx) to an unsafe method does. Another origin's URLs are never touched: else any
     site could empty the cache of another.

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from .answering import answer_from
 from .cache_status import CacheStatus, Fwd
 from .choosing import prohibits_stale, request_directives
-from .decisions import Again, Answer, Fail, Forward, Freshened, FromNetwork, Keep, Pass, PassBy, Validate, Verdict
+from .decisions import Again, Answer, Bypass, Fail, Forward, Freshened, FromNetwork, Keep, Pass, Validate, Verdict
 from .expiry import Expiry
 from .freshness import expires_at, expiry_time, read_facts, remaining
 from .invalidation import invalidated_urls
@@ -27,7 +27,7 @@ from .vary import nominated
 if TYPE_CHECKING:
     from .rules import Rules
 
-__all__ = ["judge", "judge_passing"]
+__all__ = ["judge", "judge_bypass"]
 
 _ERRORS: Final = frozenset({500, 502, 503, 504})
 """What RFC 5861 §4 calls an error."""
@@ -120,10 +120,10 @@ def judge(
     return _keep_or_pass(case)
 
 
-def judge_passing(
-    request: Request, reply: Received | Unreachable, plan: PassBy, rules: Rules, older: Sequence[Record] = ()
+def judge_bypass(
+    request: Request, reply: Received | Unreachable, plan: Bypass, rules: Rules, older: Sequence[Record] = ()
 ) -> Pass | Fail:
-    """What becomes of the reply to a request that passed the cache by: it may spoil (RFC 9111 §4.4).
+    """What becomes of the reply to a request that bypassed the cache: it may invalidate (RFC 9111 §4.4).
 
     :param older: what is stored that it may be about; what it clearly is not is not used again.
     """
@@ -131,10 +131,10 @@ def judge_passing(
         return Fail(reply.error)
     newest = Newest(request, reply)
     gone = tuple(each for each in superseded(newest, older) if each.certain)
-    return Pass(_network_answer(reply, plan.fwd, b"", plan.reason), _spoils(request, reply, rules), gone)
+    return Pass(_network_answer(reply, plan.fwd, b"", plan.reason), _invalidates(request, reply, rules), gone)
 
 
-def _spoils(request: Request, reply: Received, rules: Rules) -> Sequence[bytes]:
+def _invalidates(request: Request, reply: Received, rules: Rules) -> Sequence[bytes]:
     # A method that the user opted in is a query that happens to be spelled as an unsafe method.
     if rules.policy.read_only or request.method in rules.policy.methods:
         return ()
@@ -228,13 +228,13 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
 
 
 def _confirmed_by_head(case: _Case) -> Verdict | None:
-    """A 200 to HEAD freshens a stored GET response or spoils it (RFC 9111 §4.3.5)."""
+    """A 200 to HEAD freshens a stored GET response or invalidates it (RFC 9111 §4.3.5)."""
     record, reply = case.choice.record, case.reply
     if record is None or record.head.method != "GET" or record.head.status != 200:
         return None
     if not head_confirms(reply, record):
-        spoils = () if case.rules.policy.read_only else (case.keys.resource,)
-        return Pass(case.answer("head-differs"), spoils)
+        invalidates = () if case.rules.policy.read_only else (case.keys.resource,)
+        return Pass(case.answer("head-differs"), invalidates)
     freshened = _freshened(case, record)
     if isinstance(freshened, Again):
         return None
@@ -245,11 +245,11 @@ def _keep_or_pass(case: _Case) -> Verdict:
     request, reply, keys, rules, policy = case.request, case.reply, case.keys, case.rules, case.rules.policy
     facts = read_facts(reply, authorized="authorization" in request.headers)
     storing = may_store(request, reply, facts, policy, case.expiry())
-    spoils = _spoils(request, reply, rules)
+    invalidates = _invalidates(request, reply, rules)
     if storing is not Storing.KEEP:
-        return Pass(case.answer(storing.value), spoils, case.superseded())
+        return Pass(case.answer(storing.value), invalidates, case.superseded())
     vary = tuple((name, rules.vary_tag(name, request.headers)) for name in nominated(reply.headers))
     gone = case.superseded([name for name, _ in vary])
     keeping = Keeping(request, reply, facts, vary, keys, rules.place, rules.sealer, policy, gone, case.remembered())
     answer = case.answer(case.choice.reason, stored=True)
-    return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), spoils)
+    return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), invalidates)

@@ -190,7 +190,7 @@ class Record:
         """Those that an answer has, without Age."""
         shown = self._shown
         if shown is None:
-            # Whoever can write an unsigned store must not log the reader in as somebody else.
+            # Anyone who can write an unsigned store must not log the reader in as somebody else.
             headers = self.headers
             shown = (headers.without(("set-cookie",)) if headers.has("set-cookie") else headers).items
             self._shown = shown
@@ -250,7 +250,7 @@ def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer)
 
     :param keys: where it lies; None to take its own word for it (maintenance, which reuses nothing).
     """
-    # Whoever can write to a store can put there values of any type.
+    # Anyone who can write to a store can put there values of any type.
     if not isinstance(stored.sealed, bytes) or not isinstance(stored.body, bytes | None):
         return Flaw.UNREADABLE
     kind, payload = unframe(stored.sealed)
@@ -314,7 +314,7 @@ def seal_head(head: Head, sealer: Sealer) -> bytes | None:
     None, too, for text that no client could have received or sent (lone surrogates).
     """
     # An origin may send megabytes: to find them too large after encoding and signing them would take milliseconds. Each
-    # field is an object to whoever reads the record, and a partition has many records.
+    # field is an object to anyone who reads the record, and a partition has many records.
     if len(head.headers) > MAX_FIELDS or sum([len(name) + len(value) for name, value in head.headers]) > MAX_HEAD:
         return None
     try:

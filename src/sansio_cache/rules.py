@@ -1,6 +1,6 @@
 """The rules of one session over one store: its policy, its keys, its place, its secret.
 
-plan(request)                  →  LookUp | PassBy | Refuse
+plan(request)                  →  LookUp | Bypass | Refuse
 open(stored, keys)             →  records and flaws
 choose(request, records, now)  →  Reuse | ReuseStale | Validate | Forward | Refuse
 judge(request, choice, reply)  →  Keep | Freshened | Pass | Again | Fail
@@ -15,7 +15,7 @@ from typing import Final
 from . import choosing, judging
 from .answering import gateway_timeout
 from .cache_status import Fwd
-from .decisions import Choice, Fail, Forward, LookUp, Pass, PassBy, Refuse, Validate, Verdict
+from .decisions import Bypass, Choice, Fail, Forward, LookUp, Pass, Refuse, Validate, Verdict
 from .errors import BadSignature, NotCached
 from .expiry import DoNotCache
 from .keys import KeyMaker, Keys
@@ -59,7 +59,7 @@ class Rules:
         self.undecodable = undecodable
         self._opened: dict[tuple[bytes, int], Record] = {}
 
-    def plan(self, request: Request) -> LookUp | PassBy | Refuse:
+    def plan(self, request: Request) -> LookUp | Bypass | Refuse:
         """Whether a request may be answered from the store at all, and whether it may go out where it may not."""
         directives = choosing.request_directives(request)
         passing = self._passing(request, no_store=directives.no_store)
@@ -75,19 +75,19 @@ class Rules:
         others = () if self._shared is None else (self._shared.keys(request),)
         return LookUp(self.maker.keys(request), others)
 
-    def _passing(self, request: Request, *, no_store: bool) -> PassBy | None:
+    def _passing(self, request: Request, *, no_store: bool) -> Bypass | None:
         if request.method not in self.policy.methods and not self.policy.offline:
-            return PassBy(Fwd.METHOD, "method")
+            return Bypass(Fwd.METHOD, "method")
         if request.headers.has("upgrade"):
-            return PassBy(Fwd.REQUEST, "upgrade")
+            return Bypass(Fwd.REQUEST, "upgrade")
         if request.body is None:
-            return PassBy(Fwd.REQUEST, "body-not-known")
+            return Bypass(Fwd.REQUEST, "body-not-known")
         if _is_too_large(request, request.body):
-            return PassBy(Fwd.REQUEST, "request-too-large")
+            return Bypass(Fwd.REQUEST, "request-too-large")
         if isinstance(self.policy.expiry_for(request), DoNotCache):
-            return PassBy(Fwd.BYPASS, "do-not-cache")
+            return Bypass(Fwd.BYPASS, "do-not-cache")
         # It may say that what is stored is no longer so.
-        return PassBy(Fwd.REQUEST, "request-no-store", self.maker.keys(request)) if no_store else None
+        return Bypass(Fwd.REQUEST, "request-no-store", self.maker.keys(request)) if no_store else None
 
     def open(self, stored: Sequence[Stored], keys: Keys) -> tuple[list[Record], list[Flaw]]:
         """The records among stored rows, the preferred first, and what was wrong with the others."""
@@ -178,11 +178,11 @@ class Rules:
         """What becomes of the reply to a choice, and of what is stored (see :meth:`older`)."""
         return judging.judge(request, choice, reply, keys, self, older)
 
-    def judge_passing(
-        self, request: Request, reply: Received | Unreachable, plan: PassBy, older: Sequence[Record] = ()
+    def judge_bypass(
+        self, request: Request, reply: Received | Unreachable, plan: Bypass, older: Sequence[Record] = ()
     ) -> Pass | Fail:
-        """What becomes of the reply to a request that passed the cache by."""
-        return judging.judge_passing(request, reply, plan, self, older)
+        """What becomes of the reply to a request that bypassed the cache."""
+        return judging.judge_bypass(request, reply, plan, self, older)
 
     def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | None:
         """The error that tampered records call for where no other answers the request, if the policy wants one."""

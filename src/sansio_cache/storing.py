@@ -156,7 +156,7 @@ def storable_headers(headers: Headers, policy: Policy) -> Headers:
         unwanted |= directives.no_cache
     if policy.shared:
         unwanted |= _restricted_to_one_user(headers, directives)
-    # Without it nobody could read what is stored: whoever restricts it did not mean that.
+    # Without it nobody could read what is stored: anyone who restricts it did not mean that.
     return headers.without(unwanted - {"content-encoding"})
 
 

@@ -1,4 +1,4 @@
-"""Single flight over tasks and loops; whoever goes away takes nothing with them (G23, G24, G28)."""
+"""Single flight over tasks and loops; anyone who goes away takes nothing with them (G23, G24, G28)."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ async def test_read_nowait_gives_what_is_there(session: AsyncCachedSession, orig
 
 
 async def test_a_hit_behaves_as_received_in_full(session: AsyncCachedSession, origin: Origin) -> None:
-    """Callbacks for the end of the message run at once, whoever waits for it goes on."""
+    """Callbacks for the end of the message run at once, anyone who waits for it goes on."""
     url = origin.on("/a", fresh(b"a"))
     await get(session, url)
     hit = await session.get(url)

@@ -477,8 +477,8 @@ async def test_a_head_and_a_204_are_stored_at_once(session: AsyncCachedSession, 
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_other_methods_pass_and_spoil(session: AsyncCachedSession, origin: Origin, method: str) -> None:
-    """They go to the origin each time; unsafe ones spoil what is stored of their URL (RFC 9111 §4.4)."""
+async def test_other_methods_pass_and_invalidate(session: AsyncCachedSession, origin: Origin, method: str) -> None:
+    """They go to the origin each time; unsafe ones invalidate what is stored of their URL (RFC 9111 §4.4)."""
     url = origin.on("/a", fresh(b"body"))
     await (await session.get(url)).read()
     for _ in range(2):

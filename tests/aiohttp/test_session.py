@@ -244,7 +244,7 @@ async def test_websockets_pass_beside_cached_urls(session: AsyncCachedSession) -
 
 
 async def test_another_protocol_that_is_declined_is_an_answer(session: AsyncCachedSession, origin: Origin) -> None:
-    """``Upgrade`` passes the cache by, and what comes instead is decoded as ever."""
+    """``Upgrade`` bypasses the cache, and what comes instead is decoded as ever."""
     url = origin.on("/a", fresh(b"plain" * 100, coded=True))
     for headers in ({"Upgrade": "h2c", "Connection": "Upgrade"}, [("Upgrade", "h2c")]):
         for _ in range(2):

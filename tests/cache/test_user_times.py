@@ -86,7 +86,7 @@ def test_offline_serves_a_method_that_was_opted_in(client: str, clock: Clock, or
 def test_a_shared_session_serves_nothing_that_is_one_users(
     client: str, clock: Clock, origin: Origin, fields: dict[str, str], asked: dict[str, str]
 ) -> None:
-    """G10: offline, too, and whoever kept it."""
+    """G10: offline, too, and anyone who kept it."""
     for kept_under in ({}, {"cache_control": False}, {"shared": True, "cache_control": False}):
         url = origin.on("/a", Reply(b"ann's", fields=fields))
         asking = Asking(client, clock)

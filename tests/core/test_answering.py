@@ -145,7 +145,7 @@ def test_only_if_cached_is_answered_by_504() -> None:
 
 
 def test_no_cookie_comes_out_of_a_store() -> None:
-    """G13: whoever can write an unsigned one may have put it there."""
+    """G13: anyone who can write an unsigned one may have put it there."""
     record = record_of(*STORED)
     cookies = (("Set-Cookie", "sid=forged"), ("SET-COOKIE", "b=2"))
     forged = Record(changed(record.head, headers=(*cookies, *record.head.headers)), record.stored)

@@ -31,7 +31,7 @@ PLAIN = ask()
         ],
     ),
     (
-        "a HEAD that differs spoils a GET",
+        "a HEAD that differs invalidates a GET",
         "9111-4.3.5",
         {},
         [
@@ -52,7 +52,7 @@ PLAIN = ask()
         ],
     ),
     (
-        "an unsafe request spoils its resource",
+        "an unsafe request invalidates its resource",
         "invalidate-POST",
         {},
         [
@@ -62,7 +62,7 @@ PLAIN = ask()
         ],
     ),
     (
-        "one that fails spoils nothing",
+        "one that fails invalidates nothing",
         "invalidate-POST-failed",
         {},
         [
@@ -72,7 +72,7 @@ PLAIN = ask()
         ],
     ),
     (
-        "it spoils what it locates",
+        "it invalidates what it locates",
         "invalidate-POST-location",
         {},
         [
@@ -82,7 +82,7 @@ PLAIN = ask()
         ],
     ),
     (
-        "a POST by one user spoils the entries of all",
+        "a POST by one user invalidates the entries of all",
         "9111-4.4",
         {},
         [
@@ -209,7 +209,7 @@ PLAIN = ask()
         ],
     ),
     (
-        "a 304 that forbids storing spoils what is stored",
+        "a 304 that forbids storing invalidates what is stored",
         "9111-5.2.2.5",
         {},
         [

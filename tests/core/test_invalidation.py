@@ -16,7 +16,7 @@ SAME = "https://example.org/b"
     ("DELETE", "4.4", "DELETE", 202, [], [URL]),
     ("a method nobody knows", "4.4", "M-SEARCH", 200, [], [URL]),
     ("a redirect", "4.4", "POST", 303, [], [URL]),
-    ("an error spoils nothing", "4.4", "POST", 400, [], []),
+    ("an error invalidates nothing", "4.4", "POST", 400, [], []),
     ("an error of the server neither", "4.4", "POST", 500, [], []),
     ("no final answer neither", "4.4", "POST", 199, [], []),
     ("GET is safe", "9110-9.2.1", "GET", 200, [], []),
@@ -46,6 +46,6 @@ SAME = "https://example.org/b"
     ("a host in the userinfo", "4.4", "POST", 200, ["Location: https://example.org@evil.net/"], [URL]),
     ("what is no URL", "4.4", "POST", 200, ["Location: http://["], [URL]),
 )
-def test_an_unsafe_request_spoils(method: str, status: int, lines: list[str], expected: list[str]) -> None:
+def test_an_unsafe_request_invalidates(method: str, status: int, lines: list[str], expected: list[str]) -> None:
     urls = invalidated_urls(ask(method=method), got(*lines, status=status))
     assert list(urls) == expected

@@ -98,11 +98,16 @@ def test_the_cache_does_not_touch_what_passes() -> None:
     ("another weak form", "4.3.4", ['ETag: W/"a"'], "Freshened 200 stored written"),
     ("a date that is not stored", "4.3.4", [OTHER_LAST], "Again validator-mismatch"),
     ("a Vary that says the same", "4.1", ["Vary: "], "Freshened 200 stored written"),
-    ("another Vary", "4.1", ["Vary: Accept"], "Pass 200 stored stale spoils"),
-    ("Vary: *", "4.1", ["Vary: *"], "Pass 200 stored stale spoils"),
-    ("no-store", "5.2.2.5", ["Cache-Control: no-store"], "Pass 200 stored stale spoils"),
-    ("more directives than are read", "G31", [FRESH + ", a" * 1000], "Pass 200 stored stale spoils"),
-    ("more fields of the hop than are read", "G31", ["Connection: a" + ", a" * 1000], "Pass 200 stored stale spoils"),
+    ("another Vary", "4.1", ["Vary: Accept"], "Pass 200 stored stale invalidates"),
+    ("Vary: *", "4.1", ["Vary: *"], "Pass 200 stored stale invalidates"),
+    ("no-store", "5.2.2.5", ["Cache-Control: no-store"], "Pass 200 stored stale invalidates"),
+    ("more directives than are read", "G31", [FRESH + ", a" * 1000], "Pass 200 stored stale invalidates"),
+    (
+        "more fields of the hop than are read",
+        "G31",
+        ["Connection: a" + ", a" * 1000],
+        "Pass 200 stored stale invalidates",
+    ),
     ("no-cache", "5.2.2.4", ["Cache-Control: no-cache"], "Freshened 200 stored written"),
     ("more fields than are kept", "G31", [f"A{n}: b" for n in range(1001)], "Again too-large"),
 )
@@ -110,11 +115,11 @@ def test_a_304_updates_the_stored_response(lines: list[str], expected: str) -> N
     assert verdict_said(judged(got(*lines, status=304, at=LATER), record_of(DATE, FRESH, TAG))) == expected
 
 
-def test_private_in_a_304_spoils_it_for_a_shared_cache() -> None:
+def test_private_in_a_304_invalidates_it_for_a_shared_cache() -> None:
     rules = rules_of(Policy(shared=True))
     record = record_of(DATE, FRESH, TAG, rules=rules)
     reply = got("Cache-Control: private", status=304)
-    assert verdict_said(judged(reply, record, rules=rules)) == "Pass 200 stored stale spoils"
+    assert verdict_said(judged(reply, record, rules=rules)) == "Pass 200 stored stale invalidates"
 
 
 def test_a_reader_does_not_write_what_a_304_says() -> None:
@@ -274,8 +279,16 @@ def test_to_ask_again_is_to_ask_without_validators_of_ours() -> None:
     "lines stored status settings expected",
     ("it confirms", "4.3.5", [TAG], [FRESH, TAG], 200, {}, "Freshened 200 network written"),
     ("it confirms what has no validator", "4.3.5", [], [FRESH], 200, {}, "Freshened 200 network written"),
-    ("another tag", "4.3.5", ['ETag: "b"'], [FRESH, TAG], 200, {}, "Pass 200 network head-differs spoils"),
-    ("another length", "4.3.5", ["Content-Length: 99"], [FRESH, TAG], 200, {}, "Pass 200 network head-differs spoils"),
+    ("another tag", "4.3.5", ['ETag: "b"'], [FRESH, TAG], 200, {}, "Pass 200 network head-differs invalidates"),
+    (
+        "another length",
+        "4.3.5",
+        ["Content-Length: 99"],
+        [FRESH, TAG],
+        200,
+        {},
+        "Pass 200 network head-differs invalidates",
+    ),
     (
         "another tag, to a reader",
         "settings",
@@ -292,7 +305,7 @@ def test_to_ask_again_is_to_ask_without_validators_of_ours() -> None:
         [FRESH, TAG],
         200,
         {},
-        "Pass 200 network stale spoils",
+        "Pass 200 network stale invalidates",
     ),
     ("another status is stored for itself", "4.3.5", [FRESH], [FRESH, TAG], 410, {}, "Keep 410 network stale"),
     ("304 confirms as to GET", "4.3.4", [TAG], [FRESH, TAG], 304, {}, "Freshened 200 stored written"),

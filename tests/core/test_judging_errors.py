@@ -1,4 +1,4 @@
-"""``judge``: errors of the network and the origin (RFC 5861 §4), and what unsafe requests spoil (RFC 9111 §4.4)."""
+"""``judge``: errors of network and origin (RFC 5861 §4), and invalidation by unsafe requests (RFC 9111 §4.4)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from strategies import policies, replies, requests
 from sansio_cache.cache_status import CacheStatus, Fwd
 from sansio_cache.decisions import (
     Answer,
+    Bypass,
     Fail,
     FromNetwork,
     Keep,
     LookUp,
     Pass,
-    PassBy,
     Verdict,
 )
-from sansio_cache.judging import judge_passing
+from sansio_cache.judging import judge_bypass
 from sansio_cache.messages import Headers, Options, Received, Request, Unreachable
 from sansio_cache.policy import Policy
 from sansio_cache.records import Item
@@ -133,15 +133,15 @@ def test_what_only_the_origin_may_answer_is_not_stood_in_for() -> None:
 
 
 def passed(reply: Received | Unreachable, policy: Policy | None = None, method: str = "POST") -> Verdict:
-    return judge_passing(ask(method=method), reply, PassBy(Fwd.METHOD, "method"), rules_of(policy))
+    return judge_bypass(ask(method=method), reply, Bypass(Fwd.METHOD, "method"), rules_of(policy))
 
 
-def test_an_unsafe_request_spoils_its_resource_and_what_it_locates() -> None:
+def test_an_unsafe_request_invalidates_its_resource_and_what_it_locates() -> None:
     rules = rules_of()
     verdict = passed(got("Location: /b", "Content-Location: https://other.org/"))
     assert isinstance(verdict, Pass)
     urls = [ask().url, "https://example.org/b"]
-    assert verdict.spoils == [rules.maker.resource_of_url(url) for url in urls]
+    assert verdict.invalidates == [rules.maker.resource_of_url(url) for url in urls]
     assert verdict.answer == Answer(
         200,
         "OK",
@@ -159,10 +159,12 @@ def test_an_unsafe_request_spoils_its_resource_and_what_it_locates() -> None:
     ("of a reader", "settings", got(), Policy(read_only=True), "POST", 0),
     ("a method that was opted in", "settings", got(), Policy(allowed_methods=["POST"]), "POST", 0),
 )
-def test_what_passes_the_cache_by_spoils(reply: Received, policy: Policy | None, method: str, expected: int) -> None:
+def test_what_passes_the_cache_by_invalidates(
+    reply: Received, policy: Policy | None, method: str, expected: int
+) -> None:
     verdict = passed(reply, policy, method)
     assert isinstance(verdict, Pass)
-    assert len(verdict.spoils) == expected
+    assert len(verdict.invalidates) == expected
 
 
 def test_the_network_may_fail_what_passes_by() -> None:
@@ -174,8 +176,8 @@ def test_any_reply_is_judged(request: Request, stored: Received, policy: Policy,
     """G18: no head raises out of the core, whatever is stored; what is kept can be sealed."""
     rules = rules_of(policy)
     plan = rules.plan(request)
-    if isinstance(plan, PassBy):
-        assert isinstance(rules.judge_passing(request, reply, plan), Pass)
+    if isinstance(plan, Bypass):
+        assert isinstance(rules.judge_bypass(request, reply, plan), Pass)
         return
     if not isinstance(plan, LookUp):
         return

@@ -9,7 +9,7 @@ from core_rows import BODY, DATE, META, NOW, SECRET, URL, ask, got, item_of, row
 
 from sansio_cache.cache_status import Fwd
 from sansio_cache.dates import format_date
-from sansio_cache.decisions import Answer, Forward, LookUp, Pass, PassBy, Refuse, Reuse
+from sansio_cache.decisions import Answer, Bypass, Forward, LookUp, Pass, Refuse, Reuse
 from sansio_cache.errors import NotCached
 from sansio_cache.expiry import DO_NOT_CACHE
 from sansio_cache.messages import Options, Request
@@ -27,8 +27,8 @@ def planned(request: Request, **settings: Any) -> str:
     match rules_of(Policy(**settings)).plan(request):
         case LookUp():
             return "LookUp"
-        case PassBy(fwd, reason):
-            return f"PassBy {fwd} {reason}"
+        case Bypass(fwd, reason):
+            return f"Bypass {fwd} {reason}"
         case Refuse(answer):
             return f"Refuse {answer.status if isinstance(answer, Answer) else type(answer).__name__}"
 
@@ -37,40 +37,40 @@ def planned(request: Request, **settings: Any) -> str:
     "request_ settings expected",
     ("GET", "4", ask(), {}, "LookUp"),
     ("HEAD", "4", ask(method="HEAD"), {}, "LookUp"),
-    ("an unsafe method is written through", "4", ask(method="POST"), {}, "PassBy method method"),
-    ("a method nobody knows", "4", ask(method="M-SEARCH"), {}, "PassBy method method"),
+    ("an unsafe method is written through", "4", ask(method="POST"), {}, "Bypass method method"),
+    ("a method nobody knows", "4", ask(method="M-SEARCH"), {}, "Bypass method method"),
     ("one that was opted in", "settings", ask(method="POST"), {"allowed_methods": ["POST"]}, "LookUp"),
     (
         "a body that cannot be read twice",
         "G14",
         ask(method="POST", body=None),
         {"allowed_methods": ["POST"]},
-        "PassBy request body-not-known",
+        "Bypass request body-not-known",
     ),
-    ("a URL longer than is kept", "G31", ask(url=URL + "?" + "a" * 65_536), {}, "PassBy request request-too-large"),
+    ("a URL longer than is kept", "G31", ask(url=URL + "?" + "a" * 65_536), {}, "Bypass request request-too-large"),
     (
         "more fields than are kept",
         "G31",
         ask(*(f"A{n}: b" for n in range(1001))),
         {},
-        "PassBy request request-too-large",
+        "Bypass request request-too-large",
     ),
     (
         "a body longer than is hashed",
         "G31",
         ask(method="POST", body=bytes(8_388_609)),
         {"allowed_methods": ["POST"]},
-        "PassBy request request-too-large",
+        "Bypass request request-too-large",
     ),
-    ("a WebSocket handshake", "dropin", ask("Upgrade: websocket"), {}, "PassBy request upgrade"),
-    ("DO_NOT_CACHE", "settings", ask(), {"expire_after": DO_NOT_CACHE}, "PassBy bypass do-not-cache"),
-    ("no-store", "5.2.1.5", ask("Cache-Control: no-store"), {}, "PassBy request request-no-store"),
+    ("a WebSocket handshake", "dropin", ask("Upgrade: websocket"), {}, "Bypass request upgrade"),
+    ("DO_NOT_CACHE", "settings", ask(), {"expire_after": DO_NOT_CACHE}, "Bypass bypass do-not-cache"),
+    ("no-store", "5.2.1.5", ask("Cache-Control: no-store"), {}, "Bypass request request-no-store"),
     (
         "no-store, in a plain TTL cache",
         "5.2.1.5",
         ask("Cache-Control: no-store"),
         {"cache_control": False},
-        "PassBy request request-no-store",
+        "Bypass request request-no-store",
     ),
     ("to be fetched anew", "settings", ask(options=ANEW), {}, "LookUp"),
     ("only-if-cached", "5.2.1.7", ask("Cache-Control: only-if-cached"), {}, "LookUp"),
@@ -252,7 +252,7 @@ def test_the_rules_choose_and_judge() -> None:
     assert isinstance(forward, Forward)
     keys = rules.maker.keys(ask())
     assert isinstance(rules.judge(ask(), forward, got(status=500), keys), Pass)
-    assert isinstance(rules.judge_passing(ask(), got(), PassBy(Fwd.METHOD, "method")), Pass)
+    assert isinstance(rules.judge_bypass(ask(), got(), Bypass(Fwd.METHOD, "method")), Pass)
 
 
 # G5

@@ -51,6 +51,6 @@ def opened(store: MemoryStore) -> Iterator[Open]:
 
 @pytest.fixture(autouse=True)
 def _nothing_in_flight() -> Iterator[None]:
-    """Every test leaves no flight behind: whoever came next would wait for it."""
+    """Every test leaves no flight behind: anyone who came next would wait for it."""
     yield
     assert FLIGHTS.count() == 0

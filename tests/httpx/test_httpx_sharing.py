@@ -54,7 +54,7 @@ def test_a_body_that_can_be_read_once_goes_to_the_origin_whole(opened: Open, ori
     assert origin.count() == 3
 
 
-def test_an_unsafe_request_spoils_what_is_stored(opened: Open, origin: WatchedOrigin) -> None:
+def test_an_unsafe_request_invalidates_what_is_stored(opened: Open, origin: WatchedOrigin) -> None:
     url = origin.on("/", fresh(b"hello"))
     client = opened()
     client.get(url)

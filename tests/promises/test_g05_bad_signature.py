@@ -143,7 +143,7 @@ def test_what_claims_nothing_is_a_counted_miss(
 
 
 def test_unsafe_requests_never_raise(sessions: Any, url: str) -> None:
-    """G5: they spoil the tampered record as any other."""
+    """G5: they invalidate the tampered record as any other."""
     session = sessions()
     assert session.post(url).status_code == 200
     assert not session.get(url).from_cache

@@ -13,7 +13,7 @@ from sansio_cache import BadSignature
 
 
 def moved(attacker: Attacker, source: dict[str, Any], target: dict[str, Any]) -> None:
-    """Put one record into the place of another, as whoever holds both rows would."""
+    """Put one record into the place of another, as anyone who holds both rows would."""
     for name in ("sealed", "body", "entry", "variant", "body_id", "small_id"):
         attacker.run(f"UPDATE records SET {name} = ? WHERE id = ?", source[name], target["id"])
 

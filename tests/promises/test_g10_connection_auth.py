@@ -26,7 +26,7 @@ HELLO = "NTLM " + base64.b64encode(b"hello").decode()
 
 
 class Intranet:
-    """Pages for whoever a connection belongs to: it is asked once for each."""
+    """Pages for anyone who a connection belongs to: it is asked once for each."""
 
     def __init__(self) -> None:
         self._users: dict[int, str] = {}

@@ -115,7 +115,7 @@ def test_the_rule_can_be_changed(sessions: Any, origin: Origin) -> None:
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_unverified_answers(session: CachedSession, tls_origin: Origin, certificates: Certificates) -> None:
-    """G10: whoever verifies does not get them."""
+    """G10: anyone who verifies does not get them."""
     url = tls_origin.on("/a", fresh(b"x"))
     session.get(url, verify=False)
     with pytest.raises(SSLError):

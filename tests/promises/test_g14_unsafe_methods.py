@@ -82,7 +82,7 @@ def test_an_unasked_part_is_not_stored(session: CachedSession, origin: Origin) -
 
 @pytest.mark.parametrize("status", [200, 204, 301, 404])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "UNKNOWN"])
-def test_an_unsafe_method_spoils(session: CachedSession, origin: Origin, method: str, status: int) -> None:
+def test_an_unsafe_method_invalidates(session: CachedSession, origin: Origin, method: str, status: int) -> None:
     """G14: what is stored for its URL, unless it failed (RFC 9111 §4.4)."""
     url = origin.on("/a", lambda seen: fresh(b"x") if seen.method == "GET" else Reply(status=status))
     session.get(url)

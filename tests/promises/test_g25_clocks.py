@@ -42,7 +42,7 @@ def test_expires_counts_from_the_origins_date(sessions: Any, clock: Clock, origi
 def test_a_clock_set_back_revives_nothing(
     sessions: Any, clock: Clock, origin: Origin, settings: dict[str, Any]
 ) -> None:
-    """G25: an entry from more than 60 s in our future is stale, whoever says how long it lives."""
+    """G25: an entry from more than 60 s in our future is stale, anyone who says how long it lives."""
     url = origin.on("/a", fresh(b"x", 100, etag='"1"'))
     session = sessions(clock=clock, **settings)
     session.get(url)

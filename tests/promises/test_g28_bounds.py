@@ -95,7 +95,7 @@ def test_what_flights_remember_is_bounded(session: CachedSession) -> None:
 
 
 def test_marks_of_unsafe_requests_are_few_and_none_is_forgotten(origin: Origin, cache_file: Path) -> None:
-    """G28: whoever may choose URLs may not fill the disk with them; what was on its way meanwhile is not kept."""
+    """G28: anyone who may choose URLs may not fill the disk with them; what was on its way meanwhile is not kept."""
     origin.on("/a", fresh(b"x"))
     store = SQLiteStore(cache_file, max_bytes=100_000)
     with CachedSession(store) as session:

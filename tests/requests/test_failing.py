@@ -102,7 +102,7 @@ def test_what_is_not_ours_is_left_alone(
 
 
 def test_it_comes_back_when_the_place_is_free(tmp_path: Path, key: str, origin: Origin) -> None:
-    """Whoever owns the file moves it away, and the session begins one of its own."""
+    """Anyone who owns the file moves it away, and the session begins one of its own."""
     path = tmp_path / "cache.sqlite"
     a_text(path)
     url = origin.on("/a", fresh(b"x"))

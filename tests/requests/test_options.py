@@ -138,7 +138,7 @@ def test_offline(cache_file: Any, key: str, session: CachedSession, origin: Orig
 
 
 def test_read_only(sessions: Any, origin: Origin) -> None:
-    """Nothing is stored, nor spoiled."""
+    """Nothing is stored, nor invalidated."""
     url = origin.on("/a", fresh(b"x"))
     sessions().get(url)
     reader = sessions(read_only=True)

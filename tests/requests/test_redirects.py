@@ -116,7 +116,7 @@ def test_cookies_set_on_the_way(session: CachedSession, origin: Origin) -> None:
 
 
 def test_a_post_that_is_redirected_becomes_a_get(session: CachedSession, origin: Origin) -> None:
-    """303: the GET is stored, the POST is not, and spoils what it points to (RFC 9111 §4.4)."""
+    """303: the GET is stored, the POST is not, and invalidates what it points to (RFC 9111 §4.4)."""
     origin.on("/b", fresh(b"end"))
     url = origin.on("/a", redirect("/b", 303))
     for _ in range(2):

@@ -101,7 +101,7 @@ def test_a_method_that_was_opted_in(sessions: Any, origin: Origin) -> None:
     assert form.content == b"a=1"
 
 
-def test_a_write_spoils_what_is_stored(session: CachedSession, origin: Origin) -> None:
+def test_a_write_invalidates_what_is_stored(session: CachedSession, origin: Origin) -> None:
     """RFC 9111 §4.4, for all users of the URL."""
     url = origin.on("/a", echo)
     session.get(url)

@@ -14,7 +14,7 @@ WAIT = 0.4
 
 
 def slow(body: bytes) -> Any:
-    """An answer that takes its time, so that whoever asks meanwhile has to wait."""
+    """An answer that takes its time, so that anyone who asks meanwhile has to wait."""
 
     def answer(_: Seen) -> Reply:
         time.sleep(WAIT)

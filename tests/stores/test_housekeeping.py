@@ -68,7 +68,7 @@ def test_tending_goes_on_as_long_as_there_is_more() -> None:
 
 
 def test_jobs_given_while_it_ends_are_done() -> None:
-    """They would wait for ever otherwise: whoever gave them saw a thread that was still running."""
+    """They would wait for ever otherwise: anyone who gave them saw a thread that was still running."""
     queue: SimpleQueue[object] = SimpleQueue()
     done: list[int] = []
     for job in (housekeeping._Stop(), lambda: done.append(1), housekeeping._Stop()):

@@ -75,16 +75,18 @@ def judged(
 
 
 def verdict_said(verdict: Verdict) -> str:
-    """A verdict by its name, with the answer's status and source, and what is spoilt: ``"Pass 200 stored spoils"``."""
+    """A verdict by its name, the answer's status and source, what is invalidated: ``"Pass 200 stored invalidates"``."""
     match verdict:
         case Fail(error):
             return f"Fail {type(error).__name__}"
         case Again(forward):
             return f"Again {forward.reason}"
-        case Keep(answer, spoils) | Pass(answer, spoils):
+        case Keep(answer, invalidates) | Pass(answer, invalidates):
             source = "network" if isinstance(answer.body, FromNetwork) else "stored"
             detail = answer.cache_status.detail
-            return f"{type(verdict).__name__} {answer.status} {source} {detail}{' spoils' * len(spoils)}".strip()
+            return (
+                f"{type(verdict).__name__} {answer.status} {source} {detail}{' invalidates' * len(invalidates)}".strip()
+            )
         case Freshened(answer, item):
             source = "network" if isinstance(answer.body, FromNetwork) else "stored"
             return f"Freshened {answer.status} {source}{'' if item is None else ' written'}"

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from sansio_cache.cache_control import _lately as directives_lately
 from sansio_cache.cache_status import Fwd
-from sansio_cache.decisions import Forward, Keep, PassBy, Validate
+from sansio_cache.decisions import Bypass, Forward, Keep, Validate
 from sansio_cache.messages import Headers, Received, Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import chunk_hashes
@@ -67,7 +67,7 @@ def _judged(head: Head, status: int, method: str = "GET") -> None:
 
 
 def _invalidating(head: Head) -> None:
-    _PLAIN.judge_passing(ask(method="POST"), _reply(head, 201), PassBy(Fwd.METHOD, "method"))
+    _PLAIN.judge_bypass(ask(method="POST"), _reply(head, 201), Bypass(Fwd.METHOD, "method"))
 
 
 def _asked(rules: Rules, head: Head) -> None:

@@ -247,7 +247,7 @@ def test_http_dates_are_dates(second: int) -> None:
 
 
 def test_a_jar_is_bounded() -> None:
-    """G28: of a host, and of all; whoever sets by the thousand loses their own."""
+    """G28: of a host, and of all; anyone who sets by the thousand loses their own."""
     jar = after("http://example.com/", "mine=1")
     for number in range(5):
         after("http://evil.com/", *(f"a{number}-{each}=b" for each in range(100)), jar=jar)
@@ -284,7 +284,7 @@ def test_any_line_can_be_read(line: str, scheme: str) -> None:
 
 @pytest.mark.anyio
 async def test_a_session_reads_the_list_beside_its_loop(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """G22: 50 ms would be noticed; whoever sets no Domain never reads it."""
+    """G22: 50 ms would be noticed; anyone who sets no Domain never reads it."""
     threads: list[str] = []
     real = suffixes._suffixes.__wrapped__
 

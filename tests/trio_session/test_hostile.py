@@ -125,7 +125,7 @@ async def test_what_stands_around_a_response_is_no_part_of_it(
 
 @pytest.mark.parametrize("sent", [b"", OK, FRESH + b"Content-Length: 9\r\n\r\nhello"], ids=["nothing", "head", "body"])
 async def test_a_server_that_never_answers(origin: WatchedOrigin, sent: bytes) -> None:
-    """The client's timeout, for whoever leads and for whoever waits; nothing is stored, and the next one is fine."""
+    """The client's timeout, for the leader and for those who wait; nothing is stored, and the next one is fine."""
     answers = threading.Event()
 
     def hold(_: Seen, conversation: Conversation) -> None:

@@ -91,7 +91,7 @@ async def test_disabled(origin: WatchedOrigin, how: str) -> None:
 
 
 async def test_unsafe_methods(origin: WatchedOrigin) -> None:
-    """They spoil what is stored of their URL; opted in, they are stored by what they send, save what streams (G14)."""
+    """They invalidate what is stored of a URL; opted in, they are stored by what they send, but not streams (G14)."""
     url = origin.on("/a", fresh(b"body"))
 
     async def pieces() -> Any:

@@ -188,7 +188,7 @@ def take_the_chunks(path: Path, but: int = 0) -> None:
 async def test_a_stored_body_that_is_gone_is_fetched_again(
     origin: WatchedOrigin, tmp_path: Path, options: dict[str, Any], left: int
 ) -> None:
-    """G20: whoever is given the body whole does not see that it was."""
+    """G20: anyone who is given the body whole does not see that it was."""
     url = origin.on("/a", fresh(bytes(3_000_000)))
     async with session_on(tmp_path / "c.sqlite") as session:
         await session.get(url, **options)

@@ -155,7 +155,7 @@ class NetworkBody:
     async def keep_arrived(self) -> None:
         """Keep a body that is here as a whole before anyone reads it; one that comes later once it is here.
 
-        Nothing is read for that: whoever reads finds all of it.
+        Nothing is read for that: anyone who reads finds all of it.
         """
         tee, raw = self._tee, self._raw
         if tee is None or tee.done:

@@ -223,7 +223,7 @@ def _will_retry(wish: Wish, request: ClientRequest, error: Exception) -> bool:
 
 async def _read_redirect(content: PulledReader, seconds: float) -> None:
     """Read the body of a redirect, which the client is about to throw away, for a moment and up to a limit."""
-    # Whatever is wrong with it shows itself to whoever reads it.
+    # Whatever is wrong with it shows itself to anyone who reads it.
     with suppress(Exception):
         async with asyncio.timeout(seconds):
             await content.read_ahead(REDIRECT_LIMIT)

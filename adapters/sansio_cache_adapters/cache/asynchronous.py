@@ -79,7 +79,7 @@ async def wait_awaiting(future: Future[None], seconds: float) -> bool:
 
 
 def _queued_write_failed(engine: weakref.ref[Engine], error: BaseException) -> None:
-    """Count a write that nobody waits for; more than a lock that is held, and the store is passed by (G20)."""
+    """Count a write that nobody waits for; more than a lock that is held, and the store is bypassed (G20)."""
     alive = engine()
     if alive is None:
         return

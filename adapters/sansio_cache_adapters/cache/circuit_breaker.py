@@ -85,7 +85,7 @@ class Guard:
         return result
 
     def trip(self, error: BaseException) -> None:
-        """Bypass the store from now on, until it is well; said once for each time, and for longer in a relapse."""
+        """Bypass the store from now on, until it works again; said once for each time, and for longer in a relapse."""
         read_only = isinstance(error, ReadOnlyStore)
         if read_only and self.read_only:
             return
@@ -137,7 +137,7 @@ class Guard:
 
     def reopen(self) -> None:
         """Allow probing again, after close."""
-        # Whoever probed has gone: the next call finds out how the store is.
+        # Anyone who probed has gone: the next call finds out how the store is.
         self.down = self.read_only = False
         self._stop = _Stop()
 
@@ -150,7 +150,7 @@ class Guard:
         """Nothing to bring to rest."""
 
     def after_fork(self, *, child: bool) -> None:
-        """Whoever probed has stayed in the parent; the lock may be held there."""
+        """Anyone who probed has stayed in the parent; the lock may be held there."""
         if child:
             self._lock = threading.Lock()
             self.reopen()

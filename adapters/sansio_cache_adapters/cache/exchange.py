@@ -115,7 +115,7 @@ class Lead:
         self.begun = generation()
 
     def release(self, *, storable: bool) -> None:
-        """Let go on whoever waits. Never blocks for long, never raises; twice is nothing."""
+        """Release everyone who waits. Never blocks for long, never raises. Idempotent."""
         self._end(0.0 if storable else NOT_STORABLE_SECONDS, storable=storable)
 
     def rest(self) -> None:
@@ -203,7 +203,7 @@ class Hop(Generic[N]):
         if ended:
             began = engine.clock()
             ended = yield partial(engine.wait, flight.done, self._patience)
-            # Whoever leads next may have a reader that rests as well: all together they are waited for no longer.
+            # The next leader may have a reader that rests as well: all together they are waited for no longer.
             self._patience = max(self._patience - (engine.clock() - began), 0.0)
             if not ended and flight.lead is not None:
                 # Its reader takes a rest, or the origin does: nobody waits for that body any longer.
@@ -224,8 +224,8 @@ class Hop(Generic[N]):
             call = partial(
                 engine.store.claim, lead.partition, lead.resource, lead.token, now=now, until=now + LEASE_SECONDS
             )
-            # Whoever fails or is cancelled here may hold it all the same, and gives it back: what a frozen server was
-            # asked, it does when it goes on.
+            # A leader that fails or is cancelled here may hold it all the same, and gives it back: a frozen server does
+            # what it was asked when it goes on.
             lead.leased = not engine.guard.down
             unknown: Lease | None = None
             lease = yield from engine.guard.attempting(unknown, call)
@@ -264,7 +264,7 @@ class Hop(Generic[N]):
         return (yield from engine.guard.attempting(False, call))
 
     def drop(self, action: Drop) -> Work[None]:
-        """Spoil a resource, in the store and for those who would join a flight that began before."""
+        """Invalidate a resource, in the store and for those who would join a flight that began before."""
         engine = self._engine
         engine.flights.forget(engine.store_id, action.resource)
         call = partial(engine.store.drop, action.resource, now=engine.clock())

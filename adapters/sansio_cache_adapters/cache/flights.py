@@ -27,7 +27,7 @@ class Duty(Protocol):
     """What a leader owes to those who wait."""
 
     def release(self, *, storable: bool) -> None:
-        """Let go on whoever waits. Never blocks for long, never raises; twice is nothing."""
+        """Release everyone who waits. Never blocks for long, never raises. Idempotent."""
         ...
 
     def rest(self) -> None:
@@ -96,7 +96,7 @@ class Flights:
         _resolve(flight.head)
 
     def end(self, flight: Flight, *, storable: bool = True) -> None:
-        """Set free whoever waits. Ending twice is nothing."""
+        """Release everyone who waits. Idempotent."""
         with self._lock:
             if self._flights.get(flight.key) is flight:
                 del self._flights[flight.key]

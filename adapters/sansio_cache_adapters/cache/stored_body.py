@@ -109,7 +109,7 @@ class StoredBody:
         except StoreError:
             yield from discard(self._engine, record)
             raise
-        # Whoever can write to a store can put there values of any type.
+        # Anyone who can write to a store can put there values of any type.
         if not isinstance(chunk, bytes) or not opened.hashes.holds(index, chunk):
             raise (yield from self._broken())
         return chunk

@@ -201,7 +201,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
                 if tee is not None:
                     tee_into(response, tee, self._left if stream else None)
                     if stream and not tee.done:
-                        # Whoever streams may take a rest. Else the body is read as fast as it comes.
+                        # Anyone who streams may take a rest. Else the body is read as fast as it comes.
                         ALARMS.after(self._cache.engine.policy.wait_for_body, partial(self._rest, tee))
                 return adopt(response, facts, self)
             try:

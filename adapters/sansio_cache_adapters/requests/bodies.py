@@ -242,7 +242,7 @@ class TeeResponse(HTTPResponse):
         self._inner.release_conn()
 
     def shutdown(self) -> None:
-        """Wake whoever is reading from another thread."""
+        """Wake anyone who is reading from another thread."""
         self._inner.shutdown()
 
     def __del__(self) -> None:
@@ -271,7 +271,7 @@ def whole_at_once(inner: HTTPResponse, method: str | None) -> bytes | None:
         return None
     patience = sock.gettimeout()
     try:
-        # A look waits for nothing; what it fetches stays in the buffer for whoever reads.
+        # A look waits for nothing; what it fetches stays in the buffer for anyone who reads.
         sock.settimeout(0.0)
         here = buffered.peek()
         if type(sock) is socket.socket:

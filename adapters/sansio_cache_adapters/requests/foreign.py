@@ -11,7 +11,7 @@ from sansio_cache_adapters.cache.work import do
 __all__ = ["ForeignTee"]
 
 _OTHER_WAYS: Final = frozenset({"read1", "read_chunked", "readall", "readinto", "readinto1", "readline", "readlines"})
-"""Ways to read a body that requests does not go: whoever goes them is not followed."""
+"""Ways to read a body that requests does not go: anyone who goes them is not followed."""
 
 
 class ForeignTee:

@@ -203,7 +203,7 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Write what is queued (at most 5 s), close every connection. Closing twice is nothing; using it reopens."""
+        """Write what is queued (at most 5 s), close every connection. Idempotent; using it reopens."""
         ...
 
 

@@ -201,7 +201,7 @@ class TableStore:
         return sorted(self._find(Kept, start).items(), key=lambda row: (row[1].used, row[1].rev))
 
     def _let_go(self, records: Mapping[str, Kept]) -> int:
-        """Take records out; whoever reads one's chunks may read on for a while."""
+        """Take records out; anyone who reads one's chunks may read on for a while."""
         for name, record in records.items():
             self.table.delete(name)
             body = self._body(record.entry)

@@ -3,7 +3,7 @@
 Writes are queued for one thread. A task waits for a write only where it needs the answer (a lease), where the queue
 has no more room (a chunk), or for 10 ms, so that others see it soon (a drop). What is queued is seen at once by the
 process itself: records lie over what the store holds, and while a drop is queued every read goes through the queue,
-behind it, since nobody can tell which partitions it spoils.
+behind it, since nobody can tell which partitions it invalidates.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ async def answer_of(future: Future[T], seconds: float | None = None) -> T | None
 class Crew:
     """Threads that take work from one queue, in order. They begin with the first work, and end with ``stop``.
 
-    They know the crew's queue and what to do with what they take from it, so that whoever owns the crew can be
+    They know the crew's queue and what to do with what they take from it, so that anyone who owns the crew can be
     collected. Nothing here waits for a lock: work may be put, and the crew stopped, by a finalizer.
 
     :param perform: does a group of works in their order; works are taken in groups of up to ``group``.

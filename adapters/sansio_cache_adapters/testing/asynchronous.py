@@ -174,7 +174,7 @@ class AsyncStoreContract(RecordPromises, ChangePromises, BoundPromises):
     @contextmanager
     def blocking(self, store: AsyncStore, backend: str) -> Generator[Store]:
         """``store`` as a blocking one, on an event loop of its own."""
-        # Only here, since whoever tests a blocking store need not have anyio.
+        # Only here, since anyone who tests a blocking store need not have anyio.
         from anyio.from_thread import start_blocking_portal
 
         with start_blocking_portal(backend) as portal:

@@ -156,7 +156,7 @@ class TeeChunks:
         self._error: TransportError | None = None
 
     async def keep_arrived(self) -> None:
-        """Keep a body that came with its head as a whole; whoever reads finds all of it, and what is wrong with it."""
+        """Keep a body that came with its head as a whole; its reader finds all of it, and what is wrong with it."""
         size = 0
         while size < TAKE_AT_CLOSE and len(self._ahead) < _MOST_PIECES and not self._tee.done:
             try:

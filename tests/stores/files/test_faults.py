@@ -91,7 +91,7 @@ def test_a_folder_whose_beginner_died_is_begun(path: Path, tag: bytes | None) ->
 
 
 def test_all_beginners_get_one_meta_record(path: Path) -> None:
-    """First writer wins, whoever begins at the same moment."""
+    """First writer wins, anyone who begins at the same moment."""
     script = (
         "import sys\nfrom sansio_cache_adapters.stores.files.store import FileStore\n"
         f"print(FileStore({str(path)!r}).open(signed=False))\n"
@@ -299,7 +299,7 @@ def _set_modes(path: Path, folder: int, file: int, owner: int) -> None:
 
 
 def test_a_read_only_folder(now: float) -> None:
-    """It serves what it has and takes nothing; in a process without the right to write, whoever runs the tests."""
+    """It serves what it has and takes nothing; in a process without the right to write, anyone who runs the tests."""
     with tempfile.TemporaryDirectory(prefix="sc-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         path = Path(folder) / "cache"

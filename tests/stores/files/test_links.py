@@ -1,4 +1,4 @@
-"""G29: whoever can write to the folder makes us neither read, change nor delete a file that lies elsewhere."""
+"""G29: anyone who can write to the folder makes us neither read, change nor delete a file that lies elsewhere."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_a_folder_of_another_user_is_foreign(path: Path, now: float, mode: int, 
 
 @as_root
 def test_root_changes_no_modes_of_files_that_others_know(path: Path, now: float) -> None:
-    """Whoever owns such a folder may have linked a file of root's, or of anybody's, into it."""
+    """Anyone who owns such a folder may have linked a file of root's, or of anybody's, into it."""
     fill(path, now)
     passwords, theirs = path.parent / "passwords", path.parent / "page"
     for each in (passwords, theirs):

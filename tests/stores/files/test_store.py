@@ -112,7 +112,7 @@ def test_it_is_marked_as_a_cache(store: FileStore, path: Path) -> None:
 
 
 def test_a_body_can_be_read_while_it_is_replaced(store: FileStore, now: float) -> None:
-    """A reader between two chunks goes on, whoever replaces, drops or evicts."""
+    """A reader between two chunks goes on, anyone who replaces, drops or evicts."""
     stored = put(store, stream(store, large(1, now)), now=now)
     assert store.chunk(stored.entry, 0) == b"\1" * CHUNK_SIZE
     put(store, stream(store, make_item("1", b"new" * CHUNK_SIZE, now=now)), now=now)

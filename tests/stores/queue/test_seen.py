@@ -96,7 +96,7 @@ class TestSeenAtOnce:
         run(main)
 
     def test_a_drop_that_fails_is_told(self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection) -> None:
-        """Whoever dropped has gone on after 10 ms."""
+        """Anyone who dropped has gone on after 10 ms."""
 
         async def main() -> None:
             told: list[BaseException] = []

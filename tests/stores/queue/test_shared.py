@@ -51,7 +51,7 @@ class TestCancelled:
         run(main)
 
     def test_a_reader_goes_at_once(self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection) -> None:
-        """G23: whoever is cancelled does not wait for the thread that works for him."""
+        """G23: anyone who is cancelled does not wait for the thread that works for him."""
 
         async def main() -> None:
             store = Threaded(SQLiteStore(inner.path, busy_timeout=2))
@@ -80,7 +80,7 @@ class TestShared:
         assert threaded(inner).location == inner.path
 
     def test_one_closes_while_another_writes(self, run: Run[None], inner: SQLiteStore) -> None:
-        """Closing ends the threads; whoever goes on begins others, and nothing changes its order."""
+        """Closing ends the threads; anyone who goes on begins others, and nothing changes its order."""
 
         async def main() -> None:
             store = threaded(inner)

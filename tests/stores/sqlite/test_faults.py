@@ -31,7 +31,7 @@ class TestLocked:
         return store
 
     def test_writes_are_busy_and_reads_go_on(self, store: SQLiteStore, raw: Raw) -> None:
-        """G20: whoever holds the write lock holds up nobody for longer than ``busy_timeout``."""
+        """G20: anyone who holds the write lock holds up nobody for longer than ``busy_timeout``."""
         other = raw()
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()

@@ -187,7 +187,7 @@ class TestForeign:
         put(store, make_item("one", now=NOW), now=NOW)
 
 
-def spoil(path: Path, script: Callable[..., subprocess.Popen[str]], start: int, length: int) -> None:
+def invalidate(path: Path, script: Callable[..., subprocess.Popen[str]], start: int, length: int) -> None:
     """Overwrite a part of the file from another process: to open it here would drop SQLite's locks."""
     code = f"""
         descriptor = os.open(path, os.O_RDWR)
@@ -210,7 +210,7 @@ class TestCorrupt:
         store = opened()
         self.fill(store)
         store.close()
-        spoil(path, script, start, 10**9)
+        invalidate(path, script, start, 10**9)
         broken = path.read_bytes()
         put(store, make_item("new", now=NOW), now=NOW)
         assert len(store.load(name("new"))) == 1
@@ -224,7 +224,7 @@ class TestCorrupt:
         store = opened()
         self.fill(store)
         store.close()
-        spoil(path, script, 4096, 10**9)
+        invalidate(path, script, 4096, 10**9)
         assert list(store.load(name("1"))) == []
         assert path.with_name("cache.sqlite.corrupt-1").exists()
 
@@ -236,7 +236,7 @@ class TestCorrupt:
         for _ in range(2):
             self.fill(store)
             store.close()
-            spoil(path, script, 4096, 10**9)
+            invalidate(path, script, 4096, 10**9)
             store.load(name("1"))
         assert {each.name for each in path.parent.glob("*.corrupt-*")} == {
             "cache.sqlite.corrupt-1",
@@ -251,7 +251,7 @@ class TestCorrupt:
         self.fill(store)
         store.close()  # so that all of it is in the file
         store.load(name("1"))
-        spoil(path, script, 4096, 10**9)
+        invalidate(path, script, 4096, 10**9)
         for index in range(50):
             try:
                 store.commit(make_item(f"new {index}", now=NOW), vary_limit=32, now=NOW)
@@ -267,7 +267,7 @@ class TestCorrupt:
         store = opened()
         self.fill(store)
         store.close()
-        spoil(path, script, 0, 10**9)
+        invalidate(path, script, 0, 10**9)
         before = snapshot(path.parent)
         with pytest.raises(ForeignStore):
             store.load(name("1"))

@@ -135,7 +135,7 @@ class TestByAndBy:
     def test_not_while_another_store_goes_on_removing(
         self, store: SQLiteStore, opened: Callable[..., SQLiteStore], raw: Raw, now: float
     ) -> None:
-        """Whoever has seen the last note at its last look takes the rows out, be it the hundredth look."""
+        """Anyone who has seen the last note at its last look takes the rows out, be it the hundredth look."""
         fill(store, 3, now)
         other = opened()
         looks = [store._upkeep._are_being_removed()]

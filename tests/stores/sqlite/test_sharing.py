@@ -171,7 +171,7 @@ def test_processes_and_threads_mixed(path: Path, opened: Callable[..., SQLiteSto
 def test_a_second_store_does_not_cost_the_first_its_locks(path: Path, store: SQLiteStore, script: Script) -> None:
     """G24: POSIX drops all locks of a process on a file when it closes any descriptor of it.
 
-    Without its lock on the file the first store would have its log taken away by whoever closes the file last.
+    Without its lock on the file the first store would have its log taken away by anyone who closes the file last.
     """
     put(store, make_item("one", now=NOW), now=NOW)
     second = SQLiteStore(path)

@@ -208,7 +208,7 @@ class TestAtOnce:
         other.close()
 
     def test_a_broken_log_of_readers_does_not_raise(self, path: Path, store: SQLiteStore, raw: Raw) -> None:
-        """What cannot be read at once is None: whoever may wait finds out why."""
+        """What cannot be read at once is None: anyone who may wait finds out why."""
         put(store, make_item("one", now=NOW), now=NOW)
         raw().execute("DROP TABLE small")
         assert store.load_nowait(name("one")) is None
@@ -277,7 +277,7 @@ class TestFromOutside:
         ],
     )
     def test_nothing_outside_the_sealed_head_can_hurt(self, store: SQLiteStore, raw: Raw, statement: str) -> None:
-        """G3: whoever writes into the plain columns makes a miss, or makes it look odd."""
+        """G3: anyone who writes into the plain columns makes a miss, or makes it look odd."""
         put(store, make_item("one", now=NOW), now=NOW)
         put(store, make_item("two", bytes(5000), resource="two", now=NOW), now=NOW)
         raw().execute(statement)

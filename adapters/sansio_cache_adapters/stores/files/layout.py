@@ -11,7 +11,7 @@
     pending/ENTRY                        a body on its way in; temporary files, too
     marks/aa/RESOURCE, leases/bb/PARTITION
 
-There is no index: a pointer follows from the partition's key, which covers the resource's. Whoever changes something
+There is no index: a pointer follows from the partition's key, which covers the resource's. Anyone who changes something
 holds the lock of the folder ``resources/aa``, ``marks/aa`` or ``leases/bb``; readers need none. A pointer is a symbolic
 link, which is read and never followed; no other link has a place here. Any folder may go at any time (cleaners remove
 empty ones): it is made again when it is missed.
@@ -273,7 +273,7 @@ def _begin(root: Root, known: Ids | None) -> Ids:
 
 
 def replace(root: Root, folder: Folder, name: str, pieces: Sequence[bytes]) -> None:
-    """Write a file in place of the one that may be there; whoever has that open keeps it as it was."""
+    """Write a file in place of the one that may be there; anyone who has that open keeps it as it was."""
     pending, temporary = root.reach("pending", make=True), new_name()
     pending.write_new(temporary, pieces)
     try:

@@ -316,7 +316,7 @@ class Folder:
         return self.unlink(name)
 
     def unlink(self, name: str) -> bool:
-        """Remove the name of a file, whoever owns it; whether it was there."""
+        """Remove the name of a file, no matter who owns it; whether it was there."""
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.fd)
             return True

@@ -14,7 +14,7 @@ Keys, for the prefix ``sansio-cache``::
 
 What is in braces decides the slot of a cluster, so that each step is atomic. That a commit and a drop meet in two
 slots does no harm: the commit first enters its partition among those of its resource, where the mark is; the drop
-first marks the resource and then visits all that have entered and marks each. Whoever comes second sees the other.
+first marks the resource and then visits all that have entered and marks each. Anyone who comes second sees the other.
 
 Everything expires by itself. The index serves ``max_bytes``, listing and the sweeps; if the server evicts it, or a
 part of it, records are no longer counted, and that is all.

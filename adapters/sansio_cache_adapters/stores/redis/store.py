@@ -35,7 +35,7 @@ _SWEPT_AT_ONCE: Final = 200
 class RedisStore:
     """A store in a Redis (6 or newer) or Valkey server, a cluster, or what sentinels watch over.
 
-    Whoever shares a server and a prefix shares the cache. Records expire by themselves, by the server's clock; leases
+    All who use one server and prefix share the cache. Records expire by themselves, by the server's clock; leases
     too, so that the clocks of several hosts may differ. ``maxmemory`` and eviction may be set at the server as well.
 
     :param url_or_client: ``redis://``, ``rediss://`` or ``unix://``, or a client of redis-py, blocking or for asyncio:

@@ -71,7 +71,7 @@ class Found(Enum):
 
 
 class _Examining:
-    """Held by whoever looks at a file, until it is open and kept in mind; at rest during a fork."""
+    """Held by the one who looks at a file, until it is open and kept in mind; at rest during a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -91,7 +91,7 @@ class _Examining:
         if self._rests:
             self._lock.release()
         elif child:
-            # Whoever looked at a file did not come to an end in time, and never will here.
+            # Anyone who looked at a file did not come to an end in time, and never will here.
             self._lock = threading.RLock()
 
 

@@ -80,7 +80,7 @@ class Mapping:
 
 
 class Reader:
-    """The connections by which one thread reads. Whoever uses them holds ``lock``.
+    """The connections by which one thread reads. Anyone who uses them holds ``lock``.
 
     ``connection`` reads heads and small bodies, and ``cursor`` is its for reads that must not wait; ``bulk`` reads
     chunks: those would drive the heads out of SQLite's cache of pages.

@@ -189,7 +189,7 @@ class Connection:
     def quiet(self) -> bool:
         """Whether nothing has come since the last exchange: no end, and no byte that nobody asked for.
 
-        The next response would be read from such bytes: whoever sent them could answer another's request.
+        The next response would be read from such bytes: anyone who sent them could answer another's request.
         """
         unread = self._held or self._h11.trailing_data[0]
         return not unread and self._decrypted(1) is None and not self._readable()

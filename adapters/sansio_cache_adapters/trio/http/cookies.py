@@ -254,7 +254,7 @@ def _forget(jar: CookieJar, cookie: Cookie) -> None:
 
 
 def _bound(jar: CookieJar) -> None:
-    """Remove what is too much: of a host with too many, and then of whoever has the most."""
+    """Remove what is too much: of a host with too many, and then of the one with the most."""
     cookies = list(jar)
     _bound_by(jar, cookies, Counter(each.domain for each in cookies), _MOST_OF_A_HOST)
     if len(cookies) > _MOST:

@@ -29,7 +29,7 @@ class Chunks(Protocol):
     async def arrived(self) -> bytes | None:
         """The next bytes if they are here already, b"" at the end, None where one would have to wait.
 
-        For whoever is about to close: after None, only ``aclose`` and ``abort`` may be called.
+        For anyone who is about to close: after None, only ``aclose`` and ``abort`` may be called.
         """
         ...
 
@@ -45,7 +45,7 @@ class Chunks(Protocol):
 class Hop:
     """What one request brought, before redirects, cookies and decoding: a head, and a body to come.
 
-    Field values are str by latin-1, names and repeats as received. Whoever has a hop must ``aclose`` it.
+    Field values are str by latin-1, names and repeats as received. Anyone who has a hop must ``aclose`` it.
     """
 
     def __init__(self, status: int, reason: str, headers: Fields, chunks: Chunks, version: str = "HTTP/1.1") -> None:

@@ -146,7 +146,7 @@ class Pool:
         return Hop(head.status, head.reason, head.headers, _Body(self, lease, connection, request), head.version)
 
     def forsake(self) -> list[socket.socket]:
-        """Forget every connection and whoever uses or awaits one; their sockets, open.
+        """Forget every connection and anyone who uses or awaits one; their sockets, open.
 
         For the child of a fork, which shares them with its parent and must not read from them.
         """
@@ -162,7 +162,7 @@ class Pool:
         return [connection.raw_socket for connection in gone]
 
     async def aclose(self) -> None:
-        """Close every connection, those in use too, and fail whoever waits. Idempotent."""
+        """Close every connection, those in use too, and fail anyone who waits. Idempotent."""
         self._closed = True
         self._doomed += self._idle
         self._doomed += [lease.connection for lease in self._leases if lease.connection]
@@ -202,7 +202,7 @@ class Pool:
     async def _acquire(self, origin: Origin, seconds: float | None) -> Lease:
         if self._closed:
             raise SessionClosed("the session is closed")
-        # Whoever waits for this origin was here first; those who wait for others could not be served now.
+        # Anyone who waits for this origin was here first; those who wait for others could not be served now.
         lease = None if origin in self._waiting else self._take(origin)
         if lease is None:
             lease = await self._wait(origin, seconds)

@@ -163,7 +163,7 @@ class Response:
         return jsonlib.loads(self._uncoded())
 
     def _uncoded(self) -> bytes:
-        """The content, for whoever takes it for text: bytes that are still coded would be nonsense to them."""
+        """The content, for anyone who takes it for text: bytes that are still coded would be nonsense to them."""
         if self.content and (complaint := self._complaint()):
             raise DecodingError(complaint)
         return self.content
