@@ -245,10 +245,8 @@ class FileStore:
 
     def reseal(self, listed: Listed, sealed: bytes) -> bool:
         """Give a record another sealed head, if it still has the ``rev`` listed."""
-        return self._exchange(
-            *(listed.resource, listed.partition, listed.variant, listed.stored.rev),
-            lambda row: row._replace(sealed=sealed, rev=fresh_rev()),
-        )
+        place = listed.resource, listed.partition, listed.variant, listed.stored.rev
+        return self._exchange(*place, lambda row: row._replace(sealed=sealed, rev=fresh_rev()))
 
     def _exchange(
         self, resource: bytes, partition: bytes, variant: bytes, rev: int, change: Callable[[Row], Row]
@@ -390,15 +388,13 @@ class FileStore:
 
 
 def _rebuilt(location: str, max_bytes: int, max_entries: int | None, keys: Sequence[bytes] | None) -> FileStore:
-    return FileStore(
-        location, max_bytes=max_bytes, max_entries=max_entries, secret_key=UNGIVEN if keys is None else list(keys)
-    )
+    secret = UNGIVEN if keys is None else list(keys)
+    return FileStore(location, max_bytes=max_bytes, max_entries=max_entries, secret_key=secret)
 
 
 @atexit.register
 def _close_all() -> None:
-    # All of them together take no longer than one that is closed.
-    deadline = time.monotonic() + _CLOSE_SECONDS
+    deadline = time.monotonic() + _CLOSE_SECONDS  # of all together
     for store in list(_in_use):
         with suppress(StoreError):
             store.close_within(deadline - time.monotonic())
