@@ -11,11 +11,12 @@ import threading
 import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import sansio_cache
 import sansio_cache_adapters
@@ -132,18 +133,20 @@ class Way(NamedTuple):
     transactions: int
 
 
-class _Traced(sqlite3.Connection):
-    """Counts the transactions that write."""
+_begun: Counter[int] = Counter()
+"""The transactions that write, by thread."""
 
-    begun: ClassVar[Counter[int]] = Counter()
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        self.set_trace_callback(self._trace)
+def _traced(connect: Callable[..., sqlite3.Connection], *arguments: Any, **keywords: Any) -> sqlite3.Connection:
+    """A connection that counts its transactions, whatever class it is of."""
 
-    def _trace(self, statement: str) -> None:
+    def trace(statement: str) -> None:
         if re.match(r"\s*BEGIN IMMEDIATE", statement):
-            self.begun[threading.get_ident()] += 1
+            _begun[threading.get_ident()] += 1
+
+    connection = connect(*arguments, **keywords)
+    connection.set_trace_callback(trace)
+    return connection
 
 
 def passed(request: Callable[[], object], store: Any) -> Way:
@@ -161,7 +164,7 @@ def passed(request: Callable[[], object], store: Any) -> Way:
         if event == "call" and frame.f_code.co_filename.startswith(OURS):
             frames.append(frame.f_code.co_filename)
 
-    begun = _Traced.begun[threading.get_ident()]
+    begun = _begun[threading.get_ident()]
     store.load = counted
     sys.setprofile(profile)
     try:
@@ -170,7 +173,7 @@ def passed(request: Callable[[], object], store: Any) -> Way:
         sys.setprofile(None)
         store.load = load
     changes = sum(one != other for one, other in pairwise(frames))
-    return Way(len(frames), len(set(frames)), changes, loads, _Traced.begun[threading.get_ident()] - begun)
+    return Way(len(frames), len(set(frames)), changes, loads, _begun[threading.get_ident()] - begun)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -191,7 +194,7 @@ def ways() -> tuple[Way, Way]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     connect = sqlite3.connect
-    sqlite3.connect = lambda *arguments, **keywords: connect(*arguments, **{"factory": _Traced, **keywords})  # type: ignore[assignment]
+    sqlite3.connect = partial(_traced, connect)  # type: ignore[assignment]
     try:
         with tempfile.TemporaryDirectory() as folder:
             store = SQLiteStore(f"{folder}/c.sqlite")
