@@ -171,6 +171,8 @@ def redact(url: str) -> str:
     return f"{parts.scheme}://{parts.host}{port}{path}{query}"
 
 
+_LONGEST_SHOWN: Final = 8192
+"""Characters of a value that are looked through for parameters of its own; a longer one is not shown."""
 _IN_PATH = re.compile(r"([;/])")
 _IN_QUERY = re.compile(r"([&;])")
 _NESTED = re.compile(r"[?&;#]([^?&;#=/]+)=")
@@ -182,6 +184,8 @@ def _parameters_redacted(text: str, separator: re.Pattern[str]) -> str:
 
 def _redacted(pair: str) -> str:
     name, equals, value = pair.partition("=")
+    if len(value) > _LONGEST_SHOWN:
+        return f"{name}=REDACTED"
     # A URL within a value has parameters of its own.
     names = [name, *_NESTED.findall(unquote_plus(value))]
     if len(names) > _MAX_SHOWN:

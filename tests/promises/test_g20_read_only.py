@@ -9,6 +9,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,14 @@ def let_through(path: Path) -> None:
     for each in path.parents:
         if str(each) != "/" and each.owner() == path.parent.owner():
             each.chmod(each.stat().st_mode | 0o055)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder of the test's own: another run of pytest would close the one that all runs share."""
+    folder = Path(tempfile.mkdtemp(prefix="sc-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
