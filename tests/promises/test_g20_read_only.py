@@ -18,7 +18,7 @@ import pytest
 from local_origin import Origin, fresh
 
 READER = """
-import asyncio, json, logging, os, sys, warnings
+import asyncio, json, logging, os, sys, tempfile, warnings
 
 class Lines(logging.Handler):
     def emit(self, record):
@@ -28,9 +28,16 @@ class Lines(logging.Handler):
 path, key, hit, large, other, who, client, settings = sys.argv[1:]
 lines = []
 logging.getLogger("sansio_cache").addHandler(Lines())
-from sansio_cache import AsyncCachedSession, CachedSession, MemoryStore, SQLiteStore
-with CachedSession(MemoryStore()) as session:  # what is imported late
-    session.get(other)
+from sansio_cache import AsyncCachedSession, CachedSession, SQLiteStore
+
+async def await_other(place):
+    async with AsyncCachedSession(cache=place) as session, session.get(other) as answer:
+        await answer.read()
+
+with tempfile.TemporaryDirectory() as folder:  # what is imported late
+    with CachedSession(folder + "/1.sqlite") as session:
+        session.get(other)
+    asyncio.run(await_other(folder + "/2.sqlite"))
 if int(who):
     os.setgid(int(who)); os.setuid(int(who))
 options = {"secret_key": key} | json.loads(settings)

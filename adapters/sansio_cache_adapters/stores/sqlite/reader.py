@@ -163,6 +163,16 @@ class Reader:
             self.cursor.close()
             self.cursor = None
 
+    def give_up(self, error: Exception) -> None:
+        """Begin with a new connection where a statement must be prepared anew, as after a change of the schema.
+
+        Before Python 3.12 one that was prepared before the change stays so, and is refused. The caller holds the lock.
+        """
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_AUTH and self.connection is not None:
+            self.rest()
+            connection, self.connection = self.connection, None
+            connection.close()
+
     def opened(self) -> list[sqlite3.Connection]:
         """The connections that are open now."""
         return [each for each in (self.connection, self._bulk) if each is not None]

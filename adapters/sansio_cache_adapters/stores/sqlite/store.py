@@ -122,8 +122,9 @@ class SQLiteStore:
                 if len(rows) == _AT_ONCE and not _read_on(cursor, rows):
                     reader.rest()
                     return None
-            except (sqlite3.Error, TypeError):
+            except (sqlite3.Error, TypeError) as error:
                 # Who may wait finds out what it is.
+                reader.give_up(error)
                 return None
         return [Stored._make(row) for row in rows]
 
