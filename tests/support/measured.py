@@ -116,8 +116,8 @@ def fastest(reading: Callable[[], None], rounds: int = 3) -> float:
 
 @cache
 def step() -> float:
-    """Seconds of the thread that a step of a loop may take: 10 ms, more on a machine that is slower than most."""
-    return max(0.01, 2.5 * fastest(_work, 9))
+    """Seconds of the thread that a step may take: 10 ms beside what the client itself takes (20 to 40 ms)."""
+    return max(0.03, 7.5 * fastest(_work, 9))
 
 
 def _work() -> None:
