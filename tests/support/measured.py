@@ -116,7 +116,7 @@ def fastest(reading: Callable[[], None], rounds: int = 3) -> float:
 
 @cache
 def step() -> float:
-    """Seconds of the thread that a step may take: 10 ms beside what the client itself takes (20 to 40 ms)."""
+    """Seconds of the thread that a step may take here: more than the 10 ms promised (G31), the client's share in it."""
     return max(0.03, 7.5 * fastest(_work, 9))
 
 
