@@ -63,6 +63,24 @@ class Origin:
         self.asked[request.path] += 1
         return web.Response(body=bytes(BIG), headers={"Cache-Control": "max-age=3600"})
 
+    async def unsteady(self, request: web.Request) -> web.Response:
+        """Answers each address once, and then no more."""
+        if self.asked[request.path]:
+            self.asked[request.path] += 1
+            return web.Response(status=503)
+        return self._json(request, {"unsteady": True}, {"ETag": '"v1"', "Cache-Control": "max-age=3600"})
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        """Answers a question word by word, as a stream of events."""
+        self.asked[request.path] += 1
+        question = (await request.json())["messages"][-1]["content"]
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        for word in ("you", "said", question):
+            await response.write(f"data: {json.dumps({'word': word})}\n\n".encode())
+        await response.write_eof(b"data: [DONE]\n\n")
+        return response
+
     async def secret(self, request: web.Request) -> web.Response:
         """Not to be stored."""
         return self._json(request, {"secret": True}, {"Cache-Control": "no-store"})
@@ -84,6 +102,8 @@ class Origin:
                 web.get("/slow", self.slow),
                 web.get("/big", self.big),
                 web.get("/secret", self.secret),
+                web.get("/unsteady", self.unsteady),
+                web.post("/chat", self.chat),
             ]
         )
         return app
