@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from .policy import Heuristic as Heuristic
     from .policy import Policy as Policy
 
+__version__: str
+
 __all__ = [
     # sessions
     "AsyncCachedSession",
@@ -157,6 +159,11 @@ if not TYPE_CHECKING:  # else checkers would take any name for one of ours
         """Load a public name on first use; a missing extra says how to install it."""
         if name == "__all__":
             return _installed()
+        if name == "__version__":
+            # What is installed says it; reading that costs more than all else that an import does.
+            from importlib.metadata import version
+
+            return version("sansio-cache")
         module = _LAZY.get(name)
         if module is None:
             from .names import PUBLIC

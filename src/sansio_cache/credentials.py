@@ -1,7 +1,8 @@
 """Which names carry credentials: one rule for fields of requests and for parameters of URLs.
 
 It decides which fields separate users (:data:`DEFAULT_IDENTITY`), which stay behind when a redirect leads to another
-origin (:func:`stays_with_origin`), and whose values are not shown to people (:func:`is_secret_parameter`).
+origin (:func:`stays_with_origin`), and whose values are not shown to people (:func:`is_secret_field`,
+:func:`is_secret_parameter`).
 
 A pattern is compared with a name in small letters whose words are joined, begun and ended by hyphens:
 ``X-Api-Key`` reads ``-x-api-key-``, so that ``*-key-*`` is the word *key* and ``*key-*`` any word that ends so.
@@ -13,7 +14,14 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["DEFAULT_IDENTITY", "EXCEPTIONS", "FieldNames", "is_secret_parameter", "stays_with_origin"]
+__all__ = [
+    "DEFAULT_IDENTITY",
+    "EXCEPTIONS",
+    "FieldNames",
+    "is_secret_field",
+    "is_secret_parameter",
+    "stays_with_origin",
+]
 
 # fmt: off
 PROOFS: Final = (
@@ -102,6 +110,7 @@ class FieldNames(dict[str, bool]):
 
 
 _UNSHOWN = _search((*PROOFS, *_PASSING))
+_SET_COOKIES: Final = frozenset({"set-cookie", "set-cookie2"})
 _BOUND = FieldNames({"cookie", "cookie2", *DEFAULT_IDENTITY})
 _PASSES = _search(_PASSING)
 
@@ -113,6 +122,11 @@ def stays_with_origin(field: str) -> bool:
     tokens against CSRF).
     """
     return _BOUND[field.lower()] or _PASSES.search(_spelled(field)) is not None
+
+
+def is_secret_field(field: str) -> bool:
+    """Whether the value of a field, of a request or a response, is not to be shown."""
+    return len(field) > _LONGEST or field.lower() in _SET_COOKIES or stays_with_origin(field)
 
 
 def is_secret_parameter(name: str) -> bool:

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
+from .credentials import is_secret_field
 from .expiry import Expiry
+from .urls import redact
 
 __all__ = [
     "CONDITIONAL",
@@ -23,6 +25,7 @@ __all__ = [
     "Received",
     "Request",
     "Unreachable",
+    "shown_fields",
     "version_name",
     "version_of",
 ]
@@ -51,6 +54,21 @@ def version_of(name: str) -> int:
     major, _, minor = name.upper().removeprefix("HTTP/").partition(".")
     digits = major + (minor or "0")
     return int(digits) if len(digits) == 2 and digits.isascii() and digits.isdecimal() else HTTP_1_1
+
+
+_NAMES_URL: Final = frozenset({"content-location", "location", "referer"})
+_UNSHOWN: Final = "…"
+
+
+def shown_fields(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Fields for people to read: an ellipsis in place of credentials, URLs redacted."""
+    return [(name, _shown_value(name, value)) for name, value in items]
+
+
+def _shown_value(name: str, value: str) -> str:
+    if is_secret_field(name):
+        return _UNSHOWN
+    return redact(value).removeprefix("://") if name.lower() in _NAMES_URL else value
 
 
 class Headers:
@@ -154,7 +172,8 @@ class Headers:
         return hash(self.items)
 
     def __repr__(self) -> str:
-        return f"Headers({list(self.items)!r})"
+        # What is shown of a message ends up in logs, tracebacks and reports of faults.
+        return f"Headers({shown_fields(self.items)!r})"
 
     def __reduce__(self) -> tuple[type[Headers], tuple[tuple[tuple[str, str], ...]]]:
         return Headers, (self.items,)
@@ -195,6 +214,16 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes | None = b""
     peer: str = ""
     options: Options = NO_OPTIONS
+
+    def __repr__(self) -> str:
+        said = [repr(self.method), repr(redact(self.url)), repr(self.headers)]
+        if self.body != b"":
+            said.append("body unknown" if self.body is None else f"body of {len(self.body)} bytes")
+        if self.peer:
+            said.append(f"peer={_UNSHOWN}")
+        if self.options is not NO_OPTIONS:
+            said.append(repr(self.options))
+        return f"Request({', '.join(said)})"
 
 
 class Received(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 from .expiry import Packed
 from .freshness import Facts
 from .keys import Keys, digest_of
-from .messages import HTTP_1_1, Headers
+from .messages import HTTP_1_1, Headers, shown_fields
 from .sealing import MAX_HEAD, Frame, Sealer, unframe
 
 __all__ = [
@@ -111,6 +111,9 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     stale_at: float = 0.0
     remembered: Remembered | None = None
     version: Annotated[int, msgspec.Meta(ge=0, le=99)] = HTTP_1_1
+
+    def __repr__(self) -> str:
+        return f"Head({self.method} {self.url}, {self.status}, {shown_fields(self.headers)!r}, {self.length} bytes)"
 
 
 class Stored(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import importlib.util
 import json
 import subprocess
@@ -52,6 +53,10 @@ def test_a_name_of_the_core_is_loaded_on_first_use(name: str) -> None:
     value = getattr(sansio_cache, name)
     assert value is getattr(importlib.import_module(sansio_cache._LAZY[name]), name)
     assert vars(sansio_cache)[name] is value, "kept, so that the second use costs nothing"
+
+
+def test_its_version_is_that_of_what_is_installed() -> None:
+    assert sansio_cache.__version__ == importlib.metadata.version("sansio-cache")
 
 
 def test_another_name_is_an_error_as_of_any_module() -> None:

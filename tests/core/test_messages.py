@@ -7,7 +7,8 @@ from core_rows import fields, rows
 from hypothesis import given
 from strategies import field_names, wild_headers
 
-from sansio_cache.messages import EMPTY, Headers, version_name, version_of
+from sansio_cache.actions import Fetch
+from sansio_cache.messages import EMPTY, Headers, Options, Received, Request, version_name, version_of
 
 SOME = Headers([("Accept", "a"), ("X-Other", "1"), ("ACCEPT", "b")])
 
@@ -63,6 +64,39 @@ def test_fields_are_values() -> None:
     assert Headers([("accept", "a")]) != Headers([("Accept", "a")])
     assert list(SOME) != SOME
     assert repr(Headers([("A", "b")])) == "Headers([('A', 'b')])"
+
+
+@rows(
+    "name value shown",
+    ("Authorization", "9110-11.6.2", "Authorization", "Bearer hunter2", "…"),
+    ("Proxy-Authorization", "9110-11.7.2", "proxy-authorization", "Basic hunter2", "…"),
+    ("Cookie", "6265-5.4", "Cookie", "sid=hunter2", "…"),
+    ("Set-Cookie", "6265-4.1", "set-cookie", "sid=hunter2", "…"),
+    ("a key", "9110-5.1", "X-Api-Key", "hunter2", "…"),
+    ("a token against forgery", "9110-5.1", "X-CSRF-Token", "hunter2", "…"),
+    ("a name longer than any", "9110-5.1", "X-" + "a" * 200, "hunter2", "…"),
+    ("a URL", "9110-10.2.2", "Location", "https://u:hunter2@h/a?token=hunter2&b=1", "https://h/a?token=REDACTED&b=1"),
+    ("a reference", "9110-10.2.2", "Location", "/a?token=hunter2", "/a?token=REDACTED"),
+    ("whence", "9110-10.1.3", "Referer", "http://h/?sig=hunter2", "http://h/?sig=REDACTED"),
+    ("anything else", "9110-5.1", "ETag", '"1"', '"1"'),
+)
+def test_what_is_shown_of_a_message_holds_no_credentials(name: str, value: str, shown: str) -> None:
+    """It ends up in logs and tracebacks. G26."""
+    headers = Headers([(name, value)])
+    request = Request("GET", "http://u:hunter2@h/a?api_key=hunter2&b=1", headers, b"hunter2", peer="hunter2")
+    for each in (headers, request, Received(200, "OK", headers, 0.0, 0.0), Fetch(request)):
+        assert "hunter2" not in repr(each)
+    assert repr(headers) == f"Headers({[(name, shown)]!r})"
+    assert "api_key=REDACTED&b=1" in repr(request)
+    assert "body of 7 bytes" in repr(request)
+    assert headers.get(name) == value
+
+
+def test_of_a_request_only_what_was_said_is_shown() -> None:
+    assert repr(Request("GET", "http://h/")) == "Request('GET', 'http://h/', Headers([]))"
+    options = Options(refresh=True)
+    assert repr(options) in repr(Request("GET", "http://h/", options=options))
+    assert "body unknown" in repr(Request("PUT", "http://h/", body=None))
 
 
 @given(wild_headers, field_names)

@@ -19,6 +19,7 @@ from sansio_cache_adapters.trio.http.errors import (
 )
 from sansio_cache_adapters.trio.http.hop import Hop
 from sansio_cache_adapters.trio.http.response import FieldMap, HTTPStatusError, Response
+from sansio_cache_adapters.trio.http.url import parse
 
 REQUEST = OutgoingRequest("GET", "http://h/", [], b"", Timeout())
 
@@ -63,7 +64,7 @@ def test_fields_are_found_without_regard_to_case() -> None:
     assert list(fields) == ["Set-Cookie", "X"]
     assert len(fields) == 2
     assert dict(fields) == {"Set-Cookie": "a=1, b=2", "X": "1"}
-    assert repr(fields) == "FieldMap([('Set-Cookie', 'a=1'), ('X', '1'), ('set-cookie', 'b=2')])"
+    assert repr(fields) == "FieldMap([('Set-Cookie', '…'), ('X', '1'), ('set-cookie', '…')])"
     with pytest.raises(KeyError):
         fields["y"]
 
@@ -250,3 +251,14 @@ def test_client_and_server_errors_can_be_raised(status: int, error: bool) -> Non
         assert caught.value.url == "http://h/"
     else:
         assert r.raise_for_status() is r
+
+
+def test_what_is_shown_holds_no_credentials() -> None:
+    """It ends up in logs and tracebacks."""
+    fields = [("Authorization", "Bearer hunter2"), ("Set-Cookie", "a=hunter2"), ("Accept", "b")]
+    request = OutgoingRequest("GET", "http://h/?token=hunter2&a=1", fields, b"hunter2", Timeout(), {"a": "hunter2"})
+    shown = f"{request!r} {FieldMap(fields)!r} {parse('http://u:hunter2@h/')!r}"
+    assert "hunter2" not in shown
+    assert "'http://h/?token=REDACTED&a=1'" in shown
+    assert "('Authorization', '…')" in shown
+    assert "('Accept', 'b')" in shown

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from sansio_cache.names import ALIASES, OF_SESSION, STORES, advice, place_of, unexpected
 from sansio_cache.policy import SETTINGS
+from sansio_cache_adapters.stores.shown import described
 
 from .notices import warn_once
 
@@ -141,6 +142,13 @@ class FixedSettings:
                 f"{type(self).__name__}.{name} cannot be set, as settings are fixed: {_WHEN_MADE.format(own)}"
             )
         super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        own = vars(self)
+        engine = own.get("_engine") or getattr(own.get("_cache"), "engine", None)
+        if engine is None:  # it is just being made
+            return super().__repr__()
+        return described(self, engine.store, engine.sealer)
 
     def __getattr__(self, name: str) -> Any:
         # Only what nobody has comes here. A class behind may know more.

@@ -22,6 +22,9 @@ class Immediate:
         self.touch = store.touch
         self.release = store.release
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.store!r}>"
+
     @property
     def location(self) -> str:
         """Where the store lies."""

@@ -22,13 +22,14 @@ from .forking import follow_forks
 from .memory_parts import Body, Claim, Marks, Row
 from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Lease, Listed, Size
 from .settings import UNGIVEN, Ungiven, check_bounds
+from .shown import Shown
 
 __all__ = ["MemoryStore"]
 
 _TIDY_EVERY = 60.0
 
 
-class MemoryStore:
+class MemoryStore(Shown):
     """A store in this process's memory, gone with it; safe for threads and for several event loops.
 
     :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
@@ -79,6 +80,10 @@ class MemoryStore:
     def location(self) -> str:
         """``"memory"``, for messages."""
         return "memory"
+
+    def known_entries(self) -> int:
+        """How many records there are."""
+        return len(self._rows)
 
     def open(self, *, signed: bool) -> Meta:
         """The meta record; ``signed=True`` marks the store as signed."""

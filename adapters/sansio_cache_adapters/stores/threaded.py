@@ -61,6 +61,9 @@ class Threaded:
         _drain_at_exit()
         follow_forks(self)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.store!r}>"
+
     @property
     def location(self) -> str:
         """Where the store lies."""

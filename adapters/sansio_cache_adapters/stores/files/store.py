@@ -25,6 +25,7 @@ from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
 from sansio_cache_adapters.stores.rows import Row, fresh_rev
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
+from sansio_cache_adapters.stores.shown import Shown
 
 from . import bodies, claims, heads, sweep
 from . import commit as commits
@@ -55,7 +56,7 @@ _MOST_TOUCHED: Final = 100_000
 _in_use: WeakSet[FileStore] = WeakSet()
 
 
-class FileStore:
+class FileStore(Shown):
     """A store in a folder of a local file system, for the threads, event loops and processes of one machine.
 
     Small bodies lie beside their heads, one file per URL and user; large ones in a file of their own. The folder and

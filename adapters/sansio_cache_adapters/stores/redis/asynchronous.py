@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.protocol import Lease, Listed, Size
+from sansio_cache_adapters.stores.shown import Shown
 
 from .maintenance import unseen
 from .runners import AsyncRunner, in_thread
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRedisStore"]
 
 
-class AsyncRedisStore:
+class AsyncRedisStore(Shown):
     """A Redis store for tasks: on asyncio over redis-py's own client, one per event loop; on trio in threads.
 
     Made by :meth:`RedisStore.for_async`. What never blocks goes to the blocking store's housekeeper.

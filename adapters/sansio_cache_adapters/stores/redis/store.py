@@ -18,6 +18,7 @@ from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.maintenance import Housekeeper
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
+from sansio_cache_adapters.stores.shown import Shown
 
 from .asynchronous import AsyncRedisStore
 from .clients import describe, redis_module
@@ -32,7 +33,7 @@ _MOST_TOUCHED: Final = 10_000
 _SWEPT_AT_ONCE: Final = 200
 
 
-class RedisStore:
+class RedisStore(Shown):
     """A store in a Redis (6 or newer) or Valkey server, a cluster, or what sentinels watch over.
 
     All who use one server and prefix share the cache. Records expire by themselves, by the server's clock; leases

@@ -19,6 +19,7 @@ from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
+from sansio_cache_adapters.stores.shown import Shown
 
 from . import records
 from . import schema as sql
@@ -41,11 +42,13 @@ _PARTITION_ROWS = 100_000
 
 _HELD_AT_MOST = 10_000
 
+_SHOWN_WITHIN = 0.01
+
 _REMOVED_AT_ONCE = 2000
 """So many hold the lock for some four milliseconds."""
 
 
-class SQLiteStore:
+class SQLiteStore(Shown):
     """A store in one SQLite file, made 0600 where there is none. Nothing is opened before it is first used.
 
     :param path: where the file lies, or will lie.
@@ -85,6 +88,21 @@ class SQLiteStore:
     def location(self) -> str:
         """The path of its file."""
         return self.path
+
+    def known_entries(self) -> int | None:
+        """How many records there are, if the file is open and that can be read without waiting."""
+        reader = self._connections.reader() if self._connections.is_open else None
+        if reader is None or not reader.lock.acquire(blocking=False):
+            return None
+        try:
+            reader.until = time.monotonic() + _SHOWN_WITHIN
+            row: tuple[int, int] = reader.connect().execute(sql.TOTALS).fetchone()
+        except (sqlite3.Error, OSError):
+            return None
+        finally:
+            reader.settle()
+            reader.lock.release()
+        return row[0]
 
     def open(self, *, signed: bool) -> Meta:
         """The meta record; ``signed=True`` marks the store as signed.

@@ -15,6 +15,8 @@ import h11
 from anyio import to_thread
 
 from sansio_cache.errors import SettingError
+from sansio_cache.messages import shown_fields
+from sansio_cache.urls import redact
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 
 from .checks import number, pairs, text
@@ -249,6 +251,13 @@ class OutgoingRequest:
     timeout: Timeout
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What a subclass of the session carries down to its own ``hop``; kept over redirects, never sent."""
+
+    def __repr__(self) -> str:
+        # It ends up in logs and tracebacks.
+        body = self.body
+        length = "stream" if not isinstance(body, bytes) else f"{len(body)} bytes"
+        shown = f"{self.method!r}, {redact(self.url)!r}, {shown_fields(self.headers)!r}"
+        return f"OutgoingRequest({shown}, body of {length})" if body != b"" else f"OutgoingRequest({shown})"
 
 
 def request_event(request: OutgoingRequest) -> h11.Request:

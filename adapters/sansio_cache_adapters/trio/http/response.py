@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from anyio.lowlevel import checkpoint
 
+from sansio_cache.messages import shown_fields
 from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, decoders, undecodable
 
 from .content import Fields, OutgoingRequest
@@ -75,7 +76,7 @@ class FieldMap(Mapping[str, str]):
         return len(self._names)
 
     def __repr__(self) -> str:
-        return f"FieldMap({list(self.items_as_received)!r})"
+        return f"FieldMap({shown_fields(self.items_as_received)!r})"
 
 
 class Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote, urljoin
@@ -54,7 +54,7 @@ class URL:
     """Path and query, as they stand in the request line (origin-form, RFC 9112 §3.2.1)."""
     fragment: str
     """With its "#", or empty. It is never sent."""
-    userinfo: tuple[str, str] | None
+    userinfo: tuple[str, str] | None = field(repr=False)
     text: str
 
 
