@@ -1,0 +1,154 @@
+"""The circuit breaker before a store: open after a failure, closed again once a probe succeeds."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sansio_cache import ForeignStore, ReadOnlyStore, SettingError, StoreError
+from sansio_cache_adapters.cache import circuit_breaker
+from sansio_cache_adapters.cache.circuit_breaker import Guard
+from sansio_cache_adapters.cache.events import Events
+from sansio_cache_adapters.cache.work import do
+
+
+class Probe:
+    """A store that is well or not, and tells when it was asked."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = StoreError("locked")
+        self.asked = threading.Semaphore(0)
+
+    def __call__(self) -> None:
+        self.asked.release()
+        if self.error is not None:
+            raise type(self.error)(*self.error.args)  # a new one: an error holds the frames it went through
+
+
+@pytest.fixture
+def probe() -> Probe:
+    """Not well."""
+    return Probe()
+
+
+@pytest.fixture
+def events() -> Events:
+    """Nobody listens."""
+    return Events(None, lambda: 0.0)
+
+
+@pytest.fixture
+def guard(probe: Probe, events: Events, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A guard that does not wait long between probes."""
+    monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 0.001)
+    made = Guard("here", probe, events)
+    yield made
+    made.close()
+
+
+def fails(error: BaseException) -> Callable[[], Any]:
+    def call() -> None:
+        raise error
+
+    return call
+
+
+def attempt(guard: Guard, otherwise: Any, call: Callable[[], Any]) -> Any:
+    return guard.attempt(otherwise, call)
+
+
+def attempting(guard: Guard, otherwise: Any, call: Callable[[], Any]) -> Any:
+    return do(guard.attempting(otherwise, call))
+
+
+each_way = pytest.mark.parametrize("way", [attempt, attempting])
+
+
+@each_way
+def test_calls_pass_while_the_store_is_well(way: Any, guard: Guard) -> None:
+    assert way(guard, "otherwise", lambda: "result") == "result"
+    assert guard.refusal == ""
+
+
+@each_way
+@pytest.mark.parametrize("error", [StoreError("full"), OSError("gone"), ZeroDivisionError()])
+def test_a_failure_opens_it_and_nothing_is_asked_any_more(
+    way: Any, error: Exception, guard: Guard, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_pause", 60.0)
+    monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 60.0)
+    assert way(guard, "otherwise", fails(error)) == "otherwise"
+    asked: list[int] = []
+    assert way(guard, "otherwise", lambda: asked.append(1)) == "otherwise"
+    assert not asked
+    assert (guard.down, guard.refusal, events.stats().store_troubles) == (True, "store-unavailable", 1)
+
+
+@each_way
+def test_a_wrong_setting_is_the_users_to_know(way: Any, guard: Guard) -> None:
+    with pytest.raises(SettingError):
+        way(guard, "otherwise", fails(SettingError("no such store")))
+    assert not guard.down
+
+
+def test_a_probe_that_succeeds_closes_it(guard: Guard, probe: Probe, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sansio_cache")
+    guard.trip(StoreError("locked"))
+    assert probe.asked.acquire(timeout=10)
+    assert guard.down
+    probe.error = None
+    while guard.down:
+        assert probe.asked.acquire(timeout=10)
+        guard._stop.wait(0.001)
+    assert caplog.messages == ["the cache at here is bypassed: locked", "the cache at here is in use again"]
+
+
+def test_a_store_that_cannot_be_written_is_still_read(guard: Guard) -> None:
+    guard.trip(ReadOnlyStore("read only"))
+    assert (guard.down, guard.read_only, guard.refusal) == (False, True, "read-only")
+    assert guard.attempt("otherwise", lambda: "result") == "result"
+
+
+def test_pauses_double_up_to_two_seconds_and_up_to_thirty_for_what_is_not_ours(guard: Guard, probe: Probe) -> None:
+    guard._pause = 0.25
+    assert [guard.heal() for _ in range(5)] == [0.5, 1.0, 2.0, 2.0, 2.0]
+    probe.error = ForeignStore("a text")
+    assert [guard.heal() for _ in range(5)] == [4.0, 8.0, 16.0, 30.0, 30.0]
+    probe.error = None
+    assert guard.heal() is None
+
+
+def test_a_relapse_is_said_quietly(guard: Guard, probe: Probe, caplog: pytest.LogCaptureFixture) -> None:
+    """A probe does not see all that ails a store: the log does not fill with the same line."""
+    probe.error = None
+    guard.heal()
+    with caplog.at_level(logging.WARNING, "sansio_cache"):
+        guard.trip(StoreError("full"))
+    assert not caplog.messages
+
+
+def test_a_dropped_guard_ends_its_probing(probe: Probe, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 0.001)
+    guard = Guard("here", probe, events)
+    guard.trip(StoreError("locked"))
+    assert probe.asked.acquire(timeout=10)
+    threads = [each for each in threading.enumerate() if each.name == "sansio-cache-probe"]
+    del guard
+    gc.collect()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_no_thread_to_be_had_closes_it_at_once(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(circuit_breaker.threading, "Thread", refuse)
+    guard.trip(StoreError("locked"))
+    assert not guard.down
