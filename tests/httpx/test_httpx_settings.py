@@ -13,7 +13,7 @@ from httpx_answers import hit
 from local_origin import Reply, fresh
 from watched_origin import WatchedOrigin
 
-from sansio_cache import NEVER_EXPIRE, CacheTransport, MemoryStore, NotCached, Policy, SettingError
+from sansio_cache import NEVER_EXPIRE, CacheTransport, CacheWarning, MemoryStore, NotCached, Policy, SettingError
 
 
 @pytest.fixture
@@ -148,3 +148,14 @@ def test_every_decision_is_told(store: MemoryStore, origin: WatchedOrigin) -> No
         client.get(url)
         client.get(url)
     assert told == ["miss", "stored", "hit"]
+
+
+def test_options_beside_their_extension_are_told(origin: WatchedOrigin) -> None:
+    """They would be without effect, in silence."""
+    url = origin.on("/misplaced", fresh(b"x"))
+    with httpx2.Client(transport=CacheTransport(cache=MemoryStore())) as client:
+        with pytest.warns(
+            CacheWarning, match=r'"refresh": … says nothing to the cache: write extensions={"sansio_cache"'
+        ):
+            client.get(url, extensions={"refresh": True})
+        client.get(url, extensions={"sansio_cache": {"refresh": True}, "theirs": 1})

@@ -15,6 +15,7 @@ from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.notices import warn_once
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
 from sansio_cache_adapters.cache.tee import Tee
 
@@ -37,6 +38,7 @@ __all__ = [
 
 EXTENSION: Final = "sansio_cache"
 """The request extension that holds what a single request says to the cache."""
+_NAMES: Final = frozenset(OPTIONS)
 
 
 def core_headers(headers: httpx2.Headers) -> Headers:
@@ -56,8 +58,18 @@ def core_request(request: httpx2.Request, peer: Peer) -> Request:
     """
     body = _known_body(request.stream)
     given = request.extensions.get(EXTENSION)
+    if not _NAMES.isdisjoint(request.extensions):
+        _tell_misplaced(request.extensions)
     options = NO_OPTIONS if given is None else _options(given)
     return Request(request.method, str(request.url), core_headers(request.headers), body, peer.of(request), options)
+
+
+def _tell_misplaced(extensions: Mapping[str, object]) -> None:
+    """Warn of options beside the extension that holds them: another transport's, perhaps, but of no effect here."""
+    name = next(name for name in OPTIONS if name in extensions)
+    warn_once(
+        f'extensions={{"{name}": …}} says nothing to the cache: write extensions={{"{EXTENSION}": {{"{name}": …}}}}'
+    )
 
 
 def _known_body(stream: object) -> bytes | None:
