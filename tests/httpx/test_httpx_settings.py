@@ -155,7 +155,7 @@ def test_options_beside_their_extension_are_told(origin: WatchedOrigin) -> None:
     url = origin.on("/misplaced", fresh(b"x"))
     with httpx2.Client(transport=CacheTransport(cache=MemoryStore())) as client:
         with pytest.warns(
-            CacheWarning, match=r'"refresh": … says nothing to the cache: write extensions={"sansio_cache"'
+            CacheWarning, match=r'"refresh": …\} says nothing to the cache: write extensions=\{"sansio_cache"'
         ):
             client.get(url, extensions={"refresh": True})
         client.get(url, extensions={"sansio_cache": {"refresh": True}, "theirs": 1})
