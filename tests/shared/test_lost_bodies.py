@@ -6,15 +6,19 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import aiohttp
+import httpx2
 import pytest
+import requests
 from client_bodies import CLIENTS, opened_client
 from clock import Clock
 from local_origin import Origin, Reply, Seen, fresh
 from redis_servers import RedisServer
 
 from sansio_cache import BadSignature, FileStore, MemoryStore, RedisStore, SQLiteStore
+from sansio_cache_adapters.trio.http.errors import ReadError
 
 SHORT = b"s" * 200_000
 LONG = b"l" * 1_500_000
@@ -139,6 +143,46 @@ def test_altered_bytes_of_a_signed_store(
         got = session.get(url, stream=stream)
         assert (got.from_cache, got.body) == (False, SHORT)
         assert session.get(url).from_cache
+
+
+BROKEN_OFF: Final = (
+    requests.exceptions.ChunkedEncodingError,
+    aiohttp.ClientPayloadError,
+    httpx2.ReadError,
+    ReadError,
+)
+"""What each client says of a body that ends before its end."""
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, KeyError])
+def test_a_store_that_fails_in_the_middle_of_a_body(
+    client: str, stream: bool, error: type[Exception], origin: Origin, caplog: pytest.LogCaptureFixture
+) -> None:
+    """G20: whatever it raises is its own trouble: a miss, or the client's own words for one who has begun to read."""
+
+    class Failing(MemoryStore):
+        fails = False
+
+        def chunk(self, entry: bytes, index: int) -> bytes:
+            if index and self.fails:
+                raise error
+            return super().chunk(entry, index)
+
+    url = origin.on("/a", fresh(LONG))
+    store = Failing()
+    with opened_client(client, store) as session:
+        session.get(url)
+        session.settle()
+        assert session.get(url).from_cache
+        store.fails = True
+        if stream or client not in ("requests", "trio"):
+            with pytest.raises(BROKEN_OFF):
+                session.get(url, stream=stream)
+        got = session.get(url)
+        assert (got.from_cache, got.body) == (False, LONG)
+        assert f"is bypassed: {error.__name__}" in caplog.text
 
 
 @pytest.mark.parametrize("client", CLIENTS)

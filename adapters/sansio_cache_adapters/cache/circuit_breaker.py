@@ -103,7 +103,7 @@ class Guard:
             logging.DEBUG if relapsed else logging.WARNING,
             "the cache at %s is read only: %s" if read_only else "the cache at %s is bypassed: %s",
             self._location,
-            error or type(error).__name__,
+            str(error) or type(error).__name__,
         )
         if isinstance(error, _LASTING):
             # Nothing but its user's own hand makes this well.

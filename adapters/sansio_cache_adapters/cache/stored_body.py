@@ -74,7 +74,7 @@ class StoredBody:
         """The next piece, at most a chunk (1 MiB); ``b""`` at the end.
 
         :raises BadSignature: it is not what was signed (without a secret BrokenRecord); the record is dropped.
-        :raises StoreError: it is gone.
+        :raises StoreError: it is gone, or the store is in trouble.
         """
         source, at = self._source, self._at
         if at >= source.stop:
@@ -109,6 +109,9 @@ class StoredBody:
         except StoreError:
             yield from discard(self._engine, record)
             raise
+        except Exception as error:  # a store of the user's own may raise anything, and memory may run out in any
+            self._engine.guard.trip(error)
+            raise StoreError(f"the stored body cannot be read: {str(error) or type(error).__name__}") from error
         # Anyone who can write to a store can put there values of any type.
         if not isinstance(chunk, bytes) or not opened.hashes.holds(index, chunk):
             raise (yield from self._broken())
