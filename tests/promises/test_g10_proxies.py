@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import sqlite3
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx2
 import pytest
 import requests
@@ -211,3 +213,49 @@ def test_aiohttps_fast_path_knows_its_proxy(proxy: str, origin: Origin) -> None:
         got = ask("aiohttp", store, *[Ask(URL)] * 3, proxy=as_user(proxy, user))
         assert [(each.text, each.from_cache) for each in got] == [(user, False), (user, True), (user, True)]
     assert origin.count() == 2
+
+
+class Through(aiohttp.TCPConnector):
+    """A connector that goes by a proxy of its own, as those for SOCKS do."""
+
+    def __init__(self, at: Origin, **more: Any) -> None:
+        super().__init__()
+        self._proxy_port = at.port
+        vars(self).update(more)
+
+    async def _create_connection(self, *_: Any) -> Any:
+        made: Any = await asyncio.get_running_loop().create_connection(self._factory, "127.0.0.1", self._proxy_port)
+        return made[1]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_connectors_that_go_another_way_do_not_meet(shown: bool, origin: Origin) -> None:
+    """G10: by the proxy that they show; one that shows none keeps its answers to itself, unless the user names it."""
+    store, other = MemoryStore(), Origin()
+    more = {} if shown else {"_proxy": object()}
+    try:
+        for each, user in ((origin, "ann"), (other, "bob")):
+            each.on("/a", fresh(user.encode()))
+        told = [
+            ask("aiohttp", store, Ask(URL), connector=lambda at=at: Through(at, **more))[0]
+            for at in (origin, other, origin, other)
+        ]
+        assert [each.text for each in told] == ["ann", "bob", "ann", "bob"]
+        assert [each.from_cache for each in told] == [False, False, shown, shown]
+        ways = [ask("aiohttp", store, Ask(URL), connector=lambda: Through(other, **more), peer="bob") for _ in range(2)]
+        assert [way[0].from_cache for way in ways] == [False, True]
+    finally:
+        other.close()
+
+
+def test_a_connector_that_only_watches_is_like_any(origin: Origin) -> None:
+    """What a user's class adds to aiohttp's own way changes nothing."""
+
+    class Watching(aiohttp.TCPConnector):
+        async def connect(self, *arguments: Any, **keywords: Any) -> Any:
+            return await super().connect(*arguments, **keywords)
+
+    url = origin.on("/a", fresh(b"x"))
+    store = MemoryStore()
+    hits = [ask("aiohttp", store, Ask(url), connector=made)[0].from_cache for made in (Watching, aiohttp.TCPConnector)]
+    assert hits == [False, True]

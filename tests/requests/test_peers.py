@@ -73,6 +73,41 @@ def test_an_adapter_around_another_is_what_that_is() -> None:
     assert peer(SECURE, Around(Around(inner))) == peer(SECURE, inner) != ""
 
 
+class Choosing(HTTPAdapter):
+    """An adapter with pools of its own that goes through one of several others."""
+
+    def __init__(self, several: Any) -> None:
+        super().__init__()
+        self._several = several
+
+
+@pytest.mark.parametrize("several", [lambda each: [each], lambda each: {"a": each}, lambda each: {each}])
+def test_an_adapter_that_chooses_among_others_is_what_they_are(several: Any, tmp_path: Path) -> None:
+    """G10: that it has pools of its own, as every ``HTTPAdapter`` has, says nothing of those it goes through."""
+    (tmp_path / "ann.pem").write_text("ann")
+    certified = Pooled(cert_file=str(tmp_path / "ann.pem"))
+    assert peer(SECURE, Choosing(several(certified))) == peer(SECURE, certified) != ""
+    assert peer(SECURE, Choosing(several(HTTPAdapter()))) == ""
+    circle = Choosing([certified])
+    circle._several.append(circle)
+    assert peer(SECURE, circle) == peer(SECURE, certified)
+
+
+def test_pools_may_go_through_socks() -> None:
+    """G10: as urllib3's own manager for SOCKS does it, who asks is in the options of its pools."""
+
+    def behind(**options: str) -> HTTPAdapter:
+        return Pooled(_socks_options={"proxy_host": "proxy", "username": None, **options})
+
+    peers = [
+        peer(PLAIN, behind(**each)) for each in ({"username": "ann"}, {"username": "bob"}, {}, {"proxy_host": "b"})
+    ]
+    assert len({*peers, ""}) == 5
+    assert peers[0] == peer(PLAIN, behind(username="ann"))
+    assert "ann" not in peers[0]
+    assert peer(SECURE, behind(username="ann")) == ""
+
+
 @pytest.mark.parametrize(
     ("pool", "expected"),
     [
@@ -139,8 +174,9 @@ def test_an_adapter_that_hides_what_it_gives_its_connections_stands_alone(name: 
     kind: Any = type("Hiding", (HTTPAdapter,), {name: lambda *_: None})
     one, other = kind(), kind()
     assert peer(SECURE, one) == peer(SECURE, one) != peer(SECURE, other)
-    assert peer(SECURE, one, "ann") == "named=ann"
-    assert peer(PLAIN, one) == ""
+    assert peer(SECURE, one, "ann") == peer(PLAIN, one, "ann") == "named=ann"
+    # Without TLS certificates do not matter, but which way a connection goes does: it may be a proxy's.
+    assert (peer(PLAIN, one) == peer(PLAIN, other)) is (name == "cert_verify")
 
 
 def test_a_context_of_another_library_stands_alone() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from typing import Any
+from enum import Enum
+from typing import Any, Final, cast
 
-from aiohttp import ClientRequest, Fingerprint
+from aiohttp import BaseConnector, ClientRequest, Fingerprint, TCPConnector
 from aiohttp.hdrs import PROXY_AUTHORIZATION
 
-from sansio_cache_adapters.cache.peers import basic, described, part, proxied
-from sansio_cache_adapters.cache.tls import of_context
+from sansio_cache_adapters.cache.peers import basic, described, hashed, part, proxied
+from sansio_cache_adapters.cache.tls import alone, of_context
 
 from .private import connector_tls, default_context
 
@@ -31,9 +32,42 @@ def peer_of(request: ClientRequest, named: str | None) -> str:
         name = request.server_hostname
         if name and name != request.url.raw_host:
             parts.append(part("server_hostname", name))
-    elif request.proxy is not None:
-        parts.append(proxied(str(request.proxy.with_user(None)), _said_to_proxy(request)))
+    else:
+        if request.proxy is not None:
+            parts.append(proxied(str(request.proxy.with_user(None)), _said_to_proxy(request)))
+        parts.append(_way(request.session.connector, named=named is not None))
     return described(parts)
+
+
+def _way(connector: BaseConnector | None, *, named: bool) -> str:
+    """The proxy of a connector that connects in a way of its own, as those for SOCKS do."""
+    if connector is None or not _connects_otherwise(connector):
+        return ""
+    said = {name: value for name, value in vars(connector).items() if "proxy" in name}
+    if said and all(map(_is_plain, said.values())):
+        kind = type(connector)
+        return part("connector", hashed(kind.__module__, kind.__qualname__, *map(repr, sorted(said.items()))))
+    return "" if named else alone(connector)
+
+
+_CONNECTING: Final = ("_create_connection", "_create_direct_connection", "_wrap_create_connection")
+
+
+def _connects_otherwise(connector: BaseConnector) -> bool:
+    kind = type(connector)
+    return kind is not TCPConnector and any(
+        name in vars(each)
+        for each in kind.__mro__
+        if each.__module__.partition(".")[0] != "aiohttp"
+        for name in _CONNECTING
+    )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value shows all that it says."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, cast(Any, value)))
+    return value is None or isinstance(value, str | int | Enum)
 
 
 def _tls(setting: object, named: str | None) -> list[str]:

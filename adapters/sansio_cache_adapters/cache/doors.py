@@ -78,9 +78,9 @@ DOORS: Final = (
             _R: "scheme host port",
             _P: "cert_file key_file cert_reqs ca_certs ca_cert_data ca_cert_dir ssl_context assert_hostname "
             "assert_fingerprint server_hostname",
-            _X: "_proxy _proxy_headers",
+            _X: "_proxy _proxy_headers _socks_options",
             _N: "timeout retries block source_address key_password ssl_version ssl_minimum_version ssl_maximum_version "
-            "maxsize headers _proxy_config socket_options _socks_options blocksize",
+            "maxsize headers _proxy_config socket_options blocksize",
         },
     ),
     Doors(

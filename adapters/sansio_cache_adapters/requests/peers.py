@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, cast
 
 import requests
 import requests.utils
@@ -13,7 +13,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import select_proxy
 
 from sansio_cache_adapters.cache.environment import watching
-from sansio_cache_adapters.cache.peers import described, part, proxied
+from sansio_cache_adapters.cache.peers import described, hashed, part, proxied
 from sansio_cache_adapters.cache.tls import (
     Authorities,
     Seen,
@@ -60,50 +60,54 @@ class Way:
         if start == "https:":
             return described([part("named", self._named), *self._tls(prepared)])
         if start.startswith("http:"):
-            proxy = self._proxy(url)
-            return described([part("named", self._named), proxy]) if proxy or self._named else ""
+            way = self._way(url)
+            return described([part("named", self._named), *way]) if way or self._named else ""
         return part("named", self._named)
 
-    def _proxy(self, url: str) -> str:
+    def _way(self, url: str) -> list[str]:
+        """The proxy, or what may be one."""
+        adapters = _within(self._adapter)
+        way: list[str] = []
+        if self._named is None:
+            way += [alone(each) for each in adapters if _is_changed(each, _CONNECTING)]
         proxy = select_proxy(url, self._proxies) if self._proxies else None
-        if proxy:
-            return _proxied(proxy, self._adapter)
-        # An adapter may have a proxy in the place of its pools.
-        manager: Any = _manager(self._adapter)
-        own: Any = getattr(manager, "proxy", None)
-        if own is None:
-            return ""
-        fields: dict[str, str] = getattr(manager, "proxy_headers", None) or {}
-        return proxied(str(own), [*fields.items(), ("userinfo", str(getattr(own, "auth", None)))])
+        for each in adapters:
+            way += [_proxied(proxy, each)] if proxy else _own_proxy(_manager(each))
+        return way
 
     def _tls(self, prepared: requests.PreparedRequest) -> Iterator[str]:
-        pool: Mapping[str, Any] = getattr(_manager(self._adapter), "connection_pool_kw", _NOTHING)
-        kind: Any = type(self._adapter)
-        if getattr(kind, _CHOOSING, _PLAIN_CHOOSING) is not _PLAIN_CHOOSING:
-            pool = {**pool, **self._chosen(prepared)}
-        if self._named is None and any(getattr(kind, name, plain) is not plain for name, plain in _HIDING.items()):
-            yield alone(self._adapter)
+        if not self._verify:
+            # requests verifies nothing for whatever is false, None included.
+            yield "unverified"
+        for name, path in zip(_CERTIFICATE, _paths(self._cert), strict=False):
+            yield part(name, content_of_path(path))
+        for each in _within(self._adapter):
+            yield from self._tls_of(each, prepared)
+
+    def _tls_of(self, adapter: BaseAdapter | None, prepared: requests.PreparedRequest) -> Iterator[str]:
+        pool: Mapping[str, Any] = getattr(_manager(adapter), "connection_pool_kw", _NOTHING)
+        if _is_changed(adapter, _CHOOSING):
+            pool = {**pool, **self._chosen(adapter, prepared)}
+        if self._named is None and _is_changed(adapter, _HIDING):
+            yield alone(adapter)
         context: object = pool.get("ssl_context")
         known = seen(context, first=True) if isinstance(context, ssl.SSLContext) else None
         named = list(self._authorities(pool))
-        # requests verifies nothing for whatever is false, None included.
         if self._verify:
             yield trusting(*named, *([] if known is None else [known.authorities]))
             yield from [] if known is None else known.flags
-        else:
-            yield "unverified"
-        if context is not None and self._named is None and (known is None or self._hides(known)):
+        if context is not None and self._named is None and (known is None or self._hides(known, adapter)):
             yield alone(context)
-        for name, path in (*zip(_CERTIFICATE, _paths(self._cert), strict=False), *_files(pool)):
+        for name, path in _files(pool):
             yield part(name, content_of_path(path))
         for name in _NAMES:
             if pool.get(name) is not None:
                 yield _said(name, pool[name])
 
-    def _chosen(self, prepared: requests.PreparedRequest) -> dict[str, Any]:
+    def _chosen(self, adapter: Any, prepared: requests.PreparedRequest) -> dict[str, Any]:
         """What an adapter's own choice of a pool says of TLS."""
         try:
-            _, chosen = getattr(self._adapter, _CHOOSING)(prepared, self._verify, self._cert)
+            _, chosen = adapter.build_connection_pool_key_attributes(prepared, self._verify, self._cert)
             return dict(chosen)
         except Exception:
             return {}  # sending will say what is wrong
@@ -116,24 +120,59 @@ class Way:
         if data:
             yield authorities_of_pem(data.encode() if isinstance(data, str) else data)
 
-    def _hides(self, known: Seen) -> bool:
+    def _hides(self, known: Seen, adapter: BaseAdapter | None) -> bool:
         if known.certificate:
             return True
         # To one that holds nothing, requests adds its own authorities, or those of ``verify=``, as it connects.
-        filled = known.bare and getattr(type(self._adapter), "cert_verify", None) is _cert_verify
+        filled = known.bare and isinstance(adapter, HTTPAdapter) and not _is_changed(adapter, ("cert_verify",))
         return known.unseen and bool(self._verify) and not filled
 
 
-def _manager(adapter: object, depth: int = 0) -> object:
-    """The pools of an adapter, or of the one that it holds where it is a wrapper around another."""
-    manager = getattr(adapter, "poolmanager", None)
-    if manager is None and depth < _DEEPEST:
-        held = [each for each in getattr(adapter, "__dict__", {}).values() if isinstance(each, BaseAdapter)]
-        manager = next(filter(None, (_manager(each, depth + 1) for each in held)), None)
-    return manager
+def _within(adapter: BaseAdapter | None) -> list[BaseAdapter | None]:
+    """An adapter and those that it holds, where it is a wrapper around others or chooses among them."""
+    found = [adapter]
+    if type(adapter) is HTTPAdapter:
+        return found
+    for each in found:
+        for held in _held(list(getattr(each, "__dict__", {}).values())):
+            if len(found) < _MOST and all(held is not known for known in found):
+                found.append(held)
+    return found
 
 
-_DEEPEST: Final = 5
+def _held(things: Iterable[object]) -> Iterator[BaseAdapter]:
+    for thing in things:
+        if isinstance(thing, BaseAdapter):
+            yield thing
+        elif isinstance(thing, dict | list | tuple | set | frozenset):
+            several = cast(Any, thing.values() if isinstance(thing, dict) else thing)
+            yield from (each for each in list(several) if isinstance(each, BaseAdapter))
+
+
+_MOST: Final = 64
+"""Adapters within each other, at most, that are looked into."""
+
+
+def _manager(adapter: object) -> object:
+    """The pools of an adapter."""
+    return getattr(adapter, "poolmanager", None)
+
+
+def _own_proxy(manager: object) -> list[str]:
+    """The proxy that an adapter has in the place of its pools."""
+    own: Any = getattr(manager, "proxy", None)
+    if own is not None:
+        fields: dict[str, str] = getattr(manager, "proxy_headers", None) or {}
+        return [proxied(str(own), [*fields.items(), ("userinfo", str(getattr(own, "auth", None)))])]
+    pool: Mapping[str, Any] = getattr(manager, "connection_pool_kw", _NOTHING)
+    socks: Mapping[str, Any] | None = pool.get("_socks_options")
+    return [part("socks", hashed(*(f"{name}:{socks[name]}" for name in sorted(socks))))] if socks else []
+
+
+def _is_changed(adapter: object, names: Iterable[str]) -> bool:
+    """Whether an adapter of the user's own does any of these in another way."""
+    kind = type(adapter)
+    return kind is not HTTPAdapter and any(getattr(kind, name, _PLAINLY[name]) is not _PLAINLY[name] for name in names)
 
 
 def _proxied(proxy: str, adapter: BaseAdapter | None) -> str:
@@ -146,17 +185,14 @@ def _proxied(proxy: str, adapter: BaseAdapter | None) -> str:
         return proxied(proxy, [("unreadable", proxy)])
 
 
-_CHOOSING: Final = "build_connection_pool_key_attributes"
-_PLAIN_CHOOSING: Final[Any] = vars(HTTPAdapter).get(_CHOOSING)
-_HIDING: Final[dict[str, Any]] = {
-    name: vars(HTTPAdapter)[name]
-    for name in ("cert_verify", "get_connection_with_tls_context", "get_connection")
-    if name in vars(HTTPAdapter)
-}
-"""What gives a connection its certificates: in an adapter of the user's own it may do anything, and shows nothing."""
+_CHOOSING: Final = ("build_connection_pool_key_attributes",)
+_CONNECTING: Final = ("get_connection_with_tls_context", "get_connection")
+"""What chooses the connection: in an adapter of the user's own it may go anywhere, by any proxy, and shows nothing."""
+_HIDING: Final = ("cert_verify", *_CONNECTING)
+"""What gives a connection its certificates."""
+_PLAINLY: Final[dict[str, Any]] = {name: vars(HTTPAdapter).get(name) for name in (*_CHOOSING, *_HIDING)}
 _PLAIN: Final = HTTPAdapter()
 _with_scheme: Any = vars(requests.utils)["prepend_scheme_if_needed"]
-_cert_verify: Any = vars(HTTPAdapter)["cert_verify"]
 _NOTHING: Final[Mapping[str, Any]] = {}
 _CERTIFICATE: Final = ("certificate", "key")
 _NAMES: Final = ("cert_reqs", "assert_hostname", "assert_fingerprint", "server_hostname")
