@@ -15,7 +15,7 @@ from sansio_cache.errors import SettingError, StoreError
 from sansio_cache.records import CHUNK_SIZE
 from sansio_cache.sealing import make_sealer
 from sansio_cache_adapters.stores.memory import MemoryStore
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, new_entry
 from sansio_cache_adapters.testing import StoreContract, make_item, name, put, stream
 
 NOW = time.time()
@@ -67,7 +67,7 @@ class TestBounds:
 def test_a_body_that_outgrows_the_store_is_refused() -> None:
     """G28: and a chunk that does not follow its last one."""
     store = MemoryStore(100_000)
-    entry = store.begin()
+    entry = new_entry()
     store.write(entry, 0, bytes(90_000))
     for index, size in ((1, 20_000), (7, 1)):
         with pytest.raises(StoreError):

@@ -26,6 +26,7 @@ from sansio_cache_adapters.stores.protocol import (
 from sansio_cache_adapters.stores.redis import maintenance as redis_care
 from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import AsyncStoreContract, StoreContract, make_item, name, put, stream
+from sansio_cache_adapters.testing.opening import seen
 
 DAY = 86_400.0
 
@@ -140,7 +141,7 @@ def test_an_endless_record_stays(store: RedisStore, redis_server: Any) -> None:
     other = put(store, make_item("one", variant="other", now=now, lifetime=10), now=now)
     keys = lifetimes(redis_server)
     assert ends_with(keys, ":heads") == ends_with(keys, ":parts") == [inf]
-    assert store.freshen(make_item("one", variant="other", now=now, lifetime=500), rev=other.rev)
+    assert store.change([seen("one", other.rev, "other")], make_item("one", variant="other", now=now, lifetime=500))
     assert ends_with(lifetimes(redis_server), ":heads") == [inf]
 
 
@@ -149,7 +150,7 @@ def test_freshening_lengthens_the_life_of_all_that_belongs_to_a_record(store: Re
     now = time.time()
     body = b"x" * 70_000
     old = put(store, stream(store, make_item("one", body, now=now, lifetime=50)), now=now)
-    assert store.freshen(make_item("one", body, now=now + 10, lifetime=500), rev=old.rev)
+    assert store.change([seen("one", old.rev)], make_item("one", body, now=now + 10, lifetime=500))
     keys = lifetimes(redis_server)
     assert ends_with(keys, ":heads") == [pytest.approx(500, abs=5)]
     assert [seconds for key, seconds in keys.items() if ":b:" in key] == [pytest.approx(560, abs=5)]

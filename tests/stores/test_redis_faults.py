@@ -20,7 +20,7 @@ import redis.cluster
 
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache.records import CHUNK_SIZE
-from sansio_cache_adapters.stores.protocol import Lease
+from sansio_cache_adapters.stores.protocol import Lease, Seen, new_entry
 from sansio_cache_adapters.stores.redis import runners as redis_runners
 from sansio_cache_adapters.stores.redis import verbs as redis_verbs
 from sansio_cache_adapters.stores.redis.store import RedisStore
@@ -132,7 +132,7 @@ def test_more_threads_than_connections(redis_server: Any, now: float, monkeypatc
 
 def test_a_pending_body_that_is_gone(store: RedisStore, redis_server: Any, now: float) -> None:
     """Its next chunk is refused, and it is not committed; one larger than the store is refused, too."""
-    entry = store.begin()
+    entry = new_entry()
     store.write(entry, 0, b"x" * CHUNK_SIZE)
     with redis_server.client() as client:
         client.delete(f"sansio-cache:b:{{{entry.hex()}}}")
@@ -142,7 +142,7 @@ def test_a_pending_body_that_is_gone(store: RedisStore, redis_server: Any, now: 
         client.delete(f"sansio-cache:b:{{{item.entry.hex()}}}")
     assert not store.commit(item, vary_limit=32, now=now)
     small = RedisStore(redis_server.url, max_bytes=CHUNK_SIZE)
-    fails_in_time(lambda: small.write(small.begin(), 1, b"x"), "larger than the store")
+    fails_in_time(lambda: small.write(new_entry(), 1, b"x"), "larger than the store")
     small.close()
     stream(store, make_item("three", b"x" * 70_000, now=now))
     assert store.sweep(now=now + 30) == 0
@@ -301,8 +301,8 @@ def uses_all_of(store: RedisStore, now: float) -> None:
     item = make_item("one", now=now)
     store.commit(item, vary_limit=32, now=now)
     for each in store.load(one):
-        store.freshen(item, rev=each.rev)
-        store.discard(one, item.variant, rev=each.rev)
+        store.change([Seen(one, item.variant, each.rev)], item)
+        store.change([Seen(one, item.variant, each.rev)], None)
         store.touch(one, each.entry, now=now)
     store.release(one, token)
     assert store.flush(5)

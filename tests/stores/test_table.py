@@ -12,7 +12,7 @@ import pytest
 from sansio_cache import SettingError, StoreError
 from sansio_cache.records import CHUNK_SIZE
 from sansio_cache.testing import StoreContract, make_item, name, put, stream
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Seen, new_entry
 from sansio_cache_adapters.stores.table import TableStore
 
 
@@ -99,7 +99,7 @@ def store() -> TableStore:
 
 def test_who_is_refused_gives_up_nothing_of_others(store: TableStore, now: float) -> None:
     """A small body has no chunks; those that others are writing are none of its own."""
-    entry = store.begin()
+    entry = new_entry()
     store.write(entry, 0, bytes(CHUNK_SIZE))
     store.drop(name("resource"), now=now)
     assert not store.commit(make_item("small", resource="resource", now=now), vary_limit=32, now=now)
@@ -182,6 +182,6 @@ def test_revs_of_a_clock_that_stands_still(store: TableStore, monkeypatch: pytes
     item = make_item("one", now=now)
     revs = [put(store, item, now=now).rev]
     for _ in range(3):
-        assert store.freshen(item, rev=revs[-1])
+        assert store.change([Seen(item.partition, item.variant, revs[-1])], item)
         revs.append(store.load(name("one"))[0].rev)
     assert len(set(revs)) > 1

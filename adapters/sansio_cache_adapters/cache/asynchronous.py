@@ -38,7 +38,7 @@ from sansio_cache.messages import Received, Request, Unreachable
 from sansio_cache.policy import Policy
 from sansio_cache.records import Meta
 from sansio_cache.sealing import Sealer
-from sansio_cache_adapters.stores.protocol import AsyncStore
+from sansio_cache_adapters.stores.protocol import AsyncFlushing, AsyncStore, Listening, ReadingAtOnce
 
 from .engine import CLOSE_SECONDS, Engine
 from .events import logger
@@ -89,6 +89,10 @@ def _queued_write_failed(engine: weakref.ref[Engine], error: BaseException) -> N
         alive.guard.trip(error)
 
 
+def _not_at_once(_: bytes) -> None:
+    """There is a network or a lock to wait for."""
+
+
 class AsyncCache:
     """What an awaiting session asks: an engine whose work is awaited.
 
@@ -111,11 +115,11 @@ class AsyncCache:
         )
         # The session holds the cache: not the other way round too, so that one that is dropped is gone at once.
         self._spawn: Callable[[], Spawn | None] = weakref.WeakMethod(spawn) if ismethod(spawn) else lambda: spawn
-        listen = getattr(store, "listen", None)
-        if listen is not None:
+        self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
+        if isinstance(store, Listening):
             # Weakly: the store's queue outlives its sessions.
             told = partial(_queued_write_failed, weakref.ref(self.engine))
-            weakref.finalize(self, listen(told)).atexit = False
+            weakref.finalize(self, store.listen(told)).atexit = False
 
     async def open(self) -> None:
         """Open the store, if that was not done.
@@ -131,7 +135,7 @@ class AsyncCache:
 
         To be awaited where a body must be read first that does not lie beside its head.
         """
-        found = self.engine.stored_answer(request, self.engine.store.load_nowait, usable)
+        found = self.engine.stored_answer(request, self._load_nowait, usable)
         return self._with_body(request, found, usable) if isinstance(found, Paused) else found
 
     async def _with_body(
@@ -199,7 +203,8 @@ class AsyncCache:
         if not self.engine.guard.down:
             await do_async(self.engine.remove_superseded())
             try:
-                await self.engine.store.flush(CLOSE_SECONDS)
+                if isinstance(self.engine.store, AsyncFlushing):
+                    await self.engine.store.flush(CLOSE_SECONDS)
             except Exception as error:
                 logger.warning("writing to the cache at %s failed: %s", self.engine.store.location, error)
 

@@ -28,6 +28,7 @@ from sansio_cache.records import Head, Meta
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.forking import renew_in_child
+from sansio_cache_adapters.stores.protocol import Claiming, Seen
 
 from .circuit_breaker import Guard
 from .events import Event, Events, Stats
@@ -74,6 +75,7 @@ class Engine:
     ) -> None:
         self.policy = policy
         self.store = store
+        self.claims = isinstance(store, Claiming)
         self.sealer = sealer
         self.me = me
         self.wait = wait
@@ -195,7 +197,7 @@ class Engine:
             except IndexError:  # another thread was faster
                 return
             partition, (variant, rev, _) = noted
-            yield from self.guard.attempting(False, partial(self.store.discard, partition, variant, rev=rev))
+            yield from self.guard.attempting(0, partial(self.store.change, [Seen(partition, variant, rev)], None))
             if self.guard.down:
                 self._superseded.appendleft(noted)
 

@@ -31,7 +31,7 @@ from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
 from sansio_cache_adapters.stores.forking import generation
 from sansio_cache_adapters.stores.holders import new_token
-from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease, Seen
 
 from .engine import Engine
 from .flights import Flight, NotStorable, OwnFlight
@@ -216,6 +216,9 @@ class Hop(Generic[N]):
         engine = self._engine
         if lead.leased:
             return Granted(engine.clock())
+        if not engine.claims:
+            # Our own flight goes on: the others of this process share this fetch.
+            return Alone(engine.clock())
         engine.settle()
         deadline = engine.clock() + patience
         waited = False
@@ -260,8 +263,9 @@ class Hop(Generic[N]):
         engine = self._engine
         if self._why_not_kept():
             return False
-        call = partial(engine.store.freshen, action.item, rev=action.rev)
-        return (yield from engine.guard.attempting(False, call))
+        item = action.item
+        call = partial(engine.store.change, [Seen(item.partition, item.variant, action.rev)], item)
+        return (yield from engine.guard.attempting(0, call)) == 1
 
     def drop(self, action: Drop) -> Work[None]:
         """Invalidate a resource, in the store and for those who would join a flight that began before."""

@@ -20,7 +20,7 @@ from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache.records import Flaw, Record, encode_head, open_record, variant_of
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import UNSIGNED
-from sansio_cache_adapters.stores.protocol import Listed
+from sansio_cache_adapters.stores.protocol import Listed, Seen
 
 from .asked import Asking
 from .engine import Engine
@@ -156,7 +156,7 @@ class Maintenance:
         count = 0
         for record in records:
             variant = variant_of(record.head.method, record.head.vary)
-            count += yield partial(store.discard, keys.partition, variant, rev=record.stored.rev)
+            count += yield partial(store.change, [Seen(keys.partition, variant, record.stored.rev)], None)
         return count, not flaws
 
     def _delete_walking(self, criteria: Criteria, unreadable: set[bytes]) -> Work[int]:
@@ -170,7 +170,7 @@ class Maintenance:
 
         def remove() -> Work[None]:
             nonlocal count
-            count += yield partial(self._engine.store.remove, doomed)
+            count += yield partial(self._engine.store.change, doomed, None)
             doomed.clear()
 
         def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
@@ -216,7 +216,8 @@ class Maintenance:
 
         def reseal(listed: Listed, record: Record) -> Work[None]:
             nonlocal count
-            count += yield partial(self._engine.store.reseal, listed, sealer.seal(encode_head(record.head)))
+            sealed = sealer.seal(encode_head(record.head))
+            count += yield partial(self._engine.store.change, [listed], sealed)
 
         def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
             is_old = isinstance(opened, Record) and (unsign or not sealer.verifies_newest(listed.stored.sealed))

@@ -14,7 +14,7 @@ from sansio_cache.records import Meta
 from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.default import default_store
 from sansio_cache_adapters.stores.forking import renew_in_child
-from sansio_cache_adapters.stores.protocol import AsyncStore, Store
+from sansio_cache_adapters.stores.protocol import AsyncStore, Checking, ForTasks, Store
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .locations import no_store, store_at
@@ -22,7 +22,7 @@ from .locations import no_store, store_at
 __all__ = ["CacheLocation", "awaitable", "probing", "resolve", "sealer_for"]
 
 CacheLocation = str | os.PathLike[str] | Store
-_VERBS: Final = ("open", "load", "commit", "claim", "close")
+_VERBS: Final = ("open", "load", "commit", "change", "close")
 _lock = threading.Lock()
 renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
 _sealers: WeakKeyDictionary[Any, Sealer] = WeakKeyDictionary()
@@ -82,9 +82,9 @@ def probing(store: Callable[[], Any], sealer: Sealer) -> Callable[[], Meta]:
 
     def probe() -> Meta:
         meta: Meta = store().open(signed=sealer.signed)
-        check = getattr(store(), "check", None)
-        if check is not None:
-            check()
+        found = store()
+        if isinstance(found, Checking):
+            found.check()
         return meta
 
     return probe
@@ -96,9 +96,9 @@ def awaitable(store: Any) -> tuple[AsyncStore, Callable[[], Store]]:
     Stores of ours and of users that are blocking are run in threads (``Threaded``), one for each store object however
     many sessions use it; one with a ``for_async`` of its own (Redis) is asked for it.
     """
-    for_async = getattr(store, "for_async", None)
-    if for_async is not None:
-        return for_async(), lambda: store
+    blocking: Store = store
+    if isinstance(store, ForTasks):
+        return store.for_async(), lambda: blocking
     from sansio_cache_adapters.stores.threaded import threaded
 
-    return threaded(store), lambda: store
+    return threaded(blocking), lambda: blocking

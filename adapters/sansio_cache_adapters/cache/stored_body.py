@@ -10,6 +10,7 @@ from sansio_cache.decisions import FromStore
 from sansio_cache.errors import BadSignature, BrokenRecord, StoreError
 from sansio_cache.policy import Policy
 from sansio_cache.records import Flaw, Record, variant_of
+from sansio_cache_adapters.stores.protocol import Seen
 
 from .engine import Engine
 from .work import Work
@@ -35,13 +36,9 @@ def load_body(engine: Engine, record: Record, index: int) -> Work[BodyStart | No
 
 def discard(engine: Engine, record: Record) -> Work[None]:
     """Remove a record, if it is still the same, lest every later reader meet it."""
-    call = partial(
-        engine.store.discard,
-        record.head.partition,
-        variant_of(record.head.method, record.head.vary),
-        rev=record.stored.rev,
-    )
-    yield from engine.guard.attempting(False, call)
+    head = record.head
+    seen = Seen(head.partition, variant_of(head.method, head.vary), record.stored.rev)
+    yield from engine.guard.attempting(0, partial(engine.store.change, [seen], None))
 
 
 def may_fetch_anew(error: Exception, policy: Policy) -> bool:

@@ -15,6 +15,7 @@ from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache.storing import Storing
 from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
 from sansio_cache_adapters.stores.forking import generation
+from sansio_cache_adapters.stores.protocol import new_entry
 
 from .decoding import taken_off
 from .engine import Engine
@@ -155,7 +156,7 @@ class Tee:
     def _write(self, chunk: bytes) -> Work[None]:
         store = self._engine.store
         if not self._entry:
-            self._entry = yield store.begin
+            self._entry = new_entry()
         yield partial(store.write, self._entry, self._written, chunk)
         self._written += 1
 

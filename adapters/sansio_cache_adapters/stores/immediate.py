@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from sansio_cache.records import Item, Meta, Stored
 
-from .protocol import Lease, Listed, Size, Store
+from .protocol import Claiming, Lease, Listed, Seen, Size, Store
 
 __all__ = ["Immediate"]
 
@@ -17,10 +17,9 @@ class Immediate:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.max_bytes = store.max_bytes
-        self.load_nowait = store.load_nowait
+        self.load_nowait: Callable[[bytes], Sequence[Stored] | None] = store.load
         self.abort = store.abort
         self.touch = store.touch
-        self.release = store.release
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.store!r}>"
@@ -29,10 +28,6 @@ class Immediate:
     def location(self) -> str:
         """Where the store lies."""
         return self.store.location
-
-    def listen(self, on_error: Callable[[BaseException], object]) -> Callable[[], None]:
-        """Nothing is queued, so there is nothing to tell."""
-        return lambda: None
 
     async def open(self, *, signed: bool) -> Meta:
         """The meta record; ``signed=True`` marks the store as signed."""
@@ -50,10 +45,6 @@ class Immediate:
         """One chunk of a body."""
         return self.store.chunk(entry, index)
 
-    async def begin(self) -> bytes:
-        """A fresh id for a pending body."""
-        return self.store.begin()
-
     async def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Add the next chunk to a pending body."""
         self.store.write(entry, index, data)
@@ -62,34 +53,29 @@ class Immediate:
         """Make a record visible."""
         return self.store.commit(item, vary_limit=vary_limit, now=now)
 
-    async def freshen(self, item: Item, *, rev: int) -> bool:
-        """Change a record's head, if it still has this ``rev``."""
-        return self.store.freshen(item, rev=rev)
+    async def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it."""
+        return self.store.change(seen, new)
 
     async def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource."""
         return self.store.drop(resource, now=now)
 
-    async def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Remove one record, if it still has this ``rev``."""
-        return self.store.discard(partition, variant, rev=rev)
-
     async def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
-        """Take or renew the lease to fetch for a partition."""
+        """Take or renew the claim to fetch for a partition; open to all where the store knows none."""
+        if not isinstance(self.store, Claiming):
+            return Lease.OPEN
         return self.store.claim(partition, resource, token, now=now, until=until)
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the claim back."""
+        if isinstance(self.store, Claiming):
+            self.store.release(partition, token, open_until=open_until)
 
     async def listed(self, *, batch: int = 500) -> AsyncIterator[Listed]:
         """Every record."""
         for each in self.store.listed(batch=batch):
             yield each
-
-    async def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
-        return self.store.reseal(listed, sealed)
-
-    async def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``."""
-        return self.store.remove(records)
 
     async def clear(self) -> None:
         """Remove everything but the id and the salt."""
@@ -106,10 +92,6 @@ class Immediate:
     async def sweep(self, *, now: float, limit: int = 500) -> int:
         """One small batch of what is not wanted any more."""
         return self.store.sweep(now=now, limit=limit)
-
-    async def flush(self, timeout: float) -> bool:
-        """True: nothing is ever queued."""
-        return self.store.flush(timeout)
 
     async def close(self) -> None:
         """Close the store."""

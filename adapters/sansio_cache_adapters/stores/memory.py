@@ -20,7 +20,7 @@ from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 
 from .forking import follow_forks
 from .memory_parts import Body, Claim, Marks, Row
-from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Lease, Listed, Size
+from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Lease, Listed, Seen, Size
 from .settings import UNGIVEN, Ungiven, check_bounds
 from .shown import Shown
 
@@ -38,7 +38,6 @@ class MemoryStore(Shown):
     :raises SettingError: for settings of wrong type or value.
     """
 
-    inline = True
     instant = True
 
     @explains("MemoryStore", SETTINGS)
@@ -118,10 +117,6 @@ class MemoryStore(Shown):
         return body
 
     # Writing
-
-    def begin(self) -> bytes:
-        """A fresh id for a pending body."""
-        return os.urandom(16)
 
     def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Add the next chunk to a pending body."""
@@ -219,42 +214,25 @@ class MemoryStore(Shown):
 
     # Changing
 
-    def _seen(self, partition: bytes, variant: bytes, rev: int) -> Row | None:
-        row = self._partitions.get(partition, {}).get(variant)
-        return row if row is not None and row.stored.rev == rev else None
-
     def _exchange(self, row: Row, item: Item) -> None:
         self._let_go(row, 0.0, body_too=False)
         stored = row.stored._replace(sealed=item.sealed, rev=self._new_rev())
         self._add(Row(replace(item, size=row.item.size, hashes=row.item.hashes), stored, row.used))
 
-    def freshen(self, item: Item, *, rev: int) -> bool:
-        """Change a record's head, if it still has this ``rev``."""
-        with self._lock:
-            row = self._seen(item.partition, item.variant, rev)
-            if row is not None:
-                self._exchange(row, item)
-            return row is not None
+    def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it."""
+        return sum(self._change(each, new) for each in seen)
 
-    def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
+    def _change(self, seen: Seen | Listed, new: Item | bytes | None) -> bool:
         with self._lock:
-            row = self._seen(listed.partition, listed.variant, listed.stored.rev)
-            if row is not None:
-                self._exchange(row, replace(row.item, sealed=sealed))
-            return row is not None
-
-    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Remove one record, if it still has this ``rev``."""
-        with self._lock:
-            row = self._seen(partition, variant, rev)
-            if row is not None:
+            row = self._partitions.get(seen.partition, {}).get(seen.variant)
+            if row is None or row.stored.rev != seen.rev:
+                return False
+            if new is None:
                 self._let_go(row, time.time())
-            return row is not None
-
-    def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``."""
-        return sum(self.discard(each.partition, each.variant, rev=each.stored.rev) for each in records)
+            else:
+                self._exchange(row, replace(row.item, sealed=new) if isinstance(new, bytes) else new)
+            return True
 
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and free its leases."""
@@ -363,10 +341,6 @@ class MemoryStore(Shown):
         """A sweep now and then, since nobody else does it: after a full batch at once, else in a minute."""
         if now >= self._next_tidy or now < self._next_tidy - _TIDY_EVERY:
             self._next_tidy = now + (0.0 if self.sweep(now=now, limit=100) >= 100 else _TIDY_EVERY)
-
-    def flush(self, timeout: float) -> bool:
-        """True: nothing is ever queued."""
-        return True
 
     def close(self) -> None:
         """Nothing: what it holds goes with the object."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from sansio_cache.records import Item, Stored
 
-from .protocol import Store
+from .protocol import Listed, Seen, Store
 
 __all__ = ["Layer", "Overlay", "laid_over"]
 
@@ -58,18 +58,13 @@ class Overlay:
             self.entries.add(item.entry)
         return layer
 
-    def freshen(self, item: Item, rev: int) -> Layer:
-        """A record queued to be freshened; only its sealed head counts here."""
-        stored = Stored(item.sealed, None, b"", self._new_rev(item.partition, item.sealed))
-        return self._add(Layer(item.partition, stored, replaces=rev, replaces_sealed=self._sealed(rev)))
-
-    def discard(self, partition: bytes, rev: int) -> Layer:
-        """A record queued to be discarded."""
-        return self._add(Layer(partition, None, replaces=rev, replaces_sealed=self._sealed(rev)))
-
-    def _add(self, layer: Layer) -> Layer:
+    def change(self, seen: Seen | Listed, sealed: bytes | None) -> Layer:
+        """A record queued to get another sealed head, or to be removed."""
+        partition, rev = seen.partition, seen.rev
+        new = None if sealed is None else Stored(sealed, None, b"", self._new_rev(partition, sealed))
+        layer = Layer(partition, new, replaces=rev, replaces_sealed=self._sealed(rev))
         with self._lock:
-            self._layers[layer.partition] = (*self.of(layer.partition), layer)
+            self._layers[partition] = (*self.of(partition), layer)
         return layer
 
     def remove(self, layer: Layer) -> None:

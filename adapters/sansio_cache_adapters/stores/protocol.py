@@ -13,9 +13,10 @@ Times are POSIX seconds and come as values (``now``), save where a store must bo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from sansio_cache.records import Item, Meta, Stored
 
@@ -25,13 +26,27 @@ __all__ = [
     "LEASE_SECONDS",
     "MARK_BYTES",
     "MARK_SECONDS",
+    "AsyncClaiming",
+    "AsyncFlushing",
     "AsyncStore",
+    "Checking",
+    "Claiming",
+    "Flushing",
+    "ForTasks",
+    "Grouping",
+    "Instant",
     "Lease",
     "Listed",
+    "Listening",
+    "ReadingAtOnce",
+    "Seen",
     "Size",
     "Store",
     "marks_at_most",
+    "new_entry",
 ]
+
+T = TypeVar("T")
 
 DEFAULT_MAX_BYTES: Final = 1024**3
 LEASE_SECONDS: Final = 60.0
@@ -55,6 +70,11 @@ def marks_at_most(max_bytes: int) -> int:
     return max(max_bytes // 16 // MARK_BYTES, 16)
 
 
+def new_entry() -> bytes:
+    """A fresh random id, under which the chunks of a pending body are written."""
+    return os.urandom(16)
+
+
 class Lease(Enum):
     """What a store says to someone who wants to fetch for all."""
 
@@ -63,6 +83,14 @@ class Lease(Enum):
     """Somebody else is fetching: ask again in a moment."""
     OPEN = "open"
     """The answer was not storable a moment ago: fetch without a lease, do not queue."""
+
+
+class Seen(NamedTuple):
+    """A record as somebody saw it, who may change it as long as it is that one still."""
+
+    partition: bytes
+    variant: bytes
+    rev: int
 
 
 class Listed(NamedTuple):
@@ -84,6 +112,11 @@ class Listed(NamedTuple):
     method: str
     status: int
     tags: tuple[str, ...]
+
+    @property
+    def rev(self) -> int:
+        """The ``rev`` that was listed."""
+        return self.stored.rev
 
 
 class Size(NamedTuple):
@@ -114,10 +147,6 @@ class Store(Protocol):
         """All records of a partition that are not dropped. Bodies up to INLINE_LIMIT come along."""
         ...
 
-    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
-        """The same at once, in microseconds, or None where that cannot be (a lock, a large row, a network)."""
-        ...
-
     def hashes(self, entry: bytes) -> bytes:
         """The SHA-256s of an entry's chunks, one after the other, as committed; StoreError where it is gone."""
         ...
@@ -126,12 +155,11 @@ class Store(Protocol):
         """A chunk of a body; StoreError where it is gone."""
         ...
 
-    def begin(self) -> bytes:
-        """A fresh random id under which the chunks of a pending body are written, invisible until committed."""
-        ...
-
     def write(self, entry: bytes, index: int, data: bytes) -> None:
-        """Write the next chunk (CHUNK_SIZE bytes, but for the last), and show that the writer lives."""
+        """Write the next chunk (CHUNK_SIZE bytes, but for the last), and show that the writer lives.
+
+        :param entry: a fresh random id (:func:`new_entry`); all that is under it is invisible until committed.
+        """
         ...
 
     def abort(self, entry: bytes) -> None:
@@ -146,40 +174,24 @@ class Store(Protocol):
         """
         ...
 
-    def freshen(self, item: Item, *, rev: int) -> bool:
-        """Change a record's head, its body staying, if it still has this ``rev``; else False."""
+    def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it.
+
+        :param new: None removes them. For one record: an item whose head and times it gets, its body staying; or
+            another sealed head, nothing else changing.
+        """
         ...
 
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource in all partitions, mark it, and free its leases. How many there were."""
         ...
 
-    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Remove one record if it still has this ``rev``."""
-        ...
-
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
         """Note that a record was used. Cheap: it is written later, in a batch; may be lost. Never raises."""
         ...
 
-    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
-        """Take, or renew, the lease to fetch for this partition, until a time at most LEASE_SECONDS ahead."""
-        ...
-
-    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        """Give the lease back; with ``open_until``, others hear OPEN until then. Never raises."""
-        ...
-
     def listed(self, *, batch: int = 500) -> Iterator[Listed]:
         """Every record, read in batches, so that no lock is held in between."""
-        ...
-
-    def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed; nothing else changes."""
-        ...
-
-    def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``. How many were removed."""
         ...
 
     def clear(self) -> None:
@@ -198,10 +210,6 @@ class Store(Protocol):
         """One small batch of what has expired, is over the bound, was replaced or left over. How many rows went."""
         ...
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until all that was queued is written, at most ``timeout`` seconds; whether it was."""
-        ...
-
     def close(self) -> None:
         """Write what is queued (at most 5 s), close every connection. Idempotent; using it reopens."""
         ...
@@ -215,26 +223,113 @@ class AsyncStore(Protocol):
     @property
     def location(self) -> str: ...
     async def open(self, *, signed: bool) -> Meta: ...
-    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None: ...
     async def load(self, partition: bytes) -> Sequence[Stored]: ...
     async def hashes(self, entry: bytes) -> bytes: ...
     async def chunk(self, entry: bytes, index: int) -> bytes: ...
-    async def begin(self) -> bytes: ...
     async def write(self, entry: bytes, index: int, data: bytes) -> None: ...
     def abort(self, entry: bytes) -> None: ...
     async def commit(self, item: Item, *, vary_limit: int, now: float) -> bool: ...
-    async def freshen(self, item: Item, *, rev: int) -> bool: ...
+    async def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int: ...
     async def drop(self, resource: bytes, *, now: float) -> int: ...
-    async def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool: ...
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None: ...
-    async def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease: ...
-    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None: ...
     def listed(self, *, batch: int = 500) -> AsyncIterator[Listed]: ...
-    async def reseal(self, listed: Listed, sealed: bytes) -> bool: ...
-    async def remove(self, records: Sequence[Listed]) -> int: ...
     async def clear(self) -> None: ...
     async def unsign(self) -> None: ...
     async def size(self) -> Size: ...
     async def sweep(self, *, now: float, limit: int = 500) -> int: ...
-    async def flush(self, timeout: float) -> bool: ...
     async def close(self) -> None: ...
+
+
+# What a store may do beside. Each is a protocol of its own: who needs it asks whether the store is one.
+
+
+@runtime_checkable
+class Claiming(Protocol):
+    """Lets one fetch for all who share the store. Without it, all fetch for themselves, each process once at a time."""
+
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Take, or renew, the claim to fetch for this partition, until a time at most LEASE_SECONDS ahead."""
+        ...
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give the claim back; with ``open_until``, others hear OPEN until then. Never raises."""
+        ...
+
+
+@runtime_checkable
+class AsyncClaiming(Protocol):
+    """:class:`Claiming` for tasks."""
+
+    async def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease: ...
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None: ...
+
+
+@runtime_checkable
+class ReadingAtOnce(Protocol):
+    """Reads without waiting: what an event loop may call."""
+
+    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
+        """All records of a partition in microseconds, or None where that cannot be (a lock, a large row)."""
+        ...
+
+
+@runtime_checkable
+class Flushing(Protocol):
+    """Writes some things later."""
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was queued is written, at most ``timeout`` seconds; whether it was."""
+        ...
+
+
+@runtime_checkable
+class AsyncFlushing(Protocol):
+    """:class:`Flushing` for tasks."""
+
+    async def flush(self, timeout: float) -> bool: ...
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """Can tell that it is not well without being used."""
+
+    def check(self) -> None:
+        """Nothing, if a write could be made now, without waiting.
+
+        :raises StoreError: if it could not.
+        """
+        ...
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """Makes several changes as one."""
+
+    def together(self, work: Callable[[], T]) -> T:
+        """The result of ``work``; all that this thread writes within it is one transaction, or is not written."""
+        ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """Answers before it has written, and tells later what went wrong."""
+
+    def listen(self, on_error: Callable[[BaseException], object]) -> Callable[[], None]:
+        """Tell ``on_error`` of queued writes that fail; call what is returned to end that."""
+        ...
+
+
+@runtime_checkable
+class ForTasks(Protocol):
+    """A blocking store that has an awaitable form of its own."""
+
+    def for_async(self) -> AsyncStore:
+        """The same store for tasks."""
+        ...
+
+
+@runtime_checkable
+class Instant(Protocol):
+    """Every verb takes microseconds: tasks may call it where they are."""
+
+    instant: bool

@@ -15,7 +15,7 @@ from sansio_cache.errors import StoreBusy
 
 from .forking import Living
 from .overlay import Layer, Overlay
-from .protocol import Store
+from .protocol import Grouping, Store
 from .workers import Crew
 
 __all__ = ["QUEUED_BYTES", "OnError", "Queue", "queues"]
@@ -199,7 +199,7 @@ queues: Living[Queue] = Living()
 
 def _perform(store: Store, works: list[Callable[[], object]]) -> None:
     """Do queued writes in order, those that belong together in one transaction if the store has ``together``."""
-    in_one = getattr(store, "together", None)
+    in_one = store.together if isinstance(store, Grouping) else None
     for together, writes in groupby(works, lambda work: isinstance(work, _Write) and not work.alone):
         group: list[_Write[Any]] = [write for write in writes if isinstance(write, _Write)]
         if in_one is None or not together or len(group) == 1:

@@ -85,6 +85,10 @@ class Row(NamedTuple):
             *(info.url, info.method, info.status, info.tags),
         )
 
+    def resealed(self, sealed: bytes) -> Row:
+        """The row with another sealed head, under a fresh rev."""
+        return self._replace(sealed=sealed, rev=fresh_rev())
+
     def freshened(self, item: Item) -> Row:
         """The row with the head and the times of ``item``, under a fresh rev; body and last use stay."""
         fresh = row_of(item, entry=self.entry, body=self.body, used=self.used)

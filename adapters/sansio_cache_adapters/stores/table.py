@@ -23,7 +23,18 @@ from sansio_cache.errors import StoreError
 from sansio_cache.records import Item, Meta, Stored
 
 from .forking import renew_in_child
-from .protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_BYTES, MARK_SECONDS, Lease, Listed, Size, marks_at_most
+from .protocol import (
+    DEFAULT_MAX_BYTES,
+    LEASE_SECONDS,
+    MARK_BYTES,
+    MARK_SECONDS,
+    Lease,
+    Listed,
+    Seen,
+    Size,
+    marks_at_most,
+    new_entry,
+)
 from .settings import check_bounds
 from .table_rows import (
     STAYS,
@@ -129,10 +140,6 @@ class TableStore:
         records = self._find(Kept, of_partition(partition)).values()
         return [Stored(each.item.sealed, each.item.body, each.entry, each.rev) for each in records]
 
-    def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
-        """None: a table may keep its caller waiting, so that event loops ask in a thread."""
-        return None
-
     @_whole
     def hashes(self, entry: bytes) -> bytes:
         """The SHA-256s of a body's chunks."""
@@ -154,10 +161,6 @@ class TableStore:
         return self._find(Body, of_body(entry)).get(of_body(entry))
 
     # Writing
-
-    def begin(self) -> bytes:
-        """A fresh id for a pending body."""
-        return secrets.token_bytes(16)
 
     @_whole
     def write(self, entry: bytes, index: int, data: bytes) -> None:
@@ -186,7 +189,7 @@ class TableStore:
         if body is not None:
             item = replace(item, body=None if item.size else b"")
             self._put(of_body(item.entry), in_state(body, "kept", now))
-        self._put(of_record(item.partition, item.variant), Kept(item, item.entry or self.begin(), new_rev(), now))
+        self._put(of_record(item.partition, item.variant), Kept(item, item.entry or new_entry(), new_rev(), now))
         self._write_uses()
         self._let_go(dict(self._longest_unused(of_partition(item.partition))[: -max(vary_limit, 1)]))
         if secrets.randbelow(_SWEEP_EVERY) == 0:
@@ -209,35 +212,23 @@ class TableStore:
                 self._put(of_body(record.entry), in_state(body, "let go", time.time()))
         return len(records)
 
-    def _seen(self, partition: bytes, variant: bytes, rev: int) -> dict[str, Kept]:
-        found = self._find(Kept, of_record(partition, variant))
-        return {name: record for name, record in found.items() if record.rev == rev}
+    def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it."""
+        return sum(self._change(each, new) for each in seen)
 
     @_whole
-    def freshen(self, item: Item, *, rev: int) -> bool:
-        """Change a record's head, if it still has this ``rev``."""
-        seen = self._seen(item.partition, item.variant, rev)
-        for name, record in seen.items():
-            fresh = replace(item, body=record.item.body, size=record.item.size)
+    def _change(self, seen: Seen | Listed, new: Item | bytes | None) -> int:
+        found = self._find(Kept, of_record(seen.partition, seen.variant))
+        same = {name: record for name, record in found.items() if record.rev == seen.rev}
+        if new is None:
+            return self._let_go(same)
+        for name, record in same.items():
+            item = record.item
+            fresh = (
+                replace(item, sealed=new) if isinstance(new, bytes) else replace(new, body=item.body, size=item.size)
+            )
             self._put(name, Kept(fresh, record.entry, new_rev(), record.used))
-        return bool(seen)
-
-    @_whole
-    def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
-        seen = self._seen(listed.partition, listed.variant, listed.stored.rev)
-        for name, record in seen.items():
-            self._put(name, Kept(replace(record.item, sealed=sealed), record.entry, new_rev(), record.used))
-        return bool(seen)
-
-    @_whole
-    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Remove one record, if it still has this ``rev``."""
-        return self._let_go(self._seen(partition, variant, rev)) > 0
-
-    def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``."""
-        return sum(self.discard(each.partition, each.variant, rev=each.stored.rev) for each in records)
+        return len(same)
 
     @_whole
     def drop(self, resource: bytes, *, now: float) -> int:

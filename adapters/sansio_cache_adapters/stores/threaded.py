@@ -9,7 +9,6 @@ behind it, since nobody can tell which partitions it invalidates.
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import threading
 import time
@@ -27,7 +26,19 @@ from sansio_cache.records import Item, Meta, Stored
 from .forking import follow_forks, renew_in_child
 from .immediate import Immediate
 from .overlay import Overlay, laid_over
-from .protocol import MARK_SECONDS, AsyncStore, Lease, Listed, Size, Store
+from .protocol import (
+    MARK_SECONDS,
+    AsyncStore,
+    Claiming,
+    Flushing,
+    Instant,
+    Lease,
+    Listed,
+    ReadingAtOnce,
+    Seen,
+    Size,
+    Store,
+)
 from .queued import QUEUED_BYTES, OnError, Queue, queues
 from .workers import Crew, answer_of
 
@@ -53,6 +64,7 @@ class Threaded:
     def __init__(self, store: Store, *, on_error: OnError | None = None) -> None:
         self.store = store
         self.max_bytes = store.max_bytes
+        self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
         self._readers = Crew("sansio-cache reader", 2)
         self._queue = Queue(store)
         if on_error is not None:
@@ -99,7 +111,7 @@ class Threaded:
         if queue.drops:
             return None
         layers = queue.overlay.of(partition)
-        rows = self.store.load_nowait(partition)
+        rows = self._load_nowait(partition)
         return laid_over(rows, layers) if layers and rows is not None else rows
 
     async def load(self, partition: bytes) -> Sequence[Stored]:
@@ -121,10 +133,6 @@ class Threaded:
         return await ask(partial(self.store.chunk, entry, index))
 
     # Writing
-
-    async def begin(self) -> bytes:
-        """A fresh id for a pending body."""
-        return os.urandom(16)
 
     async def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Queue the next chunk of a pending body, waiting for room for a second at most.
@@ -164,23 +172,17 @@ class Threaded:
         queue.put(work, size=size, layer=layer)
         return True
 
-    async def freshen(self, item: Item, *, rev: int) -> bool:
-        """Queue a record's new head, which this process sees at once."""
+    async def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Queue what becomes of records, which this process sees at once; of those that were listed, wait for it."""
+        if any(isinstance(each, Listed) for each in seen):
+            return await self._ask(partial(self.store.change, seen, new))
         overlay = self._queue.overlay
-        layer = overlay.freshen(item, rev)
-        work = partial(_with_real_rev, overlay, self.store, rev, partial(self.store.freshen, item))
-        # A rev of ours stands for one that is learnt by reading what was written.
-        self._queue.put(work, layer=layer, alone=rev < 0)
-        return True
-
-    async def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Queue the removal of one record, which this process does not see any more."""
-        overlay = self._queue.overlay
-        layer = overlay.discard(partition, rev)
-        work = partial(_with_real_rev, overlay, self.store, rev, partial(self.store.discard, partition, variant))
-        # A rev of ours stands for one that is learnt by reading what was written.
-        self._queue.put(work, layer=layer, alone=rev < 0)
-        return True
+        for each in seen:
+            layer = overlay.change(each, new.sealed if isinstance(new, Item) else new)
+            # A rev of ours stands for one that is learnt by reading what was written.
+            work = partial(_change, overlay, self.store, each, new)
+            self._queue.put(work, layer=layer, alone=each.rev < 0)
+        return len(seen)
 
     async def drop(self, resource: bytes, *, now: float) -> int:
         """Queue the removal of a resource; this process does not see it any more.
@@ -204,7 +206,12 @@ class Threaded:
     # Leases
 
     async def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
-        """Take or renew the lease to fetch for a partition. If cancelled, the lease is given back."""
+        """Take or renew the claim to fetch for a partition; open to all where the store knows none.
+
+        If cancelled, the claim is given back.
+        """
+        if not isinstance(self.store, Claiming):
+            return Lease.OPEN
         work = partial(self.store.claim, partition, resource, token, now=now, until=until)
         future = self._queue.ask(work, alone=False)
         try:
@@ -214,8 +221,9 @@ class Threaded:
             raise
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        """Give the lease back, behind all that was queued before."""
-        self._queue.put(partial(self.store.release, partition, token, open_until=open_until))
+        """Give the claim back, behind all that was queued before."""
+        if isinstance(self.store, Claiming):
+            self._queue.put(partial(self.store.release, partition, token, open_until=open_until))
 
     # Care
 
@@ -226,14 +234,6 @@ class Threaded:
         while some := await _needed(self._readers.submit(lambda: list(islice(rows, batch)))):
             for each in some:
                 yield each
-
-    async def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
-        return await self._ask(partial(self.store.reseal, listed, sealed))
-
-    async def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``."""
-        return await self._ask(partial(self.store.remove, records))
 
     async def clear(self) -> None:
         """Remove everything but the id and the salt."""
@@ -253,7 +253,7 @@ class Threaded:
 
     async def flush(self, timeout: float) -> bool:
         """Wait until all that was queued is written, at most ``timeout`` seconds; whether it was."""
-        return await answer_of(self._queue.ask(partial(self.store.flush, timeout)), timeout) or False
+        return await answer_of(self._queue.ask(partial(_flush, self.store, timeout)), timeout) or False
 
     async def close(self) -> None:
         """Write what is queued (at most 5 s), close the store. Using it reopens."""
@@ -273,6 +273,10 @@ class Threaded:
             self._readers.begin_anew()
 
 
+def _not_at_once(_: bytes) -> None:
+    """A store that does not read at once may keep its caller waiting: it is asked in a thread."""
+
+
 async def _needed(future: Future[T]) -> T:
     try:
         await answer_of(future)
@@ -282,8 +286,12 @@ async def _needed(future: Future[T]) -> T:
     return future.result()
 
 
-def _with_real_rev(overlay: Overlay, store: Store, rev: int, change: Callable[..., bool]) -> bool:
-    return change(rev=overlay.real_rev(rev, store))
+def _change(overlay: Overlay, store: Store, seen: Seen | Listed, new: Item | bytes | None) -> int:
+    return store.change([Seen(seen.partition, seen.variant, overlay.real_rev(seen.rev, store))], new)
+
+
+def _flush(store: Store, timeout: float) -> bool:
+    return store.flush(timeout) if isinstance(store, Flushing) else True
 
 
 def _let_end(*crews: Crew) -> None:
@@ -295,7 +303,7 @@ def _drain_all() -> None:
     """At exit: write what is queued, for at most 5 s in all."""
     deadline = time.monotonic() + _DRAIN_WITHIN
     working = [queue for queue in queues.all() if queue.crew.works]
-    for future in [queue.ask(partial(queue.store.flush, _DRAIN_WITHIN)) for queue in working]:
+    for future in [queue.ask(partial(_flush, queue.store, _DRAIN_WITHIN)) for queue in working]:
         with suppress(Exception):
             future.result(timeout=max(deadline - time.monotonic(), 0.0))
 
@@ -322,6 +330,6 @@ def threaded(store: Store) -> AsyncStore:
     with _lock:
         known = _by_store.get(id(store))
         if known is None:
-            known = Immediate(store) if getattr(store, "instant", False) else Threaded(store)
+            known = Immediate(store) if isinstance(store, Instant) and store.instant else Threaded(store)
             _by_store[id(store)] = known
         return known

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sansio_cache.records import CHUNK_SIZE, Stored
 from sansio_cache_adapters.stores.protocol import Lease, Listed, Store
 
-from .opening import KIB, MakeStore, Opening, is_gone, large, make_item, name, put, stream, sweep_all
+from .opening import KIB, MakeStore, Opening, flush, is_gone, large, make_item, name, put, stream, sweep_all
 
 
 class BoundPromises(Opening):
@@ -28,7 +28,7 @@ class BoundPromises(Opening):
         store = make(max_bytes=1024 * KIB)
         entries = [put(store, make_item(f"{index}", b"x" * 40 * KIB, now=now), now=now + index) for index in range(20)]
         store.touch(name("0"), entries[0].entry, now=now + 200)
-        assert store.flush(5.0)
+        flush(store)
         for index in range(20, 40):
             put(store, make_item(f"{index}", b"x" * 40 * KIB, now=now), now=now + 200 + index)
         sweep_all(store, now + 300)
@@ -115,7 +115,7 @@ class BoundPromises(Opening):
             put(store, make_item(text, now=now), now=now)
         listed = [each for each in store.listed() if each.partition != name("three")]
         changed = put(store, make_item("two", b"changed", now=now), now=now)
-        assert store.remove(listed) == 1
+        assert store.change(listed, None) == 1
         assert list(store.load(name("one"))) == []
         assert list(store.load(name("two"))) == [changed]
         assert store.size().entries == 2

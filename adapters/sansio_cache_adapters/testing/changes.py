@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_SECONDS, Lease, Store
 
-from .opening import KIB, MakeStore, Opening, large, make_item, name, put, stream, sweep_all
+from .opening import KIB, MakeStore, Opening, large, make_item, name, put, seen, stream, sweep_all
 
 
 class ChangePromises(Opening):
@@ -23,20 +23,20 @@ class ChangePromises(Opening):
         """A record freshened has a new head, new times and a new ``rev``; only that one can be freshened."""
         old = put(store, make_item("one", b"body", now=now), now=now)
         item = replace(make_item("one", b"body", now=now + 9), sealed=b"fresh", body=None, status=203)
-        assert store.freshen(item, rev=old.rev)
+        assert store.change([seen("one", old.rev)], item) == 1
         [fresh] = store.load(name("one"))
         assert (fresh.sealed, fresh.body, fresh.entry) == (b"fresh", b"body", old.entry)
         assert fresh.rev != old.rev
         [listed] = store.listed()
         assert (listed.received_at, listed.stale_at, listed.status) == (now + 9, item.stale_at, 203)
-        assert not store.freshen(replace(item, sealed=b"late"), rev=old.rev)
+        assert store.change([seen("one", old.rev)], replace(item, sealed=b"late")) == 0
         assert list(store.load(name("one"))) == [fresh]
 
     def test_freshening_keeps_the_chunks(self, store: Store, now: float) -> None:
         """A large body stays where it is."""
         old = put(store, stream(store, make_item("one", large(b"x"), now=now)), now=now)
         item = replace(make_item("one", large(b"x"), now=now + 9), sealed=b"fresh", body=None)
-        assert store.freshen(item, rev=old.rev)
+        assert store.change([seen("one", old.rev)], item) == 1
         [fresh] = store.load(name("one"))
         assert (fresh.sealed, fresh.body, fresh.entry) == (b"fresh", None, old.entry)
         assert store.chunk(fresh.entry, 1) == b"and the rest"
@@ -45,30 +45,30 @@ class ChangePromises(Opening):
         """Two validated the same record: the second finds that its copy is no longer the one stored."""
         old = put(store, make_item("one", b"old", now=now), now=now)
         new = put(store, make_item("one", b"new", now=now), now=now)
-        assert not store.freshen(make_item("one", b"old", now=now + 9), rev=old.rev)
-        assert not store.freshen(make_item("unknown", now=now), rev=old.rev)
+        assert store.change([seen("one", old.rev)], make_item("one", b"old", now=now + 9)) == 0
+        assert store.change([seen("unknown", old.rev)], make_item("unknown", now=now)) == 0
         assert list(store.load(name("one"))) == [new]
 
-    def test_a_record_is_discarded_by_its_rev(self, store: Store, now: float) -> None:
+    def test_a_record_is_removed_by_its_rev(self, store: Store, now: float) -> None:
         """Only the record that was seen goes."""
         old = put(store, make_item("one", b"old", now=now), now=now)
         new = put(store, make_item("one", b"new", now=now), now=now)
-        assert not store.discard(name("one"), name("variant"), rev=old.rev)
+        assert store.change([seen("one", old.rev)], None) == 0
         assert list(store.load(name("one"))) == [new]
-        assert store.discard(name("one"), name("variant"), rev=new.rev)
+        assert store.change([seen("one", new.rev)], None) == 1
         assert list(store.load(name("one"))) == []
         assert store.size() == (0, 0)
 
     def test_a_record_is_sealed_anew_by_its_rev(self, store: Store, now: float) -> None:
-        """``reseal`` gives a record as it was listed another sealed head and leaves the rest."""
+        """A record as it was listed gets another sealed head, and all else stays."""
         put(store, make_item("one", b"body", now=now), now=now)
         [listed] = store.listed()
-        assert store.reseal(listed, b"sealed anew")
+        assert store.change([listed], b"sealed anew") == 1
         [stored] = store.load(name("one"))
         assert (stored.sealed, stored.body) == (b"sealed anew", b"body")
         [again] = store.listed()
         assert again._replace(stored=listed.stored) == listed
-        assert not store.reseal(listed, b"late")
+        assert store.change([listed], b"late") == 0
         assert list(store.load(name("one"))) == [stored]
 
     # Dropping
@@ -148,18 +148,15 @@ class ChangePromises(Opening):
     def test_a_lease_is_given_back_by_its_holder_only(self, store: Store, now: float) -> None:
         """``release`` with another's token is nothing."""
         self.claim(store, "a", now)
-        store.release(name("one"), b"b")
-        assert store.flush(5.0)
+        self.release(store, "b")
         assert self.claim(store, "b", now) is Lease.HELD
-        store.release(name("one"), b"a")
-        assert store.flush(5.0)
+        self.release(store, "a")
         assert self.claim(store, "b", now) is Lease.GRANTED
 
     def test_what_was_not_storable_needs_no_queue(self, store: Store, now: float) -> None:
         """After ``open_until`` everyone fetches for himself until then."""
         self.claim(store, "a", now)
-        store.release(name("one"), b"a", open_until=now + 40)
-        assert store.flush(5.0)
+        self.release(store, "a", open_until=now + 40)
         assert self.claim(store, "b", now + 1) is Lease.OPEN
         assert self.claim(store, "c", now + 1) is Lease.OPEN
         if not self.own_clock:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, Item, Stored, chunk_hashes
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Store
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Claiming, Flushing, Lease, Seen, Store, new_entry
 
 __all__ = [
     "KIB",
@@ -78,10 +78,20 @@ def put(store: Store, item: Item, *, now: float, vary_limit: int = 32) -> Stored
 def stream(store: Store, item: Item) -> Item:
     """``item`` as a body that came in chunks, which have been written and are not committed yet."""
     body = item.body or b""
-    entry = store.begin()
+    entry = new_entry()
     for index, at in enumerate(range(0, len(body), CHUNK_SIZE)):
         store.write(entry, index, body[at : at + CHUNK_SIZE])
     return replace(item, body=None, entry=entry)
+
+
+def seen(text: str, rev: int, variant: str = "variant") -> Seen:
+    """The record of a partition of this name, as it was seen."""
+    return Seen(name(text), name(variant), rev)
+
+
+def flush(store: Store) -> None:
+    """See that all is written that the store writes later."""
+    assert not isinstance(store, Flushing) or store.flush(5.0)
 
 
 def large(seed: bytes) -> bytes:
@@ -163,6 +173,14 @@ class Opening:
             pytest.skip("this store forgets by its own clock")
 
     def claim(self, store: Store, token: str, now: float, until: float | None = None, text: str = "one") -> Lease:
-        """Claim partition ``text`` of the one resource."""
+        """Claim partition ``text`` of the one resource; the test is skipped where a store lets nobody claim."""
+        if not isinstance(store, Claiming):
+            pytest.skip("this store lets nobody claim")
         until = now + 30 if until is None else until
         return store.claim(name(text), name("resource"), token.encode(), now=now, until=until)
+
+    def release(self, store: Store, token: str, open_until: float = 0.0) -> None:
+        """Give partition ``one`` back."""
+        assert isinstance(store, Claiming)
+        store.release(name("one"), token.encode(), open_until=open_until)
+        flush(store)

@@ -26,7 +26,9 @@ from small_disk import run_on_small_disk
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
 from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.protocol import new_entry
 from sansio_cache_adapters.testing import make_item, name, put, stream
+from sansio_cache_adapters.testing.opening import seen
 
 # Somebody else's
 
@@ -125,10 +127,10 @@ def test_every_verb_survives_a_deleted_folder(store: FileStore, path: Path, now:
     [listed] = store.listed()
     calls: list[Callable[[], object]] = [
         lambda: store.commit(make_item("one", now=now), vary_limit=32, now=now),
-        lambda: store.freshen(make_item("one", now=now), rev=stored.rev),
-        lambda: store.reseal(listed, b"sealed"),
-        lambda: store.discard(name("one"), name("variant"), rev=stored.rev),
-        lambda: store.remove([listed]),
+        lambda: store.change([seen("one", stored.rev)], make_item("one", now=now)),
+        lambda: store.change([listed], b"sealed"),
+        lambda: store.change([seen("one", stored.rev)], None),
+        lambda: store.change([listed], None),
         lambda: store.drop(name("other"), now=now),
         lambda: store.claim(name("one"), name("one"), b"token", now=now, until=now + 9),
         lambda: stream(store, make_item("one", b"x" * 70_000, now=now)),
@@ -285,7 +287,7 @@ def _without_rights(path: str) -> None:
     refused(lambda: store.claim(name("one"), name("one"), b"token", now=now, until=now + 9))
     refused(lambda: FileStore(f"{path}/below").open(signed=False))
     store.touch(name("one"), b"x" * 16, now=now)
-    store.abort(store.begin())
+    store.abort(new_entry())
     store.release(name("one"), b"token")
     store.close()
 

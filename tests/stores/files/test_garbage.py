@@ -14,6 +14,7 @@ from sansio_cache.records import CHUNK_SIZE
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
+from sansio_cache_adapters.testing.opening import seen
 
 # Garbage
 
@@ -147,7 +148,7 @@ def test_a_bent_pointer_is_a_miss_and_mended(store: FileStore, path: Path, now: 
         link.unlink()
         link.symlink_to(target)
         assert list(FileStore(path).load(name("one"))) == []
-        assert not store.discard(name("one"), name("variant"), rev=1)
+        assert not store.change([seen("one", 1)], None)
         store.touch(name("one"), b"x" * 16, now=now)
         store.flush(5.0)
         store.sweep(now=now)

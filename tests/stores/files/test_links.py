@@ -13,6 +13,7 @@ from file_store import large, sweep_all, works
 
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.protocol import Seen
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 KINDS = ("resources", "partitions", "bodies", "pending", "marks", "leases")
@@ -82,12 +83,14 @@ def use(store: FileStore, now: float) -> None:
         lambda: store.flush(5.0),
         lambda: put(store, make_item("one", b"new", now=now), now=now),
         lambda: put(store, stream(store, large(1, now)), now=now),
-        lambda: store.freshen(make_item("one", now=now), rev=store.load(name("one"))[0].rev),
+        lambda: store.change(
+            [Seen(name("one"), name("variant"), store.load(name("one"))[0].rev)], make_item("one", now=now)
+        ),
         lambda: list(store.listed()),
         store.size,
         store.check,
         lambda: store.drop(name("dropped"), now=now + 1),
-        lambda: store.discard(name("1"), name("variant"), rev=store.load(name("1"))[0].rev),
+        lambda: store.change([Seen(name("1"), name("variant"), store.load(name("1"))[0].rev)], None),
         lambda: sweep_all(store, now + 30),
         lambda: sweep_all(store, now + 10_000),
         lambda: store.drop(name("resource"), now=now + 1),

@@ -15,6 +15,7 @@ from sansio_cache.records import CHUNK_SIZE
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
+from sansio_cache_adapters.testing.opening import seen
 
 KINDS = ("resources", "partitions", "bodies", "pending", "marks", "leases")
 
@@ -112,8 +113,8 @@ def test_a_taken_place_costs_one_key(
         large = stream(each, make_item("bad", b"x" * (CHUNK_SIZE + 1), now=now, resource="bad"))
         assert each.commit(large, vary_limit=32, now=now) == kept
         for stored in each.load(name("bad")):
-            assert each.freshen(make_item("bad", now=now, resource="bad"), rev=stored.rev)
-            each.discard(name("bad"), name("variant"), rev=stored.rev)
+            assert each.change([seen("bad", stored.rev)], make_item("bad", now=now, resource="bad"))
+            each.change([seen("bad", stored.rev)], None)
         each.release(name("bad"), b"a")
         each.touch(name("bad"), b"x" * 16, now=now + 9)
         assert each.flush(5.0)

@@ -21,9 +21,11 @@ from sansio_cache_adapters.stores.protocol import (
     KEEP_REPLACED,
     AsyncStore,
     Lease,
+    new_entry,
 )
 from sansio_cache_adapters.stores.threaded import Threaded
 from sansio_cache_adapters.testing import AsyncStoreContract, StoreContract, make_item, name, put, stream
+from sansio_cache_adapters.testing.opening import seen
 
 
 class TestFileStore(StoreContract):
@@ -88,7 +90,7 @@ def test_a_large_body_is_one_file_and_never_changed(store: FileStore, path: Path
     assert in_folder(path, "pending/*") == []
     [body] = in_folder(path, "bodies/*/*")
     before = body.stat()
-    assert store.freshen(make_item("1", now=now + 1), rev=stored.rev)
+    assert store.change([seen("1", stored.rev)], make_item("1", now=now + 1))
     after = body.stat()
     assert (before.st_ino, before.st_mtime_ns, before.st_size) == (after.st_ino, after.st_mtime_ns, after.st_size)
 
@@ -134,7 +136,7 @@ def test_a_pending_body_is_bounded(path: Path) -> None:
     """A body that is larger than the store is refused while it comes in."""
     store = FileStore(path, max_bytes=3 * CHUNK_SIZE)
     store.open(signed=False)
-    entry = store.begin()
+    entry = new_entry()
     for index in range(3):
         store.write(entry, index, b"x" * CHUNK_SIZE)
     with pytest.raises(StoreError):
@@ -144,7 +146,7 @@ def test_a_pending_body_is_bounded(path: Path) -> None:
 
 def test_chunks_come_in_order(store: FileStore) -> None:
     """A chunk whose predecessor is missing is refused."""
-    entry = store.begin()
+    entry = new_entry()
     with pytest.raises(StoreError):
         store.write(entry, 1, b"x")
     store.write(entry, 0, b"x" * CHUNK_SIZE)

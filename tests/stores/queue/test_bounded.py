@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Stored
-from sansio_cache_adapters.stores.protocol import AsyncStore
+from sansio_cache_adapters.stores.protocol import AsyncStore, new_entry
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.stores.threaded import Threaded
 from sansio_cache_adapters.testing import make_item, name
@@ -107,7 +107,7 @@ class TestNobodyWaits:
         async def main() -> None:
             store = Threaded(SQLiteStore(inner.path, busy_timeout=30))
             await store.open(signed=False)
-            entry = await store.begin()
+            entry = new_entry()
             await store.write(entry, 0, bytes(CHUNK_SIZE))
             other.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
@@ -134,7 +134,7 @@ class TestNobodyWaits:
         async def main() -> None:
             told: list[BaseException] = []
             store = Threaded(inner, on_error=told.append)
-            entry = await store.begin()
+            entry = new_entry()
             other.execute("BEGIN IMMEDIATE")
             await store.write(entry, 0, bytes(CHUNK_SIZE))
             await store.flush(5.0)

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from sansio_cache.errors import StoreBusy
 from sansio_cache.records import CHUNK_SIZE
-from sansio_cache_adapters.stores.protocol import AsyncStore
+from sansio_cache_adapters.stores.protocol import AsyncStore, new_entry
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.stores.threaded import Threaded
 from sansio_cache_adapters.testing import make_item, name
+from sansio_cache_adapters.testing.opening import seen
 
 NOW = time.time()
 T = TypeVar("T")
@@ -40,7 +41,7 @@ class TestSeenAtOnce:
             assert (queued.sealed, queued.body) == (make_item("one", now=NOW).sealed, b"body")
             assert list(await store.load(name("one"))) == [queued]
             fresh = make_item("one", b"fresh", resource="one", now=NOW)
-            assert await store.freshen(fresh, rev=queued.rev)
+            assert await store.change([seen("one", queued.rev)], fresh)
             [again] = store.load_nowait(name("one")) or ()
             assert (again.sealed, again.body) == (fresh.sealed, b"body")
             other.execute("ROLLBACK")
@@ -48,7 +49,7 @@ class TestSeenAtOnce:
             [written] = inner.load(name("one"))
             assert (written.sealed, written.body) == (fresh.sealed, b"body")
             # The rev under which it was seen before it was written is still good.
-            assert await store.discard(name("one"), name("variant"), rev=again.rev)
+            assert await store.change([seen("one", again.rev)], None)
             assert store.load_nowait(name("one")) == []
             assert await store.flush(5.0)
             assert inner.load(name("one")) == []
@@ -83,7 +84,7 @@ class TestSeenAtOnce:
             store = Threaded(inner)
             body = bytes(CHUNK_SIZE) + b"end"
             item = make_item("one", body, now=NOW)
-            entry = await store.begin()
+            entry = new_entry()
             await store.write(entry, 0, body[:CHUNK_SIZE])
             await store.write(entry, 1, body[CHUNK_SIZE:])
             assert await store.commit(replace(item, body=None, entry=entry), vary_limit=32, now=NOW)

@@ -27,7 +27,7 @@ def test_nothing_is_left(path: Path, store: SQLiteStore, removed_before: bool) -
     large = b"a secret in chunks" * (3 * CHUNK_SIZE // 18)
     put(store, stream(store, make_item("large", large, resource="large", now=NOW)), now=NOW)
     if removed_before:
-        store.remove(list(store.listed()))
+        store.change(list(store.listed()), None)
     else:
         put(store, make_item("in the row", b"another", resource="in the row", now=NOW), now=NOW)
     id_ = store.open(signed=False).store_id

@@ -16,6 +16,7 @@ from sansio_cache.records import CHUNK_SIZE
 from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
+from sansio_cache_adapters.testing.opening import seen
 
 NOW = time.time()
 Raw = Callable[[], sqlite3.Connection]
@@ -84,7 +85,7 @@ def is_used_throughout(store: SQLiteStore) -> None:
     put(store, make_item("one", now=NOW), now=NOW)
     store.release(one, b"t" * 16)
     stored = store.load(one)[0]
-    assert store.freshen(make_item("one", now=NOW + 1), rev=stored.rev)
+    assert store.change([seen("one", stored.rev)], make_item("one", now=NOW + 1))
     store.touch(one, stored.entry, now=NOW + 100)
     assert store.flush(1.0)
     assert [each.partition for each in store.listed()] == [one]
@@ -190,7 +191,7 @@ def test_a_value_larger_than_ours_is_not_read(opened: Callable[..., SQLiteStore]
             assert len(store.hashes(each.entry)) == 64
         with suppress(StoreError):
             assert len(store.chunk(each.entry, 1)) == CHUNK_SIZE
-        store.discard(name("large"), name("variant"), rev=each.rev)
+        store.change([seen("large", each.rev)], None)
     assert store.claim(name("one"), name("one"), b"t" * 16, now=NOW, until=NOW + 9) in Lease
     # What was requested before the marks had to go is not kept.
     store.commit(make_item("one", now=NOW), vary_limit=32, now=NOW)

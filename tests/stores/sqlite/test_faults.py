@@ -14,7 +14,7 @@ import pytest
 
 from sansio_cache.errors import SettingError, StoreBusy, StoreError
 from sansio_cache.records import CHUNK_SIZE, Item
-from sansio_cache_adapters.stores.protocol import Lease
+from sansio_cache_adapters.stores.protocol import Lease, new_entry
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put
 
@@ -39,7 +39,7 @@ class TestLocked:
             lambda: store.commit(make_item("two", now=NOW), vary_limit=32, now=NOW),
             lambda: store.drop(name("resource"), now=NOW),
             lambda: store.claim(name("one"), name("resource"), b"token", now=NOW, until=NOW + 9),
-            lambda: store.write(store.begin(), 0, b"chunk"),
+            lambda: store.write(new_entry(), 0, b"chunk"),
             lambda: store.sweep(now=NOW),
         ):
             with pytest.raises(StoreBusy):
@@ -60,7 +60,7 @@ class TestLocked:
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
         store.release(name("one"), b"a")
-        store.abort(store.begin())
+        store.abort(new_entry())
         store.touch(name("one"), b"entry", now=NOW)
         assert time.monotonic() - began < 3
         other.execute("ROLLBACK")
@@ -243,7 +243,7 @@ def test_values_that_sqlite_has_not_are_a_store_error(store: SQLiteStore) -> Non
 def test_pending_bodies_larger_than_the_store_are_refused(opened: Callable[..., SQLiteStore]) -> None:
     """G28: a body that nobody has measured does not fill the disk."""
     store = opened(max_bytes=3 * CHUNK_SIZE)
-    entry = store.begin()
+    entry = new_entry()
     for index in range(3):
         store.write(entry, index, bytes(CHUNK_SIZE))
     with pytest.raises(StoreError):

@@ -11,7 +11,7 @@ import pytest
 from sansio_cache import SQLiteStore, StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.testing import make_item, name, put, stream
-from sansio_cache_adapters.stores.protocol import Listed
+from sansio_cache_adapters.stores.protocol import Listed, Seen
 from sansio_cache_adapters.stores.sqlite import schema as sql
 
 Raw = Callable[[], sqlite3.Connection]
@@ -24,7 +24,7 @@ def fill(store: SQLiteStore, count: int, now: float, *, size: int = 100) -> None
 
 def remove(store: SQLiteStore, *partitions: str) -> int:
     names = {name(each) for each in partitions}
-    return store.remove([each for each in store.listed() if each.partition in names])
+    return store.change([each for each in store.listed() if each.partition in names], None)
 
 
 def rows(raw: Raw, table: str = "records") -> int:
@@ -47,10 +47,10 @@ class TestAtOnce:
         assert list(store.load(name("1"))) == []
         assert {each.partition for each in store.listed()} == {name("0"), name("2")}
         assert store.size().entries == 2
-        assert not store.reseal(seen, b"sealed anew")
-        assert not store.freshen(make_item("1", now=now), rev=seen.stored.rev)
-        assert not store.discard(seen.partition, seen.variant, rev=seen.stored.rev)
-        assert store.remove([seen]) == 0
+        assert not store.change([seen], b"sealed anew")
+        assert not store.change([seen], make_item("1", now=now))
+        assert not store.change([Seen(seen.partition, seen.variant, seen.rev)], None)
+        assert store.change([seen], None) == 0
         assert store.drop(name("1"), now=now - 1) == 0
         assert rows(raw, "responses") == 2
 
@@ -127,7 +127,7 @@ class TestByAndBy:
         fill(store, 500, now)
         doomed = list(store.listed())
         while rows(raw) == 500:
-            store.remove(doomed[:40])
+            store.change(doomed[:40], None)
         began = time.perf_counter()
         store.close()
         assert time.perf_counter() - began < 0.3
@@ -225,6 +225,6 @@ def test_records_that_somebody_copied(store: SQLiteStore, now: float) -> None:
     """What was listed may come back as a plain copy, from another process or store."""
     fill(store, 3, now)
     plain = [Listed(*each) for each in store.listed()]
-    assert store.remove(plain[:2]) == 2
-    assert store.remove(plain) == 1
+    assert store.change(plain[:2], None) == 2
+    assert store.change(plain, None) == 1
     assert list(store.listed()) == []

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.sealing import make_sealer
-from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease, new_entry
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
@@ -235,7 +235,7 @@ class TestTogether:
 
         def work() -> None:
             store.commit(make_item("one", now=NOW), vary_limit=32, now=NOW)
-            store.write(store.begin(), 7, b"a chunk without a beginning")
+            store.write(new_entry(), 7, b"a chunk without a beginning")
 
         with pytest.raises(StoreError):
             store.together(work)
@@ -287,7 +287,7 @@ class TestFromOutside:
                 for stored in store.load(name(text)):
                     store.touch(name(text), stored.entry, now=NOW + 100)
             listed = list(store.listed())
-            store.remove(listed)
+            store.change(listed, None)
             store.flush(1.0)
             store.sweep(now=NOW)
             store.commit(make_item("three", resource="three", now=NOW), vary_limit=32, now=NOW)

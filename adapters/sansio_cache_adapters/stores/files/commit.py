@@ -63,15 +63,17 @@ def _adding(root: Root, row: Row, item: Item, vary_limit: int, now: float) -> Ca
 
 
 def exchange(
-    root: Root, resource: bytes, partition: bytes, variant: bytes, rev: int, change: Callable[[Row], Row]
-) -> bool:
-    """Put something else in the place of a record, if it still has this ``rev``; whether it had."""
+    root: Root, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]], change: Callable[[Row], Row]
+) -> int:
+    """Put something else in the places of the records of these variants and revs; how many were still there."""
+    found: list[Row] = []
 
     def changed(old: list[Row]) -> list[Row]:
-        return [change(row) if (row.rev, row.variant) == (rev, variant) else row for row in old]
+        found[:] = [row for row in old if (row.variant, row.rev) in seen]
+        return [change(row) if row in found else row for row in old]
 
-    done, _ = edit(root, resource, partition, changed)
-    return done
+    edit(root, resource, partition, changed)
+    return len(found)
 
 
 def take_out(root: Root, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]]) -> list[Row]:

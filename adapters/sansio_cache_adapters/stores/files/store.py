@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from weakref import WeakSet
@@ -22,8 +23,8 @@ from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.maintenance import Housekeeper
 from sansio_cache_adapters.stores.paths import absolute_path
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
-from sansio_cache_adapters.stores.rows import Row, fresh_rev
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Seen, Size
+from sansio_cache_adapters.stores.rows import Row
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 from sansio_cache_adapters.stores.shown import Shown
 
@@ -207,10 +208,6 @@ class FileStore(Shown):
 
     # Writing
 
-    def begin(self) -> bytes:
-        """A fresh id for a pending body."""
-        return os.urandom(16)
-
     def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Write the next chunk of a pending body."""
         if index * CHUNK_SIZE + len(data) > self.max_bytes:
@@ -240,31 +237,22 @@ class FileStore(Shown):
 
     # Changing
 
-    def freshen(self, item: Item, *, rev: int) -> bool:
-        """Change a record's head, if it still has this ``rev``."""
-        return self._exchange(item.resource, item.partition, item.variant, rev, lambda row: row.freshened(item))
-
-    def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
-        place = listed.resource, listed.partition, listed.variant, listed.stored.rev
-        return self._exchange(*place, lambda row: row._replace(sealed=sealed, rev=fresh_rev()))
-
-    def _exchange(
-        self, resource: bytes, partition: bytes, variant: bytes, rev: int, change: Callable[[Row], Row]
-    ) -> bool:
-        return self._if_in_place(False, commits.exchange, resource, partition, variant, rev, change)
-
-    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Remove one record, if it still has this ``rev``."""
-        resource = self._with_root(heads.resource_of, partition)
-        return resource is not None and self._take_out(resource, partition, {(variant, rev)}) > 0
-
-    def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``."""
+    def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it."""
         places: dict[tuple[bytes, bytes], set[tuple[bytes, int]]] = {}
-        for each in records:
-            places.setdefault((each.resource, each.partition), set()).add((each.variant, each.stored.rev))
-        return sum(self._take_out(*place, seen) for place, seen in places.items())
+        for each in seen:
+            resource = each.resource if isinstance(each, Listed) else new.resource if isinstance(new, Item) else b""
+            places.setdefault((resource, each.partition), set()).add((each.variant, each.rev))
+        return sum(self._change(*place, wanted, new) for place, wanted in places.items())
+
+    def _change(self, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]], new: Item | bytes | None) -> int:
+        found = resource or self._with_root(heads.resource_of, partition)
+        if found is None:
+            return 0
+        if new is None:
+            return self._take_out(found, partition, seen)
+        change = partial(Row.resealed, sealed=new) if isinstance(new, bytes) else partial(Row.freshened, item=new)
+        return self._if_in_place(0, commits.exchange, found, partition, seen, change)
 
     def _take_out(self, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]]) -> int:
         gone = self._if_in_place([], commits.take_out, resource, partition, seen)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.protocol import Lease, Listed, Size
+from sansio_cache_adapters.stores.protocol import Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.shown import Shown
 
 from .maintenance import unseen
@@ -55,9 +54,6 @@ class AsyncRedisStore(Shown):
 
     # Reading
 
-    def load_nowait(self, partition: bytes) -> None:
-        """None: there is a network to wait for."""
-
     async def load(self, partition: bytes) -> Sequence[Stored]:
         """All records of a partition."""
         return await self._run(self._verbs.load(partition))
@@ -71,10 +67,6 @@ class AsyncRedisStore(Shown):
         return await self._run(self._verbs.chunk(entry, index))
 
     # Writing
-
-    async def begin(self) -> bytes:
-        """A fresh id for a pending body."""
-        return os.urandom(16)
 
     async def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Write the next chunk of a pending body."""
@@ -91,17 +83,13 @@ class AsyncRedisStore(Shown):
 
     # Changing
 
-    async def freshen(self, item: Item, *, rev: int) -> bool:
-        """Change a record's head, if it still has this ``rev``."""
-        return await self._run(self._verbs.freshen(item, rev=rev))
+    async def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it."""
+        return await self._run(self._verbs.change(seen, new))
 
     async def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and free its leases."""
         return await self._run(self._verbs.drop(resource, now=now))
-
-    async def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Remove one record, if it still has this ``rev``."""
-        return await self._run(self._verbs.discard(partition, variant, rev=rev))
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
         """Note that a record was used; the housekeeper writes it down."""
@@ -130,14 +118,6 @@ class AsyncRedisStore(Shown):
             if cursor == b"0":
                 return
             cursor, page = await self._run(self._verbs.page(cursor, batch))
-
-    async def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
-        return await self._run(self._verbs.reseal(listed, sealed))
-
-    async def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``."""
-        return await self._run(self._verbs.remove(records))
 
     async def clear(self) -> None:
         """Remove everything but the id and the salt. Takes its time: the server's keys are looked through."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ from sansio_cache.records import Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.maintenance import Housekeeper
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Size
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 from sansio_cache_adapters.stores.shown import Shown
 
@@ -117,9 +116,6 @@ class RedisStore(Shown):
         """All records of a partition."""
         return self._runner.run(self.verbs.load(partition))
 
-    def load_nowait(self, partition: bytes) -> None:
-        """None: there is a network to wait for."""
-
     def hashes(self, entry: bytes) -> bytes:
         """The SHA-256s of a body's chunks."""
         return self._runner.run(self.verbs.hashes(entry))
@@ -129,10 +125,6 @@ class RedisStore(Shown):
         return self._runner.run(self.verbs.chunk(entry, index))
 
     # Writing
-
-    def begin(self) -> bytes:
-        """A fresh id for a pending body."""
-        return os.urandom(16)
 
     def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Write the next chunk of a pending body."""
@@ -150,17 +142,13 @@ class RedisStore(Shown):
 
     # Changing
 
-    def freshen(self, item: Item, *, rev: int) -> bool:
-        """Change a record's head, if it still has this ``rev``."""
-        return self._runner.run(self.verbs.freshen(item, rev=rev))
+    def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it."""
+        return self._runner.run(self.verbs.change(seen, new))
 
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and free its leases."""
         return self._runner.run(self.verbs.drop(resource, now=now))
-
-    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Remove one record, if it still has this ``rev``."""
-        return self._runner.run(self.verbs.discard(partition, variant, rev=rev))
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
         """Note that a record was used; the housekeeper writes it down."""
@@ -194,14 +182,6 @@ class RedisStore(Shown):
             if cursor == b"0":
                 return
             cursor, page = self._runner.run(self.verbs.page(cursor, batch))
-
-    def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
-        return self._runner.run(self.verbs.reseal(listed, sealed))
-
-    def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``."""
-        return self._runner.run(self.verbs.remove(records))
 
     def clear(self) -> None:
         """Remove everything but the id and the salt. Takes its time: the server's keys are looked through."""

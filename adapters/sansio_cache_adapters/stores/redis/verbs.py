@@ -21,9 +21,10 @@ from sansio_cache_adapters.stores.protocol import (
     MARK_SECONDS,
     Lease,
     Listed,
+    Seen,
     marks_at_most,
 )
-from sansio_cache_adapters.stores.rows import REV_BYTES, Row, fresh_rev, pack, row_of, stored_in, unpack
+from sansio_cache_adapters.stores.rows import REV_BYTES, Row, pack, row_of, stored_in, unpack
 
 from . import index_scripts, scripts
 from .commands import ADDED_MS, Call, Command, Steps, body, groups, lifetime, record, score
@@ -203,11 +204,22 @@ class Verbs(Care):
         [found] = yield [Call(scripts.PART, [self._names.heads(partition)], (variant, str(scripts.ROW_BYTES)))]
         return next((row for row in unpack(found or b"") if row.rev == rev), None)
 
-    def freshen(self, item: Item, *, rev: int) -> Steps[bool]:
-        """Change a record's head, if it still has this ``rev``."""
-        row = yield from self._row(item.partition, item.variant, rev)
-        if row is None:
-            return False
+    def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> Steps[int]:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it."""
+        if new is None:
+            return (yield from self._take([(each.partition, each.variant, each.rev) for each in seen]))
+        count = 0
+        for each in seen:
+            row = yield from self._row(each.partition, each.variant, each.rev)
+            if row is None:
+                continue
+            if isinstance(new, bytes):
+                count += yield from self._change(row, row.resealed(new), "1")
+            else:
+                count += yield from self._freshen(row, new)
+        return count
+
+    def _freshen(self, row: Row, item: Item) -> Steps[bool]:
         fresh, now = row.freshened(item), item.received_at
         # What must live longer first, so that no record outlives its body.
         ttl = lifetime(fresh.purge_at, now, ADDED_MS)
@@ -216,13 +228,6 @@ class Verbs(Care):
             Call(scripts.ENTER, self._names.of_resource(row.resource), self._entering(fresh, "", now)),
         ]
         return (yield from self._change(row, fresh, lifetime(fresh.purge_at, now)))
-
-    def reseal(self, listed: Listed, sealed: bytes) -> Steps[bool]:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
-        row = yield from self._row(listed.partition, listed.variant, listed.stored.rev)
-        if row is None:
-            return False
-        return (yield from self._change(row, row._replace(sealed=sealed, rev=fresh_rev()), "1"))
 
     def _change(self, row: Row, fresh: Row, ttl: str) -> Steps[bool]:
         seen = row.rev.to_bytes(REV_BYTES, "big")
@@ -234,14 +239,6 @@ class Verbs(Care):
                 Call(index_scripts.NOTE, self._names.index, (member, str(fresh.cost), score(fresh.purge_at), "", ""))
             ]
         return bool(changed)
-
-    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> Steps[bool]:
-        """Remove one record, if it still has this ``rev``."""
-        return (yield from self._take([(partition, variant, rev)])) > 0
-
-    def remove(self, records: Sequence[Listed]) -> Steps[int]:
-        """Remove these records, as far as each still has its ``rev``."""
-        return (yield from self._take([(each.partition, each.variant, each.stored.rev) for each in records]))
 
     def _take(self, seen: Sequence[tuple[bytes, bytes, int]]) -> Steps[int]:
         count = 0

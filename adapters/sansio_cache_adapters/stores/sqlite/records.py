@@ -13,7 +13,7 @@ import msgspec
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Stored
 from sansio_cache_adapters.stores.holders import is_abandoned
-from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease, Listed
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Seen
 
 from . import schema as sql
 from .guarded import Altered
@@ -22,18 +22,16 @@ __all__ = [
     "Going",
     "Placed",
     "bury",
+    "change",
     "claim",
     "commit",
-    "discard",
     "drop",
-    "freshen",
     "kill",
     "lease_of",
     "let_go",
     "placed",
     "remove",
     "remove_unsound",
-    "reseal",
     "write",
 ]
 
@@ -181,51 +179,26 @@ def _uncount(db: sqlite3.Connection, gone: Sequence[tuple[int, int]]) -> None:
     db.execute(sql.UNCOUNT, (len(weights), sum(weights)))
 
 
-def _seen(
-    db: sqlite3.Connection, partition: bytes, variant: bytes, rev: int
-) -> tuple[int, int | None, int | None, int, int] | None:
+def change(db: sqlite3.Connection, *, seen: Seen | Listed, new: Item | bytes | None, now: float) -> bool:
+    """Change or remove a record, if it still has the ``rev`` that was seen; whether it had."""
     row: tuple[int, int | None, int | None, int, int] | None = db.execute(
-        sql.SEEN, (bits(partition), partition, variant, rev)
+        sql.SEEN, (bits(seen.partition), seen.partition, seen.variant, seen.rev)
     ).fetchone()
-    return row
-
-
-def freshen(db: sqlite3.Connection, item: Item, rev: int) -> bool:
-    """Change a record's head, if it still has this ``rev``."""
-    row = _seen(db, item.partition, item.variant, rev)
     if row is None:
         return False
+    if new is None:
+        let_go(db, [row[:4]], now)
+        return True
     record, _, _, weight, size = row
-    db.execute(
-        sql.FRESHEN,
-        (
-            *(item.sealed, fresh_rev(), size + len(item.sealed)),
-            *(item.status, item.method, item.url, _text(item.tags)),
-            *(item.requested_at, item.received_at, item.stale_at, item.purge_at),
-            record,
-        ),
-    )
-    db.execute(sql.WEIGH, (size + len(item.sealed) - weight, record))
-    return True
-
-
-def reseal(db: sqlite3.Connection, listed: Listed, sealed: bytes) -> bool:
-    """Give a record another sealed head, if it still has the ``rev`` listed."""
-    row = _seen(db, listed.partition, listed.variant, listed.stored.rev)
-    if row is None:
-        return False
-    record, _, _, weight, size = row
-    db.execute(sql.RESEAL, (sealed, fresh_rev(), size + len(sealed), record))
+    sealed = new if isinstance(new, bytes) else new.sealed
+    head = (sealed, fresh_rev(), size + len(sealed))
+    if isinstance(new, bytes):
+        db.execute(sql.RESEAL, (*head, record))
+    else:
+        known = (new.status, new.method, new.url, _text(new.tags))
+        db.execute(sql.FRESHEN, (*head, *known, new.requested_at, new.received_at, new.stale_at, new.purge_at, record))
     db.execute(sql.WEIGH, (size + len(sealed) - weight, record))
     return True
-
-
-def discard(db: sqlite3.Connection, partition: bytes, variant: bytes, rev: int, now: float) -> bool:
-    """Remove a record, if it still has this ``rev``."""
-    row = _seen(db, partition, variant, rev)
-    if row is not None:
-        let_go(db, [row[:4]], now)
-    return row is not None
 
 
 _ASKED_AT_ONCE: Final = 500

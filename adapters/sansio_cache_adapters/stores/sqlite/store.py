@@ -17,7 +17,7 @@ from sansio_cache.policy import SETTINGS
 from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.paths import absolute_path
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Size
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 from sansio_cache_adapters.stores.shown import Shown
 
@@ -27,7 +27,7 @@ from .connections import MAINTENANCE, Connections
 from .guarded import LOOKS
 from .maintenance import Backlog, Upkeep
 from .reader import Reader, TooLarge
-from .records import Placed, placed, remove
+from .records import Placed, placed
 
 __all__ = ["SQLiteStore"]
 
@@ -58,8 +58,6 @@ class SQLiteStore(Shown):
     :param busy_timeout: seconds that one call waits at most for other threads and processes.
     :raises SettingError: for settings of wrong type or value. The state of the disk is no error here.
     """
-
-    inline = True
 
     @explains("SQLiteStore", SETTINGS)
     def __init__(
@@ -180,10 +178,6 @@ class SQLiteStore(Shown):
         self._upkeep.nudge(written)
         return result
 
-    def begin(self) -> bytes:
-        """A fresh id for a pending body."""
-        return os.urandom(16)
-
     def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Add the next chunk to a pending body."""
         now = time.time()
@@ -207,18 +201,9 @@ class SQLiteStore(Shown):
             self._held[item.partition] = token, True
         return kept
 
-    def freshen(self, item: Item, *, rev: int) -> bool:
-        """Change a record's head, if it still has this ``rev``."""
-        return self._write(lambda db: records.freshen(db, item, rev))
-
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and free its leases."""
         return self._write(lambda db: records.drop(db, resource, now))
-
-    def discard(self, partition: bytes, variant: bytes, *, rev: int) -> bool:
-        """Remove one record, if it still has this ``rev``."""
-        now = time.time()
-        return self._write(lambda db: records.discard(db, partition, variant, rev, now))
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
         """Note that a record was used; written in a while, at most once a minute."""
@@ -271,20 +256,19 @@ class SQLiteStore(Shown):
             yield from rows
             after = rows[-1].id
 
-    def reseal(self, listed: Listed, sealed: bytes) -> bool:
-        """Give a record another sealed head, if it still has the ``rev`` listed."""
-        return self._write(lambda db: records.reseal(db, listed, sealed))
+    def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
+        """Change or remove records, each if it still has the ``rev`` that was seen. How many had it.
 
-    def remove(self, records: Sequence[Listed]) -> int:
-        """Remove these records, as far as each still has its ``rev``; in a moment those that this store listed."""
+        Those that this store listed are found at once by where they lie.
+        """
         now = time.time()
-        listed = [each for each in records if isinstance(each, Placed)]
-        others = [each for each in records if not isinstance(each, Placed)]
-        removed = sum(self.discard(each.partition, each.variant, rev=each.stored.rev) for each in others)
+        listed = [each for each in seen if isinstance(each, Placed)] if new is None else []
+        others = [each for each in seen if not isinstance(each, Placed)] if new is None else seen
+        changed = sum(self._write(partial(records.change, seen=each, new=new, now=now)) for each in others)
         for first in range(0, len(listed), _REMOVED_AT_ONCE):
             some = listed[first : first + _REMOVED_AT_ONCE]
-            removed += self._write(partial(remove, listed=some, now=now))
-        return removed
+            changed += self._write(partial(records.remove, listed=some, now=now))
+        return changed
 
     def clear(self) -> None:
         """Remove everything but the id, the salt and the marks of dropped resources: from the file and its log, too.
