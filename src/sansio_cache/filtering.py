@@ -9,9 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from .functions import plain_result
-from .messages import Headers, Request
-from .policy import Policy
-from .records import Kept
+from .messages import Headers, Kept, Request
 
 __all__ = ["Decode", "FilteredResponse", "passes_filter"]
 
@@ -23,16 +21,17 @@ _MOST_DECODED: Final = 2_097_152
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^\s";]+)', re.IGNORECASE)
 
 
-def passes_filter(policy: Policy, request: Request, kept: Kept, decode: Decode | None = None) -> bool:
-    """Whether ``filter_fn`` wants a response to be kept.
+def passes_filter(
+    keep: Callable[..., Any], arguments: int, request: Request, kept: Kept, decode: Decode | None = None
+) -> bool:
+    """Whether a ``filter_fn`` wants a response to be kept.
 
+    :param keep: the function.
+    :param arguments: how many it takes: the response, or the request and the response.
     :param decode: takes content codings off for a filter of one argument; without it a coded body cannot be looked at.
     :raises Exception: whatever ``filter_fn`` raises.
     """
-    keep: Any = policy.filter_fn
-    if keep is None:
-        return True
-    if policy.filter_arguments == 1:
+    if arguments == 1:
         return bool(plain_result(keep(FilteredResponse(request, kept, decode)), "filter_fn"))
     return bool(plain_result(keep(request, kept), "filter_fn"))
 

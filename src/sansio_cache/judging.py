@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,19 +15,18 @@ from .expiry import Expiry
 from .freshness import expires_at, expiry_time, read_facts, remaining
 from .invalidation import invalidated_urls
 from .keeping import Keeping, Superseded, item_of
-from .keys import Keys
+from .keys import KeyMaker, Keys
 from .messages import EMPTY, Headers, Received, Request, Unreachable
+from .policy import Policy
 from .precedence import remembered, user_time
-from .records import MAX_FIELDS, Record, Remembered
+from .records import MAX_FIELDS, Place, Record, Remembered
+from .sealing import Sealer
 from .storing import Storing, all_read, dated_headers, may_store, storable_headers
 from .superseding import Newest, superseded
 from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
 from .vary import nominated
 
-if TYPE_CHECKING:
-    from .rules import Rules
-
-__all__ = ["judge", "judge_bypass"]
+__all__ = ["Terms", "judge", "judge_bypass"]
 
 _ERRORS: Final = frozenset({500, 502, 503, 504})
 """What RFC 5861 §4 calls an error."""
@@ -36,6 +35,15 @@ _OF_A_WHOLE: Final = frozenset({206, 304})
 """Answers whose fields are those of the whole response (RFC 9110 §15.3.7, §15.4.5)."""
 
 _FORBIDDEN: Final = frozenset({Storing.NO_STORE, Storing.PRIVATE, Storing.AUTHORIZATION, Storing.VARY})
+
+
+class Terms(NamedTuple):
+    """On what terms a reply is judged: whose policy it is, and how and where what is stored is named and signed."""
+
+    policy: Policy
+    maker: KeyMaker
+    place: Place
+    sealer: Sealer
 
 
 class _Case(NamedTuple):
@@ -50,7 +58,7 @@ class _Case(NamedTuple):
     reply: Received
     keys: Keys
     older: Sequence[Record]
-    rules: Rules
+    terms: Terms
 
     def answer(self, detail: str, *, key: bytes | None = None, stored: bool = False) -> Answer:
         """The network's."""
@@ -73,7 +81,7 @@ class _Case(NamedTuple):
         """Whether the reply, be it about a part or without content, forbids to store the whole."""
         whole = self.reply if self.reply.status not in _OF_A_WHOLE else replace(self.reply, status=200)
         facts = read_facts(whole, authorized="authorization" in self.request.headers)
-        policy = self.rules.policy
+        policy = self.terms.policy
         return may_store(self.request, whole, facts, policy, self.expiry()) in _FORBIDDEN
 
     def remembered(self) -> Remembered | None:
@@ -82,7 +90,7 @@ class _Case(NamedTuple):
 
     def expiry(self) -> Expiry | None:
         """The user's time for the reply."""
-        policy = self.rules.policy
+        policy = self.terms.policy
         kept = remembered(self.request, self.remembered(), policy, self.reply.received_at)
         return user_time(self.request, kept, policy)
 
@@ -92,7 +100,7 @@ def judge(
     choice: Validate | Forward,
     reply: Received | Unreachable,
     keys: Keys,
-    rules: Rules,
+    terms: Terms,
     older: Sequence[Record] = (),
 ) -> Verdict:
     """What becomes of the reply to a choice.
@@ -102,12 +110,12 @@ def judge(
     """
     asked = choice.record
     if isinstance(reply, Unreachable):
-        return _on_error(request, choice, reply.at, rules) or Fail(reply.error)
+        return _on_error(request, choice, reply.at, terms) or Fail(reply.error)
     if reply.status in _ERRORS and asked is not None:
-        stale = _on_error(request, choice, reply.received_at, rules)
+        stale = _on_error(request, choice, reply.received_at, terms)
         if stale is not None:
             return stale
-    case = _Case(request, choice, reply, keys, older, rules)
+    case = _Case(request, choice, reply, keys, older, terms)
     if reply.status == 304:
         return _not_modified(case)
     if request.method == "HEAD" and reply.status == 200:
@@ -121,7 +129,7 @@ def judge(
 
 
 def judge_bypass(
-    request: Request, reply: Received | Unreachable, plan: Bypass, rules: Rules, older: Sequence[Record] = ()
+    request: Request, reply: Received | Unreachable, plan: Bypass, terms: Terms, older: Sequence[Record] = ()
 ) -> Pass | Fail:
     """What becomes of the reply to a request that bypassed the cache: it may invalidate (RFC 9111 §4.4).
 
@@ -131,14 +139,14 @@ def judge_bypass(
         return Fail(reply.error)
     newest = Newest(request, reply)
     gone = tuple(each for each in superseded(newest, older) if each.certain)
-    return Pass(_network_answer(reply, plan.fwd, b"", plan.reason), _invalidates(request, reply, rules), gone)
+    return Pass(_network_answer(reply, plan.fwd, b"", plan.reason), _invalidates(request, reply, terms), gone)
 
 
-def _invalidates(request: Request, reply: Received, rules: Rules) -> Sequence[bytes]:
+def _invalidates(request: Request, reply: Received, terms: Terms) -> Sequence[bytes]:
     # A method that the user opted in is a query that happens to be spelled as an unsafe method.
-    if rules.policy.read_only or request.method in rules.policy.methods:
+    if terms.policy.read_only or request.method in terms.policy.methods:
         return ()
-    return [rules.maker.resource(replace(request, url=url)) for url in invalidated_urls(request, reply)]
+    return [terms.maker.resource(replace(request, url=url)) for url in invalidated_urls(request, reply)]
 
 
 def _network_answer(reply: Received, fwd: Fwd, key: bytes, detail: str, *, stored: bool = False) -> Answer:
@@ -146,9 +154,9 @@ def _network_answer(reply: Received, fwd: Fwd, key: bytes, detail: str, *, store
     return Answer(reply.status, reply.reason, reply.headers, FromNetwork(), status, key=key)
 
 
-def _on_error(request: Request, choice: Validate | Forward, now: float, rules: Rules) -> Pass | None:
+def _on_error(request: Request, choice: Validate | Forward, now: float, terms: Terms) -> Pass | None:
     """A stale stored response in the place of an error (RFC 5861 §4), where it is allowed."""
-    record, policy = choice.record, rules.policy
+    record, policy = choice.record, terms.policy
     if record is None:
         return None
     expiry = user_time(request, record.head.remembered, policy)
@@ -183,7 +191,7 @@ def _not_modified(case: _Case) -> Verdict:
 
 
 def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
-    request, reply, rules, policy = case.request, case.reply, case.rules, case.rules.policy
+    request, reply, terms, policy = case.request, case.reply, case.terms, case.terms.policy
     if len(reply.headers) > MAX_FIELDS:
         # More than is kept, so that each of them would come in vain and be waited for.
         return Again(Forward(request, record, case.choice.fwd, "too-large"), case.superseded())
@@ -223,7 +231,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     if storing is not Storing.KEEP or revaried or not all_read(reply.headers):
         # What is stored must not be reused by what it used to say.
         return Pass(answer, (record.head.resource,))
-    item = item_of(head, rules.sealer, policy, body=record.stored.body, entry=record.stored.entry, hashes=b"")
+    item = item_of(head, terms.sealer, policy, body=record.stored.body, entry=record.stored.entry, hashes=b"")
     return Freshened(answer, item, record.stored.rev, case.superseded())
 
 
@@ -233,7 +241,7 @@ def _confirmed_by_head(case: _Case) -> Verdict | None:
     if record is None or record.head.method != "GET" or record.head.status != 200:
         return None
     if not head_confirms(reply, record):
-        invalidates = () if case.rules.policy.read_only else (case.keys.resource,)
+        invalidates = () if case.terms.policy.read_only else (case.keys.resource,)
         return Pass(case.answer("head-differs"), invalidates)
     freshened = _freshened(case, record)
     if isinstance(freshened, Again):
@@ -242,14 +250,14 @@ def _confirmed_by_head(case: _Case) -> Verdict | None:
 
 
 def _keep_or_pass(case: _Case) -> Verdict:
-    request, reply, keys, rules, policy = case.request, case.reply, case.keys, case.rules, case.rules.policy
+    request, reply, keys, terms, policy = case.request, case.reply, case.keys, case.terms, case.terms.policy
     facts = read_facts(reply, authorized="authorization" in request.headers)
     storing = may_store(request, reply, facts, policy, case.expiry())
-    invalidates = _invalidates(request, reply, rules)
+    invalidates = _invalidates(request, reply, terms)
     if storing is not Storing.KEEP:
         return Pass(case.answer(storing.value), invalidates, case.superseded())
-    vary = tuple((name, rules.vary_tag(name, request.headers)) for name in nominated(reply.headers))
+    vary = tuple((name, terms.maker.vary_tag(name, request.headers)) for name in nominated(reply.headers))
     gone = case.superseded([name for name, _ in vary])
-    keeping = Keeping(request, reply, facts, vary, keys, rules.place, rules.sealer, policy, gone, case.remembered())
+    keeping = Keeping(request, reply, facts, vary, keys, terms.place, terms.sealer, policy, gone, case.remembered())
     answer = case.answer(case.choice.reason, stored=True)
     return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), invalidates)

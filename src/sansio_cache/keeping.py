@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 from .filtering import Decode, passes_filter
 from .freshness import Facts, expires_at
 from .keys import Keys
-from .messages import HTTP_1_1, Headers, Received, Request
+from .messages import HTTP_1_1, Headers, Kept, Received, Request
 from .policy import Policy
 from .precedence import remembered, user_time
-from .records import CHUNK_SIZE, FORMAT, Head, Item, Kept, Place, Remembered, body_digest, seal_head, variant_of
+from .records import CHUNK_SIZE, FORMAT, Head, Item, Place, Remembered, body_digest, seal_head, variant_of
 from .sealing import Sealer
 from .storing import Storing, dated_headers, storable_headers
 from .urls import redact
@@ -140,7 +140,8 @@ class Keeping:
         response, policy = self._response, self._policy
         headers = storable_headers(dated_headers(response.headers, response.received_at), policy)
         kept = Kept(response.status, response.reason, response.headers, body)
-        if policy.filter_fn is not None and not passes_filter(policy, self._request, kept, decode):
+        keep, arguments = policy.filter_fn, policy.filter_arguments
+        if keep is not None and not passes_filter(keep, arguments, self._request, kept, decode):
             return Storing.FILTERED
         head = Head(
             format=FORMAT,

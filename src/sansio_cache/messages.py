@@ -7,7 +7,7 @@ Times are POSIX seconds as ``float``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ __all__ = [
     "HTTP_1_1",
     "NO_OPTIONS",
     "Headers",
+    "Kept",
     "Options",
     "Received",
     "Request",
@@ -240,6 +241,15 @@ class Received(msgspec.Struct, frozen=True):
     requested_at: float
     received_at: float
     version: int = HTTP_1_1
+
+
+class Kept(NamedTuple):
+    """A response about to be stored, as ``filter_fn`` sees it; ``body`` is None above 64 KiB."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes | None
 
 
 class Unreachable(msgspec.Struct, frozen=True):

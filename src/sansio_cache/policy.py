@@ -22,8 +22,7 @@ from .names import ALIASES, advice, explains
 
 if TYPE_CHECKING:
     from .filtering import FilteredResponse
-    from .messages import Request
-    from .records import Kept
+    from .messages import Kept, Request
 
 __all__ = ["ALIASES", "DEFAULT_IDENTITY", "SETTINGS", "Heuristic", "OnBadSignature", "Policy", "make_policy"]
 

@@ -27,7 +27,6 @@ __all__ = [
     "Flaw",
     "Head",
     "Item",
-    "Kept",
     "Meta",
     "Place",
     "Record",
@@ -159,15 +158,6 @@ class Item(msgspec.Struct, frozen=True):
     method: str
     status: int
     tags: tuple[str, ...]
-
-
-class Kept(NamedTuple):
-    """A response about to be kept, as ``filter_fn`` sees it; ``body`` is None above 64 KiB."""
-
-    status: int
-    reason: str
-    headers: Headers
-    body: bytes | None
 
 
 class Record:

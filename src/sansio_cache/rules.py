@@ -46,13 +46,14 @@ class Rules:
         installed): a stored response so coded counts as no match.
     """
 
-    __slots__ = ("_opened", "_shared", "maker", "place", "policy", "sealer", "undecodable")
+    __slots__ = ("_opened", "_shared", "_terms", "maker", "place", "policy", "sealer", "undecodable")
 
     def __init__(self, policy: Policy, meta: Meta, sealer: Sealer, undecodable: frozenset[str] = frozenset()) -> None:
         self.policy = policy
         self.place = Place(meta.store_id, policy.namespace)
         self.sealer = sealer
         self.maker = KeyMaker(policy, meta.salt)
+        self._terms = judging.Terms(policy, self.maker, self.place, sealer)
         # What a shared cache has kept for this user they may have, and when the origin cannot be asked they get it.
         only_private = policy.offline and not policy.shared
         self._shared = KeyMaker(dataclasses.replace(policy, shared=True), meta.salt) if only_private else None
@@ -176,13 +177,13 @@ class Rules:
         older: Sequence[Record] = (),
     ) -> Verdict:
         """What becomes of the reply to a choice, and of what is stored (see :meth:`older`)."""
-        return judging.judge(request, choice, reply, keys, self, older)
+        return judging.judge(request, choice, reply, keys, self._terms, older)
 
     def judge_bypass(
         self, request: Request, reply: Received | Unreachable, plan: Bypass, older: Sequence[Record] = ()
     ) -> Pass | Fail:
         """What becomes of the reply to a request that bypassed the cache."""
-        return judging.judge_bypass(request, reply, plan, self, older)
+        return judging.judge_bypass(request, reply, plan, self._terms, older)
 
     def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | None:
         """The error that tampered records call for where no other answers the request, if the policy wants one."""

@@ -9,9 +9,8 @@ from typing import TypedDict
 
 from .expiry import ExpireAfter
 from .filtering import FilteredResponse
-from .messages import Request
+from .messages import Kept, Request
 from .policy import Heuristic, OnBadSignature
-from .records import Kept
 
 __all__ = ["Settings"]
 

@@ -20,7 +20,6 @@ from sansio_cache.decisions import (
     Pass,
     Verdict,
 )
-from sansio_cache.judging import judge_bypass
 from sansio_cache.messages import Headers, Options, Received, Request, Unreachable
 from sansio_cache.policy import Policy
 from sansio_cache.records import Item
@@ -133,7 +132,7 @@ def test_what_only_the_origin_may_answer_is_not_stood_in_for() -> None:
 
 
 def passed(reply: Received | Unreachable, policy: Policy | None = None, method: str = "POST") -> Verdict:
-    return judge_bypass(ask(method=method), reply, Bypass(Fwd.METHOD, "method"), rules_of(policy))
+    return rules_of(policy).judge_bypass(ask(method=method), reply, Bypass(Fwd.METHOD, "method"))
 
 
 def test_an_unsafe_request_invalidates_its_resource_and_what_it_locates() -> None:

@@ -24,14 +24,13 @@ from core_rows import (
 from msgspec.structs import replace
 
 from sansio_cache.keeping import Keeping, purge_time
-from sansio_cache.messages import Headers, Options, Request
+from sansio_cache.messages import Headers, Kept, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import (
     CHUNK_SIZE,
     FORMAT,
     Head,
     Item,
-    Kept,
     Record,
     body_digest,
     chunk_hashes,

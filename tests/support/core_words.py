@@ -24,7 +24,6 @@ from sansio_cache.decisions import (
     Validate,
     Verdict,
 )
-from sansio_cache.judging import judge
 from sansio_cache.messages import Received, Request, Unreachable
 from sansio_cache.policy import Policy
 from sansio_cache.records import Record
@@ -71,7 +70,7 @@ def judged(
         conditional = conditional_request(request, record)
         if conditional is not request:
             choice = Validate(conditional, record, [record, *others], Fwd.STALE, "stale")
-    return judge(request, choice, reply, rules.maker.keys(request), rules)
+    return rules.judge(request, choice, reply, rules.maker.keys(request))
 
 
 def verdict_said(verdict: Verdict) -> str:

@@ -8,8 +8,7 @@ from typing import Any, Final, NamedTuple
 from msgspec.structs import replace
 
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import Headers, Received, Request
-from sansio_cache.records import Kept
+from sansio_cache.messages import Headers, Kept, Received, Request
 
 from .engine import Engine
 from .exchange import Response
