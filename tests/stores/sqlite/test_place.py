@@ -51,13 +51,23 @@ class TestPrivate:
         put(opened(), make_item("one", now=NOW), now=NOW)
         assert mode(path) == 0o600
 
-    def test_a_symbolic_link_stays_one(self, path: Path, opened: Opened) -> None:
-        """The file is made where the link leads."""
-        target = path.with_name("target.sqlite")
-        path.symlink_to(target)
-        put(opened(), make_item("one", now=NOW), now=NOW)
+    def test_a_symbolic_link_leads_to_what_is_there(self, path: Path, opened: Opened) -> None:
+        """And stays one."""
+        store = opened()
+        put(store, make_item("one", now=NOW), now=NOW)
+        store.close()
+        path.rename(path.with_name("target.sqlite"))
+        path.symlink_to("target.sqlite")
+        put(opened(), make_item("two", now=NOW), now=NOW)
         assert path.is_symlink()
-        assert target.read_bytes().startswith(b"SQLite format 3")
+        assert opened().size().entries == 2
+
+    def test_nothing_is_made_where_a_link_leads(self, path: Path, opened: Opened) -> None:
+        """G29: whoever may put one there could have a file made wherever its user may."""
+        path.symlink_to(path.with_name("authorized_keys"))
+        with pytest.raises(ForeignStore, match="a link that leads to nothing"):
+            put(opened(), make_item("one", now=NOW), now=NOW)
+        assert [each.name for each in path.parent.iterdir()] == [path.name]
 
     def test_what_a_dead_process_began_is_cleared_away(self, path: Path, opened: Opened) -> None:
         """G21: a draft of a minute ago; a younger one may be somebody's work."""
@@ -216,6 +226,22 @@ class TestCorrupt:
         assert len(store.load(name("new"))) == 1
         assert path.with_name("cache.sqlite.corrupt-1").read_bytes() == broken
         assert mode(path) == 0o600
+
+    def test_behind_a_link_a_new_one_is_begun(
+        self, path: Path, opened: Opened, script: Callable[..., subprocess.Popen[str]]
+    ) -> None:
+        """G20: where the broken one was, as if there were no link."""
+        store = opened()
+        self.fill(store)
+        store.close()
+        path.rename(path.with_name("target.sqlite"))
+        path.symlink_to("target.sqlite")
+        invalidate(path, script, 4096, 10**9)
+        assert list(store.load(name("1"))) == []
+        assert path.with_name("target.sqlite.corrupt-1").exists()
+        put(store, make_item("new", now=NOW), now=NOW)
+        assert path.is_symlink()
+        assert len(store.load(name("new"))) == 1
 
     def test_it_is_noticed_by_who_reads(
         self, path: Path, opened: Opened, script: Callable[..., subprocess.Popen[str]]

@@ -136,6 +136,9 @@ def examine(path: str) -> Found:
     try:
         status = os.stat(path)
     except FileNotFoundError:
+        # A link that somebody else has put there would have us make a file in any place where the user may.
+        if os.path.islink(path):
+            raise ForeignStore(left_alone(path, "is a link that leads to nothing")) from None
         return Found.NOTHING
     inode = Inode(status.st_dev, status.st_ino)
     if inode in _ours:
@@ -217,9 +220,9 @@ def begin(path: str) -> None:
 
     :raises OSError: where that cannot be done; sqlite3.Error and StoreBusy too.
     """
-    # A symbolic link stays one.
-    path = os.path.realpath(path)
-    folder = Path(path).parent
+    # Should a link come into its place by now, it is that link which is replaced, and not what it leads to.
+    folder = Path(os.path.realpath(os.path.dirname(path)))
+    path = str(folder / os.path.basename(path))
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     _remove_left_over(path)
@@ -290,7 +293,7 @@ def set_aside(path: str, inode: Inode) -> str | None:
     :raises ForeignStore: if the header no longer says that it is ours: then it is left as it is.
     :raises OSError: if it cannot be renamed.
     """
-    path = os.path.realpath(path)
+    given, path = path, os.path.realpath(path)
     with examining, _alone_in(os.path.dirname(path)):
         if inode_at(path) != inode or not _is_broken_and_ours(path, inode):
             return None
@@ -301,7 +304,10 @@ def set_aside(path: str, inode: Inode) -> str | None:
         for suffix in _BESIDE:
             with suppress(FileNotFoundError):
                 os.rename(path + suffix, aside + suffix)
-        return aside
+    if os.path.islink(given):
+        # Later nobody could know any more that a cache was there, and nothing is begun through a link.
+        begin(path)
+    return aside
 
 
 def _is_broken_and_ours(path: str, inode: Inode) -> bool:
