@@ -110,6 +110,10 @@ class RedisStore(Shown):
         """
         return self._runner.run(self.verbs.open(signed=signed))
 
+    def exists(self) -> bool:
+        """Whether there is a cache under this prefix. Nothing is made."""
+        return self._runner.run(self.verbs.exists())
+
     # Reading
 
     def load(self, partition: bytes) -> Sequence[Stored]:

@@ -49,6 +49,11 @@ class Verbs(Care):
 
     # Opening
 
+    def exists(self) -> Steps[bool]:
+        """Whether anything lies in the place of the meta record."""
+        [found] = yield [self._read_meta()]
+        return bool(found)
+
     def open(self, *, signed: bool) -> Steps[Meta]:
         """The meta record, made if there is none.
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from sansio_cache.errors import ForeignStore, ReadOnlyStore, StoreBusy
+from sansio_cache.errors import ForeignStore, ReadOnlyStore, StoreBusy, StoreError
 from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import place
@@ -39,11 +39,13 @@ class Connections:
 
     :param patience: seconds that a write, a read that may wait, or an opening takes at most before it is StoreBusy.
     :param max_bytes: of the store: no value in it is longer than what that allows.
+    :param only_reads: nothing is made, written or set aside, whatever the disk would allow.
     """
 
-    def __init__(self, path: str, patience: float, max_bytes: int) -> None:
+    def __init__(self, path: str, patience: float, max_bytes: int, *, only_reads: bool = False) -> None:
         self.path = path
         self.patience = patience
+        self._only_reads = only_reads
         self._longest_value = bulk_limit(max_bytes)
         # For who closes or forks; however long others may wait for the file.
         self._briefly = min(patience, 1.0)
@@ -239,10 +241,12 @@ class Connections:
             self._close()
         with place.examining:
             if place.examine(self.path) is not place.Found.OURS:
+                if self._only_reads:
+                    raise StoreError(f"{self.path}: there is no cache")
                 place.begin(self.path)
                 place.examine(self.path)
             inode = place.inode_at(self.path)
-            looked_at = place.state_of(self.path)
+            looked_at = self._state()
             if looked_at.may_be_written:
                 writer, how = open_to_write(self.path, self._longest_value, self.patience), WRITING
             else:
@@ -260,11 +264,15 @@ class Connections:
         """Whether the file is open, and can only be read."""
         return self._opener.how != WRITING
 
+    def _state(self) -> place.State:
+        found = place.state_of(self.path)
+        return found._replace(may_be_written=False) if self._only_reads else found
+
     def _has_changed(self) -> bool:
         """Whether a file that can only be read may be written to by now; or was, where SQLite does not look."""
         if self._opener.how == WRITING:
             return False
-        now, before = place.state_of(self.path), self._looked_at
+        now, before = self._state(), self._looked_at
         return now != before if self._opener.how == UNCHANGING else now.may_be_written
 
     def _mend(self, error: Corrupt | Unopened, deadline: float) -> None:
@@ -278,7 +286,7 @@ class Connections:
                 try:
                     inode = self._inode or place.inode_at(self.path)
                     if inode is not None and isinstance(error, Corrupt):
-                        if not place.state_of(self.path).may_be_written:
+                        if not self._state().may_be_written:
                             raise error
                         place.set_aside(self.path, inode)
                 except ForeignStore:

@@ -21,7 +21,7 @@ from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, List
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 from sansio_cache_adapters.stores.shown import Shown
 
-from . import records
+from . import place, records
 from . import schema as sql
 from .connections import MAINTENANCE, Connections
 from .guarded import LOOKS
@@ -75,11 +75,14 @@ class SQLiteStore(Shown):
         self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
         self.path = absolute_path(path, "SQLiteStore takes the path of a file")
         self.busy_timeout = _seconds(busy_timeout)
-        self._connections = Connections(self.path, self.busy_timeout, max_bytes)
+        self._begin(only_reads=False)
+
+    def _begin(self, *, only_reads: bool) -> None:
+        self._connections = Connections(self.path, self.busy_timeout, self.max_bytes, only_reads=only_reads)
         self._backlog = Backlog()
         # The leases that were granted here, and whether their commit ended them: one write less for each miss.
         self._held: dict[bytes, tuple[bytes, bool]] = {}
-        self._upkeep = Upkeep(self._connections, self._backlog, max_bytes, max_entries)
+        self._upkeep = Upkeep(self._connections, self._backlog, self.max_bytes, self.max_entries)
         weakref.finalize(self, self._upkeep.leave).atexit = False
 
     @property
@@ -114,6 +117,22 @@ class SQLiteStore(Shown):
             self._connections.write(lambda db: db.execute(sql.SIGN, (1,)))
             meta = meta._replace(signed=True)
         return meta
+
+    def exists(self) -> bool:
+        """Whether a cache file lies at the path. Nothing is made.
+
+        :raises ForeignStore: if something else lies there, or a file of another user's.
+        :raises StoreError: if that cannot be told.
+        """
+        with self._connections.mapping, place.examining:
+            return place.examine(self.path) is place.Found.OURS
+
+    def for_reading(self) -> SQLiteStore:
+        """A store over the same file that never writes to it, and makes none where there is none."""
+        twin = type(self)(self.path, max_bytes=self.max_bytes, busy_timeout=self.busy_timeout)
+        twin.sealer = self.sealer
+        twin._begin(only_reads=True)
+        return twin
 
     def check(self) -> None:
         """Nothing, if a write could be made now, without waiting: a store that can only be read is not well.
