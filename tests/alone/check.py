@@ -10,11 +10,13 @@ import contextlib
 import inspect
 import io
 import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import sansio_cache
@@ -118,6 +120,7 @@ def check(extra: str, url: str) -> None:
     if extra in ("requests", "aiohttp"):
         with sansio_cache.enabled("script.sqlite"):
             hit_without_ours(extra, url)
+    check_command(extra, url)
     if extra == "redis":
         sansio_cache.RedisStore("redis://127.0.0.1:1")
     elif extra == "none":
@@ -125,6 +128,23 @@ def check(extra: str, url: str) -> None:
             sansio_cache.RedisStore("redis://127.0.0.1:1").open(signed=False)
         except ImportError as error:
             assert str(error).endswith("pip install 'sansio-cache[redis]'"), error
+
+
+def check_command(extra: str, url: str) -> None:
+    """The command line, as a module and as a program, or what it says where its extra is missing."""
+    ran = subprocess.run([sys.executable, "-m", "sansio_cache", "keygen"], capture_output=True, text=True, check=False)
+    if extra != "cli":
+        assert ran.returncode == 2, ran
+        assert "pip install 'sansio-cache[cli]'" in ran.stderr, ran.stderr
+        return
+    assert (ran.returncode, len(ran.stdout)) == (0, 65), ran
+    fill("listed.sqlite")
+    program = str(Path(sys.executable).with_name("sansio-cache"))
+    for command in ("ls", "stats", "du"):
+        ran = subprocess.run(
+            [program, command, "--cache", "listed.sqlite"], capture_output=True, text=True, check=False
+        )
+        assert (ran.returncode, "example.org" in ran.stdout) == (0, True), ran
 
 
 def read_by_people() -> None:

@@ -14,7 +14,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = ("none", "requests", "aiohttp", "trio", "httpx", "redis", "datasette")
+EXTRAS = ("none", "requests", "aiohttp", "trio", "httpx", "redis", "cli", "datasette")
 MOST = {"none": 6, "requests": 11, "aiohttp": 16}
 """Packages that an extra may bring, ours included."""
 WANTED = {"none": ("{}",), "datasette": ("{}", "datasette", "sqlite-utils")}

@@ -1,0 +1,32 @@
+"""The command line, ``sansio-cache`` or ``python -m sansio_cache``: looks into a cache of any store, and after it.
+
+In reading order: ``app`` (the command, and how errors become exit statuses: ``errors``), ``options`` (what several
+commands take), ``place`` (which store, opened how) and ``secret`` (the key, never from the arguments), ``records``
+(what is stored, filtered and sorted), ``bodies``; ``text``, ``units`` and ``output`` (what a terminal and a pipe get).
+Then the commands: ``looking`` (ls), ``showing`` (show, body), ``counting`` (stats, du), ``changing`` (delete, purge,
+clear), ``sealing`` (resign, rotate, keygen), ``checking`` (verify). Nobody imports it; it may import everything.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_EXTRA = ("click", "rich", "sqlite_utils")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status.
+
+    :param arguments: without the program's name; None for those that the process was started with.
+    """
+    try:
+        from .app import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        sys.stderr.write(f"sansio-cache needs {error.name}, which is not installed: pip install 'sansio-cache[cli]'\n")
+        return 2
+    return run(arguments)

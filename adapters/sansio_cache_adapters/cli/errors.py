@@ -1,0 +1,46 @@
+"""How a command ends when it cannot do what was asked, and with which exit status."""
+
+from __future__ import annotations
+
+from typing import IO, Any, ClassVar
+
+import click
+
+from .text import plain_block
+
+__all__ = ["STATUSES", "Trouble", "WrongUse"]
+
+STATUSES = {
+    0: "all was done, and all is well",
+    1: "something wrong was found, or nothing of what was asked for",
+    2: "the command was given wrongly",
+    3: "trouble with the store: none there, not ours, locked, damaged or out of reach",
+    4: "the secret is missing or wrong",
+    5: "the network failed",
+    130: "interrupted by the keyboard",
+    141: "the reader of the output went away",
+}
+"""Exit statuses, and what they mean."""
+
+
+class Trouble(click.ClickException):
+    """An end with a message and an exit status of :data:`STATUSES`."""
+
+    FOUND: ClassVar = 1
+    STORE: ClassVar = 3
+    SECRET: ClassVar = 4
+    NETWORK: ClassVar = 5
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        vars(self)["exit_code"] = status  # click has one for each class
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"sansio-cache: {plain_block(self.message)}", file=file, err=True)
+
+
+class WrongUse(Trouble):
+    """The command was given wrongly."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 2)

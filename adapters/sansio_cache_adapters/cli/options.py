@@ -1,0 +1,167 @@
+"""Options that several commands take: which cache, whose secret, which settings, which records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from sansio_cache.names import ALIASES
+from sansio_cache.policy import Policy, make_policy
+
+from .errors import WrongUse
+from .place import CACHE, Place
+from .records import Wanted
+from .secret import SECRET
+from .units import AGE, SIZE
+
+__all__ = ["EXAMPLES", "cache_options", "command", "filter_options", "setting_options", "unverified_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+EXAMPLES = "\b\nExamples:\n"
+_FUNCTIONS = frozenset({"filter_fn", "key_fn"})
+
+
+def _take(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def take(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None:
+            setattr(context.ensure_object(Place), name, value)
+
+    return take
+
+
+def _refuse(_: click.Context, __: click.Parameter, value: Any) -> None:
+    if value is not None:
+        raise WrongUse(
+            "a secret is never given as an argument: whoever lists the processes of this machine sees those, and the "
+            f"shell's history keeps them. Put it into {SECRET}, into a file (--secret-file) or into the keyring "
+            "(--keyring), and take this one for known to others"
+        )
+
+
+def cache_options(function: F) -> F:
+    """Which cache, and where its secret is. The group takes them too, before the command."""
+    hidden: dict[str, Any] = {"hidden": True, "expose_value": False, "callback": _refuse, "metavar": "…"}
+    for option in (
+        click.option(
+            *("-c", "--cache", "cache"),
+            metavar="CACHE",
+            expose_value=False,
+            callback=_take("cache"),
+            help="A path of a SQLite file or of a folder of files, or sqlite:///…, file:///…, redis://…, rediss://…; "
+            f"else what {CACHE} names, else the user's default cache.",
+        ),
+        click.option(
+            "--secret-file",
+            metavar="FILE",
+            expose_value=False,
+            callback=_take("secret_file"),
+            help=f"A file with the secret of a signed cache; else {SECRET} holds it. Several are one a line, "
+            "the oldest first.",
+        ),
+        click.option(
+            "--keyring",
+            metavar="NAME",
+            expose_value=False,
+            callback=_take("keyring_name"),
+            help="The name of the secret in your keyring (service sansio-cache).",
+        ),
+        click.option("--secret", "--secret-key", "--key", "secret_as_argument", **hidden),
+    ):
+        function = option(function)
+    return function
+
+
+def _read_settings(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> None:
+    settings: dict[str, Any] = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        name = ALIASES.get(name.strip().replace("-", "_"), name.strip().replace("-", "_"))
+        if not equals:
+            raise WrongUse(f"--set takes NAME=VALUE, such as --set expire_after=3600, not {each!r}")
+        if name in _FUNCTIONS:
+            raise WrongUse(f"{name} is a function of the program's, and cannot be given to a command")
+        settings[name] = _value(name, text)
+    make_policy(settings)  # names the setting that is wrong
+    if given:
+        context.ensure_object(Place).settings = settings
+
+
+def _value(name: str, text: str) -> Any:
+    """A setting's value: JSON, or the text itself; where a list is wanted, words with commas between."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = {"true": True, "yes": True, "false": False, "no": False, "none": None}.get(text.lower(), text)
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) and name in _LISTS else value
+
+
+_LISTS = frozenset(each.name for each in fields(Policy) if each.init and "Collection[" in str(each.type))
+
+
+def setting_options(function: F) -> F:
+    """The settings of the program whose cache it is."""
+    return click.option(
+        "-s",
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        expose_value=False,
+        callback=_read_settings,
+        help="A setting of the session that the cache belongs to, such as expire_after=3600, shared=true or "
+        "namespace=mine. May be repeated.",
+    )(function)
+
+
+def unverified_option(function: F) -> F:
+    """For looking at a signed cache without its secret."""
+    return click.option(
+        "--unverified",
+        is_flag=True,
+        help="Look at a signed cache without its secret, and believe what it says.",
+    )(function)
+
+
+def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which records. The command gets them as ``wanted``."""
+
+    def filtered(*arguments: Any, **keywords: Any) -> Any:
+        names = {each: keywords.pop(each) for each in Wanted.names()}
+        place = click.get_current_context().ensure_object(Place)
+        return function(*arguments, wanted=Wanted.of(names, place.clock()), **keywords)
+
+    filtered.__doc__ = function.__doc__
+    filtered.__name__ = function.__name__
+    filtered.__click_params__ = list(getattr(function, "__click_params__", ()))  # type: ignore[attr-defined]
+    for option in reversed(
+        (
+            click.option("--host", "hosts", multiple=True, metavar="GLOB", help="Of this host; may hold *."),
+            click.option("--status", "statuses", multiple=True, metavar="CODE", help="Such as 200 or 4xx."),
+            click.option("--method", "methods", multiple=True, metavar="METHOD", help="Such as GET."),
+            click.option("--tag", "tags", multiple=True, metavar="TAG", help="Stored with this tag."),
+            click.option("--fresh", is_flag=True, help="Not stale yet, by the time stored with it."),
+            click.option("--stale", is_flag=True, help="Stale, by the time stored with it."),
+            click.option("--invalid", is_flag=True, help="Cannot be used: broken, foreign, unsigned or forged."),
+            click.option("--older-than", "older", type=AGE, metavar="AGE", help="Stored longer ago: 7d, a date."),
+            click.option("--newer-than", "newer", type=AGE, metavar="AGE", help="Stored since: 2h30m, a date."),
+            click.option("--larger-than", "larger", type=SIZE, metavar="SIZE", help="With a larger body: 500k."),
+            click.option("--smaller-than", "smaller", type=SIZE, metavar="SIZE", help="With a smaller body."),
+        )
+    ):
+        filtered = option(filtered)
+    return filtered
+
+
+def command(group: click.Group, name: str, *, examples: str, **attributes: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A command of the group, with the options that name a cache, and examples at the end of its help."""
+
+    def made(function: Callable[..., Any]) -> click.Command:
+        lines = [f"  $ sansio-cache {line}" for line in examples.strip().splitlines()]
+        epilog = "\b\nExamples:\n" + "\n".join(lines)
+        return group.command(name, epilog=epilog, **attributes)(cache_options(function))
+
+    return made

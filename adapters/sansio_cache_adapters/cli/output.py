@@ -1,0 +1,92 @@
+"""Where a command writes: a terminal gets tables, colours and progress bars, a pipe plain lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Final, Literal
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["bar", "emit", "note", "on_terminal", "progress", "table", "warn_unverified"]
+
+_WIDEST_BAR: Final = 30
+Tick = Callable[[], None]
+
+
+def on_terminal() -> bool:
+    """Whether a person reads along."""
+    return sys.stdout.isatty()
+
+
+def emit(line: str = "", style: str = "") -> None:
+    """A line of the answer. It holds nothing that a terminal would obey: see :mod:`.text`."""
+    if style and on_terminal():
+        Console().print(Text(line, style), soft_wrap=True)
+    else:
+        click.echo(line)
+
+
+def note(line: str) -> None:
+    """A line beside the answer, for the person who runs the command."""
+    click.echo(line, err=True)
+
+
+def warn_unverified(unverified: bool) -> None:
+    """Say that nobody vouches for what follows."""
+    if unverified:
+        note("warning: the cache is signed, and without its secret nothing here is verified")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), last: int = -1) -> None:
+    """Rows: on a terminal as a table that fits it, in a pipe one line a row, tabs between, without a heading.
+
+    :param right: columns of numbers.
+    :param last: the column that may fold.
+    """
+    if not on_terminal():
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, name in enumerate(columns):
+        folds = number == last % len(columns)
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        drawn.add_column(name, justify=justify, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    Console().print(drawn)
+
+
+def bar(share: float) -> str:
+    """A bar for a share between 0 and 1; anything above nothing is seen."""
+    blocks = _blocks()
+    steps = round(min(max(share, 0.0), 1.0) * _WIDEST_BAR * len(blocks))
+    whole, part = divmod(max(steps, 1 if share > 0 else 0), len(blocks))
+    return blocks[-1] * whole + (blocks[part - 1] if part else "")
+
+
+def _blocks() -> str:
+    try:
+        "▏█".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return "#"
+    return "▏▎▍▌▋▊▉█"
+
+
+@contextmanager
+def progress(label: str, total: float | None = None) -> Generator[Tick]:
+    """A function to be called for each step of long work; a terminal shows a bar, anything else nothing."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(label, total=total)
+        yield lambda: shown.advance(task)

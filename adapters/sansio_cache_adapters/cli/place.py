@@ -1,0 +1,186 @@
+"""Which cache a command is about, and how it is opened: not made where there is none, read-only where that will do."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from sansio_cache.errors import ForeignStore
+from sansio_cache.messages import Request
+from sansio_cache.policy import Policy
+from sansio_cache.records import Meta
+from sansio_cache.rules import Rules
+from sansio_cache.sealing import UNSIGNED, Sealer, make_sealer
+from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.care import Care
+from sansio_cache_adapters.cache.locations import store_at
+from sansio_cache_adapters.stores.default import Nowhere, default_store
+from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.memory import MemoryStore
+from sansio_cache_adapters.stores.protocol import Listed
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
+
+from .errors import Trouble, WrongUse
+from .secret import SECRET, from_environment, from_file, from_keyring
+
+__all__ = ["CACHE", "Opened", "Place", "exists", "pass_place"]
+
+CACHE = "SANSIO_CACHE"
+
+
+class Opened(NamedTuple):
+    """An open store, and what it takes to read it.
+
+    :ivar unverified: it is signed and nobody gave the secret: what it says is taken as it is.
+    """
+
+    store: Any
+    meta: Meta
+    sealer: Sealer
+    rules: Rules
+    now: float
+    unverified: bool = False
+
+    def care(self, tick: Callable[[], None] = lambda: None) -> Care:
+        """What sessions have as ``session.cache``.
+
+        :param tick: called for each record that is looked at.
+        """
+        watched: Any = _Watched(self.store, tick)
+        cache = BlockingCache(self.rules.policy, watched, self.sealer)
+        cache.engine.take_meta(self.meta)
+        return Care(cache, _ask, _take)
+
+
+class _Watched:
+    """A store that tells of each record that it lists."""
+
+    def __init__(self, store: Any, tick: Callable[[], None]) -> None:
+        self._store = store
+        self._tick = tick
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def listed(self, *, batch: int = 500) -> Iterator[Listed]:
+        for each in self._store.listed(batch=batch):
+            self._tick()
+            yield each
+
+
+def _ask(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+    return thing if isinstance(thing, Request) else Request(method, str(thing))
+
+
+def _take(response: object) -> Any:
+    raise AssertionError(response)
+
+
+@dataclass
+class Place:
+    """What the options say of a cache and its secret. The last one given counts."""
+
+    cache: str | None = None
+    secret_file: str | None = None
+    keyring_name: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    clock: Callable[[], float] = time.time
+
+    def store(self) -> Any:
+        """The store that was named; the user's default cache where none was. Nothing is opened.
+
+        :raises SettingError: for what names no store.
+        :raises WrongUse: for a cache in memory.
+        """
+        named = os.environ.get(CACHE) if self.cache is None else self.cache
+        if not named:
+            found: Any = default_store()
+            if isinstance(found, Nowhere):
+                raise Trouble("there is no home folder with a default cache: say which with --cache", Trouble.STORE)
+            return found
+        if "://" not in named and Path(named).expanduser().is_dir():
+            return FileStore(named)  # nobody has a SQLite file in a folder's place
+        found = store_at(named)
+        if isinstance(found, Nowhere):
+            raise WrongUse(f"there is no home folder for {named}")
+        if isinstance(found, MemoryStore):
+            raise WrongUse(
+                "a cache in memory lives in its program, and ends with it: no other process can look into it. "
+                "Give the program a path instead, or use session.cache in it"
+            )
+        return found
+
+    def secret(self) -> list[str] | None:
+        """The secrets, oldest first, or None where nobody gave any."""
+        if self.secret_file is not None and self.keyring_name is not None:
+            raise WrongUse("give --secret-file or --keyring, not both")
+        if self.secret_file is not None:
+            return from_file(self.secret_file)
+        if self.keyring_name is not None:
+            return [from_keyring(self.keyring_name)]
+        if not (self.cache or os.environ.get(CACHE)):
+            return None  # the default cache is shared by all programs, and never signed
+        found = from_environment()
+        return None if found is None else [found]
+
+    def policy(self) -> Policy:
+        """The settings that were given."""
+        return Policy(**self.settings)
+
+    def open(
+        self,
+        *,
+        writes: bool = False,
+        makes: bool = False,
+        unverified: bool = False,
+        secret: Sequence[str] | None = None,
+    ) -> Opened:
+        """The store, opened.
+
+        :param writes: the command changes it; else it is opened to be read, where the store knows the difference.
+        :param makes: it is made where there is none.
+        :param unverified: a signed one may be looked at without its secret.
+        :param secret: the secrets, oldest first; else those of the options.
+        :raises Trouble: there is none, or it is signed and there is no secret.
+        """
+        secret = self.secret() if secret is None else secret
+        sealer = UNSIGNED if secret is None else make_sealer(secret)
+        policy = self.policy()
+        store = self.store()
+        if not makes and not exists(store):
+            raise Trouble(f"there is no cache at {store.location}", Trouble.STORE)
+        if isinstance(store, SQLiteStore) and not writes and not makes:
+            store = store.for_reading()
+        store.sealer = sealer if sealer.signed else None
+        # Not signed=True: to look into a store must not mark it.
+        meta = store.open(signed=makes and sealer.signed)
+        is_open = meta.signed and not sealer.signed
+        if is_open and not unverified:
+            said = f"the cache at {store.location} is signed: give its secret in {SECRET}, "
+            raise Trouble(f"{said}by --secret-file or by --keyring", Trouble.SECRET)
+        click.get_current_context().call_on_close(store.close)
+        rules = Rules(policy, meta, sealer)
+        return Opened(store, meta, sealer, rules, self.clock(), unverified=is_open)
+
+
+def exists(store: Any) -> bool:
+    """Whether there is a cache at a store's place. Nothing is made.
+
+    :raises StoreError: that cannot be told, or something else lies there.
+    """
+    if not isinstance(store, FileStore):
+        found: bool = store.exists()
+        return found
+    folder = Path(store.location)
+    if folder.exists() and not folder.is_dir():
+        raise ForeignStore(f"{folder} is a file, and no folder of a cache")
+    return (folder / "meta").is_file() and (folder / "CACHEDIR.TAG").is_file()
+
+
+pass_place = click.make_pass_decorator(Place, ensure=True)
