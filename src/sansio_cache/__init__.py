@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sansio_cache_adapters.aiohttp.session import AsyncCachedSession as AsyncCachedSession
     from sansio_cache_adapters.httpx.transports import AsyncCacheTransport as AsyncCacheTransport
     from sansio_cache_adapters.httpx.transports import CacheTransport as CacheTransport
+    from sansio_cache_adapters.importing.importer import import_cache as import_cache
     from sansio_cache_adapters.patch import disabled as disabled
     from sansio_cache_adapters.patch import enabled as enabled
     from sansio_cache_adapters.patch import install_cache as install_cache
@@ -71,6 +72,8 @@ __all__ = [
     "MemoryStore",
     "RedisStore",
     "SQLiteStore",
+    # moving in and out
+    "import_cache",
     # settings
     "DEFAULT_IDENTITY",
     "DO_NOT_CACHE",
@@ -125,6 +128,7 @@ _LAZY = {
     "TrioCachedSession": f"{_ADAPTERS}.trio.session",
     "disabled": f"{_ADAPTERS}.patch",
     "enabled": f"{_ADAPTERS}.patch",
+    "import_cache": f"{_ADAPTERS}.importing.importer",
     "install_cache": f"{_ADAPTERS}.patch",
     "is_installed": f"{_ADAPTERS}.patch",
     "uninstall_cache": f"{_ADAPTERS}.patch",

@@ -15,6 +15,7 @@ from .dates import parse_date
 from .errors import SettingError
 
 __all__ = [
+    "ANY_SETTINGS",
     "DO_NOT_CACHE",
     "EXPIRE_IMMEDIATELY",
     "NEVER_EXPIRE",
@@ -57,15 +58,23 @@ DO_NOT_CACHE: Final = DoNotCache()
 
 
 class Resident(msgspec.Struct, frozen=True):
-    """Fresh for so many seconds after we received it; ``math.inf``: for ever."""
+    """Fresh for so many seconds after we received it; ``math.inf``: for ever.
+
+    :ivar any_status: meant for this very response, be it an error.
+    """
 
     seconds: float
+    any_status: bool = False
 
 
 class Until(msgspec.Struct, frozen=True):
-    """Fresh until a POSIX time."""
+    """Fresh until a POSIX time.
+
+    :ivar any_status: meant for this very response, be it an error.
+    """
 
     at: float
+    any_status: bool = False
 
 
 Expiry = Resident | Until | DoNotCache
@@ -74,7 +83,10 @@ ExpireAfter = int | float | timedelta | datetime | str | DoNotCache | None
 
 Packed = tuple[int, float]
 """A time as a record keeps it: a kind and a number."""
-_RESPONSE, _RESIDENT, _UNTIL, _NOT_AT_ALL = range(4)
+_RESPONSE, _RESIDENT, _UNTIL, _NOT_AT_ALL, _ANY = range(5)
+
+ANY_SETTINGS: Final[Packed] = (_ANY, 0.0)
+"""In the place of the settings that a remembered time counts for: it counts whatever they are."""
 
 
 def pack(expiry: Expiry | None, cache_control: bool = True) -> Packed:
@@ -91,12 +103,12 @@ def pack(expiry: Expiry | None, cache_control: bool = True) -> Packed:
     return (_RESPONSE, 0.0) if cache_control else (_RESIDENT, math.inf)
 
 
-def unpack(packed: Packed) -> Expiry:
+def unpack(packed: Packed, *, any_status: bool = False) -> Expiry:
     """The time that was packed; what is none, in a record that nobody signed, is stale."""
     kind, number = packed
     if kind == _UNTIL:
-        return Until(number)
-    return Resident(number if kind == _RESIDENT and number >= 0.0 else 0.0)
+        return Until(number, any_status)
+    return Resident(number if kind == _RESIDENT and number >= 0.0 else 0.0, any_status)
 
 
 def parse_seconds(value: object, name: str) -> float:

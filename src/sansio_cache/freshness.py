@@ -239,17 +239,20 @@ def _heuristic_lifetime(facts: Facts, status: int, policy: Policy) -> float:
     return min(guess.cap, max(0.0, guess.share * (facts.date - facts.last_modified)))
 
 
-def covers(status: int, policy: Policy) -> bool:
+def covers(status: int, policy: Policy, expiry: Expiry | None = None) -> bool:
     """Whether a time of the user's is meant for a status: for success and redirects, and for what they have named.
 
     Nobody wants a page that was missing for a moment to be missing for an hour: errors say themselves how long.
+
+    :param expiry: that time: one that was given for this very response is meant for it.
     """
-    return status < 400 if policy.codes is None else status in policy.codes
+    named = status < 400 if policy.codes is None else status in policy.codes
+    return named or (isinstance(expiry, Resident | Until) and expiry.any_status)
 
 
 def overridden(status: int, policy: Policy, expiry: Expiry | None) -> bool:
     """Whether the user's time counts in the place of what the response says."""
-    return (expiry is not None or not policy.cache_control) and covers(status, policy)
+    return (expiry is not None or not policy.cache_control) and covers(status, policy, expiry)
 
 
 def remaining(
@@ -262,7 +265,7 @@ def remaining(
     resident = resident_time(received_at, now)
     if resident == math.inf or isinstance(expiry, DoNotCache):
         return -math.inf
-    if isinstance(expiry, Resident) and (expiry.seconds == 0.0 or covers(status, policy)):
+    if isinstance(expiry, Resident) and (expiry.seconds == 0.0 or covers(status, policy, expiry)):
         return expiry.seconds - resident
     if overridden(status, policy, expiry):
         return expiry.at - now if isinstance(expiry, Until) else math.inf

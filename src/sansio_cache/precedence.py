@@ -6,7 +6,7 @@ Most specific first: this request's ``expire_after``; the one of an earlier requ
 
 from __future__ import annotations
 
-from .expiry import DoNotCache, Expiry, Until, pack, unpack
+from .expiry import ANY_SETTINGS, DoNotCache, Expiry, Until, pack, unpack
 from .messages import Request
 from .policy import Policy
 from .records import Remembered
@@ -17,10 +17,13 @@ __all__ = ["remembered", "user_time"]
 def user_time(request: Request, kept: Remembered | None, policy: Policy) -> Expiry | None:
     """The user's time for a response, or None where the response decides.
 
-    :param kept: what its record remembers: it counts for sessions whose settings are those under which it was given.
+    :param kept: what its record remembers: it counts for sessions whose settings are those under which it was given,
+        and where another cache has given it, for all.
     """
     if kept is None or request.options.expiry is not None:
         return policy.expiry_for(request)
+    if kept.settings == ANY_SETTINGS:
+        return unpack(kept.time, any_status=True)
     settings = policy.expiry_for(request)
     return unpack(kept.time) if kept.settings == pack(settings, policy.cache_control) else settings
 

@@ -72,14 +72,14 @@ def may_keep(method: str, status: int, facts: Facts, policy: Policy, expiry: Exp
         return Storing.STATUS
     if isinstance(expiry, DoNotCache):
         return Storing.DO_NOT_CACHE
-    if policy.cache_control or not covers(status, policy):
+    if policy.cache_control or not covers(status, policy, expiry):
         refusal = _prohibited(status, facts, policy)
         if refusal is not Storing.KEEP:
             return refusal
     if facts.word(policy).says & Says.EXPLICIT:
         return Storing.KEEP
     if expiry is not None or not policy.cache_control:
-        return Storing.KEEP if covers(status, policy) else Storing.STATUS
+        return Storing.KEEP if covers(status, policy, expiry) else Storing.STATUS
     return _without_freshness(status, facts, policy)
 
 

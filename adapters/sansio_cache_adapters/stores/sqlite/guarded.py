@@ -22,7 +22,7 @@ from sansio_cache_adapters.stores.foreign import left_alone
 
 from .schema import TABLES, create
 
-__all__ = ["HEADS", "LOOKS", "Altered", "Gate", "Guarded", "Opener", "bulk_limit", "connect"]
+__all__ = ["HEADS", "LOOKS", "Altered", "Gate", "Guarded", "Opener", "bulk_limit", "connect", "distrust"]
 
 HEADS: Final = 2 * MAX_HEAD + 2 * INLINE_LIMIT
 """Bytes that a value or a row without chunks may have: a sealed head and its URL, a body beside it, and its tags."""
@@ -164,7 +164,7 @@ def connect(path: str, longest: int, how: str) -> Guarded:
         uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, factory=Guarded
     )
     try:
-        _distrust(connection, longest)
+        distrust(connection, longest)
     except BaseException:
         connection.close()
         raise
@@ -187,7 +187,11 @@ def _remove_journal(path: str) -> None:
         raise ForeignStore(left_alone(journal, "is no file of ours, and cannot be removed")) from error
 
 
-def _distrust(connection: Guarded, longest: int) -> None:
+def distrust(connection: Guarded, longest: int) -> None:
+    """Let a fresh connection run statements of ours only, and none before :meth:`Guarded.allow`.
+
+    :param longest: bytes that a value, or a row, may have.
+    """
     connection.text_factory = _text
     connection.gate = gate = Gate()
     gate.until = time.monotonic() + _SCHEMA
