@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sansio_cache.bodies import open_body
 from sansio_cache.errors import StoreError
 from sansio_cache.keys import Keys
 from sansio_cache.records import Flaw, Record
 from sansio_cache_adapters.cache.decoding import BrokenCoding, decode, decoders, undecodable
+from sansio_cache_adapters.stores.protocol import Store
 
 from .errors import Trouble
 from .place import Opened
@@ -67,7 +67,7 @@ def _pieces(opened: Opened, found: Found) -> Iterator[bytes]:
     yield from _chunks(store, record)
 
 
-def _chunks(store: Any, record: Record) -> Iterator[bytes]:
+def _chunks(store: Store, record: Record) -> Iterator[bytes]:
     head, entry = record.head, record.stored.entry
     try:
         hashes = store.hashes(entry) if head.length > head.chunk_size else b""

@@ -31,9 +31,9 @@ def _remove(opened: Opened, doomed: Callable[[Found], bool], *, dry_run: bool) -
     count = 0
 
     def flush() -> int:
-        removed: int = opened.store.remove([each.listed for each in taken])
+        doomed_now = [each.listed for each in taken]
         taken.clear()
-        return removed
+        return opened.store.change(doomed_now, None)
 
     with progress("looking", opened.store.size().entries) as tick:
         for found in walk(opened, tick):
@@ -95,7 +95,7 @@ def _drop(opened: Opened, url: str) -> int:
     if "://" not in url:
         raise WrongUse(f"{plain(url)} is no URL: it begins with http:// or https://")
     resource = opened.rules.maker.resource(Request("GET", url))
-    count: int = opened.store.drop(resource, now=opened.now)
+    count = opened.store.drop(resource, now=opened.now)
     if count:
         emit(f"removed\t{count}\t{shown_url(url)}")
     return count

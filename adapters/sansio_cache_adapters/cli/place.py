@@ -23,7 +23,7 @@ from sansio_cache_adapters.cache.locations import store_at
 from sansio_cache_adapters.stores.default import Nowhere, default_store
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.memory import MemoryStore
-from sansio_cache_adapters.stores.protocol import Listed
+from sansio_cache_adapters.stores.protocol import Listed, Store
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
 from .errors import Trouble, WrongUse
@@ -40,7 +40,7 @@ class Opened(NamedTuple):
     :ivar unverified: it is signed and nobody gave the secret: what it says is taken as it is.
     """
 
-    store: Any
+    store: Store
     meta: Meta
     sealer: Sealer
     rules: Rules
