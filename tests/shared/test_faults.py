@@ -39,6 +39,7 @@ TABLE: dict[str, dict[str, Fault]] = {
     },
     "emptied": {"sqlite": faults.file_emptied},
     "gone while in use": {"sqlite": faults.deleted, "files": faults.deleted, "redis": faults.flushed},
+    "another cache in its place": dict.fromkeys(("sqlite", "files"), faults.another_cache),
     "of another shape": {
         "sqlite": faults.without_a_table,
         "files": faults.without_its_tag,

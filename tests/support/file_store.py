@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
-__all__ = ["in_folder", "large", "picture", "sweep_all", "works"]
+__all__ = ["in_folder", "large", "picture", "sweep_all", "vanish", "works"]
 
 
 def large(index: int, now: float, *, resource: str = "resource") -> Item:
@@ -27,6 +28,14 @@ def picture(path: Path) -> dict[str, tuple[int, bytes]]:
     """All that is in a folder, to see whether anything was touched."""
     files = [each for each in path.rglob("*") if not each.is_symlink() and each.is_file()]
     return {str(each): (each.stat().st_mtime_ns, each.read_bytes()) for each in files}
+
+
+def vanish(folder: Path) -> None:
+    """Remove a folder in one step, as seen by who uses it: whatever a housekeeper puts into it meanwhile goes, too."""
+    aside = folder.with_name(f"{folder.name}.going")
+    folder.rename(aside)
+    while aside.exists():
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def sweep_all(store: FileStore, now: float) -> int:

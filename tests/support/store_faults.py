@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import dataclass
 from pathlib import Path
 
+from file_store import vanish
 from redis_servers import RedisServer
 from remotes import Remote
 
@@ -50,7 +51,7 @@ class Scene:
     def remove(self) -> None:
         """All that lies there, with what lies beside it."""
         for each in self.path.parent.glob(self.path.name + "*"):
-            shutil.rmtree(each) if each.is_dir() else each.unlink()
+            vanish(each) if each.is_dir() else each.unlink()
 
     def files(self) -> list[Path]:
         """The files of a folder, but the tag that says whose it is."""
@@ -73,6 +74,16 @@ def clock_set_back(scene: Scene) -> Generator[None]:
     yield
     for each in scene.pair:
         each.do("shift_clock", 0.0)
+
+
+@contextmanager
+def another_cache(scene: Scene) -> Generator[None]:
+    """Somebody removes it, and one of them comes later: it begins another, with other ids."""
+    late = scene.pair[1]
+    late.do("close")
+    scene.remove()
+    late.do("open", scene.kind, str(scene.path))
+    yield
 
 
 # Of what lies on a disk

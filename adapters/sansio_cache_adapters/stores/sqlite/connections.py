@@ -22,7 +22,7 @@ from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import place
 from .guarded import Guarded, Opener, bulk_limit
-from .opening import UNCHANGING, WRITING, open_to_read, open_to_write
+from .opening import UNCHANGING, WRITING, open_at
 from .reader import Corrupt, Mapping, Reader, TooLarge, Unopened, abandon, close_dropped
 from .records import remove_unsound
 
@@ -40,6 +40,8 @@ class Connections:
     :param patience: seconds that a write, a read that may wait, or an opening takes at most before it is StoreBusy.
     :param max_bytes: of the store: no value in it is longer than what that allows.
     :param only_reads: nothing is made, written or set aside, whatever the disk would allow.
+    :ivar ids: id and salt under which the store is in use; a file that is begun in the place of one that has gone gets
+        them, so that all who had that one open go on with the same. None as long as any will do.
     """
 
     def __init__(self, path: str, patience: float, max_bytes: int, *, only_reads: bool = False) -> None:
@@ -52,6 +54,7 @@ class Connections:
         # For what runs once it has all locks: nothing of ours comes near it, whatever lies in the file.
         self._longest = max(patience, 1.0)
         self.mapping = Mapping(path)
+        self.ids: tuple[bytes, bytes] | None = None
         self._begin_anew()
         follow_forks(self)
 
@@ -85,17 +88,19 @@ class Connections:
             self._readers.add(reader)
         return reader
 
-    def read(self, work: Callable[[Reader], T]) -> T:
+    def read(self, work: Callable[[Reader], T], *, anew: bool = False) -> T:
         """The result of ``work`` with this thread's reader; waits for others' locks, within ``patience``.
 
+        :param anew: look first whether it is still the file at the path.
         :raises StoreError: in all its kinds.
         """
         deadline = time.monotonic() + self.patience
         mended = False
         while True:
+            seen: place.Inode | None = None
             try:
-                self.ensure_open(deadline)
-                reader = self.reader()
+                self.ensure_open(deadline, anew=anew)
+                seen, reader = self._inode, self.reader()
                 if reader is not None:
                     with self.mapping, reader.lock:
                         reader.until = time.monotonic() + self._longest
@@ -106,7 +111,7 @@ class Connections:
             except (Corrupt, Unopened) as error:
                 if mended:
                     raise
-                self._mend(error, deadline)
+                self._mend(error, error.inode or seen, deadline)
                 mended = True
             except StoreBusy:
                 if time.monotonic() >= deadline:
@@ -132,17 +137,15 @@ class Connections:
         except TooLarge:
             self._remove_unsound(deadline)
         except (Corrupt, Unopened) as error:
-            self._mend(error, deadline)
+            self._mend(error, error.inode, deadline)
         return self._write(work, deadline, longest)
 
     def _remove_unsound(self, deadline: float) -> None:
         """Take out what is too large to be ours; a file where that cannot be done is set aside."""
         try:
             self._write(partial(remove_unsound, longest=self._longest_value), deadline, MAINTENANCE)
-        except TooLarge as error:
-            self._mend(Corrupt(str(error)), deadline)
-        except Corrupt as error:
-            self._mend(error, deadline)
+        except (Corrupt, TooLarge) as error:
+            self._mend(error, error.inode, deadline)
 
     def _write(self, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
         self._acquire(deadline)
@@ -152,6 +155,9 @@ class Connections:
                 if self._opener.how != WRITING:
                     raise ReadOnlyStore(f"{self.path} can only be read here: nothing new is stored")
                 return self._transact(db, work, deadline, longest)
+        except (Corrupt, TooLarge, Unopened) as error:
+            error.inode = error.inode or self._inode
+            raise
         except ReadOnlyStore as error:
             if error.__cause__ is not None:
                 # A connection that found the file read-only goes on believing so.
@@ -202,7 +208,7 @@ class Connections:
     def _transact(db: Guarded, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
         db.allow(float("inf"))
         try:
-            _begin_immediate(db, deadline)
+            db.begin_immediate(deadline)
             db.allow(time.monotonic() + longest)
             db.verify()
             result = work(db)
@@ -219,12 +225,13 @@ class Connections:
 
     # Opening and closing
 
-    def ensure_open(self, deadline: float | None = None) -> None:
+    def ensure_open(self, deadline: float | None = None, *, anew: bool = False) -> None:
         """Open the file, making it if it is not there; nothing if it is open.
 
+        :param anew: look whether it is still the one at the path.
         :raises StoreError: in all its kinds.
         """
-        if self._inode is None or (self._opener.how != WRITING and self._has_changed()):
+        if self._inode is None or (anew and self._has_gone()) or (self._opener.how != WRITING and self._has_changed()):
             self._acquire(time.monotonic() + self.patience if deadline is None else deadline)
             try:
                 with self.mapping:
@@ -233,30 +240,21 @@ class Connections:
                 self._lock.release()
 
     def _open(self) -> Guarded:
-        """The writing connection to the file that lies at the path now; the caller holds the lock."""
-        if self._writer is not None:
-            if place.inode_at(self.path) == self._inode and not self._has_changed():
-                return self._writer
+        """The writing connection to the file that lies at the path now; the caller holds the lock.
+
+        :raises StoreError: if that is another store than the one in use: nobody could read what is written there under
+            the ids of ours. It is taken as it is when the store is opened again.
+        """
+        writer = self._writer
+        if writer is None or place.inode_at(self.path) != self._inode or self._has_changed():
             # Deleted or replaced: nothing is written any more to a file that has no name.
             self._close()
-        with place.examining:
-            if place.examine(self.path) is not place.Found.OURS:
-                if self._only_reads:
-                    raise StoreError(f"{self.path}: there is no cache")
-                place.begin(self.path)
-                place.examine(self.path)
-            inode = place.inode_at(self.path)
-            looked_at = self._state()
-            if looked_at.may_be_written:
-                writer, how = open_to_write(self.path, self._longest_value, self.patience), WRITING
-            else:
-                writer, how = open_to_read(self.path, self._longest_value, self.patience)
-            if inode is None or place.inode_at(self.path) != inode:
-                writer.close()
-                raise StoreBusy(f"{self.path}: it went, or was replaced, while it was opened")
-            self._inode, self._opener.how, self._looked_at = inode, how, looked_at
-            place.keep_in_mind(inode)
-        self._writer = writer
+            opened = open_at(self.path, self.ids, self._longest_value, self.patience, only_reads=self._only_reads)
+            self._writer = writer = opened.connection
+            self._opener.how, self._looked_at = opened.how, opened.looked_at
+            self._inode = opened.inode
+        if self.ids not in (None, writer.ids):
+            raise StoreError(f"{self.path}: another store has taken the place of ours")
         return writer
 
     @property
@@ -265,18 +263,29 @@ class Connections:
         return self._opener.how != WRITING
 
     def _state(self) -> place.State:
-        found = place.state_of(self.path)
-        return found._replace(may_be_written=False) if self._only_reads else found
+        return place.state_of(self.path, only_reads=self._only_reads)
+
+    def _has_gone(self) -> bool:
+        """Whether another file lies at the path, or none."""
+        try:
+            return place.inode_at(self.path) != self._inode
+        except OSError:
+            return True
 
     def _has_changed(self) -> bool:
         """Whether a file that can only be read may be written to by now; or was, where SQLite does not look."""
         if self._opener.how == WRITING:
             return False
-        now, before = self._state(), self._looked_at
+        try:
+            now, before = self._state(), self._looked_at
+        except OSError:  # it has gone
+            return True
         return now != before if self._opener.how == UNCHANGING else now.may_be_written
 
-    def _mend(self, error: Corrupt | Unopened, deadline: float) -> None:
-        """Close the file, and if it is corrupt and ours set it aside; the next use opens or begins one.
+    def _mend(self, error: Corrupt | Unopened | TooLarge, inode: place.Inode | None, deadline: float) -> None:
+        """Close a file, and if it is corrupt and ours set it aside; the next use opens or begins one.
+
+        Nothing where another thread or process has done so already: what lies there now is another file.
 
         :raises ForeignStore: if it is not ours any more: it is left as it is.
         """
@@ -284,16 +293,20 @@ class Connections:
         try:
             with self.mapping:
                 try:
-                    inode = self._inode or place.inode_at(self.path)
-                    if inode is not None and isinstance(error, Corrupt):
-                        if not self._state().may_be_written:
-                            raise error
-                        place.set_aside(self.path, inode)
+                    if inode is not None and not isinstance(error, Unopened):
+                        may_be_written = self._state().may_be_written
+                        if place.inode_at(self.path) == inode:  # what has gone meanwhile may not be written to either
+                            if not may_be_written:
+                                raise error
+                            place.set_aside(self.path, inode)
+                except FileNotFoundError:
+                    pass  # another process was faster
                 except ForeignStore:
                     self._leave_as_it_is()
                     raise
                 finally:
-                    self._close()
+                    if self._inode in (None, inode):
+                        self._close()
         finally:
             self._lock.release()
 
@@ -367,18 +380,3 @@ class Connections:
         if self._inode is not None:
             place.forget(self._inode)
         self._begin_anew()
-
-
-def _begin_immediate(db: sqlite3.Connection, deadline: float) -> None:
-    """Take the file's write lock. SQLite's own waiting sleeps up to 100 ms at a time, while others hold it for few."""
-    pause = 0.0002
-    while True:
-        try:
-            db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-        else:
-            return
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.0005)

@@ -93,9 +93,13 @@ class Gate:
 
 
 class Guarded(sqlite3.Connection):
-    """A connection that prepares statements between :meth:`allow` and :meth:`shut` only."""
+    """A connection that prepares statements between :meth:`allow` and :meth:`shut` only.
+
+    :ivar ids: of the store, as they were found when the file was opened.
+    """
 
     gate: Gate
+    ids: tuple[bytes, bytes]
     _version: int | None = None
 
     def allow(self, until: float) -> None:
@@ -132,6 +136,20 @@ class Guarded(sqlite3.Connection):
             raise Altered("its schema is much larger than ours") from error
         finally:
             gate.until = until
+
+    def begin_immediate(self, deadline: float) -> None:
+        """Take the file's write lock. SQLite's own waiting sleeps up to 100 ms at a time; others hold it for few."""
+        pause = 0.0002
+        while True:
+            try:
+                self.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+            else:
+                return
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.0005)
 
     def rewrite(self) -> None:
         """Write the file anew without what was removed from it (``VACUUM``), if its schema is ours.

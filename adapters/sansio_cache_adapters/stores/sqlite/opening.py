@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import closing
-from typing import Final
+from contextlib import closing, suppress
+from typing import Final, NamedTuple
 
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache_adapters.stores.foreign import left_alone
 
+from . import place
 from .guarded import Guarded, connect
-from .reader import Corrupt
+from .reader import Corrupt, Mapping, Unopened
 from .schema import META, META_IS_SOUND, SCHEMA_VERSION
 
-__all__ = ["LOG_PAGES", "UNCHANGING", "WRITING", "open_to_read", "open_to_write"]
+__all__ = ["LOG_PAGES", "UNCHANGING", "WRITING", "open_at", "open_to_read", "open_to_write"]
 
 LOG_PAGES: Final = 24_576
 """A log of so many pages is checkpointed by who commits; long before, maintenance does it."""
 
 WRITING: Final = "mode=rw"
 _READING: Final = "mode=ro"
+_TRIES: Final = 3
 UNCHANGING: Final = "mode=ro&immutable=1"
 """On a medium where SQLite cannot make the files that it coordinates readers and writers by."""
 
@@ -32,6 +34,66 @@ _WRITERS: Final = (
     f"journal_size_limit = {LOG_PAGES * 4096}",
     "secure_delete = OFF",
 )
+
+
+class Opened(NamedTuple):
+    """What lies at a path, and a connection to it.
+
+    :ivar connection: writes, if ``how`` lets it.
+    :ivar how: parameters of SQLite's URI, for further connections.
+    :ivar looked_at: what it was as it was opened.
+    """
+
+    inode: place.Inode
+    connection: Guarded
+    how: str
+    looked_at: place.State
+
+
+def open_at(
+    path: str, ids: tuple[bytes, bytes] | None, longest: int, patience: float, *, only_reads: bool = False
+) -> Opened:
+    """The file at ``path``, begun with these ids if there is none; kept in mind, until that is given up.
+
+    Tried again where another process begins a file or sets one aside just now.
+
+    :raises StoreError: in all its kinds; OSError too.
+    """
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return _open_now(path, ids, longest, patience, only_reads)
+    return _open_now(path, ids, longest, patience, only_reads)
+
+
+def _open_now(path: str, ids: tuple[bytes, bytes] | None, longest: int, patience: float, only_reads: bool) -> Opened:
+    with place.examining:
+        if place.examine(path) is not place.Found.OURS:
+            if only_reads:
+                raise StoreError(f"{path}: there is no cache")
+            place.begin(path, ids)
+            place.examine(path)
+        looked_at, inode = place.state_of(path, only_reads=only_reads), place.inode_at(path)
+        try:
+            with Mapping(path):
+                if looked_at.may_be_written:
+                    connection, how = open_to_write(path, longest, patience), WRITING
+                else:
+                    connection, how = open_to_read(path, longest, patience)
+        except (Corrupt, Unopened) as error:
+            if place.inode_at(path) != inode:
+                # It may have been opened with the log of the other.
+                raise _gone(path) from error
+            error.inode = inode
+            raise
+        if inode is None or place.inode_at(path) != inode:
+            connection.close()
+            raise _gone(path)
+        place.keep_in_mind(inode)
+        return Opened(inode, connection, how, looked_at)
+
+
+def _gone(path: str) -> FileNotFoundError:
+    return FileNotFoundError(f"{path}: it went, or was replaced, while it was opened")
 
 
 def open_to_write(path: str, longest: int, patience: float) -> Guarded:
@@ -107,7 +169,7 @@ def _check(path: str, connection: Guarded, *, may_write: bool) -> None:
     except sqlite3.DataError:
         found = None  # a value that is too large to be read
     match found:
-        case (bytes(), bytes(), int()):
-            pass
+        case (bytes() as store_id, bytes() as salt, int()):
+            connection.ids = store_id, salt
         case _:
             raise Corrupt(f"{path}: the meta record is missing or broken")

@@ -25,7 +25,7 @@ from sansio_cache.errors import ForeignStore, StoreBusy
 from sansio_cache_adapters.stores.foreign import START, describe_file, describe_folder, left_alone
 from sansio_cache_adapters.stores.forking import follow_forks
 
-from .schema import APPLICATION_ID, SCHEMA_VERSION, migrate
+from .schema import APPLICATION_ID, IDENTIFY, SCHEMA_VERSION, migrate
 
 __all__ = [
     "Inode",
@@ -186,13 +186,16 @@ def _may_be_altered(path: str, found: os.stat_result) -> bool:
     return found.st_uid != 0 or bool(found.st_mode & 0o022) or os.access(path, os.W_OK, effective_ids=True)
 
 
-def state_of(path: str) -> State:
-    """Whether SQLite could write at ``path``: to the file, and to those beside it, which it makes and removes."""
+def state_of(path: str, *, only_reads: bool = False) -> State:
+    """Whether SQLite could write at ``path``: to the file, and to those beside it, which it makes and removes.
+
+    :param only_reads: it is not to be written to, whatever the disk would allow.
+    """
     real = os.path.realpath(path)
     status = os.stat(real)
     may = partial(os.access, mode=os.W_OK, effective_ids=True)
     beside = may(os.path.dirname(real)) or (may(f"{real}-wal") and may(f"{real}-shm"))
-    return State(may(real) and beside, status.st_size, status.st_mtime_ns)
+    return State(may(real) and beside and not only_reads, status.st_size, status.st_mtime_ns)
 
 
 def _says_ours(header: bytes) -> bool:
@@ -212,8 +215,10 @@ def _header(path: str, inode: Inode) -> bytes:
     return header
 
 
-def begin(path: str) -> None:
+def begin(path: str, ids: tuple[bytes, bytes] | None = None) -> None:
     """Make a new cache file where there is nothing or an empty file, 0600, its missing folders 0700.
+
+    :param ids: id and salt of the store whose file has gone; None for new ones.
 
     It is built under another name and given its own when it is whole: a process that dies meanwhile leaves nothing
     half made, and of two that do it at once the second finds the first's.
@@ -229,7 +234,7 @@ def begin(path: str) -> None:
     draft = f"{path}.new-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        _build(draft)
+        _build(draft, ids)
         with _alone_in(str(folder)):
             if not os.path.lexists(path) or os.stat(path).st_size == 0:
                 # The log of a file that was deleted: SQLite would take it for the new one's.
@@ -261,12 +266,14 @@ def _alone_in(folder: str) -> Generator[None]:
         os.close(descriptor)
 
 
-def _build(draft: str) -> None:
+def _build(draft: str, ids: tuple[bytes, bytes] | None) -> None:
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         # In the file itself, not in a log beside it, so that the header says from the first byte whose it is.
         connection.execute("PRAGMA journal_mode = MEMORY")
         migrate(connection)
+        if ids is not None:
+            connection.execute(IDENTIFY, ids)
         connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()

@@ -15,6 +15,7 @@ from sansio_cache.errors import ReadOnlyStore, StoreBusy, StoreError
 from sansio_cache_adapters.stores.afterwards import CLOSING
 
 from .guarded import HEADS, Altered, Gate, Guarded, Opener
+from .place import Inode
 from .schema import LOAD
 
 __all__ = ["Corrupt", "Mapping", "Reader", "TooLarge", "Unopened", "abandon", "close_dropped"]
@@ -23,15 +24,24 @@ _AT_ONCE: Final = 0.01
 """Seconds that preparing a read that must not wait may take: the schema is compared."""
 
 
-class Corrupt(StoreError):
+class _OfAFile(StoreError):
+    """Trouble with one file: by the time anyone does something about it another may lie in its place.
+
+    :ivar inode: which it was, as far as it is known.
+    """
+
+    inode: Inode | None = None
+
+
+class Corrupt(_OfAFile):
     """SQLite cannot make sense of the file."""
 
 
-class TooLarge(StoreError):
+class TooLarge(_OfAFile):
     """A value is larger than any of ours can be; it was not read."""
 
 
-class Unopened(StoreError):
+class Unopened(_OfAFile):
     """SQLite cannot open the file, or not read it any more: it may have been deleted, replaced or renamed."""
 
 

@@ -111,7 +111,9 @@ class SQLiteStore(Shown):
         :raises ForeignStore: if the path holds something else than a cache, or one of another user's.
         :raises StoreError: if it cannot be opened.
         """
-        row = self._connections.read(lambda reader: reader.connect().execute(sql.META).fetchone())
+        self._connections.ids = None
+        row = self._connections.read(lambda reader: reader.connect().execute(sql.META).fetchone(), anew=True)
+        self._connections.ids = row[0], row[1]
         meta = Meta(row[0], row[1], bool(row[2]))
         if signed and not meta.signed and not self._connections.read_only:
             self._connections.write(lambda db: db.execute(sql.SIGN, (1,)))
@@ -294,8 +296,14 @@ class SQLiteStore(Shown):
 
         :raises StoreBusy: if others use the file for so long that parts may still lie in it.
         """
-        self._connections.write(lambda db: [db.execute(statement) for statement in sql.CLEAR], longest=MAINTENANCE)
-        self._upkeep.leave_nothing()
+        connections = self._connections
+        # Whatever store lies there is to be empty; who goes on under other ids hears of it all the same.
+        ids, connections.ids = connections.ids, None
+        try:
+            connections.write(lambda db: [db.execute(statement) for statement in sql.CLEAR], longest=MAINTENANCE)
+            self._upkeep.leave_nothing()
+        finally:
+            connections.ids = ids
 
     def unsign(self) -> None:
         """Remove the mark that the store is signed."""
