@@ -271,8 +271,8 @@ class TestNothingStaysOpen:
         release.set()
         thread.join()
 
-    def test_after_a_thread(self, path: Path, store: SQLiteStore) -> None:
-        """The connections of a thread go with it; the upkeep's own may come meanwhile."""
+    def test_after_a_thread(self, path: Path, store: SQLiteStore, until: Callable[[Callable[[], bool]], None]) -> None:
+        """The connections of a thread go in a moment, once it has ended; the upkeep's own may come meanwhile."""
         put(store, make_item("one", now=NOW), now=NOW)
         store.load(name("one"))
         before = self.descriptors(path)
@@ -280,7 +280,8 @@ class TestNothingStaysOpen:
             thread = threading.Thread(target=store.load, args=(name("one"),))
             thread.start()
             thread.join()
-        assert self.descriptors(path) <= before + 4
+        # 30 threads have opened 90: another closes them, who cannot keep up with a busy machine.
+        until(lambda: self.descriptors(path) <= before + 4)
 
     def test_after_the_store_is_forgotten(self, path: Path) -> None:
         """Who never closes a store leaves nothing open for long; what was noted is written."""
