@@ -92,10 +92,10 @@ def test_it_goes_while_it_is_opened(path: Path, opened: Opened, monkeypatch: pyt
     put(opened(), make_item("one", now=NOW), now=NOW)
     real, goes = getattr(place, look), iter([True])
 
-    def looks(at: str) -> Any:
+    def looks(at: str, **options: Any) -> Any:
         if next(goes, False):
             path.rename(path.with_name("aside"))
-        return real(at)
+        return real(at, **options)
 
     store = opened()
     monkeypatch.setattr(place, look, looks)
