@@ -22,7 +22,7 @@ from .text import plain_block
 
 __all__ = ["cli", "run", "version_text"]
 
-_COMMANDS: Final = ("looking", "showing", "counting", "changing", "sealing", "checking")
+_COMMANDS: Final = ("looking", "showing", "counting", "changing", "sealing", "checking", "explaining")
 
 
 def version_text() -> str:

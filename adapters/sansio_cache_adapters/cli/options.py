@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import fields
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
+from sansio_cache.messages import Options
 from sansio_cache.names import ALIASES
 from sansio_cache.policy import Policy, make_policy
 
 from .errors import WrongUse
 from .place import CACHE, Place
 from .records import Wanted
+from .requests import Asked, read_fields
 from .secret import SECRET
 from .units import AGE, SIZE
 
-__all__ = ["EXAMPLES", "cache_options", "command", "filter_options", "setting_options", "unverified_option"]
+__all__ = ["cache_options", "command", "filter_options", "request_options", "setting_options", "unverified_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-EXAMPLES = "\b\nExamples:\n"
 _FUNCTIONS = frozenset({"filter_fn", "key_fn"})
 
 
@@ -129,14 +131,13 @@ def unverified_option(function: F) -> F:
 def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Which records. The command gets them as ``wanted``."""
 
-    def filtered(*arguments: Any, **keywords: Any) -> Any:
+    @wraps(function)
+    def filtering(*arguments: Any, **keywords: Any) -> Any:
         names = {each: keywords.pop(each) for each in Wanted.names()}
         place = click.get_current_context().ensure_object(Place)
         return function(*arguments, wanted=Wanted.of(names, place.clock()), **keywords)
 
-    filtered.__doc__ = function.__doc__
-    filtered.__name__ = function.__name__
-    filtered.__click_params__ = list(getattr(function, "__click_params__", ()))  # type: ignore[attr-defined]
+    filtered: Callable[..., Any] = filtering
     for option in reversed(
         (
             click.option("--host", "hosts", multiple=True, metavar="GLOB", help="Of this host; may hold *."),
@@ -154,6 +155,30 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         filtered = option(filtered)
     return filtered
+
+
+def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a request is. The command gets it as ``asked``."""
+
+    @wraps(function)
+    def asking(*arguments: Any, **keywords: Any) -> Any:
+        names = ("method", "fields", "refresh", "force_refresh", "only_if_cached")
+        method, fields, *flags = (keywords.pop(each) for each in names)
+        options = Options(**dict(zip(names[2:], flags, strict=True)))
+        return function(*arguments, asked=Asked(method.upper(), read_fields(fields), options), **keywords)
+
+    asked: Callable[..., Any] = asking
+    for option in reversed(
+        (
+            click.option("-X", "--method", default="GET", show_default=True, metavar="METHOD", help="The method."),
+            click.option("-H", "--header", "fields", multiple=True, metavar="FIELD", help="'Name: value', or @FILE."),
+            click.option("--refresh", is_flag=True, help="Validate what is stored before it is used."),
+            click.option("--force-refresh", is_flag=True, help="Fetch anew, whatever is stored."),
+            click.option("--only-if-cached", is_flag=True, help="A fresh stored response, or 504."),
+        )
+    ):
+        asked = option(asked)
+    return asked
 
 
 def command(group: click.Group, name: str, *, examples: str, **attributes: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from sansio_cache.explaining import Lifetime, lifetime_of
+from sansio_cache.lifetimes import Lifetime, lifetime_of
 from sansio_cache.messages import Request, version_name
 from sansio_cache.records import Record
 
