@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from sansio_cache.errors import SettingError
+from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.paths import expand_home, is_url
 
 __all__ = ["no_store", "store_at"]
@@ -22,7 +23,7 @@ def store_at(location: str | os.PathLike[str]) -> Any:
     :raises SettingError: for a URL of another kind, or one that names no place.
     """
     text: object = os.fspath(location)
-    if isinstance(text, str) and text.startswith("~/") and expand_home(text) is None:
+    if isinstance(text, str) and text.startswith(("~/", f"~{os.sep}")) and expand_home(text) is None:
         from sansio_cache_adapters.stores.default import Nowhere
 
         return Nowhere(f"there is no home folder for {text}")
@@ -66,7 +67,7 @@ def _path_of(url: str) -> str:
             f"cache takes {scheme}:///… without a query or a fragment: in a path write %3F for ? and %23 for #"
         )
     path = "/" + path.lstrip("/")
-    return path[1:] if path.startswith("/~") else path
+    return path[1:] if path.startswith("/~") else system.SYSTEM.path_in(path)
 
 
 def _file_of(url: str) -> str:

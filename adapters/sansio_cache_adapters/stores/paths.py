@@ -8,6 +8,8 @@ from typing import Final, cast
 
 from sansio_cache.errors import SettingError
 
+from . import system
+
 __all__ = ["absolute_path", "expand_home", "is_url"]
 
 _URL: Final = re.compile(
@@ -32,9 +34,13 @@ def absolute_path(path: object, takes: str) -> str:
         )
     expanded = expand_home(text)
     if expanded is None:
-        home = text.partition(os.sep)[0]
+        home = re.split(r"[\\/]", text, maxsplit=1)[0]
         raise SettingError(f"{takes}: {home} is no home folder here. A file of that name is given as ./{home}")
-    return os.path.abspath(expanded)
+    path = os.path.abspath(expanded)
+    fault = system.SYSTEM.fault_of(path)
+    if fault:
+        raise SettingError(f"{takes}, not {path!r}: {fault}")
+    return path
 
 
 def is_url(text: str) -> bool:

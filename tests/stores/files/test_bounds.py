@@ -13,9 +13,10 @@ from file_store import in_folder, sweep_all
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE
-from sansio_cache_adapters.stores.files import claims, heads, posix
+from sansio_cache_adapters.stores.files import claims, heads
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease
+from sansio_cache_adapters.stores.system import posix_folder
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 GIB = 1024**3
@@ -122,7 +123,7 @@ def test_want_of_memory_is_trouble_of_the_store(store: FileStore, now: float, mo
     def no_memory(*_: object) -> bytes:
         raise MemoryError
 
-    monkeypatch.setattr(posix, "_whole", no_memory)
+    monkeypatch.setattr(posix_folder, "_whole", no_memory)
     calls: list[Callable[[], object]] = [
         lambda: store.load(name("one")),
         lambda: store.load_nowait(name("one")),

@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, Item
 from sansio_cache_adapters.stores.rows import Row
+from sansio_cache_adapters.stores.system import File, Folder, is_misplaced
 
 from .heads import rows_of
 from .layout import Root, is_hex, skipping
-from .posix import File, Folder, is_misplaced
 
 __all__ = [
     "clear_pending",

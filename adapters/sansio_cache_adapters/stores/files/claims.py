@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from sansio_cache_adapters.stores.holders import is_abandoned
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease
+from sansio_cache_adapters.stores.system import Folder
 
 from .layout import SHARDS, Root, names_in, replace, skipping
-from .posix import Folder
 
 __all__ = [
     "SMALL_FILE",

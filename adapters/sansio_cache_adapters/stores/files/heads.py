@@ -15,9 +15,9 @@ from typing import Final
 
 from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.rows import USED_AT, Row, pack, stored_in, unpack
+from sansio_cache_adapters.stores.system import Folder, is_absent
 
 from .layout import Root, is_hex, new_name, skipping
-from .posix import Folder, is_absent
 
 __all__ = [
     "drop_folder",

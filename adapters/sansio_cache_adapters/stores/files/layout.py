@@ -29,8 +29,7 @@ from typing import Final, NamedTuple
 
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
-
-from .posix import Folder, is_absent, is_misplaced, open_root, runs_as_root
+from sansio_cache_adapters.stores.system import Folder, is_absent, is_misplaced, open_root, runs_as_root
 
 __all__ = [
     "SHARDS",
@@ -89,8 +88,8 @@ class Root(Folder):
 
     def __init__(self, location: str) -> None:
         self.location = location
-        fd, self.is_link = open_root(location)
-        super().__init__(fd)
+        opened, self.is_link = open_root(location)
+        super().__init__(opened)
         self.known: dict[str, str] = {}
         self.modes_left = False
         self._folders: dict[str, Folder] = {}

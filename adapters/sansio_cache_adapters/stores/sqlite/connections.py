@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from sansio_cache.errors import ForeignStore, ReadOnlyStore, StoreBusy, StoreError
+from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import place
@@ -298,6 +299,9 @@ class Connections:
                         if place.inode_at(self.path) == inode:  # what has gone meanwhile may not be written to either
                             if not may_be_written:
                                 raise error
+                            if not system.SYSTEM.moves_open_files:
+                                self._leave_as_it_is()
+                                self._close()
                             place.set_aside(self.path, inode)
                 except FileNotFoundError:
                     pass  # another process was faster

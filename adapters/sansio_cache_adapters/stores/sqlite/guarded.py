@@ -13,11 +13,11 @@ import sqlite3
 import time
 from functools import cache
 from typing import Any, Final, cast
-from urllib.parse import quote
 
 from sansio_cache.errors import ForeignStore
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.sealing import MAX_HEAD
+from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.foreign import left_alone
 
 from .schema import TABLES, create
@@ -177,7 +177,7 @@ def connect(path: str, longest: int, how: str) -> Guarded:
     :param how: parameters of SQLite's URI.
     """
     _remove_journal(path)
-    uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?{how}"
+    uri = f"{system.SYSTEM.uri(os.path.abspath(path))}?{how}"
     connection = sqlite3.connect(
         uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False, factory=Guarded
     )

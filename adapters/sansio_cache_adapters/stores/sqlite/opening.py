@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from typing import Final, NamedTuple
 
 from sansio_cache.errors import ForeignStore, StoreError
+from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.foreign import left_alone
 
 from . import place
@@ -150,7 +151,7 @@ def _prepare(path: str, connection: Guarded, patience: float, *, may_write: bool
     # First of all: other pragmas read the schema.
     _check(path, connection, may_write=may_write)
     if may_write:
-        for pragma in _WRITERS:
+        for pragma in (*_WRITERS, *system.SYSTEM.pragmas):
             connection.execute(f"PRAGMA {pragma}")
     connection.execute("PRAGMA busy_timeout = 0")
     connection.shut()

@@ -7,21 +7,19 @@ database, which the process may have open for its own ends, is looked at once an
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sansio_cache.errors import ForeignStore, StoreBusy
+from sansio_cache.errors import ForeignStore
+from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.foreign import START, describe_file, describe_folder, left_alone
 from sansio_cache_adapters.stores.forking import follow_forks
 
@@ -43,7 +41,6 @@ __all__ = [
 _MAGIC: Final = b"SQLite format 3\0"
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 _LEFT_OVER_AFTER: Final = 60.0
-_ALONE_WITHIN: Final = 1.0
 _REST_WITHIN: Final = 1.0
 
 
@@ -148,7 +145,7 @@ def examine(path: str) -> Found:
         raise ForeignStore(left_alone(path, describe_folder(os.listdir(path)) if folder else "is no regular file"))
     if status.st_size == 0:
         # A link that somebody else has put there would have us fill any empty file of the user's.
-        if os.path.islink(path) or status.st_uid != os.geteuid():
+        if os.path.islink(path) or not system.SYSTEM.owns(status):
             raise ForeignStore(left_alone(path, "leads to an empty file that was not made for it"))
         return Found.EMPTY
     header = _header(path, inode)
@@ -173,17 +170,11 @@ def _make_private(path: str, status: os.stat_result) -> None:
             continue
         if not stat.S_ISREG(found.st_mode):
             raise ForeignStore(left_alone(each, "is no regular file"))
-        others = found.st_uid != os.geteuid()
-        if others and (found.st_uid != status.st_uid or _may_be_altered(each, found)):
+        others = not system.SYSTEM.owns(found)
+        if others and (found.st_uid != status.st_uid or system.SYSTEM.may_be_altered(each, found)):
             raise ForeignStore(left_alone(each, "belongs to another user"))
-        if not others and stat.S_IMODE(found.st_mode) & 0o077:
-            with suppress(OSError):  # on a medium that can only be read
-                os.chmod(each, stat.S_IMODE(found.st_mode) & 0o700)
-
-
-def _may_be_altered(path: str, found: os.stat_result) -> bool:
-    """Whether a file that is not ours may be written to by others than root."""
-    return found.st_uid != 0 or bool(found.st_mode & 0o022) or os.access(path, os.W_OK, effective_ids=True)
+        if not others:
+            system.SYSTEM.restrict(each, found)
 
 
 def state_of(path: str, *, only_reads: bool = False) -> State:
@@ -193,7 +184,7 @@ def state_of(path: str, *, only_reads: bool = False) -> State:
     """
     real = os.path.realpath(path)
     status = os.stat(real)
-    may = partial(os.access, mode=os.W_OK, effective_ids=True)
+    may = system.SYSTEM.may_write
     beside = may(os.path.dirname(real)) or (may(f"{real}-wal") and may(f"{real}-shm"))
     return State(may(real) and beside and not only_reads, status.st_size, status.st_mtime_ns)
 
@@ -205,10 +196,10 @@ def _says_ours(header: bytes) -> bool:
 def _header(path: str, inode: Inode) -> bytes:
     descriptor = _foreign.get(inode)
     if descriptor is not None:
-        return os.pread(descriptor, START, 0)
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    header = os.pread(descriptor, START, 0)
-    if header[:16] == _MAGIC and int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        return system.SYSTEM.read_start(descriptor, START)
+    descriptor = system.SYSTEM.open_to_look(path)
+    header = system.SYSTEM.read_start(descriptor, START)
+    if system.SYSTEM.closing_unlocks and header[:16] == _MAGIC and not _says_ours(header):
         _foreign[inode] = descriptor
     else:
         os.close(descriptor)
@@ -233,9 +224,9 @@ def begin(path: str, ids: tuple[bytes, bytes] | None = None) -> None:
     _remove_left_over(path)
     draft = f"{path}.new-{os.getpid()}-{os.urandom(4).hex()}"
     try:
-        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        system.SYSTEM.make(draft)
         _build(draft, ids)
-        with _alone_in(str(folder)):
+        with system.SYSTEM.alone(str(folder)):
             if not os.path.lexists(path) or os.stat(path).st_size == 0:
                 # The log of a file that was deleted: SQLite would take it for the new one's.
                 for suffix in _BESIDE:
@@ -245,25 +236,6 @@ def begin(path: str, ids: tuple[bytes, bytes] | None = None) -> None:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(draft)
-
-
-@contextmanager
-def _alone_in(folder: str) -> Generator[None]:
-    """Nobody else begins a file in this folder, or sets one aside."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    deadline = time.monotonic() + _ALONE_WITHIN
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise StoreBusy(f"{folder}: another process is at its files") from None
-            time.sleep(0.001)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _build(draft: str, ids: tuple[bytes, bytes] | None) -> None:
@@ -287,21 +259,22 @@ def _remove_left_over(path: str) -> None:
             with suppress(OSError):
                 if drafts.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
-                    if status.st_uid == os.geteuid() and status.st_mtime < time.time() - _LEFT_OVER_AFTER:
+                    if system.SYSTEM.owns(status) and status.st_mtime < time.time() - _LEFT_OVER_AFTER:
                         os.unlink(entry.path)
 
 
 def set_aside(path: str, inode: Inode) -> str | None:
     """Rename a broken file of ours, with its log, to the next free ``*.corrupt-N``.
 
-    To be called before its connections are closed: into a file that has moved SQLite brings no log.
+    To be called before its connections are closed, if the system can move what is open: into a file that has moved
+    SQLite brings no log.
 
     :returns: the new name, or None where another file lies at ``path`` by now.
     :raises ForeignStore: if the header no longer says that it is ours: then it is left as it is.
     :raises OSError: if it cannot be renamed.
     """
     given, path = path, os.path.realpath(path)
-    with examining, _alone_in(os.path.dirname(path)):
+    with examining, system.SYSTEM.alone(os.path.dirname(path)):
         if inode_at(path) != inode or not _is_broken_and_ours(path, inode):
             return None
         number = 1
@@ -322,8 +295,10 @@ def _is_broken_and_ours(path: str, inode: Inode) -> bool:
         return examine(path) is Found.OURS
     # Open here: whatever is looked at stays open until its last connection is closed.
     if inode not in _looked_at:
-        _looked_at[inode] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    header = os.pread(_looked_at[inode], START, 0)
+        _looked_at[inode] = system.SYSTEM.open_to_look(path)
+    header = system.SYSTEM.read_start(_looked_at[inode], START)
+    if not system.SYSTEM.closing_unlocks:
+        os.close(_looked_at.pop(inode))
     if header and not _says_ours(header):
         raise ForeignStore(left_alone(path, f"was overwritten and {describe_file(header)}"))
     return True

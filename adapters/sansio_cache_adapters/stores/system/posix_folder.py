@@ -1,7 +1,7 @@
 """A folder as POSIX has it: all that a file store asks of the operating system.
 
 Everything is opened by one name in an open folder, and no link is followed: there is no moment between a check and the
-use at which somebody could swap one in. A module for another system has the same names.
+use at which somebody could swap one in. ``windows_folder`` has the same names.
 """
 
 from __future__ import annotations
@@ -16,39 +16,21 @@ from typing import Final
 
 from sansio_cache.errors import StoreBusy
 
-try:
-    import fcntl
-except ModuleNotFoundError as error:  # Windows, where nobody has written the module beside this one yet
-    raise ImportError("FileStore needs a POSIX system; SQLiteStore works everywhere") from error
+from .posix import locked_at_once, unlock
+from .protocol import File, is_absent
 
-__all__ = ["File", "Folder", "is_absent", "is_misplaced", "open_root", "runs_as_root"]
+__all__ = ["Folder", "open_root", "runs_as_root"]
 
-_DIRECTORY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
-_PASSING: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
+# All of them are there on POSIX; elsewhere this module can be read, and is not used.
+_NO_LINK: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+_DIRECTORY: Final[int] = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
+_PASSING: Final[int] = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY
 # O_NONBLOCK: somebody may have put a FIFO in the place of our file.
-_FILE: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+_FILE: Final[int] = getattr(os, "O_NONBLOCK", 0) | _NO_LINK
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE
 _OTHERS: Final = 0o7077
 _SMALL: Final = 8192
 _LOCK_WAIT: Final = 0.5
-# What anything but a file or folder of ours answers to being opened, read or replaced as one.
-_MISPLACED: Final = frozenset(
-    {
-        *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
-        *(errno.ELOOP, errno.EMLINK),  # a link; the second on FreeBSD
-        *(errno.ENXIO, errno.EOPNOTSUPP, errno.EAGAIN),  # a socket, a device, a pipe
-    }
-)
-
-
-def is_misplaced(error: OSError) -> bool:
-    """Whether something else lies where a file or folder of ours belongs: trouble of one name, not of the disk."""
-    return error.errno in _MISPLACED
-
-
-def is_absent(error: OSError) -> bool:
-    """Whether a name is not there, or not what it should be: it is trouble of this name, and the others are well."""
-    return isinstance(error, FileNotFoundError) or is_misplaced(error)
 
 
 def runs_as_root() -> bool:
@@ -74,12 +56,12 @@ def open_root(location: str) -> tuple[int, bool]:
         if not os.path.islink(location):
             raise
     try:
-        return os.open(location, _DIRECTORY & ~os.O_NOFOLLOW), True
+        return os.open(location, _DIRECTORY & ~_NO_LINK), True
     except FileNotFoundError as error:
         raise NotADirectoryError(errno.ENOTDIR, "is a link that leads nowhere", location) from error
 
 
-class File:
+class _File:
     """An open file, of so many bytes."""
 
     __slots__ = ("_fd", "size")
@@ -183,7 +165,7 @@ class Folder:
             yield
         finally:
             # Closing is not enough: a child that was forked meanwhile has the descriptor, too.
-            fcntl.flock(fd, fcntl.LOCK_UN)
+            unlock(fd)
             os.close(fd)
 
     # Files
@@ -231,7 +213,7 @@ class Folder:
     def opened(self, name: str, *, change: bool = False) -> Generator[File]:
         """A regular file; one to be changed must be ours, and be known by no other name."""
         with self._opened(name, os.O_RDWR if change else os.O_RDONLY) as (fd, seen):
-            yield File(fd, seen.st_size)
+            yield _File(fd, seen.st_size)
 
     @contextmanager
     def _opened(self, name: str, flags: int) -> Generator[tuple[int, os.stat_result]]:
@@ -332,15 +314,10 @@ class Folder:
 
 def _take(fd: int) -> None:
     pause, end = 0.0001, time.monotonic() + _LOCK_WAIT
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            # flock knows no time limit; a lock is held for a fraction of a millisecond.
-            if time.monotonic() > end:
-                raise StoreBusy("somebody holds a lock in the folder of the cache") from error
-        else:
-            return
+    while not locked_at_once(fd):
+        # flock knows no time limit; a lock is held for a fraction of a millisecond.
+        if time.monotonic() > end:
+            raise StoreBusy("somebody holds a lock in the folder of the cache")
         time.sleep(pause)
         pause = min(2 * pause, 0.01)
 

@@ -1,0 +1,295 @@
+"""A folder as Windows has it: all that a file store asks of the operating system.
+
+By paths, since no descriptor of a folder can be had there. A link or a mount point in the place of a file or folder of
+ours is seen by a look just before the use, and not at the use itself, as on POSIX: whoever can put one there has the
+rights of the user already. Pointers are small files, since to make a link takes a right that users do not have. What
+somebody has open cannot be renamed or removed for as long: it is tried again for a while.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
+
+from .protocol import File, is_absent
+from .windows import lock_file
+
+__all__ = ["Folder", "open_root", "runs_as_root"]
+
+T = TypeVar("T")
+
+_BINARY: Final[int] = getattr(os, "O_BINARY", 0)
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
+_LOCK_NAME: Final = "folder.lock"
+_LOCK_WAIT: Final = 0.5
+_OPEN_ELSEWHERE: Final = 0.25
+"""Seconds for which a file is waited for that somebody has open: ours are open for less than a millisecond."""
+_LONGEST_POINTER: Final = 1024
+
+
+def runs_as_root() -> bool:
+    """No: files have no owner here that could be told."""
+    return False
+
+
+def open_root(location: str) -> tuple[str, bool]:
+    """The folder at a path, made with those above it if it is not there; and whether a link led to it.
+
+    :raises NotADirectoryError: if something else is there; FileExistsError likewise.
+    """
+    try:
+        os.makedirs(location, 0o700, exist_ok=True)
+    except FileExistsError as error:
+        if os.path.islink(location) and not os.path.exists(location):
+            raise NotADirectoryError(errno.ENOTDIR, "is a link that leads nowhere", location) from error
+        raise
+    return location, _is_link(os.lstat(location))
+
+
+class _File:
+    """An open file, of so many bytes."""
+
+    __slots__ = ("_fd", "size")
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._fd = fd
+        self.size = size
+
+    def read(self, at: int, count: int) -> bytes:
+        """So many bytes from there on."""
+        os.lseek(self._fd, at, os.SEEK_SET)
+        return _read(self._fd, count)
+
+    def write(self, at: int, data: bytes) -> None:
+        """Put other bytes in the place of those."""
+        os.lseek(self._fd, at, os.SEEK_SET)
+        _write(self._fd, data)
+
+
+class Folder:
+    """A folder, by its path. Names are single ones, never paths.
+
+    Where something else lies in the place of what is asked for, the OSError is one that ``is_misplaced`` knows.
+    """
+
+    __slots__ = ("owner", "path")
+
+    def __init__(self, path: str, owner: int | None = None) -> None:
+        self.path = path
+        self.owner = 0
+
+    def _of(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    # Folders
+
+    def at(self, name: str) -> Folder:
+        """The folder of this name."""
+        seen = os.lstat(self._of(name))
+        if _is_link(seen) or not stat.S_ISDIR(seen.st_mode):
+            raise _misplaced("is not a folder", name)
+        return Folder(self._of(name))
+
+    def made(self, name: str) -> Folder:
+        """The same, made if it is not there."""
+        try:
+            return self.at(name)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                os.mkdir(self._of(name), 0o700)
+            return self.at(name)
+
+    def below(self, names: Sequence[str], make: bool) -> Folder:
+        """The folder to which several names lead, one after the other; with ``make`` each is made."""
+        folder = self
+        for name in names:
+            folder = folder.made(name) if make else folder.at(name)
+        return folder
+
+    @property
+    def is_ours(self) -> bool:
+        """Whoever may write into it has it."""
+        return True
+
+    def owns(self, seen: os.stat_result) -> bool:
+        """Whether something belongs to the owner of this folder: that cannot be told."""
+        return True
+
+    def names(self) -> list[str]:
+        """What is in it, each name once and in order."""
+        return sorted(set(os.listdir(self.path)) - {_LOCK_NAME})
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What lies under a name, a link being a link; None where nothing does."""
+        try:
+            return os.lstat(self._of(name))
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def lock(self) -> Generator[None]:
+        """Hold the folder's lock, which ends with its process.
+
+        :raises StoreBusy: if others hold it for half a second.
+        """
+        if not os.path.isdir(self.path):
+            raise FileNotFoundError(errno.ENOENT, "is not there", self.path)
+        with lock_file(self._of(_LOCK_NAME), _LOCK_WAIT, "somebody holds a lock in the folder of the cache"):
+            yield
+
+    # Files
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """A whole file; None where it is larger than ``most``."""
+        with self._opened(name, os.O_RDONLY) as (fd, seen):
+            return _read(fd, seen.st_size) if seen.st_size <= most else None
+
+    def read_below(self, folder: str, name: str, most: int) -> bytes | None:
+        """A whole file of a folder in this one: what a hit does."""
+        return self.at(folder).read(name, most)
+
+    def holds(self, folder: str, name: str) -> bool:
+        """Whether a folder in this one has a file of this name."""
+        try:
+            seen = self.at(folder).look(name)
+        except OSError as error:
+            if not is_absent(error):
+                raise
+            return False
+        return seen is not None
+
+    @contextmanager
+    def opened(self, name: str, *, change: bool = False) -> Generator[File]:
+        """A regular file; one to be changed must be known by no other name."""
+        with self._opened(name, os.O_RDWR if change else os.O_RDONLY) as (fd, seen):
+            yield _File(fd, seen.st_size)
+
+    @contextmanager
+    def _opened(self, name: str, flags: int) -> Generator[tuple[int, os.stat_result]]:
+        path = self._of(name)
+        before = os.lstat(path)
+        if _is_link(before) or not stat.S_ISREG(before.st_mode):
+            raise _misplaced("is not a file", name)
+        fd = _patiently(lambda: os.open(path, flags | _BINARY))
+        try:
+            seen = os.fstat(fd)
+            if flags != os.O_RDONLY and seen.st_nlink > 1:
+                raise _misplaced("has another name, too", name)
+            yield fd, seen
+        finally:
+            os.close(fd)
+
+    def write_new(self, name: str, pieces: Sequence[bytes]) -> None:
+        """Write a file that does not exist yet; nothing is left of it on failure."""
+        fd = os.open(self._of(name), _NEW, 0o600)
+        try:
+            try:
+                for piece in pieces:
+                    _write(fd, piece)
+            finally:
+                os.close(fd)
+        except BaseException:
+            self.remove(name)
+            raise
+
+    def append(self, name: str, size: int, data: bytes) -> bool:
+        """Add to a file, if it has this size; whether it had."""
+        with self._opened(name, os.O_WRONLY | os.O_APPEND) as (fd, seen):
+            if seen.st_size != size:
+                return False
+            _write(fd, data)
+            return True
+
+    def set_time(self, name: str, when: float) -> None:
+        """Set the time of a file's last change."""
+        seen = os.lstat(self._of(name))
+        if _is_link(seen) or not stat.S_ISREG(seen.st_mode):
+            raise _misplaced("is not a file", name)
+        os.utime(self._of(name), (when, when))
+
+    def restrict(self, name: str | None = None) -> None:
+        """Nothing: the access list of the user's folder says what others may do, and new files inherit it."""
+
+    # Names
+
+    def point(self, name: str, target: str) -> None:
+        """Make a pointer."""
+        self.write_new(name, [target.encode()])
+
+    def pointed(self, name: str) -> str:
+        """Where a pointer leads; empty if it is none."""
+        try:
+            return (self.read(name, _LONGEST_POINTER) or b"").decode("ascii", "replace")
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENXIO):
+                raise
+            return ""
+
+    def rename(self, name: str, folder: Folder, new: str) -> None:
+        """Give what lies under a name another one, in place of a file that may be there."""
+        taken = folder.look(new)
+        if taken is not None and stat.S_ISDIR(taken.st_mode):
+            raise _misplaced("is a folder", new)
+        _patiently(lambda: os.replace(self._of(name), folder._of(new)))
+
+    def remove(self, name: str) -> bool:
+        """Remove a name, unless it is that of a folder; whether it went."""
+        seen = self.look(name)
+        return seen is not None and not stat.S_ISDIR(seen.st_mode) and self.unlink(name)
+
+    def unlink(self, name: str) -> bool:
+        """Remove the name of a file; whether it was there."""
+        with suppress(FileNotFoundError):
+            _patiently(lambda: os.unlink(self._of(name)))
+            return True
+        return False
+
+    def remove_empty(self, name: str) -> bool:
+        """Remove a folder, if it is empty; whether it went."""
+        with suppress(OSError):
+            os.rmdir(self._of(name))
+            return True
+        return False
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """The result of a call that is refused as long as somebody has the file open."""
+    pause, end = 0.0005, time.monotonic() + _OPEN_ELSEWHERE
+    while True:
+        try:
+            return call()
+        except PermissionError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 0.01)
+
+
+def _is_link(seen: os.stat_result) -> bool:
+    """Whether it is a link, or a mount point, which on Windows is a folder that leads elsewhere."""
+    return stat.S_ISLNK(seen.st_mode) or getattr(seen, "st_reparse_tag", 0) == _MOUNT_POINT
+
+
+_MOUNT_POINT: Final = 0xA0000003
+
+
+def _misplaced(what: str, name: str) -> OSError:
+    return OSError(errno.ENXIO, what, name)
+
+
+def _read(fd: int, count: int) -> bytes:
+    data = os.read(fd, count)
+    while len(data) < count and (more := os.read(fd, count - len(data))):
+        data += more
+    return data
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
