@@ -6,7 +6,7 @@ brings back the time at which it was done, since a decision taken with an older 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -101,12 +101,17 @@ class Discard(Action[None], frozen=True):
 
 
 class Claim(Action[Granted | Landed | Alone], frozen=True):
-    """Ask to fetch for all, or wait for the one who does."""
+    """Ask to fetch for all, or wait for the one who does.
+
+    Another may have fetched and ended between our look into the store and this: then too it is ``Landed``.
+    """
 
     verb = "claim"
     keys: Keys
     patience: float
     """Seconds to wait for another, at most."""
+    seen: Collection[int] = ()
+    """The ``rev`` of each record that the last look has shown."""
 
 
 class Fetch(Action[Received | Unreachable], frozen=True):

@@ -130,7 +130,8 @@ def _look(
         if not rounds:
             return choice, seen
         rounds -= 1
-        claimed = yield from ask(Claim(keys, rules.policy.wait_for_leader))
+        shown = [each.rev for each in loaded.records]
+        claimed = yield from ask(Claim(keys, rules.policy.wait_for_leader, shown))
         if not isinstance(claimed, Landed):
             return choice, seen
         waited_since = now

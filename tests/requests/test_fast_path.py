@@ -105,10 +105,12 @@ class Recorder(BaseAdapter):
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[tuple[Any, ...]] = []
+        self.arguments: list[dict[str, Any]] = []
         self.requests: list[Request] = []
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:  # type: ignore[override]
         self.seen.append(native(request))
+        self.arguments.append(keywords)
         way = Way(self, None, keywords["verify"], keywords["cert"], keywords["proxies"])
         self.requests.append(core_request(request, way, NO_OPTIONS))
         response = requests.Response()
@@ -190,6 +192,9 @@ def test_both_ways_ask_the_same(
             outcomes = [outcome(session, call) for session in (ours, plain)]
             assert outcomes[0] == outcomes[1]
         assert recorders[0].seen == recorders[1].seen
+        # How requests merges session and environment is remembered, too. The cache itself always streams.
+        for ours_, theirs in zip(recorders[0].arguments, recorders[1].arguments, strict=True):
+            assert {**ours_, "stream": None} == {**theirs, "stream": None}
         assert recorders[0].requests == recorders[1].requests
         # What the fast path would have looked up is what the adapter was given.
         sent = iter(zip(recorders[0].seen, recorders[0].requests, strict=True))

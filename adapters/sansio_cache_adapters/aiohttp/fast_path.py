@@ -6,7 +6,6 @@ long as all that went into it is the same. Whatever is not provably so takes the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable
 from typing import Any, Final
 
@@ -18,13 +17,14 @@ from multidict import getversion
 from yarl import URL
 
 from sansio_cache.decisions import Answer
+from sansio_cache.drivers import Paused
 from sansio_cache.memo import Memo
 from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
-from .middleware import REDIRECTS, AiohttpCache, Wish
+from .middleware import REDIRECTS, AiohttpCache, Looked, Wish
 from .private import makes_requests_plainly, session_part
-from .response import Asked, CachedClientResponse, cached_class, stale_at, stored_response
+from .response import Asked, CachedClientResponse, cached_class, is_kept, stored_response
 
 __all__ = ["FastPath"]
 
@@ -36,17 +36,14 @@ class _Known:
     """What a GET became.
 
     :ivar version: that of the session's default headers.
-    :ivar fresh_until: until when it is worth a look whether a stored response answers at once: what must be validated
-        would be looked up twice.
     """
 
-    __slots__ = ("asked", "fresh_until", "request", "version")
+    __slots__ = ("asked", "request", "version")
 
     def __init__(self, version: int, request: Request, asked: Asked) -> None:
         self.version = version
         self.request = request
         self.asked = asked
-        self.fresh_until = 0.0
 
 
 class FastPath:
@@ -81,36 +78,40 @@ class FastPath:
 
     def answer(
         self, key: object, keywords: dict[str, Any], options: Options
-    ) -> CachedClientResponse | Awaitable[CachedClientResponse | None] | None:
-        """The response if a stored one answers; None to take the long way, nothing having happened.
+    ) -> CachedClientResponse | Awaitable[CachedClientResponse | Looked | None] | Looked | None:
+        """The response if a stored one answers; else what the long way goes on with.
 
-        To be awaited where its body does not lie beside its head.
+        To be awaited where its body does not lie beside its head. None where the store was not looked into.
 
         :raises BadSignature: see ``docs/topics/security.md``.
         :raises NotCached: ``offline``, and nothing stored answers.
         :raises aiohttp.ClientResponseError: ``raise_for_status``.
         """
         known = self._remembered.get(key)
-        if known is None or known.version != getversion(self._defaults) or self._engine.clock() >= known.fresh_until:
+        if known is None or known.version != getversion(self._defaults):
             return None
         if len(self._jar) and self._jar.filter_cookies(known.asked.url):
             return None
         request = known.request if options is NO_OPTIONS else replace(known.request, options=options)
-        usable = _is_final if keywords.get("allow_redirects", True) else None
-        answer = self._cache.stored_answer(request, usable)
-        if answer is None:
+        found = self._cache.look(request)
+        if found is None:
             return None
-        if isinstance(answer, Answer):
-            return self._response(answer, known, keywords)
-        return self._awaited(answer, known, keywords)
+        if isinstance(found, Answer | Paused):
+            return self._response(request, found, known, keywords)
+        return self._awaited(request, found, known, keywords)
 
     async def _awaited(
-        self, found: Awaitable[Answer | None], known: _Known, keywords: dict[str, Any]
-    ) -> CachedClientResponse | None:
-        answer = await found
-        return None if answer is None else self._response(answer, known, keywords)
+        self, request: Request, found: Awaitable[Answer | Paused[Answer]], known: _Known, keywords: dict[str, Any]
+    ) -> CachedClientResponse | Looked:
+        return self._response(request, await found, known, keywords)
 
-    def _response(self, answer: Answer, known: _Known, keywords: dict[str, Any]) -> CachedClientResponse:
+    def _response(
+        self, request: Request, found: Answer | Paused[Answer], known: _Known, keywords: dict[str, Any]
+    ) -> CachedClientResponse | Looked:
+        if isinstance(found, Paused) or (found.status in REDIRECTS and keywords.get("allow_redirects", True)):
+            return Looked(request, found, known.asked)
+        answer = found
+        self._engine.answered(request, answer)
         response = stored_response(answer, known.asked, self._engine)
         if answer.status >= 400:
             raising = keywords.get("raise_for_status")
@@ -119,20 +120,17 @@ class FastPath:
         return response
 
     def learn(self, key: object, wish: Wish, response: ClientResponse) -> None:
-        """Remember what a request that took the long way became, and for how long the response to it is fresh."""
+        """Remember what a request that took the long way became, where the response to it may be had again."""
         if wish.seen is None or wish.hops != 1 or not isinstance(response, CachedClientResponse):
             return
         known = self._remembered.get(key)
         version = getversion(self._defaults)
-        fresh_until = math.inf if self._engine.policy.offline else stale_at(response)
         if known is None or known.version != version:
-            if not fresh_until:
+            if not is_kept(response):
                 return
             known = _made(self._session, version, wish)
-            if known is None:
-                return
-            self._remembered.put(key, known, bytes_of(known.request))
-        known.fresh_until = fresh_until
+            if known is not None:
+                self._remembered.put(key, known, bytes_of(known.request))
 
 
 def _made(session: ClientSession, version: int, wish: Wish) -> _Known | None:
@@ -189,8 +187,3 @@ def _pairs(given: Any) -> tuple[tuple[str, str], ...] | None:
         return None
     pairs: tuple[tuple[Any, Any], ...] = tuple(given.items())
     return pairs if all(type(name) is str and type(value) is str for name, value in pairs) else None
-
-
-def _is_final(answer: Answer) -> bool:
-    """Whether an answer is one that aiohttp gives as it is: no redirect."""
-    return answer.status not in REDIRECTS

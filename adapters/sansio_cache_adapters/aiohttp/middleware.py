@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from sansio_cache.cache_status import CacheStatus
 from sansio_cache.decisions import Answer, Given
+from sansio_cache.drivers import Paused
 from sansio_cache.messages import EMPTY, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
@@ -72,9 +73,10 @@ class Wish:
     :ivar codings: what Accept-Encoding is to be in the place of aiohttp's own default, or None.
     :ivar seen: the request that came through last, as aiohttp and as the core have it.
     :ivar hops: how many came through.
+    :ivar looked: what a look into the store has shown, before aiohttp was asked.
     """
 
-    __slots__ = ("bufsize", "codings", "decode", "follows", "hops", "options", "raw", "retries", "seen")
+    __slots__ = ("bufsize", "codings", "decode", "follows", "hops", "looked", "options", "raw", "retries", "seen")
 
     def __init__(
         self,
@@ -95,6 +97,33 @@ class Wish:
         self.codings: str | None = None
         self.seen: tuple[ClientRequest, Request] | None = None
         self.hops = 0
+        self.looked: Looked | None = None
+
+    def take_looked(self, request: ClientRequest) -> Looked | None:
+        """What a look into the store has shown of this very request; it can be gone on with once."""
+        looked, self.looked = self.looked, None
+        return looked if looked is not None and looked.goes_with(request) else None
+
+
+class Looked:
+    """A request that was looked for and goes on, with as much of its exchange as is done.
+
+    :param asked: the request as the core sees it.
+    :param begun: its exchange, paused, or its answer where that does not end it (a redirect).
+    :param known: the request as aiohttp made it before.
+    """
+
+    __slots__ = ("_known", "asked", "begun")
+
+    def __init__(self, asked: Request, begun: Answer | Paused[Answer], known: Asked) -> None:
+        self.asked = asked
+        self.begun = begun
+        self._known = known
+
+    def goes_with(self, request: ClientRequest) -> bool:
+        """Whether it is this one that aiohttp has made."""
+        known = self._known
+        return request.method == known.method and request.url == known.url and request.headers == known.fields
 
 
 class AiohttpCache:
@@ -135,9 +164,9 @@ class AiohttpCache:
         if not isinstance(request, ClientRequest):
             # A request class of the user's own that only looks like one.
             return await handler(request)
-        asked = self._seen(wish, request)
+        asked, begun = self._seen(wish, request)
         sending = Sending(request, handler, asked, self.tasks, decode=wish.decode, raw=wish.raw)
-        delivered = await self.inner.answer(asked, sending)
+        delivered = await self.inner.answer(asked, sending, begun)
         answer, native, tee = delivered
         if native is None:
             if sending.error is not None and _will_retry(wish, request, sending.error):
@@ -153,13 +182,15 @@ class AiohttpCache:
             raise
         return native
 
-    def _seen(self, wish: Wish, request: ClientRequest) -> Request:
+    def _seen(self, wish: Wish, request: ClientRequest) -> tuple[Request, Answer | Paused[Answer] | None]:
+        """A request as the core sees it, and what a look into the store has shown of it, if there was one."""
         if wish.codings is not None and request.headers.get(ACCEPT_ENCODING) == _THEIR_CODINGS:
             request.headers[ACCEPT_ENCODING] = wish.codings
-        asked = core_request(request, wish.options, self._peer)
+        looked = wish.take_looked(request)
+        asked = core_request(request, wish.options, self._peer) if looked is None else looked.asked
         wish.seen = request, asked
         wish.hops += 1
-        return asked
+        return asked, None if looked is None else looked.begun
 
     async def look(self, wish: Wish, request: ClientRequest, _: ClientHandlerType) -> ClientResponse:
         """See what a request is and send nothing, as a middleware; the response is an empty one."""

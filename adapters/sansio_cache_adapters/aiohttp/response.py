@@ -33,8 +33,8 @@ __all__ = [
     "adopt",
     "bypassing",
     "cached_class",
+    "is_kept",
     "received_fields",
-    "stale_at",
     "stored_response",
 ]
 
@@ -127,10 +127,10 @@ def bypassing(response: ClientResponse, why: str) -> ClientResponse:
     return response
 
 
-def stale_at(response: CachedClientResponse) -> float:
-    """When a response becomes stale, POSIX seconds; 0 where nothing is stored."""
+def is_kept(response: CachedClientResponse) -> bool:
+    """Whether a response is stored, or being stored."""
     answer = response._answer  # pyright: ignore[reportPrivateUsage]
-    return 0.0 if answer is None or answer.expires is None or response._lost else answer.expires  # pyright: ignore[reportPrivateUsage]
+    return answer is not None and answer.expires is not None and not response._lost  # pyright: ignore[reportPrivateUsage]
 
 
 _classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = WeakKeyDictionary()

@@ -32,7 +32,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .asked import asking_as, taken
 from .fast_path import FastPath
-from .middleware import AiohttpCache, Wish
+from .middleware import AiohttpCache, Looked, Wish
 from .private import retries, session_part
 from .response import CachedClientResponse, bypassing
 
@@ -155,13 +155,16 @@ with warnings.catch_warnings():
                 authenticated.bypassed(self.connector, str(answered.url), answered.request_info.headers.items())
                 return bypassing(answered, DISABLED if is_off(self) else "upgrade")
             key = self._fast.key(method, str_or_url, keywords)
+            looked: Looked | None = None
             if key is not None:
-                response = self._fast.answer(key, keywords, options)
-                if response is not None and not isinstance(response, CachedClientResponse):
-                    response = await response
-                if response is not None:
-                    return response
+                found = self._fast.answer(key, keywords, options)
+                if found is not None and not isinstance(found, CachedClientResponse | Looked):
+                    found = await found
+                if isinstance(found, CachedClientResponse):
+                    return found
+                looked = found
             keywords, wish = with_cache(self, keywords, self._cache, options)
+            wish.looked = looked
             answered = await super()._request(method, str_or_url, **keywords)
             if key is not None:
                 self._fast.learn(key, wish, answered)

@@ -14,27 +14,11 @@ from typing import Any, TypeVar
 import anyio
 import anyio.lowlevel
 
-from sansio_cache.actions import (
-    Alone,
-    BodyStart,
-    Claim,
-    Discard,
-    Drop,
-    Fetch,
-    Freshen,
-    Granted,
-    Landed,
-    Later,
-    Load,
-    LoadBody,
-    Loaded,
-    Supersede,
-)
+from sansio_cache.actions import LoadBody
 from sansio_cache.decisions import Answer
-from sansio_cache.drivers import Paused, run_async
+from sansio_cache.drivers import Paused
 from sansio_cache.errors import StoreBusy
-from sansio_cache.exchange import exchange
-from sansio_cache.messages import Received, Request, Unreachable
+from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import Meta
 from sansio_cache.sealing import Sealer
@@ -42,10 +26,10 @@ from sansio_cache_adapters.stores.protocol import AsyncFlushing, AsyncStore, Lis
 
 from .engine import CLOSE_SECONDS, Engine
 from .events import logger
-from .exchange import Hop, Response, Transfer
+from .exchange import Delivered, Transfer
+from .session_cache import SessionCache
 from .stored_body import load_body
-from .tee import Tee
-from .work import do_async
+from .work import Work, do_async
 
 __all__ = ["AsyncCache", "Spawn", "wait_awaiting"]
 
@@ -93,7 +77,7 @@ def _not_at_once(_: bytes) -> None:
     """There is a network or a lock to wait for."""
 
 
-class AsyncCache:
+class AsyncCache(SessionCache):
     """What an awaiting session asks: an engine whose work is awaited.
 
     :param probe: opens the store, or raises while it is not well; blocking.
@@ -110,9 +94,10 @@ class AsyncCache:
         spawn: Spawn,
         **options: Any,
     ) -> None:
-        self.engine = Engine(
+        engine = Engine(
             policy, store, sealer, probe=probe, me=current_task, wait=wait_awaiting, pause=anyio.sleep, **options
         )
+        super().__init__(engine)
         # The session holds the cache: not the other way round too, so that one that is dropped is gone at once.
         self._spawn: Callable[[], Spawn | None] = weakref.WeakMethod(spawn) if ismethod(spawn) else lambda: spawn
         self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
@@ -128,75 +113,36 @@ class AsyncCache:
         """
         await do_async(self.engine.opened())
 
-    def stored_answer(
-        self, request: Request, usable: Callable[[Answer], bool] | None = None
-    ) -> Answer | Awaitable[Answer | None] | None:
-        """The answer if reading the store is all it takes and it is usable; else None, and nothing has happened.
+    def look(self, request: Request) -> Answer | Paused[Answer] | Awaitable[Answer | Paused[Answer]] | None:
+        """The answer if reading the store is all it takes; else what :meth:`answer` goes on with.
 
         To be awaited where a body must be read first that does not lie beside its head.
+
+        :raises BadSignature: see ``docs/topics/security.md``.
         """
-        found = self.engine.stored_answer(request, self._load_nowait, usable)
-        return self._with_body(request, found, usable) if isinstance(found, Paused) else found
+        found = self.engine.look(request, self._load_nowait)
+        return self._with_body(found) if isinstance(found, Paused) and isinstance(found.action, LoadBody) else found
 
-    async def _with_body(
-        self, request: Request, paused: Paused[Answer], usable: Callable[[Answer], bool] | None
-    ) -> Answer | None:
+    async def _with_body(self, paused: Paused[Answer]) -> Answer | Paused[Answer]:
         action = paused.action
-        assert isinstance(action, LoadBody)  # noqa: S101 - it pauses for nothing else
-        try:
-            start = await do_async(load_body(self.engine, action.record, action.index))
-        except BaseException:
-            paused.close()
-            raise
-        return self.engine.resumed(request, paused, start, usable)
+        assert isinstance(action, LoadBody)  # noqa: S101 - the caller has looked
+        start = await do_async(load_body(self.engine, action.record, action.index))
+        return self.engine.with_body(paused, start)
 
-    async def answer(
-        self, request: Request, transfer: Transfer[N], *, background: bool = False
-    ) -> tuple[Answer, N | None, Tee | None]:
+    def answer(
+        self, request: Request, transfer: Transfer[N], /, begun: Answer | Paused[Answer] | None = None
+    ) -> Awaitable[Delivered[N]]:
         """The answer, the client's own response where the body comes from there, and the tee to feed it to.
 
+        :param begun: what :meth:`look` has given for this request, a moment ago.
         :raises Exception: see :func:`sansio_cache.exchange.exchange`.
         """
-        engine = self.engine
-        rules = await do_async(engine.opened())
-        if rules is None:
-            return await self._without_store(request, transfer)
-        hop = Hop(engine, transfer, partial(self._later, transfer))
-        try:
-            answer = await run_async(exchange(request, rules, engine.clock(), background=background), _World(hop))
-            engine.answered(request, answer)
-            return await do_async(hop.deliver(answer))
-        except BaseException as error:
-            native = hop.give_up()
-            if native is not None:
-                transfer.abort(native)
-            engine.tell_error(error)
-            raise
+        return do_async(self._answering(request, transfer, begun))
 
-    async def _without_store(self, request: Request, transfer: Transfer[N]) -> tuple[Answer, N, None]:
-        engine = self.engine
-        engine.without_store(request)
-        asked = engine.clock()
-        response: Response[N] = await transfer.send(request)
-        received = Received(response.status, response.reason, response.headers, asked, engine.clock())
-        answer = engine.without_store(request, received)
-        engine.answered(request, answer)
-        return answer, response.native, None
-
-    def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
+    def _submit(self, key: tuple[bytes, bytes], work: Callable[[], Work[None]]) -> None:
         spawn = self._spawn()
         if spawn is not None:
-            spawn(key, partial(self._validate, request, transfer.detached()))
-
-    async def _validate(self, request: Request, transfer: Transfer[Any]) -> None:
-        try:
-            _, native, tee = await self.answer(request, transfer, background=True)
-            if native is not None:
-                await transfer.drain(native, tee)
-        except Exception as error:
-            # The good entry is still there (G27); the next asker tries again.
-            logger.warning("background validation of a stale response failed: %s", error)
-            self.engine.events.tell("background-error", request.method, request.url, 0, type(error).__name__)
+            spawn(key, lambda: do_async(work()))
 
     async def flush(self) -> None:
         """Write what is queued for a store that is somebody else's to close, if it is well; takes 5 s at most."""
@@ -217,39 +163,3 @@ class AsyncCache:
         except Exception as error:
             logger.warning("closing the cache at %s failed: %s", self.engine.store.location, error)
         self.engine.guard.reopen()
-
-
-class _World:
-    """A hop's actions, performed by awaiting."""
-
-    __slots__ = ("_hop",)
-
-    def __init__(self, hop: Hop[Any]) -> None:
-        self._hop = hop
-
-    def load(self, action: Load, /) -> Awaitable[Loaded]:
-        return do_async(self._hop.load(action))
-
-    def load_body(self, action: LoadBody, /) -> Awaitable[BodyStart | None]:
-        return do_async(self._hop.load_body(action))
-
-    def discard(self, action: Discard, /) -> Awaitable[None]:
-        return do_async(self._hop.discard(action))
-
-    def claim(self, action: Claim, /) -> Awaitable[Granted | Landed | Alone]:
-        return do_async(self._hop.claim(action))
-
-    def fetch(self, action: Fetch, /) -> Awaitable[Received | Unreachable]:
-        return do_async(self._hop.fetch(action))
-
-    def freshen(self, action: Freshen, /) -> Awaitable[bool]:
-        return do_async(self._hop.freshen(action))
-
-    def drop(self, action: Drop, /) -> Awaitable[None]:
-        return do_async(self._hop.drop(action))
-
-    def supersede(self, action: Supersede, /) -> Awaitable[None]:
-        return do_async(self._hop.supersede(action))
-
-    def later(self, action: Later, /) -> Awaitable[None]:
-        return do_async(self._hop.later(action))

@@ -5,29 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
-from sansio_cache.actions import (
-    Alone,
-    BodyStart,
-    Claim,
-    Discard,
-    Drop,
-    Fetch,
-    Freshen,
-    Granted,
-    Landed,
-    Later,
-    Load,
-    LoadBody,
-    Loaded,
-    Supersede,
-)
+from sansio_cache.actions import BodyStart, LoadBody
 from sansio_cache.decisions import Answer
-from sansio_cache.drivers import Paused, run
-from sansio_cache.exchange import exchange
-from sansio_cache.messages import Received, Request, Unreachable
+from sansio_cache.drivers import Paused
+from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.protocol import Store
@@ -35,26 +18,27 @@ from sansio_cache_adapters.stores.protocol import Store
 from .background import Background
 from .engine import CLOSE_SECONDS, Engine
 from .events import logger
-from .exchange import Hop, Response, Transfer
+from .exchange import Delivered, Transfer
 from .flights import wait_blocking
 from .opening import probing
+from .session_cache import SessionCache
 from .stored_body import load_body
-from .tee import Tee
-from .work import do
+from .work import Work, do
 
 __all__ = ["BlockingCache"]
 
 N = TypeVar("N")
 
 
-class BlockingCache:
+class BlockingCache(SessionCache):
     """What a blocking session asks: an engine whose work is done by calling. The first request opens the store."""
 
     def __init__(self, policy: Policy, store: Store, sealer: Sealer, **options: Any) -> None:
         probe = probing(lambda: store, sealer)
-        self.engine = Engine(
+        engine = Engine(
             policy, store, sealer, probe=probe, me=threading.get_ident, wait=wait_blocking, pause=time.sleep, **options
         )
+        super().__init__(engine)
         self.background = Background()
         self._options = options
 
@@ -63,66 +47,31 @@ class BlockingCache:
         engine = self.engine
         return _restored, (engine.policy, engine.store, engine.sealer.keys, self._options)
 
-    def stored_answer(self, request: Request, usable: Callable[[Answer], bool]) -> Answer | None:
-        """The answer if reading the store is all it takes and it is usable; else None, and nothing has happened.
+    def look(self, request: Request) -> Answer | Paused[Answer] | None:
+        """The answer if reading the store is all it takes; else what :meth:`answer` goes on with.
 
         :raises KeyRequired: the store is signed, and there is no secret.
         """
         engine = self.engine
         if engine.rules is None:
             do(engine.opened())
-        found = engine.stored_answer(request, engine.store.load, usable, self._load_body)
-        assert not isinstance(found, Paused)  # noqa: S101 - it was told how to read bodies
-        return found
+        return engine.look(request, engine.store.load, self._load_body)
 
     def _load_body(self, action: LoadBody) -> BodyStart | None:
         return do(load_body(self.engine, action.record, action.index))
 
     def answer(
-        self, request: Request, transfer: Transfer[N], /, *, background: bool = False
-    ) -> tuple[Answer, N | None, Tee | None]:
+        self, request: Request, transfer: Transfer[N], /, begun: Answer | Paused[Answer] | None = None
+    ) -> Delivered[N]:
         """The answer, the client's own response where the body comes from there, and the tee to feed it to.
 
+        :param begun: what :meth:`look` has given for this request, a moment ago.
         :raises Exception: see :func:`sansio_cache.exchange.exchange`.
         """
-        engine = self.engine
-        rules = do(engine.opened())
-        if rules is None:
-            return self._without_store(request, transfer)
-        hop = Hop(engine, transfer, partial(self._later, transfer))
-        try:
-            answer = run(exchange(request, rules, engine.clock(), background=background), _World(hop))
-            engine.answered(request, answer)
-            return do(hop.deliver(answer))
-        except BaseException as error:
-            native = hop.give_up()
-            if native is not None:
-                transfer.abort(native)
-            engine.tell_error(error)
-            raise
+        return do(self._answering(request, transfer, begun))
 
-    def _without_store(self, request: Request, transfer: Transfer[N]) -> tuple[Answer, N, None]:
-        engine = self.engine
-        engine.without_store(request)
-        asked = engine.clock()
-        response: Response[N] = transfer.send(request)
-        received = Received(response.status, response.reason, response.headers, asked, engine.clock())
-        answer = engine.without_store(request, received)
-        engine.answered(request, answer)
-        return answer, response.native, None
-
-    def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
-        self.background.submit(key, partial(self._validate, request, transfer.detached()))
-
-    def _validate(self, request: Request, transfer: Transfer[Any]) -> None:
-        try:
-            _, native, tee = self.answer(request, transfer, background=True)
-            if native is not None:
-                transfer.drain(native, tee)
-        except Exception as error:
-            # The good entry is still there (G27); the next asker tries again.
-            logger.warning("background validation of a stale response failed: %s", error)
-            self.engine.events.tell("background-error", request.method, request.url, 0, type(error).__name__)
+    def _submit(self, key: tuple[bytes, bytes], work: Callable[[], Work[None]]) -> None:
+        self.background.submit(key, lambda: do(work()))
 
     def close(self) -> None:
         """Wait for background validation (at most 5 s), write what is queued, close the store's connections."""
@@ -138,39 +87,3 @@ class BlockingCache:
 
 def _restored(policy: Policy, store: Store, keys: Sequence[bytes], options: dict[str, Any]) -> BlockingCache:
     return BlockingCache(policy, store, Sealer(keys), **options)
-
-
-class _World:
-    """A hop's actions, performed by calling."""
-
-    __slots__ = ("_hop",)
-
-    def __init__(self, hop: Hop[Any]) -> None:
-        self._hop = hop
-
-    def load(self, action: Load, /) -> Loaded:
-        return do(self._hop.load(action))
-
-    def load_body(self, action: LoadBody, /) -> BodyStart | None:
-        return do(self._hop.load_body(action))
-
-    def discard(self, action: Discard, /) -> None:
-        do(self._hop.discard(action))
-
-    def claim(self, action: Claim, /) -> Granted | Landed | Alone:
-        return do(self._hop.claim(action))
-
-    def fetch(self, action: Fetch, /) -> Received | Unreachable:
-        return do(self._hop.fetch(action))
-
-    def freshen(self, action: Freshen, /) -> bool:
-        return do(self._hop.freshen(action))
-
-    def drop(self, action: Drop, /) -> None:
-        do(self._hop.drop(action))
-
-    def supersede(self, action: Supersede, /) -> None:
-        do(self._hop.supersede(action))
-
-    def later(self, action: Later, /) -> None:
-        do(self._hop.later(action))

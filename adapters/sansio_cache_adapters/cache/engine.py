@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from sansio_cache.actions import Action, BodyStart, Load, LoadBody, Loaded
+from sansio_cache.actions import Action, BodyStart, Load, LoadBody, Loaded, Steps
 from sansio_cache.cache_status import CacheStatus, Fwd
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.drivers import Paused, run_if_stored
@@ -127,63 +127,44 @@ class Engine:
                 self.rules = Rules(self.policy, meta, self.sealer, self._undecodable)
             return self.rules
 
-    def stored_answer(
+    def look(
         self,
         request: Request,
         load: Callable[[bytes], Any],
-        usable: Callable[[Answer], bool] | None = None,
         load_body: Callable[[LoadBody], BodyStart | None] | None = None,
     ) -> Answer | Paused[Answer] | None:
-        """The answer if reading the store is all it takes; else None, and nothing has happened.
+        """The answer to a request if reading the store is all it takes; else its exchange, paused where it is not.
 
-        Paused where a body must be read first and that cannot be done at once; see :meth:`resumed`.
+        None where the store is not to be asked now. Whoever takes the answer says so to :meth:`answered`.
 
         :param load: the records of a partition, or None where the store cannot say at once.
-        :param usable: whether the client can give such an answer in this way.
         :param load_body: how a body begins; None where reading that has to be waited for.
         :raises BadSignature: as :func:`sansio_cache.exchange.exchange` does.
         """
-        rules = self.rules
-        if rules is None or self.guard.down or self._superseded:
+        rules, guard = self.rules, self.guard
+        if rules is None or guard.down or self._superseded:
             return None
 
         def perform(action: Action[Any]) -> object:
             if isinstance(action, Load):
-                records: Any = self.guard.attempt(None, partial(load, action.keys.partition))
+                records: Any = guard.attempt(None, partial(load, action.keys.partition))
                 return None if records is None else Loaded(records, self.clock())
             return load_body(action) if isinstance(action, LoadBody) and load_body is not None else None
 
-        try:
-            found = run_if_stored(exchange(request, rules, self.clock()), perform)
-        except Exception as error:
-            self.tell_error(error)
-            raise
-        if not isinstance(found, Paused):
-            if usable is not None and not usable(found):
-                return None
-            self.answered(request, found)
-            return found
-        if load_body is None and isinstance(found.action, LoadBody):
-            return found
-        found.close()
-        return None
+        return self._run_if_stored(exchange(request, rules, self.clock()), perform)
 
-    def resumed(
-        self, request: Request, paused: Paused[Answer], start: BodyStart | None, usable: Callable[[Answer], bool] | None
-    ) -> Answer | None:
-        """The answer with a body that begins so; None where that is not good, and nothing has happened."""
+    def _run_if_stored(
+        self, steps: Steps[Answer] | Paused[Answer], perform: Callable[[Action[Any]], object]
+    ) -> Answer | Paused[Answer]:
         try:
-            found = run_if_stored(paused, lambda action: start if action is paused.action else None)
+            return run_if_stored(steps, perform)
         except Exception as error:
             self.tell_error(error)
             raise
-        if isinstance(found, Paused):
-            found.close()
-            return None
-        if usable is not None and not usable(found):
-            return None
-        self.answered(request, found)
-        return found
+
+    def with_body(self, paused: Paused[Answer], start: BodyStart | None) -> Answer | Paused[Answer]:
+        """The answer that has paused for its body, which begins so; still paused where it needs more than that."""
+        return self._run_if_stored(paused, lambda action: start if action is paused.action else None)
 
     def supersede(self, partition: bytes, records: Iterable[Superseded]) -> None:
         """Note records that are not to be used again; they go before the next look into the store. Never blocks."""

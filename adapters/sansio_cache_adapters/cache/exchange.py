@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -22,10 +22,12 @@ from sansio_cache.actions import (
     Load,
     LoadBody,
     Loaded,
+    Steps,
     Supersede,
 )
 from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromNetwork
+from sansio_cache.drivers import Paused
 from sansio_cache.messages import HTTP_1_1, Headers, Options, Received, Request, Unreachable
 from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
@@ -39,7 +41,7 @@ from .stored_body import discard, load_body
 from .tee import Tee
 from .work import Work
 
-__all__ = ["Hop", "Lead", "Response", "Transfer"]
+__all__ = ["Delivered", "Exchange", "Lead", "Response", "Transfer"]
 
 POLL_SECONDS: Final = 0.025
 """How often the leader of a process looks whether the leader of another has done."""
@@ -135,8 +137,20 @@ class Lead:
         engine.flights.end(self.flight, storable=storable)
 
 
-class Hop(Generic[N]):
-    """Performs actions for one exchange, as work.
+class Delivered(NamedTuple, Generic[N]):
+    """What a client gets.
+
+    :ivar native: its own response, where the body comes from there.
+    :ivar tee: what to feed the body to, where it is to be stored.
+    """
+
+    answer: Answer
+    native: N | None
+    tee: Tee | None
+
+
+class Exchange(Generic[N]):
+    """Performs what one exchange of the core asks for.
 
     :param later: starts a background validation of a request under a key.
     """
@@ -149,10 +163,37 @@ class Hop(Generic[N]):
         self._later = later
         self._native: N | None = None
         self._lead: Lead | None = None
-        self._seen: list[int] = []
         self._patience = engine.policy.wait_for_body
         self._refusal = ""
         self._begun = generation()
+
+    def answered(self, request: Request, begun: Answer | Paused[Answer] | Steps[Answer]) -> Work[Delivered[N]]:
+        """The answer to a request, and what its body comes from.
+
+        :param begun: its exchange, at its start or paused; or the answer, where a look into the store has shown it.
+        :raises Exception: see :func:`sansio_cache.exchange.exchange`.
+        """
+        try:
+            answer: Answer
+            if isinstance(begun, Answer):
+                answer = begun
+            else:
+                steps = begun.steps if isinstance(begun, Paused) else begun
+                try:
+                    action = begun.action if isinstance(begun, Paused) else next(steps)
+                    while True:
+                        # Each method here is named for the verb that it performs.
+                        work: Work[object] = getattr(self, action.verb)(action)
+                        action = steps.send((yield from work))
+                except StopIteration as done:
+                    answer = done.value
+            self._engine.answered(request, answer)
+            return (yield from self._deliver(answer))
+        except BaseException as error:
+            # Failed or cancelled: nobody waits for it any longer.
+            self._give_up()
+            self._engine.tell_error(error)
+            raise
 
     def _why_not_kept(self) -> str:
         """Why nothing that the network brought may be kept; ``""`` where it may."""
@@ -162,8 +203,7 @@ class Hop(Generic[N]):
         """Read a partition."""
         engine = self._engine
         yield from engine.remove_superseded()
-        records: Sequence[Stored] = yield from self._records(action.keys.partition)
-        self._seen = [each.rev for each in records]
+        records = yield from self._records(action.keys.partition)
         return Loaded(records, engine.clock())
 
     def load_body(self, action: LoadBody) -> Work[BodyStart | None]:
@@ -173,8 +213,6 @@ class Hop(Generic[N]):
     def discard(self, action: Discard) -> Work[None]:
         """Remove a record whose body is not there."""
         yield from discard(self._engine, action.record)
-        # It is no news to us that it is not there any more.
-        self._seen = [rev for rev in self._seen if rev != action.record.stored.rev]
 
     def _records(self, partition: bytes) -> Work[Sequence[Stored]]:
         engine = self._engine
@@ -194,7 +232,7 @@ class Hop(Generic[N]):
             if not leads:
                 return (yield from self._wait(flight, action.patience))
             self._lead = flight.lead = Lead(engine, flight, action.keys.partition, action.keys.resource)
-        return (yield from self._lease(self._lead, action.patience))
+        return (yield from self._lease(self._lead, action))
 
     def _wait(self, flight: Flight, patience: float) -> Work[Landed | Alone]:
         """Wait for a flight's head, then a little for its body (``wait_for_body``)."""
@@ -211,7 +249,7 @@ class Hop(Generic[N]):
             ended = ended and not flight.rests
         return Landed(engine.clock()) if ended else Alone(engine.clock())
 
-    def _lease(self, lead: Lead, patience: float) -> Work[Granted | Landed | Alone]:
+    def _lease(self, lead: Lead, action: Claim) -> Work[Granted | Landed | Alone]:
         """The store's lease; while another process has it, that one's answer is waited for."""
         engine = self._engine
         if lead.leased:
@@ -220,7 +258,7 @@ class Hop(Generic[N]):
             # Our own flight goes on: the others of this process share this fetch.
             return Alone(engine.clock())
         engine.settle()
-        deadline = engine.clock() + patience
+        deadline = engine.clock() + action.patience
         waited = False
         while True:
             now = engine.clock()
@@ -235,9 +273,13 @@ class Hop(Generic[N]):
             if lease is None:
                 return Alone(now)
             if lease is Lease.GRANTED:
+                if waited:
+                    return Landed(engine.clock())
                 # Another may have had the lease, and given it back, between our look into the store and our claim.
-                missed = waited or [each.rev for each in (yield from self._records(lead.partition))] != self._seen
-                return Landed(engine.clock()) if missed else Granted(engine.clock())
+                there = yield from self._records(lead.partition)
+                # What is gone meanwhile answers nobody, and is no news.
+                is_news = any(each.rev not in action.seen for each in there)
+                return Landed(engine.clock()) if is_news else Granted(engine.clock())
             lead.leased = False
             if lease is Lease.OPEN or now >= deadline:
                 # Our own flight goes on: the others of this process still share this fetch.
@@ -294,8 +336,7 @@ class Hop(Generic[N]):
         if native is not None:
             yield partial(self._transfer.discard, native)
 
-    def give_up(self) -> N | None:
-        """The exchange failed or was cancelled: nobody waits for it any longer. What is left to close."""
+    def _give_up(self) -> None:
         lead, self._lead = self._lead, None
         if lead is not None:
             release = partial(lead.release, storable=True)
@@ -304,9 +345,10 @@ class Hop(Generic[N]):
             else:
                 release()
         native, self._native = self._native, None
-        return native
+        if native is not None:
+            self._transfer.abort(native)
 
-    def deliver(self, answer: Answer) -> Work[tuple[Answer, N | None, Tee | None]]:
+    def _deliver(self, answer: Answer) -> Work[Delivered[N]]:
         """What the client gets: the answer, its own response where the body comes from there, and the tee to feed.
 
         The duty of a leader passes to the tee, or ends here.
@@ -314,11 +356,11 @@ class Hop(Generic[N]):
         if not isinstance(answer.body, FromNetwork):
             self._release(storable=True)
             yield from self._discard()
-            return answer, None, None
+            return Delivered(answer, None, None)
         native, keeping = self._native, answer.keeping
         if keeping is None:
             self._release(storable=False)
-            return answer, native, None
+            return Delivered(answer, native, None)
         engine = self._engine
         expected = expected_length(keeping.method, keeping.status, keeping.headers)
         refusal = self._why_not_kept() or engine.guard.refusal
@@ -331,11 +373,12 @@ class Hop(Generic[N]):
             self._release(storable=False)
             engine.events.tell("not-stored", keeping.method, keeping.url, keeping.status, refusal, answer.key)
             status = replace(answer.cache_status, stored=False, detail=refusal)
-            return replace(answer, keeping=None, expires=None, cache_status=status), native, None
+            answer = replace(answer, keeping=None, expires=None, cache_status=status)
+            return Delivered(answer, native, None)
         lead, self._lead = self._lead, None
         if lead is not None:
             engine.flights.landed(lead.flight)
-        return answer, native, Tee(engine, keeping, lead, self._begun, answer.cache_status)
+        return Delivered(answer, native, Tee(engine, keeping, lead, self._begun, answer.cache_status))
 
     def _release(self, *, storable: bool) -> None:
         lead, self._lead = self._lead, None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
 from functools import partial
 from typing import Any, Unpack, cast
 
@@ -12,6 +11,8 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from sansio_cache.decisions import Answer
+from sansio_cache.drivers import Paused
 from sansio_cache.errors import CacheError, SettingError
 from sansio_cache.messages import Headers, Options, Request
 from sansio_cache.policy import Policy
@@ -28,14 +29,12 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .bodies import BodyGone, Left, is_a_miss
+from .looked import looked
 from .peers import Way
 from .response import CachedResponse, Facts, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
-__all__ = ["CacheAdapter", "core_request", "items_of", "make_cache", "passing"]
-
-passing: ContextVar[list[Request] | None] = ContextVar("sansio_cache_passing", default=None)
-"""Where the requests that come to the adapters are noted, if anywhere."""
+__all__ = ["CacheAdapter", "core_request", "items_of", "make_cache"]
 
 
 def make_cache(
@@ -189,13 +188,11 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         self._left.take()
         sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
         transfer = Sending(self.inner, request, sending)
-        asked = core_request(request, self.way(verify, cert, proxies), current_options.get())
-        came = passing.get()
-        if came is not None:
-            came.append(asked)
+        asked, begun = self._asked(request, verify, cert, proxies)
         for last in (False, True):
-            delivered = self._cache.answer(asked, transfer)
+            delivered = self._cache.answer(asked, transfer, begun)
             answer, response, tee = delivered
+            begun = None
             facts = Facts(answer, self._cache.engine, lambda: request, lambda: self, started, tee)
             if response is not None:
                 if tee is not None:
@@ -213,6 +210,21 @@ class CacheAdapter(FixedSettings, BaseAdapter):
                 if last or not is_a_miss(error, self._cache.engine.policy):
                     raise
         raise AssertionError("unreachable: the last round returns or raises")
+
+    def _asked(
+        self, request: requests.PreparedRequest, verify: object, cert: object, proxies: Any
+    ) -> tuple[Request, Answer | Paused[Answer] | None]:
+        """A request as the core sees it, and what a look into the store has shown of it, if there was one."""
+        before = looked.get()
+        if before is not None and before.native is request and before.adapter is self:
+            before.native = None
+            return before.asked, before.take()
+        asked = core_request(request, self.way(verify, cert, proxies), current_options.get())
+        if before is None:
+            return asked, None
+        if before.came is not None:
+            before.came.append(asked)
+        return asked, before.take() if before.adapter is self and before.asked == asked else None
 
     def _rest(self, tee: Tee) -> None:
         tee.set_free()

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import requests
 from requests.cookies import RequestsCookieJar
 from requests.utils import NETRC_FILES
 
+from sansio_cache.decisions import Answer
+from sansio_cache.drivers import Paused
 from sansio_cache.errors import CacheError
 from sansio_cache.memo import Memo
 from sansio_cache.messages import Options, Request
@@ -26,10 +28,11 @@ from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
-from .peers import Way, state_of_environment, state_of_files
-from .response import CachedResponse, Facts, is_final, stored_response
+from .looked import Looked, looked
+from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
+from .response import REDIRECTS, CachedResponse, Facts, stored_response
 
-__all__ = ["FastPath", "Prepared"]
+__all__ = ["FastPath", "Going"]
 
 _KNOWN: Final = frozenset(
     {"params", "headers", "cookies", "auth", "timeout", "allow_redirects", "proxies", "stream", "verify", "cert"}
@@ -49,23 +52,44 @@ class Prepared:
     :ivar adapter: what it would go through; None where that is not ours.
     :ivar state: all that preparing it has read, or None where that is not known. With a state it is kept, so that the
         user gets copies of ``native``.
+    :ivar way: verify and cert of a request with TLS, the proxies of one without: those that it was looked for with.
     """
 
-    __slots__ = ("adapter", "native", "request", "state")
+    __slots__ = ("adapter", "native", "request", "state", "way")
 
     def __init__(
-        self, native: requests.PreparedRequest, request: Request, adapter: CacheAdapter | None, state: object
+        self,
+        native: requests.PreparedRequest,
+        request: Request,
+        adapter: CacheAdapter | None,
+        state: object,
+        way: tuple[Any, Any, Any],
     ) -> None:
         self.native = native
         self.request = request
         self.adapter = adapter
         self.state = state
+        self.way = way
 
     def given_out(self) -> requests.PreparedRequest:
         return self.native if self.state is None else self.native.copy()
 
     def path(self) -> CacheAdapter | None:
         return self.adapter
+
+    def goes_with(self, settings: dict[str, Any]) -> bool:
+        """Whether it is sent as it was looked for, with these arguments of ``send``."""
+        verify, cert, proxies = self.way
+        if proxies is not None:
+            return bool(settings["proxies"] == proxies)
+        return bool(settings["verify"] == verify and settings["cert"] == cert)
+
+
+class Going(NamedTuple):
+    """A request that no stored response answers at once, and what the look into the store has begun."""
+
+    prepared: Prepared
+    begun: Answer | Paused[Answer] | None
 
 
 class FastPath:
@@ -108,15 +132,20 @@ class FastPath:
 
     def look(
         self, session: requests.Session, url: str, keywords: dict[str, Any], options: Options
-    ) -> CachedResponse | Prepared:
+    ) -> CachedResponse | Going:
         """The response if a stored one answers; else the request as ``Session.request`` would prepare it.
 
         :raises Exception: what that raises.
         """
         started = time.perf_counter()
         prepared = self._prepared(session, url, keywords, options)
-        response = self._stored(session, prepared, keywords, started)
-        return prepared if response is None else response
+        if prepared.adapter is None or any(prepared.native.hooks.values()):
+            return Going(prepared, None)
+        found = self._cache.look(prepared.request)
+        if not isinstance(found, Answer) or found.status in REDIRECTS:
+            return Going(prepared, found)
+        response = self._stored(session, prepared, keywords, found, started)
+        return Going(prepared, None) if response is None else response
 
     def _prepared(self, session: requests.Session, url: str, keywords: dict[str, Any], options: Options) -> Prepared:
         verify = cert = way = proxies = None
@@ -145,20 +174,21 @@ class FastPath:
             adapter = None  # sending says so
         if (way if native.url and not native.url.startswith("http:") else proxies) is None:
             adapter = None  # an auth callable has changed the scheme: what was merged is not what counts
-        chosen = self._proxies(session, native.url or "", keywords, proxies)
+        chosen = None
+        if proxies is not None and native.url and native.url.startswith("http:"):
+            # They see requests without TLS, and may answer by who asks.
+            chosen = self._proxies(session, native.url, keywords, proxies)
         taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
-        prepared = Prepared(native, core_request(native, taken, options), adapter, None)
+        prepared = Prepared(native, core_request(native, taken, options), adapter, None, (verify, cert, chosen))
         if state is not None and adapter is not None and _plain(native):
             prepared.state = state
             self._remembered.put(url, prepared, bytes_of(prepared.request))
         return prepared
 
     def _proxies(self, session: requests.Session, url: str, keywords: dict[str, Any], said: object) -> Any:
-        """The proxies that requests has to choose from: they see requests without TLS, and may answer by who asks."""
-        if said is None or not url.startswith("http:"):
-            return None
+        """The proxies that requests has to choose from."""
         # Which host it is decides, too (no_proxy). To work it out takes as long as all the rest of a hit.
-        authority = url.split("/", 3)[2]
+        authority = url[: url.find("/", 8)]
         known = self._chosen.get(authority)
         if known is None or known[0] != said:
             given: Any = keywords.get("proxies") or {}
@@ -171,14 +201,15 @@ class FastPath:
         return known[1]
 
     def _stored(
-        self, session: requests.Session, prepared: Prepared, keywords: dict[str, Any], started: float
+        self,
+        session: requests.Session,
+        prepared: Prepared,
+        keywords: dict[str, Any],
+        answer: Answer,
+        started: float,
     ) -> CachedResponse | None:
-        """The response if a stored one answers; None to go on, nothing having happened."""
-        if prepared.adapter is None or any(prepared.native.hooks.values()):
-            return None
-        answer = self._cache.stored_answer(prepared.request, is_final)
-        if answer is None:
-            return None
+        """The response of an answer; None where its body is gone, and so is its record."""
+        self._cache.engine.answered(prepared.request, answer)
         stream = keywords.get("stream")
         facts = Facts(answer, self._cache.engine, prepared.given_out, prepared.path, started)
         try:
@@ -188,16 +219,36 @@ class FastPath:
                 return None
             raise
 
-    def send(self, session: requests.Session, prepared: Prepared, keywords: dict[str, Any]) -> requests.Response:
+    def send(self, session: requests.Session, going: Going, keywords: dict[str, Any]) -> requests.Response:
         """The second half of ``Session.request``."""
+        prepared = going.prepared
         native = prepared.given_out()
-        proxies: Any = keywords.get("proxies") or {}
-        stream = keywords.get("stream")
-        settings = session.merge_environment_settings(
-            native.url or "", proxies, stream, keywords.get("verify"), keywords.get("cert")
-        )
+        settings = self._merged(session, native.url or "", keywords)
         timeout, follow = keywords.get("timeout"), keywords.get("allow_redirects", True)
-        return session.send(native, timeout=timeout, allow_redirects=follow, **settings)
+        as_looked = prepared.goes_with(settings)
+        token = looked.set(Looked(prepared.request, going.begun, prepared.adapter, native) if as_looked else None)
+        try:
+            return session.send(native, timeout=timeout, allow_redirects=follow, **settings)
+        finally:
+            looked.reset(token)
+
+    def _merged(self, session: requests.Session, url: str, keywords: dict[str, Any]) -> dict[str, Any]:
+        """What ``merge_environment_settings`` gives.
+
+        Which proxies there are is the work of that: it takes longer than to make the request, connection and all.
+        """
+        given: Any = keywords.get("proxies") or {}
+        stream, verify, cert = keywords.get("stream"), keywords.get("verify"), keywords.get("cert")
+        if not url.startswith(("http://", "https://")) or not only_the_environment_names_proxies():
+            return {**session.merge_environment_settings(url, given, stream, verify, cert)}
+        proxies = self._proxies(session, url, keywords, _said_of_proxies(session, keywords))
+        return {
+            # Whoever sends may change what they get.
+            "proxies": proxies.copy(),
+            "stream": session.stream if stream is None else stream,
+            "verify": _merged_verify(session, verify),
+            "cert": session.cert if cert is None else cert,
+        }
 
 
 def _said_of_proxies(session: requests.Session, keywords: dict[str, Any]) -> object:
@@ -229,7 +280,7 @@ def _state(session: requests.Session, keywords: dict[str, Any], said: object) ->
 def _with_options(known: Prepared, options: Options) -> Prepared:
     asked = known.request
     request = Request(asked.method, asked.url, asked.headers, asked.body, asked.peer, options)
-    return Prepared(known.native, request, known.adapter, known.state)
+    return Prepared(known.native, request, known.adapter, known.state, known.way)
 
 
 def _plain(native: requests.PreparedRequest) -> bool:

@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 import requests
 import requests.utils
 
+from sansio_cache.decisions import Answer
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.options import current_options
 
-from .adapter import CacheAdapter, core_request, passing
+from .adapter import CacheAdapter, core_request
 from .bodies import BodyGone
-from .response import CachedResponse, Facts, is_final, stored_response
+from .looked import Looked, looked
+from .response import REDIRECTS, CachedResponse, Facts, stored_response
 
 __all__ = ["StoredFirst"]
 
@@ -46,8 +48,8 @@ class StoredFirst:
         self._unchanged: dict[str, bool] = {}
         self._state: dict[str, object] = {}
 
-    def asked(self, native: requests.PreparedRequest, keywords: dict[str, Any]) -> Request | None:
-        """A request as the core sees it before it is sent; None where its adapter has a cache of its own."""
+    def asked(self, native: requests.PreparedRequest, keywords: dict[str, Any]) -> Looked | None:
+        """A request before it is sent, nothing being looked for yet; None where its adapter has a cache of its own."""
         try:
             adapter = self._adapter_over(native.url or "")
         except requests.exceptions.InvalidSchema:
@@ -59,20 +61,23 @@ class StoredFirst:
         if "proxies" not in keywords:
             # As Session.send merges them.
             proxies = _resolve_proxies(native, self._session.proxies, self._session.trust_env)
-        return core_request(native, adapter.way(verify, cert, proxies), current_options.get())
+        asked = core_request(native, adapter.way(verify, cert, proxies), current_options.get())
+        return Looked(asked, None, adapter)
 
-    def look(self, asked: Request, native: requests.PreparedRequest, keywords: dict[str, Any]) -> CachedResponse | None:
-        """The response if a stored one answers; None to go on, nothing having happened.
+    def look(self, before: Looked, native: requests.PreparedRequest, keywords: dict[str, Any]) -> CachedResponse | None:
+        """The response if a stored one answers; None to go on.
 
         :raises Exception: as :meth:`CacheAdapter.send`.
         """
-        if any(native.hooks.values()) or not self._comes_through(_host(asked)):
+        if any(native.hooks.values()) or not self._comes_through(_host(before.asked)):
             return None
         started = time.perf_counter()
-        answer = self._cache.stored_answer(asked, is_final)
-        if answer is None:
+        answer = self._cache.look(before.asked)
+        if not isinstance(answer, Answer) or answer.status in REDIRECTS:
+            before.begun = answer
             return None
         engine = self._cache.engine
+        engine.answered(before.asked, answer)
         facts = Facts(answer, engine, lambda: native, lambda: self._adapter_over(native.url or ""), started)
         try:
             return stored_response(facts, stream=keywords.get("stream", self._session.stream))
@@ -87,14 +92,15 @@ class StoredFirst:
         return self._unchanged.get(host, False)
 
     @contextmanager
-    def watched(self, asked: Request) -> Generator[None]:
-        """See whether a request that is sent within comes through as it was."""
-        came: list[Request] = []
-        token = passing.set(came)
+    def watched(self, before: Looked) -> Generator[None]:
+        """See whether a request that is sent within comes through as it was: then it goes on where the look ended."""
+        asked = before.asked
+        came = before.came = []
+        token = looked.set(before)
         try:
             yield
         finally:
-            passing.reset(token)
+            looked.reset(token)
             if came:
                 if len(self._unchanged) >= _MOST_HOSTS:
                     self._unchanged.clear()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import requests
+import requests.sessions
 import requests.utils
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import select_proxy
@@ -224,6 +225,21 @@ def _said(name: str, value: object) -> str:
 
 state_of_environment: Final = watching("REQUEST_METHOD", ending="_proxy")
 """What changes when the environment names another proxy."""
+
+
+def only_the_environment_names_proxies() -> bool:
+    """Whether all that requests knows of proxies is in the environment and in its own settings.
+
+    macOS and Windows have settings of theirs, and a program may put something else in the place of these functions.
+    """
+    return _ENVIRONMENT_ALONE and [_utils.get(name) for name in _ASKED] == _KNOWN and _sessions[_ASKED[0]] is _KNOWN[0]
+
+
+_utils: Final = vars(requests.utils)
+_sessions: Final = vars(requests.sessions)
+_ASKED: Final = ("get_environ_proxies", "should_bypass_proxies", "getproxies", "proxy_bypass")
+_KNOWN: Final = [_utils.get(name) for name in _ASKED]
+_ENVIRONMENT_ALONE: Final = _KNOWN[2:] == [_utils.get("getproxies_environment"), _utils.get("proxy_bypass_environment")]
 
 
 def state_of_files(verify: object, cert: object) -> object:

@@ -24,15 +24,10 @@ from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import StoredReader, stored_raw
 
-__all__ = ["CachedResponse", "Facts", "adopt", "bypassing", "is_final", "stored_response", "take_cookies"]
+__all__ = ["REDIRECTS", "CachedResponse", "Facts", "adopt", "bypassing", "stored_response", "take_cookies"]
 
 
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-
-
-def is_final(answer: Answer) -> bool:
-    """Whether an answer is one that requests gives as it is: no redirect."""
-    return answer.status not in _REDIRECTS
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class CachedResponse(requests.Response):

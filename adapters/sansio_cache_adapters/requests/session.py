@@ -28,7 +28,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .adapter import CacheAdapter, make_cache
 from .asked import asking, taken
-from .fast_path import FastPath, Prepared
+from .fast_path import FastPath, Going
 from .parts import StoredFirst
 from .response import CachedResponse, bypassing
 from .transfer import bypassed
@@ -160,15 +160,15 @@ class CacheMixin(FixedSettings, _Session):
         """  # noqa: D205
         options = take_options(keywords)
         cached = not is_off(self)
-        prepared: Prepared | None = None
+        going: Going | None = None
         if cached and not args and self._fast.applies(self, method, url, keywords):
             found = self._fast.look(self, url, keywords, options)
-            if not isinstance(found, Prepared):
+            if not isinstance(found, Going):
                 return found
-            prepared = found
+            going = found
         with self._asking_with(options, cached=cached):
-            if prepared is not None:
-                response = self._fast.send(self, prepared, keywords)
+            if going is not None:
+                response = self._fast.send(self, going, keywords)
             else:
                 response = super().request(method, url, *args, **keywords)
         return bypassing(response, "" if cached else DISABLED)
@@ -189,13 +189,13 @@ class CacheMixin(FixedSettings, _Session):
     def _sent(self, request: requests.PreparedRequest, keywords: dict[str, Any]) -> requests.Response:
         """The response to a request, by the ``send`` of the classes behind unless a stored one answers before."""
         first = self._first
-        asked = None if first is None else first.asked(request, keywords)
-        if first is None or asked is None:
+        before = None if first is None else first.asked(request, keywords)
+        if first is None or before is None:
             return super().send(request, **keywords)
-        found = first.look(asked, request, keywords)
+        found = first.look(before, request, keywords)
         if found is not None:
             return found
-        with first.watched(asked):
+        with first.watched(before):
             return super().send(request, **keywords)
 
     @contextmanager

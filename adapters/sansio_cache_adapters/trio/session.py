@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from sansio_cache.decisions import Answer
+from sansio_cache.drivers import Paused
 from sansio_cache.errors import CacheError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 from sansio_cache.policy import Policy
@@ -52,7 +53,7 @@ __all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
 _ADVICE = "it takes the settings of Policy and those of HTTPSession; proxies, HTTP/2 and SOCKS are httpx2's"
 _MOST_JOBS = 64
 _OPTIONS = "sansio-cache"
-_LOOKED_FOR = "sansio-cache looked for"
+_LOOKED = "sansio-cache looked"
 
 
 class CachedOptions(RequestOptions, CacheOptions, total=False):
@@ -272,17 +273,24 @@ class TrioCachedSession(FixedSettings, HTTPSession):
             return await super().hop(request)
         if self._group is None:
             raise SessionClosed("use the session in its block: async with TrioCachedSession(…) as session")
-        asked = self._core_request(request)
-        if request.extra.get(_LOOKED_FOR) != request.url:
-            found = self._cache.stored_answer(asked)
-            answer = found if isinstance(found, Answer | None) else await found
-            if answer is not None:
-                await checkpoint()
-                return stored_hop(self._cache.engine, answer)
+        before: _Looked | None = request.extra.get(_LOOKED)
+        if before is not None and before.goes_with(request):
+            asked, found = before.asked, before.take()
+        else:
+            asked = self._core_request(request)
+            found = await self._look(asked)
+        if isinstance(found, Answer):
+            self._cache.engine.answered(asked, found)
+            await checkpoint()
+            return stored_hop(self._cache.engine, found)
         transfer = HopTransfer(request, super().hop, self.pool)
-        delivered = await self._cache.answer(asked, transfer)
+        delivered = await self._cache.answer(asked, transfer, found)
         answer, response, tee = delivered
         return await cached_hop(self._cache.engine, answer, response, tee)
+
+    async def _look(self, asked: Request) -> Answer | Paused[Answer] | None:
+        found = self._cache.look(asked)
+        return found if isinstance(found, Answer | Paused | None) else await found
 
     def _core_request(self, request: OutgoingRequest) -> Request:
         options: Options = request.extra.get(_OPTIONS, NO_OPTIONS)
@@ -344,23 +352,13 @@ class TrioCachedSession(FixedSettings, HTTPSession):
         if ready is None:
             return await self._follow(method, url, options)
         follow = options.get("follow_redirects", self.follow_redirects)
-        response = await self._stored(ready, final=follow)
-        if response is not None:
-            return response
-        extra = {_OPTIONS: ready.asked.options, _LOOKED_FOR: ready.outgoing.url}
-        return await self._send(replace(ready.outgoing, extra=extra), follow=follow)
-
-    async def _stored(self, ready: Ready, *, final: bool) -> CachedTrioResponse | None:
-        """The response if a stored one answers at once; None to go on, nothing having happened.
-
-        :param final: a redirect is no answer.
-        """
         started = time.perf_counter()
-        found = self._cache.stored_answer(ready.asked, _is_final if final else None)
-        answer = found if isinstance(found, Answer | None) else await found
-        if answer is None:
-            return None
-        hop = stored_hop(self._cache.engine, answer)
+        found = await self._look(ready.asked)
+        if not isinstance(found, Answer) or (follow and found.status in REDIRECTS):
+            extra = {_OPTIONS: ready.asked.options, _LOOKED: _Looked(ready, found)}
+            return await self._send(replace(ready.outgoing, extra=extra), follow=follow)
+        self._cache.engine.answered(ready.asked, found)
+        hop = stored_hop(self._cache.engine, found)
         return self.respond(hop, ready.given_out(), (), {}, time.perf_counter() - started)
 
     if TYPE_CHECKING:
@@ -370,6 +368,26 @@ class TrioCachedSession(FixedSettings, HTTPSession):
         ) -> AbstractAsyncContextManager[CachedTrioResponse]: ...
 
 
-def _is_final(answer: Answer) -> bool:
-    """Whether an answer is one that is given as it is: no redirect."""
-    return answer.status not in REDIRECTS
+class _Looked:
+    """A request that was looked for and goes on, with as much of its exchange as is done."""
+
+    __slots__ = ("_body", "_found", "asked")
+
+    def __init__(self, ready: Ready, found: Answer | Paused[Answer] | None) -> None:
+        self.asked = ready.asked
+        self._body = ready.outgoing.body
+        self._found = found
+
+    def goes_with(self, request: OutgoingRequest) -> bool:
+        """Whether it is this one that is being sent: the jar, or a class of the user's, may have changed it."""
+        asked = self.asked
+        return (
+            (request.method, request.url) == (asked.method, asked.url)
+            and request.body is self._body
+            and request.headers == list(asked.headers.items)
+        )
+
+    def take(self) -> Answer | Paused[Answer] | None:
+        """What was begun, which can be gone on with once."""
+        found, self._found = self._found, None
+        return found

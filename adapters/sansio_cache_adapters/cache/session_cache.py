@@ -1,0 +1,82 @@
+"""What the caches of blocking and of awaiting sessions have in common: how a request is answered, as work."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from sansio_cache.actions import Steps
+from sansio_cache.decisions import Answer
+from sansio_cache.drivers import Paused
+from sansio_cache.exchange import exchange
+from sansio_cache.messages import Received, Request
+
+from .engine import Engine
+from .events import logger
+from .exchange import Delivered, Exchange, Response, Transfer
+from .work import Work
+
+__all__ = ["SessionCache"]
+
+N = TypeVar("N")
+
+
+class SessionCache(ABC):
+    """An engine that answers requests."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @abstractmethod
+    def _submit(self, key: tuple[bytes, bytes], work: Callable[[], Work[None]]) -> None:
+        """Do work in the background, unless that of its key is under way or there is too much."""
+
+    def _answering(
+        self,
+        request: Request,
+        transfer: Transfer[N],
+        begun: Answer | Paused[Answer] | Steps[Answer] | None = None,
+        *,
+        background: bool = False,
+    ) -> Work[Delivered[N]]:
+        """The answer to a request, and what its body comes from.
+
+        :param begun: what a look into the store has shown.
+        :param background: a validation that nobody waits for.
+        """
+        engine = self.engine
+        if engine.rules is None:
+            return self._answering_opened(request, transfer, background=background)
+        if begun is None:
+            begun = exchange(request, engine.rules, engine.clock(), background=background)
+        return Exchange(engine, transfer, partial(self._later, transfer)).answered(request, begun)
+
+    def _answering_opened(self, request: Request, transfer: Transfer[N], *, background: bool) -> Work[Delivered[N]]:
+        if (yield from self.engine.opened()) is None:
+            return (yield from self._without_store(request, transfer))
+        return (yield from self._answering(request, transfer, background=background))
+
+    def _without_store(self, request: Request, transfer: Transfer[N]) -> Work[Delivered[N]]:
+        engine = self.engine
+        engine.without_store(request)
+        asked = engine.clock()
+        response: Response[N] = yield partial(transfer.send, request)
+        received = Received(response.status, response.reason, response.headers, asked, engine.clock())
+        answer = engine.without_store(request, received)
+        engine.answered(request, answer)
+        return Delivered(answer, response.native, None)
+
+    def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
+        self._submit(key, partial(self._validating, request, transfer.detached()))
+
+    def _validating(self, request: Request, transfer: Transfer[Any]) -> Work[None]:
+        try:
+            _, native, tee = yield from self._answering(request, transfer, background=True)
+            if native is not None:
+                yield partial(transfer.drain, native, tee)
+        except Exception as error:
+            # The good entry is still there (G27); the next asker tries again.
+            logger.warning("background validation of a stale response failed: %s", error)
+            self.engine.events.tell("background-error", request.method, request.url, 0, type(error).__name__)

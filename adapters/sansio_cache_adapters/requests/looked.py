@@ -1,0 +1,49 @@
+"""What a look into the store has shown before a request is sent, for the adapter that the request comes to."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Final
+
+import requests
+
+from sansio_cache.decisions import Answer
+from sansio_cache.drivers import Paused
+from sansio_cache.messages import Request
+
+__all__ = ["Looked", "looked"]
+
+
+class Looked:
+    """A request that was looked for and goes on, with as much of its exchange as is done.
+
+    :param asked: the request as the core sees it.
+    :param begun: its exchange, paused, or its answer where that does not end it (a redirect); None if none was begun.
+    :param adapter: the one that it is sent to.
+    :param native: the same request as it is being sent, where nobody can change it on the way.
+    :ivar came: takes the requests that come to the adapters by another way than this.
+    """
+
+    __slots__ = ("adapter", "asked", "begun", "came", "native")
+
+    def __init__(
+        self,
+        asked: Request,
+        begun: Answer | Paused[Answer] | None,
+        adapter: object,
+        native: requests.PreparedRequest | None = None,
+    ) -> None:
+        self.asked = asked
+        self.begun = begun
+        self.native = native
+        self.adapter = adapter
+        self.came: list[Request] | None = None
+
+    def take(self) -> Answer | Paused[Answer] | None:
+        """What was begun, which can be gone on with once."""
+        begun, self.begun = self.begun, None
+        return begun
+
+
+looked: Final[ContextVar[Looked | None]] = ContextVar("sansio_cache_looked", default=None)
+"""That of the request under way."""
