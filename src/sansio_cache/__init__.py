@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from sansio_cache_adapters.aiohttp.session import AsyncCachedSession as AsyncCachedSession
     from sansio_cache_adapters.httpx.transports import AsyncCacheTransport as AsyncCacheTransport
     from sansio_cache_adapters.httpx.transports import CacheTransport as CacheTransport
+    from sansio_cache_adapters.importing.exporting import export_cache as export_cache
     from sansio_cache_adapters.importing.importer import import_cache as import_cache
+    from sansio_cache_adapters.importing.loading import load_cache as load_cache
     from sansio_cache_adapters.patch import disabled as disabled
     from sansio_cache_adapters.patch import enabled as enabled
     from sansio_cache_adapters.patch import install_cache as install_cache
@@ -73,7 +75,9 @@ __all__ = [
     "RedisStore",
     "SQLiteStore",
     # moving in and out
+    "export_cache",
     "import_cache",
+    "load_cache",
     # settings
     "DEFAULT_IDENTITY",
     "DO_NOT_CACHE",
@@ -128,9 +132,11 @@ _LAZY = {
     "TrioCachedSession": f"{_ADAPTERS}.trio.session",
     "disabled": f"{_ADAPTERS}.patch",
     "enabled": f"{_ADAPTERS}.patch",
+    "export_cache": f"{_ADAPTERS}.importing.exporting",
     "import_cache": f"{_ADAPTERS}.importing.importer",
     "install_cache": f"{_ADAPTERS}.patch",
     "is_installed": f"{_ADAPTERS}.patch",
+    "load_cache": f"{_ADAPTERS}.importing.loading",
     "uninstall_cache": f"{_ADAPTERS}.patch",
 }
 _EXTRAS = {

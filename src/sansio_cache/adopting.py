@@ -8,16 +8,17 @@ from msgspec.structs import replace
 
 from .expiry import ANY_SETTINGS, Expiry, Resident, Until, pack
 from .filtering import Decode
-from .freshness import read_facts
+from .freshness import Facts, read_facts
 from .keeping import Keeping, purge_time
 from .lists import members
 from .messages import Headers, Received, Request
+from .policy import Policy
 from .records import Item, Remembered
 from .rules import Rules
 from .storing import Storing, may_store
 from .vary import nominated
 
-__all__ = ["Adopted", "adopt"]
+__all__ = ["Adopted", "adopt", "with_room"]
 
 _DECODED_BY_ALL: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 """Content codings that every client takes off by itself."""
@@ -42,10 +43,13 @@ class Adopted(Keeping):
         What has long been stale is not removed at once: it has the room of one that becomes stale now.
         """
         item = super().finish(body, entry, length, hashes, decode)
-        if isinstance(item, Storing):
-            return item
-        least = purge_time(self.at, self._facts, self._policy)
-        return item if item.purge_at >= least else replace(item, purge_at=least)
+        return item if isinstance(item, Storing) else with_room(item, self._facts, self._policy, self.at)
+
+
+def with_room(item: Item, facts: Facts, policy: Policy, now: float) -> Item:
+    """An item that is not removed earlier than one that becomes stale now."""
+    least = purge_time(now, facts, policy)
+    return item if item.purge_at >= least else replace(item, purge_at=least)
 
 
 def adopt(request: Request, response: Received, rules: Rules, expiry: Expiry | None, now: float) -> Adopted | Storing:

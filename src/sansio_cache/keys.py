@@ -139,6 +139,11 @@ class KeyMaker:
             return digest_of(_CUSTOM, _utf8(result) if isinstance(result, str) else result)
         return _at_host(self._locate(request.url).resource, request)
 
+    def is_plain(self, keys: Keys, method: str) -> bool:
+        """Whether nothing in the keys of a request depends on the salt: they are the same in any other store."""
+        shared = b"GET" if method in ("GET", "HEAD") else method.encode()
+        return keys.partition == _plain_partition(keys.resource, shared, b"", self._shape)
+
     def resource_of_url(self, url: str) -> bytes:
         """The resource key of a URL, after ``ignored_parameters``, where Host names no other authority."""
         return self._locate(url).resource

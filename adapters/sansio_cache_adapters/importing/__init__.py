@@ -4,8 +4,8 @@ In reading order: ``report`` (what became of the entries, and the reasons), ``en
 can be read into it), ``pickles``, ``bson`` and ``texts`` (serialised values, read as data: nothing in them runs),
 ``values`` (which of them a value is, and its signature), ``requests_cache``, ``aiohttp_client_cache``, ``hishel`` and
 ``cachecontrol`` (what each of them means), ``databases`` and ``folders`` (files that anybody may have written),
-``sources`` (which cache lies at a place), ``importer`` (``import_cache``), and ``exporting`` (``export_cache`` and
-``load_cache``).
+``sources`` (which cache lies at a place), ``places`` (our own stores), ``importer`` (``import_cache``), and ``lines``,
+``exporting`` and ``loading`` (``export_cache`` and ``load_cache``).
 
 It uses ``cache`` and ``stores``, and no client; only the front door and the command line import from here.
 """

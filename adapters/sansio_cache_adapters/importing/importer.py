@@ -11,7 +11,6 @@ from sansio_cache.cache_status import CacheStatus
 from sansio_cache.errors import BadSignature, SettingError, StoreError
 from sansio_cache.lists import MAX_MEMBERS
 from sansio_cache.messages import Request
-from sansio_cache.policy import make_policy
 from sansio_cache.records import Flaw, variant_of
 from sansio_cache.request_bodies import ignores
 from sansio_cache.rules import Rules
@@ -28,6 +27,7 @@ from sansio_cache_adapters.stores.protocol import Flushing
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .entries import Entry, Exchange
+from .places import is_missing, policy_of
 from .report import Progress, Reason, Report, Skipped
 from .sources import Key, Source, open_source
 
@@ -35,12 +35,6 @@ __all__ = ["import_cache"]
 
 _SHAPING: Final = ("identity", "ignored_parameters", "key_fn", "match_headers", "max_body", "namespace", "shared")
 """Settings of the sessions that are to find what is imported, as far as they shape keys or bound bodies."""
-_ALL: Final = {
-    # Whether a response is reused is up to the sessions that read it.
-    "cache_control": False,
-    "allowed_codes": tuple(range(200, 600)),
-    "allowed_methods": ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "REPORT", "PROPFIND"),
-}
 _MARK: Final = "REDACTED"
 """What requests-cache writes in the place of the parameters that it ignores."""
 _ROOM: Final = 1_048_576
@@ -78,9 +72,9 @@ def import_cache(
     for name in settings:
         if name not in _SHAPING and name != "ignored_params" and name != "include_headers":
             raise SettingError(f"import_cache takes the settings that shape keys ({', '.join(_SHAPING)}), not {name}")
-    policy = make_policy({**_ALL, **settings})
+    policy = policy_of(settings)
     store, sealer = resolve(target, secret_key)
-    if dry_run and _is_missing(store):
+    if dry_run and is_missing(store):
         store = MemoryStore(max_bytes=store.max_bytes)
     cache = BlockingCache(policy, store, sealer)
     opened = open_source(source, kind, key, cache.engine.max_body + cache.engine.max_body // 2 + _ROOM)
@@ -92,12 +86,6 @@ def import_cache(
             store.close()
         elif isinstance(store, Flushing):
             store.flush(CLOSE_SECONDS)
-
-
-def _is_missing(store: Any) -> bool:
-    """Whether opening a store would make it."""
-    location = str(store.location)
-    return os.path.isabs(location) and not os.path.exists(location)
 
 
 class _Importer:

@@ -43,6 +43,9 @@ class Reason(StrEnum):
     """A link, a pipe or a folder lies where an entry should be."""
     NEEDS_LIBRARY = "needs-library"
     """It is YAML, and PyYAML is not installed."""
+    BOUND = "bound-to-its-store"
+    """It belongs to one of several users, or is one of several that Vary selects, and the target has kept other
+    responses before: it would never be found there."""
     NOT_HTTP = "not-http"
     """Its URL is none of HTTP."""
 

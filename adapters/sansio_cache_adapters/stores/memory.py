@@ -301,6 +301,13 @@ class MemoryStore(Shown):
         with self._lock:
             self._meta = self._meta._replace(signed=False)
 
+    def take_salt(self, salt: bytes) -> bool:
+        """See :class:`~sansio_cache_adapters.stores.protocol.TakingSalt`."""
+        with self._lock:
+            if not self._rows:
+                self._meta = self._meta._replace(salt=salt)
+            return not self._rows
+
     def size(self) -> Size:
         """How much it holds."""
         return Size(len(self._rows), self._bytes)

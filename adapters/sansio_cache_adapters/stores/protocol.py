@@ -42,6 +42,7 @@ __all__ = [
     "Seen",
     "Size",
     "Store",
+    "TakingSalt",
     "marks_at_most",
     "new_entry",
 ]
@@ -325,6 +326,15 @@ class ForTasks(Protocol):
 
     def for_async(self) -> AsyncStore:
         """The same store for tasks."""
+        ...
+
+
+@runtime_checkable
+class TakingSalt(Protocol):
+    """Can go on with what another store was kept under: records that were moved are found again then."""
+
+    def take_salt(self, salt: bytes) -> bool:
+        """Take the salt of another store, while no record is kept here. Whether it was taken."""
         ...
 
 

@@ -314,6 +314,15 @@ class TableStore:
             self._put(name, meta._replace(signed=False))
 
     @_whole
+    def take_salt(self, salt: bytes) -> bool:
+        """See :class:`~sansio_cache_adapters.stores.protocol.TakingSalt`."""
+        if self._records():
+            return False
+        for name, meta in self._find(Meta, "meta/").items():
+            self._put(name, meta._replace(salt=salt))
+        return True
+
+    @_whole
     def size(self) -> Size:
         """How much it holds."""
         records = self._records()

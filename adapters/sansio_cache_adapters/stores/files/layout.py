@@ -49,6 +49,7 @@ __all__ = [
     "replace",
     "restrict_all",
     "skipping",
+    "take_salt",
     "trouble",
 ]
 
@@ -265,10 +266,20 @@ def _begin(root: Root, known: Ids | None) -> Ids:
     if "meta" in present:
         # It could not be read: set aside, so that a person can look at it.
         root.rename("meta", root, f"meta.broken-{os.urandom(4).hex()}")
-    ids = known or Ids(os.urandom(16), os.urandom(32))
+    return _write_ids(root, known or Ids(os.urandom(16), os.urandom(32)))
+
+
+def _write_ids(root: Root, ids: Ids) -> Ids:
     text = json.dumps({"store_id": ids.store_id.hex(), "salt": ids.salt.hex()})
     replace(root, root, "meta", [text.encode(), b"\n"])
     return ids
+
+
+def take_salt(root: Root, salt: bytes) -> Ids | None:
+    """Write down another salt; None where the ids cannot be read."""
+    with root.lock():
+        ids = _read_ids(root)
+        return None if ids is None else _write_ids(root, ids._replace(salt=salt))
 
 
 def replace(root: Root, folder: Folder, name: str, pieces: Sequence[bytes]) -> None:

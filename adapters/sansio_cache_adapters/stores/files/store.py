@@ -41,6 +41,7 @@ from .layout import (
     is_signed,
     mapped,
     mark_signed,
+    take_salt,
     trouble,
 )
 from .sweep import Sweeper, walk
@@ -327,6 +328,12 @@ class FileStore(Shown):
     def unsign(self) -> None:
         """Remove the mark that the store is signed."""
         self._with_root(mark_signed, False)
+
+    def take_salt(self, salt: bytes) -> bool:
+        """See :class:`~sansio_cache_adapters.stores.protocol.TakingSalt`."""
+        taken = None if self.size().entries else self._with_root(take_salt, salt)
+        self._ids = taken or self._ids
+        return taken is not None
 
     def size(self) -> Size:
         """How much it holds, counted by a walk through all of it."""

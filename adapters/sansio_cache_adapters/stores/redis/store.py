@@ -195,6 +195,10 @@ class RedisStore(Shown):
         """Remove the mark that the store is signed."""
         self._runner.run(self.verbs.unsign())
 
+    def take_salt(self, salt: bytes) -> bool:
+        """See :class:`~sansio_cache_adapters.stores.protocol.TakingSalt`."""
+        return self.size().entries == 0 and self._runner.run(self.verbs.take_salt(salt))
+
     def size(self) -> Size:
         """How much it holds."""
         return self._runner.run(self.verbs.size())

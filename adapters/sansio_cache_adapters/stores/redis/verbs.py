@@ -88,6 +88,13 @@ class Verbs(Care):
             yield [("SET", self._names.signed, "1")]
         self._checked = time.monotonic()
 
+    def take_salt(self, salt: bytes) -> Steps[bool]:
+        """Go on under another salt."""
+        ids = self._ids[:16] + salt
+        yield [("SET", self._names.meta, ids)]
+        self._ids = ids
+        return True
+
     def unsign(self) -> Steps[None]:
         """Remove the mark that the store is signed."""
         self._marked = False

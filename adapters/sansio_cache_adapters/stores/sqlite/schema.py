@@ -155,6 +155,7 @@ _THERE = "NOT EXISTS (SELECT 1 FROM removed d WHERE d.id = r.id AND d.rev = r.re
 META: Final = "SELECT store_id, salt, signed FROM meta"
 SIGN: Final = "UPDATE meta SET signed = ?"
 IDENTIFY: Final = "UPDATE meta SET store_id = ?, salt = ?"
+SALT: Final = "UPDATE meta SET salt = ? WHERE NOT EXISTS (SELECT 1 FROM records)"
 # Records not counted yet, and bodies on their way in.
 TOTALS: Final = f"""
 SELECT m.entries + t.entries, m.bytes + t.bytes + (

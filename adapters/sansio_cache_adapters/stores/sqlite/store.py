@@ -70,8 +70,7 @@ class SQLiteStore(Shown):
         busy_timeout: float = 1.0,
     ) -> None:
         check_bounds(max_bytes, max_entries)
-        self.max_bytes = max_bytes
-        self.max_entries = max_entries
+        self.max_bytes, self.max_entries = max_bytes, max_entries
         self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
         self.path = absolute_path(path, "SQLiteStore takes the path of a file")
         self.busy_timeout = _seconds(busy_timeout)
@@ -167,8 +166,7 @@ class SQLiteStore(Shown):
 
     def load(self, partition: bytes) -> Sequence[Stored]:
         """All records of a partition; small bodies come along."""
-        at_once = self.load_nowait(partition)
-        if at_once is not None:
+        if (at_once := self.load_nowait(partition)) is not None:
             return at_once
         try:
             return self._connections.read(partial(_load, partition))
@@ -201,8 +199,7 @@ class SQLiteStore(Shown):
 
     def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Add the next chunk to a pending body."""
-        now = time.time()
-        self._write(lambda db: records.write(db, entry, index, data, now, self.max_bytes), len(data))
+        self._write(lambda db: records.write(db, entry, index, data, time.time(), self.max_bytes), len(data))
 
     def abort(self, entry: bytes) -> None:
         """Mark a pending body as given up."""
@@ -308,6 +305,10 @@ class SQLiteStore(Shown):
     def unsign(self) -> None:
         """Remove the mark that the store is signed."""
         self._write(lambda db: db.execute(sql.SIGN, (0,)))
+
+    def take_salt(self, salt: bytes) -> bool:
+        """See :class:`~sansio_cache_adapters.stores.protocol.TakingSalt`."""
+        return self._write(lambda db: db.execute(sql.SALT, (salt,)).rowcount > 0)
 
     def size(self) -> Size:
         """How much it holds, in one read."""
