@@ -24,7 +24,7 @@ from .request_bodies import body_parts, ignores
 from .urls import foreign_authority, normalise
 from .vary import nominated_value
 
-__all__ = ["Keys", "KeyMaker", "digest_of"]
+__all__ = ["Keys", "KeyMaker", "digest_of", "with_parameters"]
 
 _RESOURCE = b"sansio-cache.resource.1"
 _CUSTOM = b"sansio-cache.key-fn.1"
@@ -61,9 +61,11 @@ _TAG_OVERHEAD: Final = 300
 """Bytes of what is remembered of one beside its text."""
 
 
-def _located(url: str, ignored: frozenset[str] = frozenset()) -> _Located:
+def _located(url: str, ignored: frozenset[str] = frozenset(), ordered: bool = True) -> _Located:
     plain, userinfo = normalise.__wrapped__(url)  # what is made of it here is remembered already
-    return _Located(digest_of(_RESOURCE, _utf8(_without_parameters(plain, ignored) if ignored else plain)), userinfo)
+    if ignored or not ordered:
+        plain = with_parameters(plain, ignored, ordered=ordered)
+    return _Located(digest_of(_RESOURCE, _utf8(plain)), userinfo)
 
 
 _locate = remembered(_REMEMBERED)(_located)
@@ -90,8 +92,10 @@ class KeyMaker:
         self._separates = policy.separates
         self._shape = _shape(policy)
         self._tags = Memo[tuple[str, ...], bytes](_REMEMBERED_TAGS)
-        ignored = policy.ignored
-        self._locate = remembered(_REMEMBERED)(partial(_located, ignored=ignored)) if ignored else _locate
+        ignored, ordered = policy.ignored, policy.parameter_order
+        plainly = not ignored and ordered
+        locate = partial(_located, ignored=ignored, ordered=ordered)
+        self._locate = _locate if plainly else remembered(_REMEMBERED)(locate)
 
     def keys(self, request: Request) -> Keys:
         """The keys of a request. ``request.body`` must be known where its method is not GET or HEAD."""
@@ -181,7 +185,9 @@ class KeyMaker:
 
     def _body(self, request: Request) -> bytes:
         headers = request.headers
-        parts = body_parts(request.body or b"", headers.get("content-type") or "", self._policy.ignored)
+        policy = self._policy
+        kind = headers.get("content-type") or ""
+        parts = body_parts(request.body or b"", kind, policy.ignored, ordered=policy.parameter_order)
         coding = headers.get("content-encoding") or ""
         # Keyed, since a request's body may hold a password and its plain digest could be guessed.
         return self.tag(digest_of(b"body", _utf8(coding), *parts))
@@ -212,13 +218,17 @@ def _shape(policy: Policy) -> bytes:
     parts = [digest_of(*map(_utf8, names)) for names in lists]
     custom = b"key_fn" if policy.key_fn is not None else b""
     # A shared cache stores less of a response than a private one: the two never meet.
-    return digest_of(_SHAPE, *parts, custom, b"shared" if policy.shared else b"", _utf8(policy.namespace))
+    unordered = () if policy.parameter_order else (b"unordered",)
+    return digest_of(_SHAPE, *parts, custom, b"shared" if policy.shared else b"", _utf8(policy.namespace), *unordered)
 
 
-def _without_parameters(url: str, ignored: frozenset[str]) -> str:
+def with_parameters(url: str, ignored: frozenset[str], *, ordered: bool) -> str:
+    """A URL without the parameters that are ignored; those that stay in an order of ours where theirs says nothing."""
     base, mark, query = url.partition("?")
     # Of more than anybody means none is left out: at worst that is a miss.
     if not mark or query.count("&") >= MAX_MEMBERS:
         return url
     kept = [pair for pair in query.split("&") if not ignores(pair, ignored)]
+    if not ordered:
+        kept.sort()
     return f"{base}?{'&'.join(kept)}" if kept else base

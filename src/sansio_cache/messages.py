@@ -196,6 +196,8 @@ class Options(msgspec.Struct, frozen=True):
     """Fetch anew, without reading the store."""
     tags: tuple[str, ...] = ()
     """Kept with the stored response, to find and delete it by."""
+    when_kept: bool = False
+    """``expiry`` is for what this request brings: what is stored already keeps the time that it was given."""
 
 
 NO_OPTIONS = Options()

@@ -60,6 +60,7 @@ class Policy:
     allowed_methods: Collection[str] = ("GET", "HEAD")
     ignored_parameters: Collection[str] = ()
     match_headers: Collection[str] | bool = ()
+    parameter_order: bool = True
     identity: Collection[str] = DEFAULT_IDENTITY
     filter_fn: Callable[[Request, Kept], bool] | Callable[[FilteredResponse], bool] | None = None
     key_fn: Callable[[Request], str | bytes] | None = None
@@ -67,6 +68,7 @@ class Policy:
     stale_while_revalidate: bool | float | timedelta = False
     shared: bool = False
     always_revalidate: bool = False
+    keep_set_cookie: bool = False
     read_only: bool = False
     offline: bool = False
     vary_limit: int = 32
@@ -162,7 +164,10 @@ def _alias_of(own: str) -> str:
     return next(alias for alias, name in ALIASES.items() if name == own)
 
 
-_BOOLS = ("cache_control", "shared", "always_revalidate", "read_only", "offline")
+_BOOLS = (
+    *("cache_control", "shared", "always_revalidate", "read_only", "offline"),
+    *("parameter_order", "keep_set_cookie"),
+)
 _FIELD = re.compile(r"!?[#$%&\'*+\-.^_`|~0-9a-z]+", re.ASCII)
 
 

@@ -20,11 +20,12 @@ def user_time(request: Request, kept: Remembered | None, policy: Policy) -> Expi
     :param kept: what its record remembers: it counts for sessions whose settings are those under which it was given,
         and where another cache has given it, for all.
     """
-    if kept is None or request.options.expiry is not None:
+    options = request.options
+    if kept is None or (options.expiry is not None and not options.when_kept):
         return policy.expiry_for(request)
     if kept.settings == ANY_SETTINGS:
         return unpack(kept.time, any_status=True)
-    settings = policy.expiry_for(request)
+    settings = policy.settings_time(request)
     return unpack(kept.time) if kept.settings == pack(settings, policy.cache_control) else settings
 
 

@@ -30,9 +30,12 @@ _MOST_NAMED_PARTS: Final = 64
 """Parts of a multipart body that are looked at for names to leave out."""
 
 
-def body_parts(body: bytes, content_type: str, ignored: frozenset[str]) -> tuple[bytes, ...]:
+def body_parts(
+    body: bytes, content_type: str, ignored: frozenset[str], *, ordered: bool = True
+) -> tuple[bytes, ...]:
     """The parts that a body's key is made of: its form, then what it says. Equal only for bodies that say the same.
 
+    :param ordered: whether form fields in another order are another body.
     :param ignored: names to leave out: of form fields, of the parts of a multipart body, and of JSON members, nested
         ones by their path with dots (``"variables.now"``; a list on the way counts for nothing).
     """
@@ -45,9 +48,12 @@ def body_parts(body: bytes, content_type: str, ignored: frozenset[str]) -> tuple
         return _json(body, content_type, ignored)
     if kind == "multipart/form-data":
         return _multipart(body, content_type, ignored)
-    if ignored and kind == "application/x-www-form-urlencoded" and body.count(b"&") < MAX_MEMBERS:
+    looked_at = bool(ignored) or not ordered
+    if looked_at and kind == "application/x-www-form-urlencoded" and body.count(b"&") < MAX_MEMBERS:
         # What is not left out keeps its spelling: "a" and "a=" are two bodies.
         kept = [pair for pair in body.decode("latin-1").split("&") if not ignores(pair, ignored)]
+        if not ordered:
+            kept.sort()
         body = "&".join(kept).encode("latin-1")
     return b"raw", _utf8(content_type), body
 

@@ -26,6 +26,7 @@ class Settings(TypedDict, total=False):
     allowed_methods: Collection[str]
     ignored_parameters: Collection[str]
     match_headers: Collection[str] | bool
+    parameter_order: bool
     identity: Collection[str]
     filter_fn: Callable[[Request, Kept], bool] | Callable[[FilteredResponse], bool] | None
     key_fn: Callable[[Request], str | bytes] | None
@@ -33,6 +34,7 @@ class Settings(TypedDict, total=False):
     stale_while_revalidate: bool | float | timedelta
     shared: bool
     always_revalidate: bool
+    keep_set_cookie: bool
     read_only: bool
     offline: bool
     vary_limit: int

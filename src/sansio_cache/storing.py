@@ -156,6 +156,9 @@ def storable_headers(headers: Headers, policy: Policy) -> Headers:
         unwanted |= directives.no_cache
     if policy.shared:
         unwanted |= _restricted_to_one_user(headers, directives)
+    elif policy.keep_set_cookie:
+        # To be looked at. No answer shows it, and no jar takes it (Record.shown).
+        unwanted -= {"set-cookie"}
     # Without it nobody could read what is stored: anyone who restricts it did not mean that.
     return headers.without(unwanted - {"content-encoding"})
 
