@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from sansio_cache.decisions import LookUp, Reuse, ReuseStale
 from sansio_cache.errors import SettingError, StoreError
-from sansio_cache.expiry import parse_seconds
+from sansio_cache.expiry import Expiry, pack, parse_seconds
+from sansio_cache.freshness import expires_at
+from sansio_cache.keeping import item_of
 from sansio_cache.keys import Keys
 from sansio_cache.messages import NO_OPTIONS, Options, Request
-from sansio_cache.records import Flaw, Record, encode_head, open_record, variant_of
+from sansio_cache.records import Flaw, Record, Remembered, encode_head, open_record, variant_of
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import UNSIGNED
 from sansio_cache_adapters.stores.protocol import Listed, Seen
@@ -25,6 +27,7 @@ from sansio_cache_adapters.stores.protocol import Listed, Seen
 from .asked import Asking
 from .engine import Engine
 from .events import logger
+from .reading import StoredResponse, fetched, shown, whole_body
 from .work import Work
 
 __all__ = ["END", "Criteria", "Entry", "Maintenance", "Verified", "criteria_of"]
@@ -127,6 +130,76 @@ class Maintenance:
             choice = rules.choose(request, rules.matching(request, records), self._engine.clock())
             if isinstance(choice, Reuse | ReuseStale):
                 return True
+        return False
+
+    def records(self) -> Work[list[Record]]:
+        """Every record that can be opened, in the order in which the store lists them; without bodies."""
+        found: list[Record] = []
+
+        def take(_: Listed, opened: Record | Flaw) -> None:
+            if isinstance(opened, Record):
+                found.append(opened)
+
+        yield from self.each(take)
+        return found
+
+    def key(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[str]:
+        """The partition key of a request, hexadecimal."""
+        request: Request = yield partial(self._ask, thing, method, keywords)
+        rules = yield from self.rules()
+        return rules.maker.keys(request).partition.hex()
+
+    def of_partition(self, partition: bytes) -> Work[list[Record]]:
+        """The records of a partition that can be opened, the newest first."""
+        rules = yield from self.rules()
+        return (yield from fetched(self._engine, rules, partition))
+
+    def matching(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[Record | None]:
+        """The stored response, fresh or stale, that a request would be answered from or validated by."""
+        request: Request = yield partial(self._ask, thing, method, keywords)
+        rules = yield from self.rules()
+        keys = rules.maker.keys(request)
+        stored = yield partial(self._engine.store.load, keys.partition)
+        records, _ = rules.open(stored, keys)
+        return next(iter(rules.matching(request, records)), None)
+
+    def body(self, record: Record) -> Work[bytes]:
+        """The body of a record, coding kept."""
+        rules = yield from self.rules()
+        return (yield from whole_body(self._engine, rules, record))
+
+    def get(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[StoredResponse | None]:
+        """The stored response, fresh or stale, that a request would be answered from or validated by."""
+        record = yield from self.matching(thing, method, keywords)
+        return None if record is None else shown(record, (yield from self.body(record)))
+
+    def discard(self, partition: bytes) -> Work[int]:
+        """Remove the records of one partition; how many there were."""
+        count = 0
+        for record in (yield from self.of_partition(partition)):
+            variant = variant_of(record.head.method, record.head.vary)
+            count += yield partial(self._engine.store.discard, partition, variant, rev=record.stored.rev)
+        return count
+
+    def expire(self, record: Record, expiry: Expiry) -> Work[bool]:
+        """Give a record another time; whether it was still there.
+
+        :param expiry: remembered with it, as a time that was given with one request.
+        """
+        rules = yield from self.rules()
+        engine, policy, head = self._engine, self._engine.policy, record.head
+        for stored in (yield from fetched(engine, rules, head.partition)):
+            if stored.stored.rev == record.stored.rev and stored.stored.entry == record.stored.entry:
+                request = Request(head.method, head.url)
+                told = Remembered(pack(expiry), pack(policy.settings_time(request), policy.cache_control))
+                stale_at = expires_at(head.facts, head.status, head.received_at, policy, expiry)
+                new = replace(head, stale_at=stale_at, remembered=told)
+                item = item_of(
+                    new, rules.sealer, policy, body=stored.stored.body, entry=stored.stored.entry, hashes=b""
+                )
+                if item is not None:
+                    done: bool = yield partial(engine.store.freshen, item, rev=stored.stored.rev)
+                    return done
         return False
 
     def delete(self, criteria: Criteria) -> Work[int]:

@@ -21,13 +21,13 @@ _BETWEEN: Final = frozenset(
 _told: set[str] = set()
 
 
-def warn_once(text: str) -> None:
+def warn_once(text: str, kind: type[CacheWarning] = CacheWarning) -> None:
     """Warn at the author's line that led here. Where warnings are errors nothing is raised: a log line tells."""
     if text in _told or len(_told) >= _MOST:
         return
     _told.add(text)
     try:
-        warnings.warn(text, CacheWarning, stacklevel=_level())
+        warnings.warn(text, kind, stacklevel=_level())
     except CacheWarning:
         # The filters turn it into an error, which would cost an answer that is at hand.
         return

@@ -1,0 +1,112 @@
+"""Stored responses as they are shown to people and programs that look into a cache, whatever its client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from sansio_cache.decisions import FromStore
+from sansio_cache.messages import Headers
+from sansio_cache.records import Record, open_record, variant_of
+from sansio_cache.rules import Rules
+
+from .decoding import BrokenCoding, decoders, taken_off
+from .engine import Engine
+from .moments import moment
+from .stored_body import StoredBody
+from .work import Work
+
+__all__ = ["StoredResponse", "fetched", "shown", "whole_body", "without_coding"]
+
+
+@dataclass(frozen=True)
+class StoredResponse:
+    """A stored response, looked at and not used.
+
+    :ivar key: the partition key, hexadecimal.
+    :ivar url: redacted.
+    :ivar body: as it was received, its content coding kept.
+    :ivar stored_at: when it was received; aware, UTC.
+    :ivar expires_at: when it becomes stale by the settings it was kept under; None for never.
+    """
+
+    key: str
+    method: str
+    url: str
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes = field(repr=False)
+    stored_at: datetime | None
+    expires_at: datetime | None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def content(self) -> bytes:
+        """The body, its content coding taken off.
+
+        :raises ValueError: it cannot be taken off here.
+        """
+        return without_coding(self.headers.get("content-encoding") or "", self.body)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400
+
+
+def without_coding(coding: str, body: bytes) -> bytes:
+    """A body, its content coding taken off.
+
+    :raises ValueError: it cannot be taken off here.
+    """
+    if not body or coding.strip().lower() in ("", "identity"):
+        return body
+    if not decoders(coding):
+        raise BrokenCoding(f"the body is coded with {coding}, which cannot be taken off here")
+    return b"".join(taken_off(coding, body))
+
+
+def fetched(engine: Engine, rules: Rules, partition: bytes) -> Work[list[Record]]:
+    """The records of a partition that can be opened, the newest first, small bodies included."""
+    stored = yield partial(engine.store.load, partition)
+    opened = [open_record(each, None, rules.place, rules.sealer) for each in stored]
+    records = [each for each in opened if isinstance(each, Record) and each.head.partition == partition]
+    return sorted(records, key=lambda record: record.head.received_at, reverse=True)
+
+
+def whole_body(engine: Engine, rules: Rules, record: Record) -> Work[bytes]:
+    """The body of a record, coding kept, verified.
+
+    :raises BadSignature: it is not what was signed; the record is dropped.
+    :raises StoreError: it is gone.
+    """
+    head = record.head
+    if head.length and record.stored.body is None:
+        # A walk over the store leaves small bodies out.
+        variant = variant_of(head.method, head.vary)
+        again = yield from fetched(engine, rules, head.partition)
+        record = next((each for each in again if variant_of(each.head.method, each.head.vary) == variant), record)
+    body = StoredBody(engine, FromStore(record, 0, record.head.length))
+    pieces: list[bytes] = []
+    while not body.at_end:
+        pieces.append((yield from body.read()))
+    return b"".join(pieces)
+
+
+def shown(record: Record, body: bytes) -> StoredResponse:
+    """A record with its body, as it is shown."""
+    head = record.head
+    return StoredResponse(
+        head.partition.hex(),
+        head.method,
+        head.url,
+        head.status,
+        head.reason,
+        Headers(record.shown),
+        body,
+        moment(head.received_at),
+        moment(head.stale_at),
+        head.tags,
+    )

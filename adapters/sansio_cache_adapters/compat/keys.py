@@ -1,0 +1,46 @@
+"""Which requests are one to other caches: in spite of the order of their parameters, but never of two methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit, urlunsplit
+
+from sansio_cache.keys import digest_of, with_parameters
+from sansio_cache.messages import Request
+from sansio_cache.request_bodies import body_parts
+from sansio_cache.urls import foreign_authority, normalise
+
+__all__ = ["REDIRECTS", "keyed_by_method", "url_shown"]
+
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+def keyed_by_method(ignored: frozenset[str]) -> Callable[[Request], bytes]:
+    """A ``key_fn`` that tells methods apart, and parameters by their names alone.
+
+    Ours lets a stored GET answer HEAD, and an unsafe request invalidate what is stored of its URL. Theirs do neither.
+    """
+
+    def key(request: Request) -> bytes:
+        url, _ = normalise(request.url)
+        host = foreign_authority(request.url, request.headers.lines("host")) or ""
+        parts = [request.method, host, with_parameters(url, ignored, ordered=False)]
+        body: tuple[bytes, ...] = ()
+        if request.body:
+            body = body_parts(request.body, request.headers.get("content-type") or "", ignored, ordered=False)
+        return digest_of(*(part.encode("utf-8", "surrogatepass") for part in parts), *body)
+
+    return key
+
+
+def url_shown(url: str, ignored: frozenset[str]) -> str:
+    """A URL as theirs show a stored one: parameters sorted, and nothing said of those that are ignored."""
+    parts = urlsplit(url)
+    if not parts.query:
+        return url
+    pairs = sorted(parse_qsl(parts.query))
+    # As their urlencode has it, and those without a value behind.
+    query = urlencode([(name, "REDACTED" if name in ignored else value) for name, value in pairs], quote_via=quote_plus)
+    bare = "&".join(sorted(name for name in parts.query.split("&") if name and "=" not in name))
+    return urlunsplit(parts._replace(query="&".join(filter(None, (query, bare)))))

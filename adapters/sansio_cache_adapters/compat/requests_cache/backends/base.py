@@ -1,0 +1,341 @@
+"""``BaseCache``: a cache in memory, and what all caches of requests-cache have in common, over a store of ours."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import requests
+
+from sansio_cache.records import Record
+from sansio_cache.urls import join, redact
+from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.maintenance import END, Maintenance, criteria_of
+from sansio_cache_adapters.cache.reading import without_coding
+from sansio_cache_adapters.cache.work import do
+from sansio_cache_adapters.compat.keys import REDIRECTS
+from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
+from sansio_cache_adapters.requests.adapter import make_cache
+from sansio_cache_adapters.requests.asked import asking, taken
+from sansio_cache_adapters.stores.forking import renew_in_child
+from sansio_cache_adapters.stores.memory import MemoryStore
+from sansio_cache_adapters.stores.settings import UNGIVEN
+
+from ..models import CachedRequest, CachedResponse
+from ..models.response import stored
+from ..policy.expiration import ExpirationTime, expiry_for, get_expiration_datetime
+from ..policy.settings import DEFAULT_CACHE_NAME, CacheSettings, policy_of
+from ..serializers import secret_of
+from .storage import OWN_STORAGE, Redirects, Responses
+
+__all__ = ["BaseCache", "Stored"]
+
+_LONGEST_CHAIN: Final = 30
+_SAYS_NOTHING: Final = frozenset(
+    {
+        *("wal", "fast_save", "timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements"),
+        *("factory", "uri", "lock", "sync_index", "block_bytes", "extension", "table_name", "ttl", "ttl_offset"),
+    }
+)
+"""What backends of requests-cache take and what makes no difference here."""
+
+
+class Stored(NamedTuple):
+    """A stored response as it is listed.
+
+    :ivar record: of the response itself.
+    :ivar history: of the redirects that lead to it.
+    """
+
+    key: str
+    record: Record
+    history: tuple[Record, ...]
+
+
+class BaseCache:
+    """A cache. By itself it is in memory; its subclasses say where else one may lie.
+
+    :param cache_name: a name; of subclasses a path or a prefix.
+    :param serializer: taken, and of no effect: there is one form of records. That of ``safe_pickle_serializer`` gives
+        its secret to the signatures.
+    """
+
+    def __init__(self, cache_name: Any = DEFAULT_CACHE_NAME, serializer: Any = None, **kwargs: Any) -> None:
+        self._begin(cache_name, MemoryStore(**self._secret(serializer)), kwargs)
+
+    def _begin(self, cache_name: Any, store: Any, kwargs: dict[str, Any]) -> None:
+        self.cache_name = str(cache_name)
+        self._store = store
+        self._settings = CacheSettings()
+        self._made: tuple[object, BlockingCache] | None = None
+        self._lock = threading.RLock()
+        renew_in_child(self, "_lock", threading.RLock)
+        self._session: weakref.ref[requests.Session] | None = None
+        self._plain = requests.Session()
+        known = {*_SAYS_NOTHING, *CacheSettings.__dataclass_fields__}
+        for name in kwargs.keys() - known - {"old_data_on_error", "include_get_headers"}:
+            REQUESTS_CACHE.differs(f"{type(self).__name__} takes {name}= and does nothing with it")
+
+    @staticmethod
+    def _secret(serializer: Any, decode_content: bool = False) -> dict[str, Any]:
+        """What a store is given for a serializer."""
+        secret = secret_of(serializer)
+        return {} if secret is None else {"secret_key": secret}
+
+    # what sessions ask
+
+    def caching(self) -> BlockingCache:
+        """The cache that does what the settings say now."""
+        state = self._settings.state()
+        made = self._made
+        if made is not None and made[0] == state:
+            return made[1]
+        with self._lock:
+            cache = make_cache(self._store, UNGIVEN, policy_of(self._settings), None, time.time)
+            self._made = state, cache
+            return cache
+
+    def serves(self, session: requests.Session) -> None:
+        """Make requests for looking into the cache as this session would."""
+        self._session = weakref.ref(session)
+
+    def matching(self, request: Any, session: requests.Session, **sending: Any) -> Record | None:
+        """The stored response, fresh or stale, that a request would be answered from."""
+        return do(self._work(session).matching(request, "GET", sending))
+
+    def _work(self, session: requests.Session | None = None) -> Maintenance:
+        session = session or (None if self._session is None else self._session()) or self._plain
+        peer = getattr(session, "_peer", None)
+        return Maintenance(self.caching().engine, asking(session, peer), lambda walk: next(walk, END))
+
+    # what is stored
+
+    @property
+    def responses(self) -> Responses:
+        """The stored responses by their keys."""
+        return Responses(self)
+
+    @responses.setter
+    def responses(self, storage: object) -> None:
+        raise REQUESTS_CACHE.refusal(OWN_STORAGE)
+
+    @property
+    def redirects(self) -> Redirects:
+        """Stored redirects, and the keys of what they lead to."""
+        return Redirects(self)
+
+    @redirects.setter
+    def redirects(self, storage: object) -> None:
+        raise REQUESTS_CACHE.refusal(OWN_STORAGE)
+
+    @property
+    def db_path(self) -> str | Path:
+        """The path of the file, of caches that have one."""
+        raise NotImplementedError
+
+    def entries(self) -> list[Stored]:
+        """What is stored, as requests-cache counts it: a redirect that is followed is one with what it leads to."""
+        records = sorted(do(self._work().records()), key=lambda each: each.head.received_at)
+        kept = self._settings.codes
+        hops = {_place(each): each for each in records if each.head.status in REDIRECTS - kept}
+        finals = {_place(each): each for each in records if each.head.status not in REDIRECTS - kept}
+        inner = {_target(each) for each in hops.values()}
+        found = [Stored(_key(each), each, ()) for each in records if each.head.status not in REDIRECTS - kept]
+        for place, hop in hops.items():
+            chain = [hop]
+            while place not in inner and len(chain) < _LONGEST_CHAIN:
+                following = hops.get(_target(chain[-1]))
+                if following is None:
+                    break
+                chain.append(following)
+            final = None if place in inner else finals.get(_target(chain[-1]))
+            if final is not None:
+                found.append(Stored(_key(hop), final, tuple(chain)))
+        return found
+
+    def shown(self, entry: Stored) -> CachedResponse | None:
+        """A stored response with its content; None where that is gone or cannot be read."""
+        try:
+            content = self._content(entry.record)
+        except Exception:  # broken, forged or gone: the others go on
+            return None
+        ignored = frozenset(self._settings.ignored_parameters or ())
+        history = [stored(hop, b"", [], ignored) for hop in entry.history]
+        made = stored(entry.record, content, history, ignored)
+        made.__dict__["cache_key"] = entry.key
+        return made
+
+    def of_record(self, record: Record) -> CachedResponse | None:
+        """A stored response by its record."""
+        return self.shown(Stored(_key(record), record, ()))
+
+    def _content(self, record: Record) -> bytes:
+        body = do(self._work().body(record))
+        return without_coding(record.headers.get("content-encoding") or "", body)
+
+    def by_key(self, key: str) -> CachedResponse | None:
+        """The stored response of a key."""
+        entry = next((each for each in self.entries() if each.key == key), None)
+        return None if entry is None else self.shown(entry)
+
+    def discard(self, key: str) -> bool:
+        """Remove what is stored under a key; whether there was anything."""
+        try:
+            return do(self._work().discard(bytes.fromhex(key))) > 0
+        except ValueError:
+            return False
+
+    def bytes_held(self) -> int:
+        """How many bytes are held."""
+        size: int = self._store.size().bytes
+        return size
+
+    # the verbs of requests-cache
+
+    def get_response(self, key: str, default: Any = None) -> Any:
+        """The stored response of a key."""
+        found = self.by_key(key)
+        return default if found is None else found
+
+    def save_response(self, response: requests.Response, cache_key: str | None = None, expires: Any = None) -> None:
+        """Store a response that did not come by a session."""
+        from sansio_cache_adapters.cache.care import Care
+
+        request: Any = response.request
+        thing = request.prepare() if isinstance(request, CachedRequest) else request
+        cache = self.caching()
+        Care(cache, asking(self._plain, None), taken).put(thing, response, expire_after=expires)
+
+    def create_key(self, request: Any, match_headers: Iterable[str] | None = None, **kwargs: Any) -> str:
+        """The key of a request."""
+        thing = request.prepare() if isinstance(request, CachedRequest) else request
+        return do(self._work().key(thing, "GET", {name: kwargs[name] for name in ("verify",) if name in kwargs}))
+
+    def contains(
+        self, key: str | None = None, request: Any = None, url: str | None = None, verify: bool = True
+    ) -> bool:
+        """Whether something is stored for a key, a request, or a GET of a URL."""
+        if url:
+            request = requests.Request("GET", url)
+        if request is not None and not key:
+            key = self.create_key(request, verify=verify)
+        try:
+            return bool(key) and bool(do(self._work().of_partition(bytes.fromhex(key or ""))))
+        except ValueError:
+            return False
+
+    def delete(
+        self,
+        *keys: str,
+        expired: bool = False,
+        invalid: bool = False,
+        older_than: ExpirationTime = None,
+        requests: Iterable[Any] | None = None,
+        urls: Iterable[str] | None = None,
+        verify: bool = True,
+        vacuum: bool = True,
+    ) -> None:
+        """Remove what matches any of these."""
+        for key in [*keys, *(self.create_key(request, verify=verify) for request in requests or ())]:
+            self.discard(key)
+        age = _age(older_than)
+        if urls or expired or invalid or age is not None:
+            do(self._work().delete(criteria_of((), list(urls or ()), (), expired, age, invalid, ())))
+
+    def filter(
+        self, valid: bool = True, expired: bool = True, invalid: bool = False, older_than: ExpirationTime = None
+    ) -> Iterator[CachedResponse]:
+        """The stored responses that are any of these."""
+        if not any((valid, expired, invalid, older_than)):
+            return
+        for entry in self.entries():
+            response = self.shown(entry)
+            if response is None:
+                if invalid:
+                    yield CachedResponse(status_code=504, cache_key=entry.key)
+            elif (
+                (valid and not response.is_expired)
+                or (expired and response.is_expired)
+                or (older_than and response.is_older_than(older_than))
+            ):
+                yield response
+
+    def sorted(
+        self, key: str = "expires", reversed: bool = False, limit: int | None = None, expired: bool = True
+    ) -> Iterator[CachedResponse]:
+        """The stored responses in an order: by ``expires``, ``size`` or ``key``."""
+        orders = {"expires": lambda r: r.expires_unix or 0, "size": lambda r: r.size, "key": lambda r: r.cache_key}
+        if key not in orders:
+            raise ValueError(f"Invalid sort key: {key}")
+        found = sorted(self.filter(expired=expired), key=orders[key], reverse=reversed)
+        return iter(found[:limit] if limit else found)
+
+    def count(self, expired: bool = True) -> int:
+        """How many there are."""
+        return self.responses.count(expired)
+
+    def urls(self, **kwargs: Any) -> list[str]:
+        """The URLs stored, each once."""
+        return sorted({response.url or "" for response in self.filter(**kwargs)})
+
+    def reset_expiration(self, expire_after: ExpirationTime = None) -> None:
+        """Give everything that is stored another time, from now on."""
+        at = get_expiration_datetime(expire_after)
+        expiry = expiry_for(-1 if at is None else at)
+        work = self._work()
+        for record in do(work.records()):
+            do(work.expire(record, expiry))
+
+    def recreate_keys(self) -> None:
+        """Nothing: keys are made of requests, and of these no fields and bodies are kept."""
+        REQUESTS_CACHE.differs("recreate_keys() does nothing: what is stored under other settings is stored anew")
+
+    def remove_expired_responses(self, expire_after: ExpirationTime = None) -> None:
+        """Remove what has expired."""
+        if expire_after:
+            self.reset_expiration(expire_after)
+        self.delete(expired=True, invalid=True)
+
+    def update(self, other: BaseCache) -> None:
+        """Store what another cache holds, too."""
+        for response in other.filter():
+            self.save_response(response, expires=response.expires)
+
+    def clear(self) -> None:
+        """Remove everything."""
+        do(self._work().clear())
+
+    def close(self) -> None:
+        """Write what is queued, close files and connections; using the cache opens them again."""
+        if self._made is not None:
+            self._made[1].close()
+        else:
+            self._store.close()
+
+    def __str__(self) -> str:
+        return f"<{type(self).__name__}(name={self.cache_name})>"
+
+    __repr__ = __str__
+
+
+def _key(record: Record) -> str:
+    return record.head.partition.hex()
+
+
+def _place(record: Record) -> tuple[str, str]:
+    return record.head.method, record.head.url
+
+
+def _target(record: Record) -> tuple[str, str]:
+    location = record.headers.get("location") or ""
+    return record.head.method, redact(join(record.head.url, location))
+
+
+def _age(older_than: ExpirationTime) -> float | timedelta | None:
+    at = get_expiration_datetime(older_than, negative_delta=True) if older_than else None
+    return None if at is None else max(time.time() - at.timestamp(), 0.0)

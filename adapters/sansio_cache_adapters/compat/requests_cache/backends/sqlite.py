@@ -1,0 +1,71 @@
+"""A cache in a SQLite file."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
+from sansio_cache_adapters.compat.places import cache_path, in_memory, store_in_file
+from sansio_cache_adapters.stores.memory import MemoryStore
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
+
+from .base import BaseCache
+from .storage import no_storage
+
+__all__ = ["MEMORY_URI", "SQLiteCache", "SQLiteDict", "get_cache_path"]
+
+MEMORY_URI = "file::memory:?cache=shared"
+SQLiteDict = no_storage("SQLiteDict")
+
+
+def get_cache_path(db_path: Any, use_cache_dir: bool = False, use_temp: bool = False) -> Path:
+    """The absolute path that a name stands for."""
+    path = cache_path(db_path, use_cache_dir=use_cache_dir, use_temp=use_temp)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise FileExistsError(f"{path.parent} is a file: give a path below a folder") from None
+    return path
+
+
+class SQLiteCache(BaseCache):
+    """A cache in a SQLite file, or in memory.
+
+    :param db_path: a path; ``.sqlite`` is added where it has no suffix.
+    :param use_cache_dir: a relative path is one in the user's cache folder.
+    :param use_temp: a relative path is one in the folder for temporary files.
+    :param use_memory: in memory.
+    :param busy_timeout: milliseconds.
+    """
+
+    def __init__(
+        self,
+        db_path: Any = "http_cache",
+        serializer: Any = None,
+        use_cache_dir: bool = False,
+        use_temp: bool = False,
+        use_memory: bool = False,
+        busy_timeout: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        options: dict[str, Any] = self._secret(serializer)
+        store: Any
+        if use_memory or in_memory(str(db_path)):
+            store = MemoryStore(**options)
+        else:
+            name = str(db_path)
+            path = get_cache_path(name if Path(name).suffix else f"{name}.sqlite", use_cache_dir, use_temp)
+            if busy_timeout is not None:
+                options["busy_timeout"] = min(busy_timeout / 1000, 1.0)
+            store = store_in_file(REQUESTS_CACHE, path, **options)
+        self._begin(db_path, store, kwargs)
+        self._memory_uri = MEMORY_URI if use_memory else str(db_path)
+        with suppress(Exception):  # a broken place costs no program its requests
+            self.caching()
+
+    @property
+    def db_path(self) -> str | Path:
+        """The path of the file."""
+        return Path(self._store.path) if isinstance(self._store, SQLiteStore) else self._memory_uri

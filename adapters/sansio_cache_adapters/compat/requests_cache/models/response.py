@@ -1,0 +1,164 @@
+"""Responses as requests-cache shows them: those of a session, and those that lie in a cache."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any, cast
+
+import requests
+from requests.cookies import RequestsCookieJar
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
+from urllib3 import HTTPHeaderDict, HTTPResponse
+
+from sansio_cache.records import Record
+from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.compat.cookies import cookies_of
+from sansio_cache_adapters.compat.keys import url_shown
+from sansio_cache_adapters.compat.times import utcnow
+from sansio_cache_adapters.requests.response import CachedResponse as OurResponse
+
+from ..policy.expiration import ExpirationTime, get_expiration_datetime
+from .request import CachedRequest
+
+__all__ = ["BaseResponse", "CachedResponse", "OriginalResponse", "as_theirs", "replayed", "stored"]
+
+
+class BaseResponse(OurResponse):
+    """What responses of a session and of a cache have in common."""
+
+    @property
+    def expires_delta(self) -> int | None:
+        """The seconds until it expires, rounded; None for never."""
+        return None if self.expires is None else round((self.expires - utcnow()).total_seconds())
+
+    @property
+    def expires_unix(self) -> int | None:
+        """When it expires, POSIX seconds, rounded; None for never."""
+        return None if self.expires is None else round(self.expires.timestamp())
+
+    @property
+    def size(self) -> int:
+        """The bytes of its content."""
+        return len(self.content or b"")
+
+    @property
+    def age(self) -> float:
+        """The seconds since it was received."""
+        return 0.0 if self.created_at is None else (utcnow() - self.created_at).total_seconds()
+
+    def is_older_than(self, older_than: ExpirationTime) -> bool:
+        """Whether it was received longer ago."""
+        before = get_expiration_datetime(older_than, negative_delta=True)
+        return before is not None and self.created_at is not None and self.created_at < before
+
+    def reset_expiration(self, expire_after: ExpirationTime) -> bool:
+        """Give this object another time; the cache is told by :meth:`BaseCache.reset_expiration`."""
+        self.__dict__["expires"] = get_expiration_datetime(expire_after)
+        return self.is_expired
+
+    def __str__(self) -> str:
+        fresh = "stale" if self.is_expired else "fresh"
+        return (
+            f"<{type(self).__name__} [{self.status_code}]: created: {_local(self.created_at)}, "
+            f"expires: {_local(self.expires)} ({fresh}), size: {self.size}, "
+            f"request: {self.request.method} {self.request.url}>"
+        )
+
+
+def _local(at: datetime | None) -> str:
+    return "N/A" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+class OriginalResponse(BaseResponse):
+    """A response that has just come from the network."""
+
+
+class CachedResponse(BaseResponse):
+    """A response from a cache."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__()
+        self.__dict__.update(
+            created_at=utcnow(), expires=None, cache_key="", revalidated=False, cache_status="", from_cache=True
+        )
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def from_response(cls, response: requests.Response, **attributes: Any) -> CachedResponse:
+        """The same response as one from a cache."""
+        made = cls(**attributes)
+        for name in requests.Response.__attrs__:
+            setattr(made, name, getattr(response, name, None))
+        content: Any = made
+        content._content, content._content_consumed = response.content, True
+        return made
+
+
+def as_theirs(response: requests.Response) -> BaseResponse:
+    """A response of a session of ours as one of theirs."""
+    for each in (response, *response.history):
+        if isinstance(each, OurResponse) and not isinstance(each, BaseResponse):
+            if each.from_cache:
+                _ = each.content  # theirs have been read, whoever streams them
+                _show_cookies(each)
+            each.__class__ = CachedResponse if each.from_cache else OriginalResponse
+            if each.from_cache:
+                continue
+            if each.created_at is None:
+                each.__dict__["created_at"] = utcnow()
+    return cast(BaseResponse, response)
+
+
+def _show_cookies(response: OurResponse) -> None:
+    facts: Any = response.__dict__.get("_facts")
+    record: Record | None = None if facts is None else facts.answer.record
+    if record is not None and record.headers.has("set-cookie"):
+        jar = RequestsCookieJar()
+        jar.update(cookies_of(record))  # type: ignore[no-untyped-call]
+        response.cookies = jar
+
+
+def replayed(response: requests.Response) -> None:
+    """Let the body of a response, which has been read, be read as a stream once more."""
+    headers = HTTPHeaderDict(response.headers)
+    for name in ("Content-Encoding", "Transfer-Encoding", "Content-Length"):
+        headers.discard(name)
+    response.raw = HTTPResponse(
+        BytesIO(response.content),
+        headers=headers,
+        status=response.status_code,
+        reason=response.reason,
+        preload_content=False,
+        request_url=response.url,
+    )
+
+
+def stored(record: Record, content: bytes, history: list[CachedResponse], ignored: frozenset[str]) -> CachedResponse:
+    """A record as their cache shows it.
+
+    :param content: the body, coding taken off.
+    """
+    head = record.head
+    url = url_shown(head.url, ignored)
+    made = CachedResponse(status_code=head.status, reason=head.reason, url=url, history=history)
+    made.headers = CaseInsensitiveDict({name: record.headers.get(name) or "" for name in _names(record)})
+    made.encoding = get_encoding_from_headers(made.headers)
+    made.elapsed = timedelta(seconds=max(head.received_at - head.requested_at, 0.0))
+    made.request = cast(Any, CachedRequest(method=head.method, url=url))
+    made.cookies.update(cookies_of(record))  # type: ignore[no-untyped-call]
+    content_of: Any = made
+    content_of._content, content_of._content_consumed = content, True
+    made.__dict__.update(
+        created_at=datetime.fromtimestamp(head.received_at, UTC),
+        expires=moment(head.stale_at),
+        cache_key=head.partition.hex(),
+    )
+    replayed(made)
+    return made
+
+
+def _names(record: Record) -> list[str]:
+    return list(dict.fromkeys(name for name, _ in record.headers if name.lower() != "set-cookie"))

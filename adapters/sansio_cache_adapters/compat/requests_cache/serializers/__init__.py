@@ -1,0 +1,121 @@
+"""Serializers of requests-cache, which have nothing to do here: there is one form of records, and it is data only.
+
+A program may name one and goes on to work. Of one that signs, the secret is taken: it signs the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
+
+__all__ = [
+    "SERIALIZERS",
+    "CattrStage",
+    "SerializerPipeline",
+    "SerializerType",
+    "Stage",
+    "bson_document_serializer",
+    "bson_serializer",
+    "dict_serializer",
+    "dynamodb_document_serializer",
+    "init_serializer",
+    "json_serializer",
+    "orjson_serializer",
+    "pickle_serializer",
+    "safe_pickle_serializer",
+    "secret_of",
+    "ujson_serializer",
+    "utf8_encoder",
+    "utf8_serializer",
+    "yaml_serializer",
+]
+
+
+class Stage:
+    """A step of a serializer."""
+
+    def __init__(self, obj: Any = None, dumps: str | Callable[..., Any] = "dumps", loads: str | Callable[..., Any] = "loads") -> None:
+        self.obj = obj
+        self.dumps: Any = getattr(obj, dumps, None) if isinstance(dumps, str) else dumps
+        self.loads: Any = getattr(obj, loads, None) if isinstance(loads, str) else loads
+
+
+class CattrStage(Stage):
+    """A step of a serializer that makes plain values of objects."""
+
+    def __init__(self, factory: Any = None, **_: Any) -> None:
+        super().__init__()
+
+
+class SerializerPipeline:
+    """A serializer, by its steps."""
+
+    def __init__(
+        self, stages: Sequence[Any] = (), name: str | None = None, is_binary: bool = False, secret_key: Any = None
+    ) -> None:
+        self.stages = list(stages)
+        self.name = name
+        self.is_binary = is_binary
+        self.secret_key = secret_key
+
+    def __str__(self) -> str:
+        return f"SerializerPipeline(name={self.name}, n_stages={len(self.stages)})"
+
+
+SerializerType = str | SerializerPipeline | Stage
+
+
+def _named(name: str, *, is_binary: bool = False) -> SerializerPipeline:
+    return SerializerPipeline(name=name, is_binary=is_binary)
+
+
+dict_serializer: Final = _named("dict")
+pickle_serializer: Final = _named("pickle", is_binary=True)
+json_serializer: Final = _named("json")
+ujson_serializer: Final = _named("ujson")
+orjson_serializer: Final = _named("orjson", is_binary=True)
+yaml_serializer: Final = _named("yaml")
+bson_serializer: Final = _named("bson", is_binary=True)
+bson_document_serializer: Final = _named("bson_document")
+dynamodb_document_serializer: Final = _named("dynamodb_document")
+utf8_encoder: Final = _named("utf8", is_binary=True)
+utf8_serializer: Final = _named("utf8")
+SERIALIZERS: Final = {
+    "bson": bson_serializer,
+    "json": json_serializer,
+    "ujson": ujson_serializer,
+    "orjson": orjson_serializer,
+    "pickle": pickle_serializer,
+    "yaml": yaml_serializer,
+}
+
+
+def safe_pickle_serializer(secret_key: Any = None, salt: str = "requests-cache", **_: Any) -> SerializerPipeline:
+    """What a cache is given that is to be signed."""
+    return SerializerPipeline(name="safe_pickle", is_binary=True, secret_key=secret_key)
+
+
+def init_serializer(serializer: SerializerType | None, decode_content: bool = False) -> SerializerPipeline | None:
+    """A serializer by its name, or the one that was given."""
+    if not serializer:
+        return None
+    if isinstance(serializer, str):
+        return SERIALIZERS[serializer]
+    return serializer if isinstance(serializer, SerializerPipeline) else SerializerPipeline([serializer])
+
+
+def secret_of(serializer: SerializerType | None) -> Any:
+    """The secret of a serializer that signs; None of any other, which says nothing here.
+
+    :raises ValueError: for a name that nobody knows.
+    """
+    if serializer is None:
+        return None
+    if isinstance(serializer, str) and serializer not in SERIALIZERS:
+        raise ValueError(f"Invalid serializer: {serializer}. There are {', '.join(SERIALIZERS)}")
+    secret = getattr(serializer, "secret_key", None)
+    if secret is None:
+        REQUESTS_CACHE.differs("serializer= says nothing: records have one form here, data only, and are never pickled")
+    return secret

@@ -1,0 +1,18 @@
+"""Caches that people come from, under their names: ``from sansio_cache.compat import requests_cache``.
+
+They lie with the adapters, and are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sansio_cache_adapters.compat import aiohttp_client_cache as aiohttp_client_cache
+    from sansio_cache_adapters.compat import requests_cache as requests_cache
+
+__all__ = ["aiohttp_client_cache", "requests_cache"]
+
+if not TYPE_CHECKING:
+    import_module("sansio_cache_adapters.compat").named_under(__name__)
