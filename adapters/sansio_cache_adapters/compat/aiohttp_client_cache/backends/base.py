@@ -1,0 +1,309 @@
+"""``CacheBackend``: a cache in memory, and what all caches of aiohttp-client-cache have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from yarl import URL
+
+from sansio_cache.messages import Request
+from sansio_cache.policy import Heuristic, Policy
+from sansio_cache.records import Record
+from sansio_cache_adapters.aiohttp.asked import asking_as, asking_plainly
+from sansio_cache_adapters.aiohttp.middleware import AiohttpCache
+from sansio_cache_adapters.cache.asked import Asking
+from sansio_cache_adapters.cache.maintenance import END, Maintenance, criteria_of
+from sansio_cache_adapters.cache.reading import without_coding
+from sansio_cache_adapters.cache.work import do_async
+from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
+from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
+from sansio_cache_adapters.stores.memory import MemoryStore
+from sansio_cache_adapters.stores.settings import UNGIVEN
+
+from ..cache_control import ExpirationPatterns, ExpirationTime
+from ..cache_keys import normalize_url_params
+from ..response import AnyResponse, CachedResponse, stored
+from .storage import OWN_STORAGE, BaseCache, Redirects, Responses
+
+__all__ = ["CacheBackend", "ResponseOrKey", "keep_all"]
+
+ResponseOrKey = CachedResponse | bytes | str | None
+_SAYS_NOTHING: Final = frozenset(
+    {
+        *("fast_save", "timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements"),
+        *("factory", "uri", "serializer", "salt", "iter_chunk_size", "wal"),
+    }
+)
+"""What backends of aiohttp-client-cache take and what makes no difference here."""
+
+
+def keep_all(_: AnyResponse) -> bool:
+    """A filter that keeps everything."""
+    return True
+
+
+class CacheBackend:
+    """A cache. By itself it is in memory; its subclasses say where else one may lie.
+
+    :param cache_name: a name; of subclasses a path or a prefix.
+    :param expire_after: for how long, or until when, a response is fresh.
+    :param urls_expire_after: the same for URLs that match a pattern.
+    :param allowed_codes: the status codes that are kept.
+    :param allowed_methods: the methods whose responses are kept.
+    :param include_headers: let request fields tell requests apart.
+    :param ignored_params: names of parameters that do not.
+    :param autoclose: close the cache with the session.
+    :param cache_control: let the response decide where nothing else does.
+    :param filter_fn: whether a response is to be kept; plain or a coroutine.
+    :param secret_key: signs what is stored.
+    """
+
+    def __init__(
+        self,
+        cache_name: Any = "aiohttp-cache",
+        expire_after: ExpirationTime = -1,
+        urls_expire_after: ExpirationPatterns | None = None,
+        allowed_codes: Iterable[int] = (200,),
+        allowed_methods: Iterable[str] = ("GET", "HEAD"),
+        include_headers: bool = False,
+        ignored_params: Iterable[str] | None = None,
+        autoclose: bool = False,
+        cache_control: bool = False,
+        filter_fn: Callable[[Any], bool] | Callable[[Any], Awaitable[bool]] = keep_all,
+        secret_key: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self.name = cache_name
+        self.expire_after = expire_after
+        self.urls_expire_after = urls_expire_after
+        self.allowed_codes = allowed_codes
+        self.allowed_methods = allowed_methods
+        self.include_headers = include_headers
+        self.ignored_params = set(ignored_params or ())
+        self.autoclose = autoclose
+        self.cache_control = cache_control
+        self.filter_fn = filter_fn
+        self._disabled = contextvars.ContextVar("sansio_cache_compat_disabled", default=False)
+        self._secret = UNGIVEN if secret_key is None else secret_key
+        self._store = self._make_store(cache_name, kwargs)
+        self._caches: WeakKeyDictionary[Any, tuple[object, AiohttpCache]] = WeakKeyDictionary()
+        self._session: weakref.ref[Any] | None = None
+        for name in kwargs.keys() - _SAYS_NOTHING:
+            AIOHTTP_CLIENT_CACHE.differs(f"{type(self).__name__} takes {name}= and does nothing with it")
+
+    def _make_store(self, cache_name: Any, kwargs: dict[str, Any]) -> Any:
+        """The store; takes from the keywords what concerns it."""
+        return MemoryStore()
+
+    # what sessions ask
+
+    def caching(self) -> AiohttpCache:
+        """The cache of the running loop that does what the settings say now."""
+        loop = asyncio.get_running_loop()
+        state = self._state()
+        made = self._caches.get(loop)
+        if made is None or made[0] != state:
+            cache = AiohttpCache(self._store, self._secret, self._policy(), None, time.time, None)
+            made = self._caches[loop] = state, cache
+        return made[1]
+
+    def _state(self) -> tuple[object, ...]:
+        lists = (tuple(self.allowed_codes), tuple(self.allowed_methods), frozenset(self.ignored_params or ()))
+        return (*lists, self.expire_after, self.cache_control, self.include_headers)
+
+    def _policy(self) -> Policy:
+        ignored = frozenset(self.ignored_params or ())
+        return Policy(
+            cache_control=self.cache_control,
+            heuristic=Heuristic(fixed=float("inf")) if self.cache_control else None,
+            allowed_codes=self.codes | REDIRECTS,
+            allowed_methods=[method.upper() for method in self.allowed_methods],
+            ignored_parameters=ignored,
+            match_headers=bool(self.include_headers),
+            parameter_order=False,
+            key_fn=keyed_by_method(ignored),
+            keep_set_cookie=True,
+        )
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """The status codes that are kept."""
+        return frozenset(code for code in self.allowed_codes if 200 <= code <= 599)
+
+    def serves(self, session: Any) -> None:
+        """Make requests for looking into the cache as this session would."""
+        self._session = weakref.ref(session)
+
+    def work(self) -> Maintenance:
+        """What is done with all that is stored; to be awaited."""
+        return Maintenance(self.caching().engine, self._asking(), lambda walk: anext(walk, END))
+
+    def _asking(self) -> Asking:
+        session = None if self._session is None else self._session()
+        if session is not None and not session.closed:
+            as_session: Asking = asking_as(session._look)
+            return as_session
+        plainly = asking_plainly()
+
+        async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+            params = keywords.pop("params", None)
+            url = normalize_url_params(thing, params) if params else thing
+            request: Request = await plainly(url, method, {"headers": keywords.get("headers") or {}})
+            return request
+
+        return asked
+
+    # what is stored
+
+    @property
+    def responses(self) -> Responses:
+        """The stored responses by their keys."""
+        return Responses(self)
+
+    @responses.setter
+    def responses(self, storage: object) -> None:
+        raise AIOHTTP_CLIENT_CACHE.refusal(OWN_STORAGE)
+
+    @property
+    def redirects(self) -> Redirects:
+        """Stored redirects by their keys."""
+        return Redirects(self)
+
+    @redirects.setter
+    def redirects(self, storage: object) -> None:
+        raise AIOHTTP_CLIENT_CACHE.refusal(OWN_STORAGE)
+
+    async def records(self, *, hops: bool = False) -> list[Record]:
+        """What is stored; or the redirects that lead to it, which aiohttp-client-cache does not count."""
+        unseen = REDIRECTS - self.codes
+        found = [each for each in await do_async(self.work().records()) if (each.head.status in unseen) is hops]
+        return sorted(found, key=lambda record: record.head.received_at)
+
+    async def shown(self, record: Record) -> CachedResponse | None:
+        """A stored response with its content; None where that is gone or cannot be read."""
+        try:
+            body = await do_async(self.work().body(record))
+            content = without_coding(record.headers.get("content-encoding") or "", body)
+        except Exception:  # broken, forged or gone: the others go on
+            return None
+        return stored(record, content, frozenset(self.ignored_params or ()))
+
+    async def by_key(self, key: str) -> Record | None:
+        """What is stored under a key, a redirect or not."""
+        try:
+            found = await do_async(self.work().of_partition(bytes.fromhex(key)))
+        except ValueError:
+            return None
+        return found[0] if found else None
+
+    # the verbs of aiohttp-client-cache
+
+    @property
+    def disabled(self) -> bool:
+        """Whether the cache is bypassed here."""
+        return self._disabled.get()
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        self._disabled.set(value)
+
+    def is_method_allowed(self, method: str) -> bool:
+        """Whether responses to a method are kept."""
+        return method.upper() in self.allowed_methods
+
+    async def get_response(self, key: str) -> CachedResponse | None:
+        """The stored response of a key; None where it has expired."""
+        record = await self._final(await self.by_key(key))
+        found = None if record is None else await self.shown(record)
+        return None if found is None or found.is_expired else found
+
+    async def _final(self, record: Record | None) -> Record | None:
+        """What a redirect leads to."""
+        for _ in range(20):
+            if record is None or record.head.status not in REDIRECTS - self.codes:
+                return record
+            target = URL(record.head.url).join(URL(record.headers.get("location") or ""))
+            record = await do_async(self.work().matching(str(target), record.head.method, {}))
+        return None
+
+    async def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
+        """Store a response that did not come by a session."""
+        from sansio_cache_adapters.aiohttp.asked import taken
+        from sansio_cache_adapters.cache.care import AsyncCare
+
+        care = AsyncCare(self.caching().inner, asking_plainly(), taken)
+        await care.put(response, response, expire_after=expires)
+
+    async def delete(self, key: str) -> None:
+        """Remove what is stored under a key, and what a redirect there leads to."""
+        record = await self.by_key(key)
+        final = await self._final(record)
+        for each in {id(each): each for each in (record, final) if each is not None}.values():
+            await do_async(self.work().discard(each.head.partition))
+
+    async def bulk_delete(self, keys: Iterable[str]) -> None:
+        """Remove what is stored under these keys."""
+        for key in keys:
+            await self.delete(key)
+
+    async def delete_url(self, url: Any, method: str = "GET", **kwargs: Any) -> None:
+        """Remove what is stored for a request."""
+        await self.delete(await self._key(url, method, kwargs))
+
+    async def has_url(self, url: Any, method: str = "GET", **kwargs: Any) -> bool:
+        """Whether something is stored for a request."""
+        return await self.by_key(await self._key(url, method, kwargs)) is not None
+
+    async def _key(self, url: Any, method: str, keywords: dict[str, Any]) -> str:
+        keywords.pop("json_serialize", None)
+        return await do_async(self.work().key(url, method, keywords))
+
+    def create_key(self, method: str, url: Any, **kwargs: Any) -> str:
+        """The key of a request, as far as its method, URL and fields tell; opens the store if that was not done."""
+        engine = self.caching().engine
+        rules = engine.rules or engine.take_meta(self._store.open(signed=engine.sealer.signed))
+        whole = normalize_url_params(url, kwargs.get("params"))
+        return rules.maker.keys(Request(method.upper(), str(whole))).partition.hex()
+
+    async def get_urls(self) -> AsyncIterator[URL]:
+        """The URLs of what is stored."""
+        async for response in self.responses.values():
+            yield response.url
+
+    async def delete_expired_responses(self) -> None:
+        """Remove what has expired, and what the filter would not keep."""
+        await do_async(self.work().delete(criteria_of((), (), (), True, None, False, ())))
+        if self.filter_fn is keep_all:
+            return
+        for record in await self.records():
+            found = await self.shown(record)
+            if found is not None and not await self.wanted(found):
+                await do_async(self.work().discard(record.head.partition))
+
+    async def wanted(self, response: Any) -> bool:
+        """Whether the filter keeps a response."""
+        said: Any = self.filter_fn(response)
+        return bool(await said if asyncio.iscoroutine(said) else said)
+
+    async def clear(self) -> None:
+        """Remove everything."""
+        await do_async(self.work().clear())
+
+    async def close(self) -> None:
+        """Write what is queued, close files and connections; using the cache opens them again."""
+        await self.caching().tasks.close(5.0)
+        await self.caching().inner.close()
+
+    async def _close_if_enabled(self) -> None:
+        if self.autoclose:
+            await self.close()
+        else:
+            await self.caching().close()
+
+

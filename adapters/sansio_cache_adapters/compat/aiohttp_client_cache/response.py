@@ -1,0 +1,173 @@
+"""Responses as aiohttp-client-cache shows them: read, to be read again, with naive times in UTC."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from aiohttp import ClientResponse, RequestInfo, StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from sansio_cache.records import Record
+from sansio_cache_adapters.aiohttp.private import new_response
+from sansio_cache_adapters.aiohttp.response import CachedClientResponse
+from sansio_cache_adapters.compat.cookies import morsels_of
+from sansio_cache_adapters.compat.keys import url_shown
+
+from .cache_control import utcnow
+
+__all__ = ["AnyResponse", "CachedResponse", "CachedStreamReader", "OriginalResponse", "as_theirs", "stored"]
+
+
+def _naive(at: datetime | None) -> datetime | None:
+    return None if at is None else at.astimezone(UTC).replace(tzinfo=None)
+
+
+class OriginalResponse(CachedClientResponse):
+    """A response that has just come from the network."""
+
+    created_at = expires = None  # type: ignore[assignment]
+    is_expired = False  # type: ignore[assignment]
+
+
+class CachedResponse(CachedClientResponse):
+    """A response from a cache: its body is there, and stays."""
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was received; naive, in UTC."""
+        return self.__dict__.get("_created_at") or _naive(super().created_at)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it expires; naive, in UTC; None for never."""
+        return self.__dict__["_expires"] if "_expires" in self.__dict__ else _naive(super().expires)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it has expired."""
+        return self.expires is not None and utcnow() > self.expires
+
+    @property
+    def from_cache(self) -> bool:
+        """True."""
+        return True
+
+    async def read(self) -> bytes:
+        """The content, as often as it is asked for."""
+        if self._body is None:
+            return await super().read()
+        return cast(bytes, self._body)
+
+    async def json(self, *, encoding: str | None = None, **_: Any) -> Any:
+        """The content, read as JSON; None where it is empty."""
+        content = (await self.read()).strip()
+        return json.loads(content.decode(encoding or self.get_encoding())) if content else None
+
+    def reset(self) -> None:
+        """Let the body be read as a stream from its beginning."""
+        self.__dict__["content"] = CachedStreamReader(self._body)
+
+    @property
+    def encoding(self) -> str:
+        """The charset of the content."""
+        return self.get_encoding()
+
+
+class CachedStreamReader(StreamReader):
+    """A body that is there, as a stream."""
+
+    def __init__(self, body: bytes | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        content = body or b""
+        super().__init__(BaseProtocol(loop), limit=max(len(content), 1), loop=loop)
+        if content:
+            self.feed_data(content)
+        self.feed_eof()
+
+
+AnyResponse = ClientResponse | CachedResponse
+
+
+async def as_theirs(response: ClientResponse) -> ClientResponse:
+    """A response of a session of ours as one of theirs: what is kept has been read."""
+    for each in (*response.history, response):
+        if not isinstance(each, CachedClientResponse) or isinstance(each, CachedResponse | OriginalResponse):
+            continue
+        if type(each) is not CachedClientResponse:
+            continue
+        if each.from_cache or each._tee is not None:  # pyright: ignore[reportPrivateUsage]
+            await _read(each)
+        if each.from_cache:
+            record = each._answer.record if each._answer is not None else None  # pyright: ignore[reportPrivateUsage]
+            each.__class__ = CachedResponse
+            if record is not None and record.headers.has("set-cookie"):
+                each.cookies = morsels_of(record)
+        else:
+            each.__class__ = OriginalResponse
+    return response
+
+
+async def _read(response: CachedClientResponse) -> None:
+    """Read a body and leave it there, to be read as a whole or as a stream."""
+    if response.__dict__.get("_released") and response.__dict__.get("_body") is None:
+        return  # a redirect, whose body the client has thrown away
+    body = await response.read()
+    response.content = CachedStreamReader(body)
+
+
+class _Kept:
+    """The makings of a response that is only looked at."""
+
+    version = 11
+
+    def __init__(self, record: Record, body: bytes, ignored: frozenset[str]) -> None:
+        self._record = record
+        self._body = body
+        self.url = self.real_url = URL(url_shown(record.head.url, ignored))
+        self.method = record.head.method
+        self.reason = record.head.reason
+        self.now = 0.0
+        self.session: Any = self
+        self._loop = asyncio.get_running_loop()
+
+    def _resolve_charset(self, *_: object) -> str:
+        return "utf-8"
+
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in self._record.shown)
+
+    def headers(self) -> CIMultiDictProxy[str]:
+        pairs = [(name.decode(), value.decode("utf-8", "surrogateescape")) for name, value in self.raw_headers()]
+        return CIMultiDictProxy(CIMultiDict(pairs))
+
+    def request_info(self) -> RequestInfo:
+        return RequestInfo(self.url, self.method, CIMultiDictProxy(CIMultiDict()), self.real_url)
+
+    def content(self, *, read: bytes | None) -> StreamReader:
+        return CachedStreamReader(self._body)
+
+    def whole(self) -> bytes | None:
+        return self._body
+
+
+def stored(record: Record, body: bytes, ignored: frozenset[str]) -> CachedResponse:
+    """A record as their cache shows it.
+
+    :param body: its coding taken off.
+    """
+    head = record.head
+    made = new_response(CachedResponse, cast(Any, _Kept(record, body, ignored)), head.status)
+    at = datetime.fromtimestamp(head.received_at, UTC)
+    attributes = made.__dict__
+    attributes["_body"] = body
+    attributes["_created_at"] = _naive(at)
+    finite = head.stale_at < 253_402_300_000.0
+    attributes["_expires"] = _naive(datetime.fromtimestamp(head.stale_at, UTC)) if finite else None
+    attributes["_key"] = head.partition.hex()
+    made.cookies = morsels_of(record)
+    return made
