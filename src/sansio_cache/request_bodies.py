@@ -30,9 +30,7 @@ _MOST_NAMED_PARTS: Final = 64
 """Parts of a multipart body that are looked at for names to leave out."""
 
 
-def body_parts(
-    body: bytes, content_type: str, ignored: frozenset[str], *, ordered: bool = True
-) -> tuple[bytes, ...]:
+def body_parts(body: bytes, content_type: str, ignored: frozenset[str], *, ordered: bool = True) -> tuple[bytes, ...]:
     """The parts that a body's key is made of: its form, then what it says. Equal only for bodies that say the same.
 
     :param ordered: whether form fields in another order are another body.

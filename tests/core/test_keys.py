@@ -28,6 +28,7 @@ def keys_of(request: Request, **settings: Any) -> Keys:
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 JSON = "Content-Type: application/json"
+UNORDERED = {"parameter_order": False}
 WITHOUT_K = {"ignored_parameters": ["k"]}
 
 
@@ -106,6 +107,20 @@ def test_no_two_lists_of_parts_meet(one: list[bytes], other: list[bytes]) -> Non
     ("fields that no setting names", "G9", ask("Accept: a"), ask("Accept: b"), {}),
     ("cookies, in a private cache", "G10", ask("Cookie: a"), ask("Cookie: b"), {}),
     ("white space between matched values", "G9", ask("A: 1,2"), ask("A: 1, 2"), {"match_headers": ["A"]}),
+    (
+        "parameters in another order",
+        "parameter_order",
+        ask(url="http://x/?b=2&a"),
+        ask(url="http://x/?a&b=2"),
+        UNORDERED,
+    ),
+    (
+        "fields of a form in another order",
+        "parameter_order",
+        ask(FORM, method="POST", body=b"b=2&a=1"),
+        ask(FORM, method="POST", body=b"a=1&b=2"),
+        UNORDERED,
+    ),
     (
         "a parameter left out",
         "ignored_parameters",

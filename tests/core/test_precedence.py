@@ -48,6 +48,7 @@ def test_settings_that_give_the_same_time_are_the_same() -> None:
     assert len({pack(None), pack(None, cache_control=False), pack(DO_NOT_CACHE), pack(Resident(0.0))}) == 4
 
 
+LATER = ask(options=Options(expiry=Resident(7.0), when_kept=True))
 TO_COME = Remembered(pack(Until(NOW + 1)), pack(None))
 PASSED = Remembered(pack(Until(NOW)), pack(None))
 KEPT = Remembered(pack(Resident(60.0)), pack(Resident(5.0)))
@@ -61,6 +62,8 @@ KEPT = Remembered(pack(Resident(60.0)), pack(Resident(5.0)))
     ("by no others", "precedence", GET, KEPT, {"expire_after": 6}, Resident(6.0)),
     ("by none without a time", "precedence", GET, KEPT, {}, None),
     ("the settings'", "precedence", GET, None, {"expire_after": 5}, Resident(5.0)),
+    ("one for what comes, and not for what is there", "precedence", LATER, KEPT, {"expire_after": 5}, Resident(60.0)),
+    ("one for what comes, where nothing is there", "precedence", LATER, None, {"expire_after": 5}, Resident(7.0)),
 )
 def test_the_most_specific_time_counts(
     request_: Any, kept: Remembered | None, settings: dict[str, Any], expected: Expiry | None
@@ -72,6 +75,7 @@ def test_the_most_specific_time_counts(
     "request_ kept expected",
     ("nothing", "precedence", GET, None, None),
     ("the request's own", "precedence", timed(7), KEPT, Remembered(pack(Resident(7.0)), pack(None))),
+    ("one for what comes", "precedence", LATER, KEPT, Remembered(pack(Resident(7.0)), pack(None))),
     ("what was remembered", "precedence", GET, KEPT, KEPT),
     ("a moment to come", "precedence", GET, TO_COME, TO_COME),
     ("no moment that has passed", "precedence", GET, PASSED, None),

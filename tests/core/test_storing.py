@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core_rows import DATE, NOW, ask, facts_of, fields, got, rows
+from core_rows import DATE, NOW, ask, facts_of, fields, got, record_of, rows, rules_of
 from hypothesis import given
 from strategies import policies, replies, requests
 
@@ -240,6 +240,17 @@ def test_what_came_without_date_gets_the_time_of_its_receipt() -> None:
     for stated in (DATE, "Date: junk"):
         headers = fields(stated)
         assert dated_headers(headers, NOW) is headers
+
+
+def test_cookies_are_kept_where_the_user_says_so_and_shown_in_no_answer() -> None:
+    """G13; never in a shared cache."""
+    kept = storable_headers(fields("A: 1", "Set-Cookie: a=1"), Policy(keep_set_cookie=True))
+    assert kept.lines("set-cookie") == ["a=1"]
+    shared = Policy(keep_set_cookie=True, shared=True)
+    assert "set-cookie" not in storable_headers(fields("Set-Cookie: a=1"), shared)
+    record = record_of("Set-Cookie: a=1", rules=rules_of(Policy(keep_set_cookie=True)))
+    assert record.headers.has("set-cookie")
+    assert all(name.lower() != "set-cookie" for name, _ in record.shown)
 
 
 def test_an_unknown_field_is_stored() -> None:

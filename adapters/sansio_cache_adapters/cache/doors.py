@@ -166,7 +166,7 @@ DOORS: Final = (
     ),
     Doors(
         "every session, adapter, middleware and transport",
-        {_R: "ignored_parameters match_headers key_fn namespace", _U: "identity shared", _P: "peer"},
+        {_R: "ignored_parameters match_headers parameter_order key_fn namespace", _U: "identity shared", _P: "peer"},
     ),
 )
 """In the order of the clients; the places below a client's own (connectors, pools, transports) follow it."""

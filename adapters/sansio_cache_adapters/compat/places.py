@@ -30,7 +30,7 @@ def cache_path(path: object, *, use_cache_dir: bool = False, use_temp: bool = Fa
 
     :param suffix: what a name without one gets.
     """
-    text = os.fspath(path) if isinstance(path, os.PathLike) else str(path)
+    text = str(path)
     place = Path(text)
     if suffix and not place.suffix:
         place = Path(f"{text}{suffix}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatch
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sansio_cache.expiry import DO_NOT_CACHE, DoNotCache, Expiry, Resident, Until
 
@@ -17,7 +17,7 @@ NEVER: Final = Resident(float("inf"))
 
 
 def utcnow() -> datetime:
-    """This moment; aware."""
+    """Now; aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -25,7 +25,7 @@ def time_for(url: str, patterns: Mapping[Any, Any] | None) -> Any:
     """The time of the first pattern that matches a URL: a glob, or a compiled expression; None for none."""
     for pattern, value in (patterns or {}).items():
         if isinstance(pattern, re.Pattern):
-            if pattern.search(url):
+            if cast("re.Pattern[str]", pattern).search(url):
                 return value
         elif fnmatch(url.split("://")[-1], pattern.split("://")[-1].rstrip("*") + "**"):
             return value

@@ -12,7 +12,5 @@ if TYPE_CHECKING:
     from sansio_cache_adapters.compat import aiohttp_client_cache as aiohttp_client_cache
     from sansio_cache_adapters.compat import requests_cache as requests_cache
 
-__all__ = ["aiohttp_client_cache", "requests_cache"]
-
 if not TYPE_CHECKING:
     import_module("sansio_cache_adapters.compat").named_under(__name__)

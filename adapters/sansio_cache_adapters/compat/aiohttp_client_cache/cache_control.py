@@ -26,7 +26,7 @@ ExpirationPatterns = dict[str, ExpirationTime]
 
 
 def utcnow() -> datetime:
-    """This moment; naive."""
+    """Now; naive, in UTC."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 

@@ -1,5 +1,8 @@
 """What aiohttp-client-cache makes of requests before it compares them; here the core makes the keys themselves."""
 
+# The values of programs are whatever they are.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping

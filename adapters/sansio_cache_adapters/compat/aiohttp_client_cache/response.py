@@ -30,8 +30,20 @@ def _naive(at: datetime | None) -> datetime | None:
 class OriginalResponse(CachedClientResponse):
     """A response that has just come from the network."""
 
-    created_at = expires = None  # type: ignore[assignment]
-    is_expired = False  # type: ignore[assignment]
+    @property
+    def created_at(self) -> datetime | None:
+        """None: nobody has asked a cache for it."""
+        return None
+
+    @property
+    def expires(self) -> datetime | None:
+        """None, as above."""
+        return None
+
+    @property
+    def is_expired(self) -> bool:
+        """False."""
+        return False
 
 
 class CachedResponse(CachedClientResponse):
@@ -61,7 +73,7 @@ class CachedResponse(CachedClientResponse):
         """The content, as often as it is asked for."""
         if self._body is None:
             return await super().read()
-        return cast(bytes, self._body)
+        return self._body
 
     async def json(self, *, encoding: str | None = None, **_: Any) -> Any:
         """The content, read as JSON; None where it is empty."""
@@ -146,7 +158,7 @@ class _Kept:
         return CIMultiDictProxy(CIMultiDict(pairs))
 
     def request_info(self) -> RequestInfo:
-        return RequestInfo(self.url, self.method, CIMultiDictProxy(CIMultiDict()), self.real_url)
+        return RequestInfo(self.url, self.method, CIMultiDictProxy(CIMultiDict[str]()), self.real_url)
 
     def content(self, *, read: bytes | None) -> StreamReader:
         return CachedStreamReader(self._body)

@@ -1,5 +1,8 @@
 """``CachedSession`` of aiohttp-client-cache, by ours."""
 
+# Its verbs take more keywords than those they override, which pyright counts as an incompatible TypedDict.
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import inspect
@@ -35,7 +38,9 @@ with warnings.catch_warnings():
 
         ATTRS = AsyncCachedSession.ATTRS | {"_backend", "cache"}
 
-        def __init__(self, base_url: StrOrURL | None = None, *, cache: CacheBackend | None = None, **kwargs: Any) -> None:
+        def __init__(
+            self, base_url: StrOrURL | None = None, *, cache: CacheBackend | None = None, **kwargs: Any
+        ) -> None:
             self._connector = None  # for aiohttp's finalizer, if this raises
             self._backend = cache or CacheBackend()
             behind = super(AsyncCachedSession, self).__init__
@@ -134,11 +139,11 @@ with warnings.catch_warnings():
         @asynccontextmanager
         async def disabled(self) -> AsyncGenerator[None]:  # type: ignore[override]
             """Bypass the cache within a block."""
-            token = self._backend._disabled.set(True)
+            token = self._backend.bypassed.set(True)
             try:
                 yield
             finally:
-                self._backend._disabled.reset(token)
+                self._backend.bypassed.reset(token)
 
         async def delete_expired_responses(self) -> None:
             """Remove what has expired."""
@@ -150,7 +155,7 @@ with warnings.catch_warnings():
         async def close(self) -> None:
             """Close the connections, and the cache where ``autoclose`` is on."""
             await super(AsyncCachedSession, self).close()
-            await self._backend._close_if_enabled()
+            await self._backend.close_if_enabled()
 
     class CachedSession(CacheMixin, ClientSession):
         """A session with a cache, under the names of aiohttp-client-cache.
@@ -174,7 +179,5 @@ def _taken_by(function: Any, keywords: dict[str, Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters
     open_to_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     return {
-        name: value
-        for name, value in keywords.items()
-        if open_to_all or (name in parameters and value is not None)
+        name: value for name, value in keywords.items() if open_to_all or (name in parameters and value is not None)
     }

@@ -1,5 +1,8 @@
 """What requests-cache makes of requests before it compares them; here the core makes the keys themselves."""
 
+# The values of programs are whatever they are.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import json
@@ -13,9 +16,14 @@ from requests.structures import CaseInsensitiveDict
 from sansio_cache.keys import digest_of
 from sansio_cache.urls import normalise
 
-from .models import CachedRequest
-
-__all__ = ["create_key", "normalize_body", "normalize_headers", "normalize_params", "normalize_request", "normalize_url"]
+__all__ = [
+    "create_key",
+    "normalize_body",
+    "normalize_headers",
+    "normalize_params",
+    "normalize_request",
+    "normalize_url",
+]
 
 ParamList = Iterable[str] | None
 

@@ -38,7 +38,7 @@ def install_cache(
 
     class ConfiguredCachedSession(session_factory):  # type: ignore[misc]
         def __init__(self) -> None:
-            super().__init__(backend=cache, **kwargs)
+            super().__init__(backend=cache, **kwargs)  # pyright: ignore[reportUnknownMemberType]
 
     _patch(ConfiguredCachedSession)
 

@@ -6,16 +6,15 @@ import inspect
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import requests
 from requests import PreparedRequest
 from requests import Session as OriginalSession
 
-from sansio_cache.errors import NotCached
+from sansio_cache.expiry import Resident
 from sansio_cache.messages import Options
 from sansio_cache_adapters.compat.keys import REDIRECTS
-from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.times import time_for
 from sansio_cache_adapters.requests.session import CacheMixin as OurMixin
 
@@ -135,11 +134,11 @@ class CacheMixin(OurMixin):
     @property
     def settings(self) -> CacheSettings:
         """What the session does; to be changed at any time."""
-        return self._backend._settings
+        return self._backend.settings
 
     @settings.setter
     def settings(self, value: CacheSettings) -> None:
-        self._backend._settings = value
+        self._backend.settings = value
 
     @property
     def expire_after(self) -> ExpirationTime:
@@ -175,9 +174,9 @@ class CacheMixin(OurMixin):
             "force_refresh": force_refresh,
         }
         with self._asking_for(said):
-            return super(OurMixin, self).request(method, url, *args, **kwargs)  # type: ignore[return-value]
+            return cast(AnyResponse, super(OurMixin, self).request(method, url, *args, **kwargs))
 
-    def send(self, request: PreparedRequest, **kwargs: Any) -> AnyResponse:  # type: ignore[override]
+    def send(self, request: PreparedRequest, **kwargs: Any) -> AnyResponse:
         """As ``requests.Session.send``, with the keywords of :meth:`request` for the cache."""
         asked = _asked.get()
         if asked is None or asked.session is not self:
@@ -185,16 +184,16 @@ class CacheMixin(OurMixin):
                 return self.send(request, **kwargs)
         self._follow_settings()
         if asked.begun:
-            return self._sent(request, kwargs, self._options(request, asked))  # type: ignore[return-value]
+            return cast(AnyResponse, self._sent(request, kwargs, self._options(request, asked)))
         asked.begun = True
         if self.settings.disabled:
             with self.disabled():
-                return as_theirs(super().send(request, **kwargs))  # type: ignore[return-value]
+                return cast(AnyResponse, as_theirs(super().send(request, **kwargs)))
         response = self._answered(request, asked, kwargs)
         keep = self.settings.filter_fn
         if keep is not None and not keep(response):
             self._backend.discard(response.cache_key)
-        return response  # type: ignore[return-value]
+        return cast(AnyResponse, response)
 
     def _answered(self, request: PreparedRequest, asked: _Asked, kwargs: dict[str, Any]) -> BaseResponse:
         settings = self.settings
@@ -204,28 +203,30 @@ class CacheMixin(OurMixin):
             record = self._stored(request, kwargs)
             # Without a validator there is nothing to ask the origin about.
             asked.refresh = record is not None and record.head.facts.validator
-        response = self._theirs(request, kwargs, self._options(request, asked))
+        response = self._given_out(request, kwargs, self._options(request, asked))
         if response.from_cache and kwargs.get("allow_redirects") is False and self._is_hop(response):
             asked.force_refresh = True
-            response = self._theirs(request, kwargs, self._options(request, asked))
-        if settings.stale_if_error and 400 <= response.status_code < 500 and not response.from_cache:
-            return self._stale(request, kwargs, response)
+            response = self._given_out(request, kwargs, self._options(request, asked))
+        if not response.from_cache and self._is_useless(response, self._options(request, asked)):
+            self._backend.discard(response.cache_key)
+            vars(response)["expires"] = None
         return response
 
-    def _theirs(self, request: PreparedRequest, kwargs: dict[str, Any], options: Options) -> BaseResponse:
+    def _given_out(self, request: PreparedRequest, kwargs: dict[str, Any], options: Options) -> BaseResponse:
         response = self._sent(request, kwargs, options)
-        facts = vars(response).get("_facts")
-        if kwargs.get("stream") and (facts is None or facts.tee is not None or response.from_cache):
+        facts: Any = cast("dict[str, Any]", vars(response)).get("_facts")
+        kept = facts is None or facts.tee is not None or response.from_cache
+        if kwargs.get("stream") and kept:
             # requests-cache reads what it keeps before it gives it out.
             _ = response.content
             replayed(response)
         return as_theirs(response)
 
-    def _sent(self, request: PreparedRequest, kwargs: dict[str, Any], options: Options | None = None) -> Any:
+    def _sent(self, request: PreparedRequest, keywords: dict[str, Any], options: Options | None = None) -> Any:
         if options is None:  # ours asks
-            return super()._sent(request, kwargs)
+            return super()._sent(request, keywords)
         with self._asking_with(options, cached=True):
-            return super().send(request, **kwargs)
+            return super().send(request, **keywords)
 
     def _options(self, request: PreparedRequest, asked: _Asked) -> Options:
         settings, url = self.settings, request.url or ""
@@ -241,7 +242,7 @@ class CacheMixin(OurMixin):
     def _from_cache_alone(self, request: PreparedRequest, asked: _Asked, kwargs: dict[str, Any]) -> BaseResponse:
         options = self._options(request, asked)
         only = Options(expiry=options.expiry, when_kept=options.when_kept, only_if_cached=True)
-        response = self._theirs(request, kwargs, only)
+        response = self._given_out(request, kwargs, only)
         if response.status_code != 504 or response.from_cache or response.created_at is None:
             return response
         unanswered = get_504_response(request)
@@ -262,6 +263,13 @@ class CacheMixin(OurMixin):
         sending = {name: kwargs[name] for name in ("proxies", "verify", "cert") if name in kwargs}
         return self._backend.matching(request, self, **sending)
 
+    @staticmethod
+    def _is_useless(response: BaseResponse, options: Options) -> bool:
+        """Whether a response is stale at once, and nothing can be asked about it."""
+        return options.expiry == Resident(0.0) and not any(
+            name in response.headers for name in ("ETag", "Last-Modified")
+        )
+
     def _is_hop(self, response: BaseResponse) -> bool:
         return response.status_code in REDIRECTS - self.settings.codes
 
@@ -276,8 +284,6 @@ class CacheMixin(OurMixin):
         token = _asked.set(_Asked(self, said))
         try:
             yield
-        except NotCached:
-            raise
         finally:
             _asked.reset(token)
 
@@ -303,7 +309,7 @@ class CacheMixin(OurMixin):
         return f"<CachedSession(cache={self._backend!r}, settings={self.settings})>"
 
 
-class CachedSession(CacheMixin, OriginalSession):  # type: ignore[misc]
+class CachedSession(CacheMixin, OriginalSession):
     """A session with a cache, under the names of requests-cache.
 
     :param cache_name: a path or a name, by the cache.

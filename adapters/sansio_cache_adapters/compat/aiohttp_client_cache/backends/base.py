@@ -21,15 +21,15 @@ from sansio_cache_adapters.cache.asked import Asking
 from sansio_cache_adapters.cache.maintenance import END, Maintenance, criteria_of
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.work import do_async
+from sansio_cache_adapters.compat.aiohttp_client_cache.cache_control import ExpirationPatterns, ExpirationTime
+from sansio_cache_adapters.compat.aiohttp_client_cache.cache_keys import normalize_url_params
+from sansio_cache_adapters.compat.aiohttp_client_cache.response import AnyResponse, CachedResponse, stored
 from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
 
-from ..cache_control import ExpirationPatterns, ExpirationTime
-from ..cache_keys import normalize_url_params
-from ..response import AnyResponse, CachedResponse, stored
-from .storage import OWN_STORAGE, BaseCache, Redirects, Responses
+from .storage import OWN_STORAGE, Redirects, Responses
 
 __all__ = ["CacheBackend", "ResponseOrKey", "keep_all"]
 
@@ -89,9 +89,9 @@ class CacheBackend:
         self.autoclose = autoclose
         self.cache_control = cache_control
         self.filter_fn = filter_fn
-        self._disabled = contextvars.ContextVar("sansio_cache_compat_disabled", default=False)
+        self.bypassed = contextvars.ContextVar("sansio_cache_compat_disabled", default=False)
         self._secret = UNGIVEN if secret_key is None else secret_key
-        self._store = self._make_store(cache_name, kwargs)
+        self.store = self._make_store(cache_name, kwargs)
         self._caches: WeakKeyDictionary[Any, tuple[object, AiohttpCache]] = WeakKeyDictionary()
         self._session: weakref.ref[Any] | None = None
         for name in kwargs.keys() - _SAYS_NOTHING:
@@ -109,7 +109,7 @@ class CacheBackend:
         state = self._state()
         made = self._caches.get(loop)
         if made is None or made[0] != state:
-            cache = AiohttpCache(self._store, self._secret, self._policy(), None, time.time, None)
+            cache = AiohttpCache(self.store, self._secret, self._policy(), None, time.time, None)
             made = self._caches[loop] = state, cache
         return made[1]
 
@@ -207,11 +207,11 @@ class CacheBackend:
     @property
     def disabled(self) -> bool:
         """Whether the cache is bypassed here."""
-        return self._disabled.get()
+        return self.bypassed.get()
 
     @disabled.setter
     def disabled(self, value: bool) -> None:
-        self._disabled.set(value)
+        self.bypassed.set(value)
 
     def is_method_allowed(self, method: str) -> bool:
         """Whether responses to a method are kept."""
@@ -219,11 +219,11 @@ class CacheBackend:
 
     async def get_response(self, key: str) -> CachedResponse | None:
         """The stored response of a key; None where it has expired."""
-        record = await self._final(await self.by_key(key))
+        record = await self.final(await self.by_key(key))
         found = None if record is None else await self.shown(record)
         return None if found is None or found.is_expired else found
 
-    async def _final(self, record: Record | None) -> Record | None:
+    async def final(self, record: Record | None) -> Record | None:
         """What a redirect leads to."""
         for _ in range(20):
             if record is None or record.head.status not in REDIRECTS - self.codes:
@@ -243,7 +243,7 @@ class CacheBackend:
     async def delete(self, key: str) -> None:
         """Remove what is stored under a key, and what a redirect there leads to."""
         record = await self.by_key(key)
-        final = await self._final(record)
+        final = await self.final(record)
         for each in {id(each): each for each in (record, final) if each is not None}.values():
             await do_async(self.work().discard(each.head.partition))
 
@@ -267,7 +267,7 @@ class CacheBackend:
     def create_key(self, method: str, url: Any, **kwargs: Any) -> str:
         """The key of a request, as far as its method, URL and fields tell; opens the store if that was not done."""
         engine = self.caching().engine
-        rules = engine.rules or engine.take_meta(self._store.open(signed=engine.sealer.signed))
+        rules = engine.rules or engine.take_meta(self.store.open(signed=engine.sealer.signed))
         whole = normalize_url_params(url, kwargs.get("params"))
         return rules.maker.keys(Request(method.upper(), str(whole))).partition.hex()
 
@@ -300,10 +300,8 @@ class CacheBackend:
         await self.caching().tasks.close(5.0)
         await self.caching().inner.close()
 
-    async def _close_if_enabled(self) -> None:
+    async def close_if_enabled(self) -> None:
         if self.autoclose:
             await self.close()
         else:
             await self.caching().close()
-
-

@@ -32,7 +32,8 @@ class RedisBackend(CacheBackend):
 
         import redis.asyncio
 
-        taken = inspect.signature(redis.asyncio.Redis.__init__).parameters
+        client_class: Any = redis.asyncio.Redis
+        taken = inspect.signature(client_class.__init__).parameters
         given = {name: kwargs.pop(name) for name in list(kwargs) if name in taken}
         connection, address = kwargs.pop("connection", None), kwargs.pop("address")
         prefix = str(cache_name).translate({ord("{"): "(", ord("}"): ")"}) or "aiohttp-cache"

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sansio_cache.records import Record
 from sansio_cache_adapters.cache.work import do_async
+from sansio_cache_adapters.compat.aiohttp_client_cache.response import CachedResponse
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
-
-from ..response import CachedResponse
 
 if TYPE_CHECKING:
     from .base import CacheBackend
@@ -101,8 +100,10 @@ class Responses(_View):
     async def read(self, key: str) -> CachedResponse | None:
         """The stored response of a key, or None."""
         record = await self._cache.by_key(key)
-        return None if record is None or key not in {each async for each in self.keys()} else (
-            await self._cache.shown(record)
+        return (
+            None
+            if record is None or key not in {each async for each in self.keys()}
+            else (await self._cache.shown(record))
         )
 
     async def values(self) -> AsyncIterator[CachedResponse]:
@@ -130,12 +131,12 @@ class Responses(_View):
     @property
     def cache_dir(self) -> str:
         """The folder, where there is one."""
-        return str(self._cache._store.location)
+        return str(self._cache.store.location)
 
     @property
     def filename(self) -> str:
         """The file, where there is one."""
-        return str(self._cache._store.location)
+        return str(self._cache.store.location)
 
 
 class Redirects(_View):
@@ -146,7 +147,7 @@ class Redirects(_View):
     async def read(self, key: str) -> str | None:
         """The key of what a redirect leads to, or None."""
         record = await self._cache.by_key(key)
-        final = None if record is None else await self._cache._final(record)
+        final = None if record is None else await self._cache.final(record)
         return None if final is None or final is record else final.head.partition.hex()
 
     async def write(self, key: str, item: Any) -> None:

@@ -6,20 +6,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
+from sansio_cache_adapters.compat.requests_cache.policy.settings import DEFAULT_CACHE_NAME
 
-from ..policy.settings import DEFAULT_CACHE_NAME
 from .base import BaseCache
 from .dynamodb import DynamoDbCache, DynamoDbDict
 from .filesystem import FileCache, FileDict, LRUFileDict
 from .gridfs import GridFSCache, GridFSDict
 from .mongodb import MongoCache, MongoDict
+from .redis import RedisCache, RedisDict, RedisHashDict
 from .sqlite import SQLiteCache, SQLiteDict
 from .storage import BaseStorage, no_storage
-
-try:
-    from .redis import RedisCache, RedisDict, RedisHashDict
-except ImportError:  # pragma: no cover - said when one is made
-    RedisCache = RedisDict = RedisHashDict = None  # type: ignore[assignment,misc]
 
 __all__ = [
     "BACKEND_CLASSES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,17 +20,21 @@ from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
+from sansio_cache_adapters.compat.requests_cache.models import CachedRequest, CachedResponse
+from sansio_cache_adapters.compat.requests_cache.models.response import stored
+from sansio_cache_adapters.compat.requests_cache.policy.expiration import (
+    ExpirationTime,
+    expiry_for,
+    get_expiration_datetime,
+)
+from sansio_cache_adapters.compat.requests_cache.policy.settings import DEFAULT_CACHE_NAME, CacheSettings, policy_of
+from sansio_cache_adapters.compat.requests_cache.serializers import secret_of
 from sansio_cache_adapters.requests.adapter import make_cache
 from sansio_cache_adapters.requests.asked import asking, taken
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
 
-from ..models import CachedRequest, CachedResponse
-from ..models.response import stored
-from ..policy.expiration import ExpirationTime, expiry_for, get_expiration_datetime
-from ..policy.settings import DEFAULT_CACHE_NAME, CacheSettings, policy_of
-from ..serializers import secret_of
 from .storage import OWN_STORAGE, Redirects, Responses
 
 __all__ = ["BaseCache", "Stored"]
@@ -112,6 +116,15 @@ class BaseCache:
         session = session or (None if self._session is None else self._session()) or self._plain
         peer = getattr(session, "_peer", None)
         return Maintenance(self.caching().engine, asking(session, peer), lambda walk: next(walk, END))
+
+    @property
+    def settings(self) -> CacheSettings:
+        """What its sessions do."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, value: CacheSettings) -> None:
+        self._settings = value
 
     # what is stored
 
@@ -266,10 +279,18 @@ class BaseCache:
                 yield response
 
     def sorted(
-        self, key: str = "expires", reversed: bool = False, limit: int | None = None, expired: bool = True
+        self,
+        key: str = "expires",
+        reversed: bool = False,  # noqa: A002
+        limit: int | None = None,
+        expired: bool = True,
     ) -> Iterator[CachedResponse]:
         """The stored responses in an order: by ``expires``, ``size`` or ``key``."""
-        orders = {"expires": lambda r: r.expires_unix or 0, "size": lambda r: r.size, "key": lambda r: r.cache_key}
+        orders: dict[str, Callable[[CachedResponse], Any]] = {
+            "expires": lambda response: response.expires_unix or 0,
+            "size": lambda response: response.size,
+            "key": lambda response: response.cache_key,
+        }
         if key not in orders:
             raise ValueError(f"Invalid sort key: {key}")
         found = sorted(self.filter(expired=expired), key=orders[key], reverse=reversed)

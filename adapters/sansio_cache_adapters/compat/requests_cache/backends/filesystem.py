@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ class FileCache(BaseCache):
         return Path(self._store.location)
 
     @property
-    def lock(self) -> threading.RLock:  # type: ignore[valid-type] # a function to some checkers
+    def lock(self) -> Any:
         """A lock; the cache needs none."""
         return self._lock
 

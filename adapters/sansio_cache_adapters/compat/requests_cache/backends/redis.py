@@ -30,9 +30,10 @@ class RedisCache(BaseCache):
     ) -> None:
         import redis
 
-        taken = inspect.signature(redis.Redis.__init__).parameters
+        client_class: Any = redis.Redis
+        taken = inspect.signature(client_class.__init__).parameters
         given = {name: value for name, value in kwargs.items() if name in taken and value is not None}
-        client = redis.Redis(**given) if connection is None else connection
+        client = client_class(**given) if connection is None else connection
         prefix = namespace.translate({ord("{"): "(", ord("}"): ")"}) or "http_cache"
         store = RedisStore(client, prefix=prefix, **self._secret(serializer))
         self._begin(namespace, store, {name: value for name, value in kwargs.items() if name not in given})

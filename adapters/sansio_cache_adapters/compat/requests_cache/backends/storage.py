@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Generator, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sansio_cache.records import Record
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
-
-from ..models import CachedResponse
+from sansio_cache_adapters.compat.requests_cache.models import CachedResponse
 
 if TYPE_CHECKING:
     from .base import BaseCache
@@ -23,7 +22,7 @@ OWN_STORAGE: Final = (
 )
 
 
-class BaseStorage(MutableMapping[str, Any]):
+class BaseStorage:
     """What the storages of requests-cache have in common; classes of a user's own cannot be used here."""
 
     serializer: Any = None
@@ -37,8 +36,10 @@ def no_storage(name: str) -> type[BaseStorage]:
     return type(name, (BaseStorage,), {"__doc__": "A storage by itself; here there are caches alone."})
 
 
-class Responses(BaseStorage):
+class Responses(MutableMapping[str, CachedResponse]):
     """The stored responses by their keys."""
+
+    serializer: Any = None
 
     def __init__(self, cache: BaseCache) -> None:
         self._cache = cache
@@ -75,7 +76,11 @@ class Responses(BaseStorage):
         return self._cache.bytes_held()
 
     def sorted(
-        self, key: str = "expires", reversed: bool = False, limit: int | None = None, expired: bool = True
+        self,
+        key: str = "expires",
+        reversed: bool = False,  # noqa: A002
+        limit: int | None = None,
+        expired: bool = True,
     ) -> Iterator[CachedResponse]:
         """The responses in an order: by ``expires``, ``size`` or ``key``."""
         return self._cache.sorted(key, reversed, limit, expired)
@@ -97,7 +102,7 @@ class Responses(BaseStorage):
         """Nothing: room is given back by itself."""
 
     @contextmanager
-    def bulk_commit(self) -> Iterator[None]:
+    def bulk_commit(self) -> Generator[None]:
         """Nothing: writes are gathered by themselves."""
         yield
 
@@ -121,7 +126,7 @@ class Responses(BaseStorage):
         return str(list(self))
 
 
-class Redirects(BaseStorage):
+class Redirects(MutableMapping[str, str]):
     """The keys of stored redirects, each with the key of what it leads to."""
 
     def __init__(self, cache: BaseCache) -> None:
@@ -134,7 +139,9 @@ class Redirects(BaseStorage):
         return self._found()[key]
 
     def __setitem__(self, key: str, value: str) -> None:
-        raise REQUESTS_CACHE.refusal("redirects are stored responses here, one by one: an alias cannot be made", TypeError)
+        raise REQUESTS_CACHE.refusal(
+            "redirects are stored responses here, one by one: an alias cannot be made", TypeError
+        )
 
     def __delitem__(self, key: str) -> None:
         if not self._cache.discard(key):

@@ -47,11 +47,12 @@ class CachedRequest:
 
     def prepare(self) -> requests.PreparedRequest:
         """The request as it could be sent."""
-        prepared = requests.PreparedRequest()
+        prepared: Any = requests.PreparedRequest()
         prepared.prepare(
             method=self.method, url=self.url, headers=self.headers, cookies=self.cookies, data=self.body or None
         )
-        return prepared
+        made: requests.PreparedRequest = prepared
+        return made
 
     @property
     def _cookies(self) -> RequestsCookieJar:

@@ -16,10 +16,10 @@ from sansio_cache.records import Record
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.compat.cookies import cookies_of
 from sansio_cache_adapters.compat.keys import url_shown
+from sansio_cache_adapters.compat.requests_cache.policy.expiration import ExpirationTime, get_expiration_datetime
 from sansio_cache_adapters.compat.times import utcnow
 from sansio_cache_adapters.requests.response import CachedResponse as OurResponse
 
-from ..policy.expiration import ExpirationTime, get_expiration_datetime
 from .request import CachedRequest
 
 __all__ = ["BaseResponse", "CachedResponse", "OriginalResponse", "as_theirs", "replayed", "stored"]
@@ -116,8 +116,8 @@ def _show_cookies(response: OurResponse) -> None:
     facts: Any = response.__dict__.get("_facts")
     record: Record | None = None if facts is None else facts.answer.record
     if record is not None and record.headers.has("set-cookie"):
-        jar = RequestsCookieJar()
-        jar.update(cookies_of(record))  # type: ignore[no-untyped-call]
+        jar: Any = RequestsCookieJar()
+        jar.update(cookies_of(record))
         response.cookies = jar
 
 
@@ -148,7 +148,8 @@ def stored(record: Record, content: bytes, history: list[CachedResponse], ignore
     made.encoding = get_encoding_from_headers(made.headers)
     made.elapsed = timedelta(seconds=max(head.received_at - head.requested_at, 0.0))
     made.request = cast(Any, CachedRequest(method=head.method, url=url))
-    made.cookies.update(cookies_of(record))  # type: ignore[no-untyped-call]
+    jar: Any = made.cookies
+    jar.update(cookies_of(record))
     content_of: Any = made
     content_of._content, content_of._content_consumed = content, True
     made.__dict__.update(

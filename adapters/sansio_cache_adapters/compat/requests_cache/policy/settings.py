@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import requests
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
 
 from sansio_cache.messages import Request
 from sansio_cache.policy import Heuristic, Policy
@@ -95,9 +97,10 @@ class CacheSettings:
 
 
 def _as_it_is(value: Any) -> object:
+    many: Any = value
     if isinstance(value, Mapping):
-        return tuple(value.items())
-    return tuple(value) if isinstance(value, list | set | frozenset) else value
+        return tuple(many.items())
+    return tuple(many) if isinstance(value, list | set | frozenset) else many
 
 
 def policy_of(settings: CacheSettings) -> Policy:
@@ -146,7 +149,7 @@ def _filter(keep: Callable[[requests.Response], bool]) -> Callable[[Request, Kep
         response = requests.Response()
         response.status_code, response.reason, response.url = kept.status, kept.reason, request.url
         response.headers.update(kept.headers)
-        response.encoding = requests.utils.get_encoding_from_headers(response.headers)
+        response.encoding = get_encoding_from_headers(response.headers)
         response.request = _prepared(request)
         content: Any = response
         content._content = without_coding(kept.headers.get("content-encoding") or "", kept.body)
@@ -159,7 +162,7 @@ def _filter(keep: Callable[[requests.Response], bool]) -> Callable[[Request, Kep
 def _prepared(request: Request) -> requests.PreparedRequest:
     prepared = requests.PreparedRequest()
     prepared.method, prepared.url, prepared.body = request.method, request.url, request.body or None
-    prepared.headers = requests.structures.CaseInsensitiveDict(request.headers)
+    prepared.headers = CaseInsensitiveDict(request.headers)
     return prepared
 
 

@@ -36,7 +36,9 @@ __all__ = [
 class Stage:
     """A step of a serializer."""
 
-    def __init__(self, obj: Any = None, dumps: str | Callable[..., Any] = "dumps", loads: str | Callable[..., Any] = "loads") -> None:
+    def __init__(
+        self, obj: Any = None, dumps: str | Callable[..., Any] = "dumps", loads: str | Callable[..., Any] = "loads"
+    ) -> None:
         self.obj = obj
         self.dumps: Any = getattr(obj, dumps, None) if isinstance(dumps, str) else dumps
         self.loads: Any = getattr(obj, loads, None) if isinstance(loads, str) else loads
