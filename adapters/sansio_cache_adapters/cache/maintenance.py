@@ -178,7 +178,8 @@ class Maintenance:
         count = 0
         for record in (yield from self.of_partition(partition)):
             variant = variant_of(record.head.method, record.head.vary)
-            count += yield partial(self._engine.store.discard, partition, variant, rev=record.stored.rev)
+            seen = Seen(partition, variant, record.stored.rev)
+            count += yield partial(self._engine.store.change, [seen], None)
         return count
 
     def expire(self, record: Record, expiry: Expiry) -> Work[bool]:
@@ -198,8 +199,9 @@ class Maintenance:
                     new, rules.sealer, policy, body=stored.stored.body, entry=stored.stored.entry, hashes=b""
                 )
                 if item is not None:
-                    done: bool = yield partial(engine.store.freshen, item, rev=stored.stored.rev)
-                    return done
+                    seen = Seen(head.partition, item.variant, stored.stored.rev)
+                    changed: int = yield partial(engine.store.change, [seen], item)
+                    return changed > 0
         return False
 
     def delete(self, criteria: Criteria) -> Work[int]:

@@ -10,9 +10,8 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
-from sansio_cache.messages import Request
+from sansio_cache.messages import Kept, Request
 from sansio_cache.policy import Heuristic, Policy
-from sansio_cache.records import Kept
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE

@@ -13,4 +13,6 @@ if TYPE_CHECKING:
     from sansio_cache_adapters.compat import requests_cache as requests_cache
 
 if not TYPE_CHECKING:
+    __path__ = []  # so that it may be the first part of a module's name
+    # It puts a finder before all others, so that the modules are found under this name, too.
     import_module("sansio_cache_adapters.compat").named_under(__name__)
