@@ -334,7 +334,7 @@ class TakingSalt(Protocol):
     """Can go on with what another store was kept under: records that were moved are found again then."""
 
     def take_salt(self, salt: bytes) -> bool:
-        """Take the salt of another store, while no record is kept here. Whether it was taken."""
+        """Take the salt of another store, while no record is kept here; open it anew then. Whether it was taken."""
         ...
 
 

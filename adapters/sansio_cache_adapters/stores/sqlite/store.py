@@ -308,7 +308,9 @@ class SQLiteStore(Shown):
 
     def take_salt(self, salt: bytes) -> bool:
         """See :class:`~sansio_cache_adapters.stores.protocol.TakingSalt`."""
-        return self._write(lambda db: db.execute(sql.SALT, (salt,)).rowcount > 0)
+        taken = self._write(lambda db: db.execute(sql.SALT, (salt,)).rowcount > 0)
+        self.close()  # what is open knows the file by the old one
+        return taken
 
     def size(self) -> Size:
         """How much it holds, in one read."""
