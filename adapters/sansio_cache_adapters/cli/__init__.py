@@ -4,8 +4,9 @@ In reading order: ``app`` (the command, and how errors become exit statuses: ``e
 commands take), ``place`` (which store, opened how) and ``secret`` (the key, never from the arguments), ``records``
 (what is stored, filtered and sorted), ``bodies``; ``text``, ``units`` and ``output`` (what a terminal and a pipe get).
 Then the commands: ``looking`` (ls), ``showing`` (show, body), ``counting`` (stats, du), ``changing`` (delete, purge,
-clear), ``sealing`` (resign, rotate, keygen), ``checking`` (verify), ``explaining`` (explain, of a request made by
-``requests``). Nobody imports it; it may import everything.
+clear), ``sealing`` (resign, rotate, keygen), ``checking`` (verify), ``explaining`` (explain), ``fetching`` (get), of
+requests as ``requests`` makes them, ``moving`` (import), ``completing`` (completion).
+Nobody imports it; it may import everything.
 """
 
 from __future__ import annotations

@@ -22,7 +22,18 @@ from .text import plain_block
 
 __all__ = ["cli", "run", "version_text"]
 
-_COMMANDS: Final = ("looking", "showing", "counting", "changing", "sealing", "checking", "explaining")
+_COMMANDS: Final = (
+    "looking",
+    "showing",
+    "counting",
+    "changing",
+    "sealing",
+    "checking",
+    "explaining",
+    "fetching",
+    "moving",
+    "completing",
+)
 
 
 def version_text() -> str:

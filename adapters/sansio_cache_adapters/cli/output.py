@@ -14,10 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["bar", "emit", "note", "on_terminal", "progress", "table", "warn_unverified"]
+__all__ = ["bar", "emit", "note", "on_terminal", "progress", "progress_of", "table", "warn_unverified"]
 
 _WIDEST_BAR: Final = 30
 Tick = Callable[[], None]
+Tell = Callable[[int, int], object]
 
 
 def on_terminal() -> bool:
@@ -81,12 +82,26 @@ def _blocks() -> str:
 
 
 @contextmanager
-def progress(label: str, total: float | None = None) -> Generator[Tick]:
+def progress(label: str, total: int) -> Generator[Tick]:
     """A function to be called for each step of long work; a terminal shows a bar, anything else nothing."""
+    with progress_of(label) as tell:
+        done = 0
+
+        def tick() -> None:
+            nonlocal done
+            done += 1
+            tell(done, total)
+
+        yield tick
+
+
+@contextmanager
+def progress_of(label: str) -> Generator[Tell]:
+    """A function to be told how many steps of long work are done, and of how many; as :func:`progress`."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda done, total: None
         return
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(label, total=total)
-        yield lambda: shown.advance(task)
+        task = shown.add_task(label, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=max(done, total))

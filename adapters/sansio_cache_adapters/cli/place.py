@@ -129,6 +129,11 @@ class Place:
         found = from_environment()
         return None if found is None else [found]
 
+    def target(self) -> tuple[Any, dict[str, Any]]:
+        """The store, for what opens it itself and makes it where there is none, and the secret as a keyword."""
+        secret = self.secret()
+        return self.store(), {} if secret is None else {"secret_key": secret}
+
     def policy(self) -> Policy:
         """The settings that were given."""
         return Policy(**self.settings)

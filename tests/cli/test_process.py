@@ -1,0 +1,181 @@
+"""The command as a process of its own: exit statuses, pipes, signals, a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import fill
+from local_origin import Origin, fresh
+
+from sansio_cache import CachedSession
+from sansio_cache_adapters.cli.errors import STATUSES
+
+COMMAND = [sys.executable, "-W", "error", "-m", "sansio_cache"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SANSIO_CACHE")}
+    return {**kept, "PYTHONWARNINGS": "error", **more}
+
+
+def ran(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=50, env=environment(**more), check=False
+    )
+
+
+@pytest.fixture
+def many(place: str, origin: Origin) -> str:
+    """A cache with more than a pipe holds."""
+    with CachedSession(place) as session:
+        for number in range(60):
+            session.get(origin.on("/" + "x" * 2000 + str(number), fresh(b"x")))
+    return place
+
+
+def test_statuses(place: str, origin: Origin, tmp_path: Path) -> None:
+    urls = fill(place, origin, time.time)
+    for status, arguments in (
+        (0, ["ls", "--cache", place]),
+        (0, ["--cache", place, "ls"]),
+        (0, ["--version"]),
+        (0, ["--help"]),
+        (1, ["show", urls["one"] + "x", "--cache", place]),
+        (2, ["ls", "--no-such-option"]),
+        (2, ["no-such-command"]),
+        (2, ["ls", "--cache", "memory:"]),
+        (2, ["ls", "--cache", "http://example.org/"]),
+        (3, ["ls", "--cache", str(tmp_path / "nothing")]),
+        (3, ["ls", "--cache", __file__]),
+        (3, ["ls", "--cache", f"file://{__file__}"]),
+        (3, ["ls", "--cache", "redis://127.0.0.1:1"]),
+    ):
+        done = ran(*arguments)
+        assert done.returncode == status, (arguments, done)
+        assert "Traceback" not in done.stderr
+        assert status in STATUSES
+    assert ran("du", SANSIO_CACHE=place).stdout == ran("du", "--cache", place).stdout
+    assert ran("ls", "--cache", "sqlite:///" + place.lstrip("/")).returncode == 0
+    home = ran("ls", "--cache", "~/" + Path(place).name, HOME=str(Path(place).parent))
+    assert home.returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_error(many: str) -> None:
+    """``| head``: it ends quietly."""
+    for arguments in (["ls"], ["ls", "--json"], ["ls", "--csv"]):
+        with subprocess.Popen(
+            [*COMMAND, *arguments, "--cache", many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(10)
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait(30) == 141
+
+
+def test_an_interrupt_ends_it(place: str, origin: Origin, tmp_path: Path) -> None:
+    release = tmp_path / "go"
+    url = origin.url("/")
+
+    def hang(*_: object) -> None:
+        release.touch()
+        time.sleep(10)
+
+    origin.script("/", hang)
+    with subprocess.Popen(
+        [*COMMAND, "get", url, "--cache", place], stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        end = time.monotonic() + 20
+        while not release.exists():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+        assert process.wait(20) == 130
+
+
+def on_terminal(*arguments: str, columns: int = 80) -> tuple[int, str]:
+    """What a command shows on a terminal, standard error included."""
+    master, slave = pty.openpty()
+    size = {"COLUMNS": str(columns), "LINES": "40", "TERM": "xterm"}
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=slave, stderr=slave, stdin=slave, env=environment(**size))
+    os.close(slave)
+    data = b""
+    while True:
+        try:
+            read = os.read(master, 65536)
+        except OSError:
+            break
+        if not read:
+            break
+        data += read
+    os.close(master)
+    return process.wait(30), data.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_terminal_gets_a_table_that_fits(place: str, origin: Origin, columns: int) -> None:
+    urls = fill(place, origin, time.time)
+    with CachedSession(place) as session:
+        session.get(origin.on("/" + "long/" * 50, fresh()))
+    for name in ("ls", "stats", "du", "verify"):
+        status, shown = on_terminal(name, "--cache", place, columns=columns)
+        assert status == 0
+        assert max(map(len, re.split("[\r\n]", strip(shown)))) <= columns, name
+    _, shown = on_terminal("ls", "--cache", place, columns=columns)
+    assert "\x1b[" in shown, "a heading stands out"
+    assert urls["two"] in strip(shown)
+    assert "7 responses" in shown
+
+
+def strip(text: str) -> str:
+    """A text without escape codes."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_no_colours_where_nobody_wants_them(place: str, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(place, origin, time.time)
+    monkeypatch.setenv("NO_COLOR", "1")
+    _, shown = on_terminal("stats", "--cache", place)
+    assert "\x1b[3" not in shown
+
+
+def test_a_terminal_gets_no_binary_body(place: str, origin: Origin) -> None:
+    urls = fill(place, origin, time.time)
+    with CachedSession(place) as session:
+        evil = origin.on("/evil", fresh(b"before \x1b]0;owned\x07 after\r\nnext\n"))
+        session.get(evil)
+    status, shown = on_terminal("body", urls["big"], "--cache", place)
+    assert status == 2
+    assert "would upset the terminal" in " ".join(shown.split())
+    status, shown = on_terminal("body", evil, "--cache", place)
+    assert status == 0
+    assert "\x1b" not in shown
+    assert "before \\x1b]0;owned\\x07 after" in shown
+
+
+def test_completion() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        done = ran("completion", shell)
+        assert done.returncode == 0
+        assert "_SANSIO_CACHE_COMPLETE" in done.stdout
+    assert ran("completion", "tcsh").returncode == 2
+    offered = ran(_SANSIO_CACHE_COMPLETE="bash_complete", COMP_WORDS="sansio-cache ver", COMP_CWORD="1")
+    assert "verify" in offered.stdout
+
+
+def test_a_script_completes_in_bash(tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    script.write_text(ran("completion", "bash").stdout)
+    done = subprocess.run(["bash", "-n", str(script)], capture_output=True, check=False, timeout=20)
+    assert done.returncode == 0, done.stderr
