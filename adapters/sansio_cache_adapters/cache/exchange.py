@@ -33,7 +33,7 @@ from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
 from sansio_cache_adapters.stores.forking import generation
 from sansio_cache_adapters.stores.holders import new_token
-from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease, Seen
+from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, DroppingSoon, Lease, Seen
 
 from .engine import Engine
 from .flights import Flight, NotStorable, OwnFlight
@@ -313,7 +313,10 @@ class Exchange(Generic[N]):
         """Invalidate a resource, in the store and for those who would join a flight that began before."""
         engine = self._engine
         engine.flights.forget(engine.store_id, action.resource)
-        call = partial(engine.store.drop, action.resource, now=engine.clock())
+        store = engine.store
+        # The answer to an unsafe request need not wait for what it invalidates.
+        drop = store.drop_soon if isinstance(store, DroppingSoon) else store.drop
+        call = partial(drop, action.resource, now=engine.clock())
         yield from engine.guard.attempting(0, call)
 
     def supersede(self, action: Supersede) -> Work[None]:

@@ -25,6 +25,8 @@ from functools import cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
+from sansio_cache_adapters.stores.aside import aside
+
 from .client_certificates import PlainContext, shows_certificate
 from .environment import watching
 from .peers import part
@@ -104,6 +106,9 @@ class _Read(Generic[T]):
         self._known: dict[str, tuple[State, T]] = {}
 
     def __call__(self, path: str) -> T:
+        return aside(lambda: self._current(path))
+
+    def _current(self, path: str) -> T:
         state = state_of_path(path)
         known = self._known.get(path)
         if known is not None and known[0] == state:
@@ -203,7 +208,7 @@ def trusting(*named: Authorities | None) -> str:
     if not together:
         return ""
     authorities = _NONE.union(*together)
-    if _is_public(authorities):
+    if aside(lambda: _is_public(authorities)):
         return ""
     return part("ca", hashlib.sha256(b"".join(sorted(authorities))).hexdigest())
 
@@ -256,7 +261,7 @@ def seen(context: ssl.SSLContext, *, first: bool = False, plain: bool = False) -
         return known[1]
     state = _state(context)
     if known is None or known[0] != state:
-        known = _known[context] = state, _look(context, plain=plain)
+        known = _known[context] = state, aside(lambda: _look(context, plain=plain))
     return known[1]
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "AsyncStore",
     "Checking",
     "Claiming",
+    "DroppingSoon",
     "Flushing",
     "ForTasks",
     "Grouping",
@@ -317,6 +318,15 @@ class Listening(Protocol):
 
     def listen(self, on_error: Callable[[BaseException], object]) -> Callable[[], None]:
         """Tell ``on_error`` of queued writes that fail; call what is returned to end that."""
+        ...
+
+
+@runtime_checkable
+class DroppingSoon(Protocol):
+    """An awaitable store that drops a resource for its own process at once, and for others in a moment."""
+
+    async def drop_soon(self, resource: bytes, *, now: float) -> None:
+        """Drop a resource as ``drop`` does, and wait for nothing."""
         ...
 
 

@@ -9,6 +9,7 @@ behind it, since nobody can tell which partitions it invalidates.
 from __future__ import annotations
 
 import atexit
+import logging
 import sys
 import threading
 import time
@@ -46,6 +47,8 @@ __all__ = ["Threaded", "threaded"]
 
 T = TypeVar("T")
 
+logger = logging.getLogger("sansio_cache")
+
 _QUEUED_CHUNK_BYTES: Final = 2 * 1024**2
 """Chunks of large bodies wait for room earlier than records: their writers can wait."""
 _ROOM_WITHIN: Final = 1.0
@@ -65,6 +68,7 @@ class Threaded:
         self.store = store
         self.max_bytes = store.max_bytes
         self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
+        self._watched = False
         self._readers = Crew("sansio-cache reader", 2)
         self._queue = Queue(store)
         if on_error is not None:
@@ -108,10 +112,19 @@ class Threaded:
     def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
         """All records of a partition, queued ones included, at once; None where that cannot be."""
         queue = self._queue
-        if queue.drops:
+        if queue.drops or self._watched:
             return None
         layers = queue.overlay.of(partition)
-        rows = self._load_nowait(partition)
+        try:
+            rows = self._load_nowait(partition)
+        except StoreError:
+            raise
+        except Exception as error:
+            # Stores raise nothing else. A detector of blocking calls (blockbuster) takes a read of microseconds for
+            # one: as long as the process has such a detector, threads read.
+            self._watched = True
+            logger.debug("%s is read by threads from now on: %r", self.location, error)
+            return None
         return laid_over(rows, layers) if layers and rows is not None else rows
 
     async def load(self, partition: bytes) -> Sequence[Stored]:
@@ -194,6 +207,10 @@ class Threaded:
         if answer is None:
             dropped.add_done_callback(self._tell_if_failed)
         return answer or 0
+
+    async def drop_soon(self, resource: bytes, *, now: float) -> None:
+        """The same, without waiting for how many there were."""
+        self._queue.drop(resource, now).add_done_callback(self._tell_if_failed)
 
     def _tell_if_failed(self, future: Future[int]) -> None:
         if not future.cancelled() and (error := future.exception()) is not None:

@@ -97,10 +97,11 @@ class SQLiteStore(Shown):
         try:
             reader.until = time.monotonic() + _SHOWN_WITHIN
             row: tuple[int, int] = reader.connect().execute(sql.TOTALS).fetchone()
-        except (sqlite3.Error, OSError):
+        except Exception:  # a debugger is no place for trouble, a detector of blocking calls may raise its own
             return None
         finally:
-            reader.settle()
+            with suppress(Exception):
+                reader.settle()
             reader.lock.release()
         return row[0]
 

@@ -1,0 +1,40 @@
+"""Calls of microseconds, on event loops that somebody watches for blocking calls."""
+
+from __future__ import annotations
+
+import _thread
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TypeVar
+
+__all__ = ["aside"]
+
+T = TypeVar("T")
+
+
+def aside(call: Callable[[], T]) -> T:
+    """The result of a call, made by a thread of its own where this one may not make it.
+
+    A detector of blocking calls (blockbuster) raises an error of its own for any look at a file on an event loop, be it
+    only for the time of its last change. That would be the user's failed request.
+
+    :param call: takes no longer than a thread takes to begin; raises OSError, or what is raised again.
+    """
+    try:
+        return call()
+    except OSError:
+        raise
+    except Exception:
+        answer: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
+        _thread.start_new_thread(_answer, (call, answer))
+        result, error = answer.get()
+        if error is not None:
+            raise error from None
+        return result  # type: ignore[return-value] # one of the two is there
+
+
+def _answer(call: Callable[[], T], answer: SimpleQueue[tuple[T, None] | tuple[None, BaseException]]) -> None:
+    try:
+        answer.put((call(), None))
+    except BaseException as error:
+        answer.put((None, error))
