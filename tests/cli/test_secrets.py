@@ -208,8 +208,26 @@ def test_resign_brings_old_records_up(
     assert command("verify").status == 0
 
 
+@every_store
+def test_resign_begins_to_sign(
+    command: Command, urls: dict[str, str], key: str, secret_file: Callable[..., str], place: str, clock: Clock
+) -> None:
+    secret = "--secret-file", secret_file(key)
+    refused = command("resign", *secret)
+    assert (refused.status, "--sign-unsigned begins to" in refused.err) == (2, True)
+    assert command("ls").status == 0, "it is not marked"
+    assert "6 signed" in command("resign", "--sign-unsigned", *secret).err
+    assert command("verify", *secret).status == 0
+    assert command("ls").status == 4
+    with CachedSession(place, secret_key=key, clock=clock) as session:
+        assert session.get(urls["big"]).from_cache
+    assert "0 signed" in command("resign", "--sign-unsigned", *secret).err
+    assert command("resign", "--sign-unsigned", "--unsign", *secret).status == 2
+
+
 def test_resign_needs_something_to_sign(command: Command, urls: dict[str, str]) -> None:
     assert command("resign").status == 4
+    assert command("resign", "--sign-unsigned").status == 4
 
 
 def test_clear_needs_no_secret(command: Command, signed: dict[str, str]) -> None:

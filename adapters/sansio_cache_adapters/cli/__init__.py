@@ -5,7 +5,8 @@ commands take), ``place`` (which store, opened how) and ``secret`` (the key, nev
 (what is stored, filtered and sorted), ``bodies``; ``text``, ``units`` and ``output`` (what a terminal and a pipe get).
 Then the commands: ``looking`` (ls), ``showing`` (show, body), ``counting`` (stats, du), ``changing`` (delete, purge,
 clear), ``sealing`` (resign, rotate, keygen), ``checking`` (verify), ``explaining`` (explain), ``fetching`` (get), of
-requests as ``requests`` makes them, ``moving`` (import), ``completing`` (completion).
+requests as ``requests`` makes them, ``moving`` (import), ``doctor`` with
+``health``, ``completing`` (completion).
 Nobody imports it; it may import everything.
 """
 

@@ -32,6 +32,7 @@ _COMMANDS: Final = (
     "explaining",
     "fetching",
     "moving",
+    "doctor",
     "completing",
 )
 

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import click
 
+from sansio_cache.keys import Keys
+from sansio_cache.records import Flaw, Record, encode_head, open_record
+from sansio_cache.sealing import UNSIGNED
+
 from .app import cli
 from .errors import Trouble, WrongUse
 from .options import command, setting_options
 from .output import emit, note, progress
 from .place import Opened, Place, pass_place
+from .records import walk
 from .secret import SERVICE, from_environment, from_file, from_keyring, keyring
 
 __all__ = ["keygen", "resign", "rotate"]
@@ -78,21 +83,45 @@ def _write(secret: str, output: str) -> None:
     examples="""
 resign --cache ~/http.sqlite --secret-file old-and-new.secret
 resign --unsign --secret-file http.secret
+resign --sign-unsigned --secret-file http.secret
 """,
 )
 @click.option("--unsign", is_flag=True, help="Remove signatures, and the mark that the cache is signed, instead.")
+@click.option(
+    "--sign-unsigned", is_flag=True, help="Begin to sign, and sign what is not: you vouch for all that lies there."
+)
 @setting_options
 @pass_place
-def resign(place: Place, unsign: bool) -> None:
+def resign(place: Place, unsign: bool, sign_unsigned: bool) -> None:
     """Seal with the newest secret what an older one sealed.
 
     The file of secrets has one a line, the oldest first.
     """
+    if unsign and sign_unsigned:
+        raise WrongUse("give --unsign or --sign-unsigned, not both")
     opened = place.open(writes=True)
     if not opened.sealer.signed:
-        raise Trouble(f"the cache at {opened.store.location} is not signed, and no secret was given", Trouble.SECRET)
-    count = _resign(opened, unsign=unsign)
-    note(f"{count} {'are no longer signed' if unsign else 'signed anew'}")
+        said = "give the secret that it is to be signed with" if sign_unsigned else "it is not signed"
+        raise Trouble(f"the cache at {opened.store.location}: {said}", Trouble.SECRET)
+    if not opened.meta.signed and not sign_unsigned:
+        raise WrongUse(f"the cache at {opened.store.location} is not signed: --sign-unsigned begins to")
+    count = _sign(opened) if sign_unsigned else _resign(opened, unsign=unsign)
+    note(f"{count} {'are no longer signed' if unsign else 'signed' if sign_unsigned else 'signed anew'}")
+
+
+def _sign(opened: Opened) -> int:
+    """Sign every record that is not signed, and mark the store; how many there were."""
+    opened.store.open(signed=True)
+    place, count = opened.rules.place, 0
+    with progress("signing", opened.store.size().entries) as tick:
+        for found in walk(opened, tick):
+            if found.opened is not Flaw.UNSIGNED:
+                continue
+            listed = found.listed
+            record = open_record(listed.stored, Keys(listed.resource, listed.partition), place, UNSIGNED)
+            if isinstance(record, Record):
+                count += opened.store.change([listed], opened.sealer.seal(encode_head(record.head)))
+    return count
 
 
 @command(
