@@ -52,11 +52,14 @@ def with_room(item: Item, facts: Facts, policy: Policy, now: float) -> Item:
     return item if item.purge_at >= least else replace(item, purge_at=least)
 
 
-def adopt(request: Request, response: Received, rules: Rules, expiry: Expiry | None, now: float) -> Adopted | Storing:
+def adopt(
+    request: Request, response: Received, rules: Rules, expiry: Expiry | None, now: float, policy: Policy
+) -> Adopted | Storing:
     """A response that another cache has kept, on its way into the store, or why it is not stored.
 
     :param expiry: the time that the other cache has given it. It counts whatever the settings of later sessions are,
         until the response is fetched anew; None: they decide, and the response.
+    :param policy: that says from when on it is stale, for people, and for the store to make room.
     """
     kept = None if expiry is None else Remembered(pack(_ended(expiry, response.received_at)), ANY_SETTINGS)
     facts = read_facts(response, authorized="authorization" in request.headers)
@@ -65,7 +68,7 @@ def adopt(request: Request, response: Received, rules: Rules, expiry: Expiry | N
         return refusal
     vary = tuple((name, rules.vary_tag(name, request.headers)) for name in _selecting(response.headers))
     keys = rules.maker.keys(request)
-    keeping = Adopted(request, response, facts, vary, keys, rules.place, rules.sealer, rules.policy, (), kept)
+    keeping = Adopted(request, response, facts, vary, keys, rules.place, rules.sealer, policy, (), kept)
     keeping.at = now
     keeping.variant_fields = vary
     return keeping

@@ -112,6 +112,28 @@ async def _aiohttp_client_cache(folder: Path, base: str) -> None:
         (folder / f"{kind}.json").write_text(json.dumps(found))
 
 
+OBEYING = ["/fresh", "/coded", "/large", "/language", "/tagged"]
+"""What is asked of libraries that do as the response says."""
+
+
+def _obeying(folder: Path, base: str) -> None:
+    """hishel and CacheControl, mounted on sessions of requests."""
+    import requests
+    from cachecontrol import CacheControl
+    from cachecontrol.caches import FileCache, SeparateBodyFileCache
+    from hishel import SqliteStorage
+    from hishel.requests import CacheAdapter
+
+    hishel = requests.Session()
+    hishel.mount(base, CacheAdapter(storage=SqliteStorage(database_path=folder / "hishel.sqlite")))
+    files = CacheControl(requests.Session(), cache=FileCache(folder / "cachecontrol"))
+    separate = CacheControl(requests.Session(), cache=SeparateBodyFileCache(folder / "cachecontrol_bodies"))
+    for session in (hishel, files, separate):
+        for path in OBEYING:
+            assert session.get(base + path, headers={"Accept-Language": "de"}).content
+        session.close()
+
+
 def _many(folder: Path, base: str, count: int) -> None:
     """One cache of thousands of entries: the first is fetched, the others are the same under other names."""
     from requests_cache import CachedSession
@@ -129,6 +151,7 @@ def main() -> None:
     folder, base = Path(sys.argv[1]), sys.argv[2]
     _requests_cache(folder, base)
     asyncio.run(_aiohttp_client_cache(folder, base))
+    _obeying(folder, base)
     _many(folder, base, 3000)
 
 

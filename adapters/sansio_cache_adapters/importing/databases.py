@@ -96,7 +96,7 @@ class Database:
         for rowid in self._rowids(table):
             yield Skipped(Reason.DAMAGED) if rowid is None else self._row(statement, rowid)
 
-    def where(self, table: str, columns: Sequence[str], key: str, value: object, order: str) -> list[tuple[Any, ...]]:
+    def where(self, table: str, columns: Sequence[str], key: str, value: object, order: str) -> Iterator[Any]:
         """The rows of a table that have a value in a column.
 
         :raises Skipped: they cannot be read.
@@ -105,7 +105,9 @@ class Database:
         statement = f"SELECT {listed} FROM {_quoted(table)} WHERE {_quoted(key)} = ? ORDER BY {_quoted(order)}"  # noqa: S608
         self._allow()
         try:
-            return self._connection.execute(statement, (value,)).fetchall()
+            yield from self._connection.execute(statement, (value,))
+        except sqlite3.DataError:
+            raise Skipped(Reason.TOO_LARGE) from None
         except sqlite3.Error:
             raise Skipped(Reason.DAMAGED) from None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sansio_cache.adopting import Adopted, adopt
@@ -49,6 +51,7 @@ def import_cache(
     secret_key: SecretKey | Ungiven = UNGIVEN,
     dry_run: bool = False,
     progress: Progress | None = None,
+    urls: Iterable[str] = (),
     **settings: Any,
 ) -> Report:
     """Store what another library's cache holds: each response with its times, its expiry and its redirects.
@@ -63,6 +66,7 @@ def import_cache(
     :param secret_key: the secret of the target, as sessions take it.
     :param dry_run: count only.
     :param progress: called with how many entries were looked at, and how many there are.
+    :param urls: of CacheControl's files: the URLs of which there may be responses. It keeps only their digests.
     :param settings: those of the sessions that are to find the responses, as far as they shape keys:
         ``ignored_parameters``, ``match_headers``, ``identity``, ``shared``, ``namespace``, ``key_fn``.
     :raises SettingError: there is no such cache, or a setting is wrong.
@@ -77,7 +81,7 @@ def import_cache(
     if dry_run and is_missing(store):
         store = MemoryStore(max_bytes=store.max_bytes)
     cache = BlockingCache(policy, store, sealer)
-    opened = open_source(source, kind, key, cache.engine.max_body + cache.engine.max_body // 2 + _ROOM)
+    opened = open_source(source, kind, key, cache.engine.max_body + cache.engine.max_body // 2 + _ROOM, urls)
     try:
         return _Importer(cache, dry_run=dry_run).run(opened, progress)
     finally:
@@ -95,6 +99,7 @@ class _Importer:
         self._engine = cache.engine
         store = self._engine.store
         self._rules: Rules = self._engine.take_meta(store.open(signed=self._engine.sealer.signed))
+        self._obeying = dataclasses.replace(self._rules.policy, cache_control=True)
         self._dry_run = dry_run
         self._done: dict[bytes, tuple[float, bytes]] = {}
         """What this run has stored: when each was received, and a digest of what it is."""
@@ -147,7 +152,8 @@ class _Importer:
         request, received = exchange.request(), exchange.received()
         if _is_redacted(request, exchange, rules):
             raise Skipped(Reason.REDACTED)
-        keeping = adopt(request, received, rules, exchange.expiry, engine.clock())
+        policy = rules.policy if exchange.expiry is not None else self._obeying
+        keeping = adopt(request, received, rules, exchange.expiry, engine.clock(), policy)
         if isinstance(keeping, Storing):
             raise Skipped(keeping.value)
         content = _digest(exchange)

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, Protocol, cast
 
 from sansio_cache.errors import SettingError
 from sansio_cache_adapters.stores.paths import expand_home, is_url
 
-from . import aiohttp_client_cache, requests_cache
+from . import aiohttp_client_cache, packed, requests_cache
 from .databases import Database, is_database
 from .entries import Entry, damaged
-from .folders import names_in, read_file
-from .report import Skipped
+from .folders import names_in, nested_names, read_file
+from .report import Reason, Skipped
 from .values import Values
 
 __all__ = ["KINDS", "Source", "open_source"]
 
-KINDS: Final = ("requests-cache", "aiohttp-client-cache")
+KINDS: Final = ("requests-cache", "aiohttp-client-cache", "hishel", "cachecontrol")
+_OF_HISHEL: Final = (
+    *("id", "cache_key", "data", "expires_at", "last_accessed_at", "chunk_count", "ttl_deadline", "tti"),
+)
+_CHUNKS: Final = ("entry_id", "chunk_number", "chunk_data")
+_DEEP: Final = 5
+"""Folders above a file of CacheControl, each named by a digit of its name."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{56}")
 Key = str | bytes | Sequence[str | bytes] | None
 _BESIDE: Final = (".sqlite", ".sqlite-journal", ".sqlite-wal", ".sqlite-shm", ".db", ".db-journal", ".lock")
 """Ends of the names of what the other caches keep beside the entries in a folder."""
@@ -38,11 +48,14 @@ class Source(Protocol):
         ...
 
 
-def open_source(location: str | os.PathLike[str], kind: str | None, key: Key, longest: int) -> Source:
+def open_source(
+    location: str | os.PathLike[str], kind: str | None, key: Key, longest: int, urls: Iterable[str] = ()
+) -> Source:
     """The cache at a place.
 
     :param kind: which cache it is of; None to find out.
     :param longest: bytes of an entry that is read.
+    :param urls: of which there may be responses, where the cache keeps none.
     :raises SettingError: there is none, or of none that is known.
     """
     if kind is not None and kind not in KINDS:
@@ -50,7 +63,7 @@ def open_source(location: str | os.PathLike[str], kind: str | None, key: Key, lo
     path = _path_of(location)
     values = Values(key)
     if os.path.isdir(path):
-        return _folder(path, kind, values, longest)
+        return _folder(path, kind, values, longest, urls)
     if not os.path.exists(path):
         raise SettingError(f"there is no cache at {path}")
     if not is_database(path):
@@ -70,6 +83,79 @@ def _path_of(location: object) -> str:
     return expand_home(path) or path
 
 
+class _Chunked:
+    """The entries of a SQLite file of hishel."""
+
+    def __init__(self, database: Database, longest: int) -> None:
+        self._database = database
+        self._longest = longest
+
+    def __len__(self) -> int:
+        return self._database.count("entries")
+
+    def entries(self) -> Iterator[Callable[[], Entry]]:
+        """See :class:`Source`."""
+        for row in self._database.rows("entries", ("id", "data", "expires_at", "last_accessed_at", "chunk_count")):
+            yield partial(self._read, row)
+
+    def _read(self, row: tuple[Any, ...] | Skipped) -> Entry:
+        if isinstance(row, Skipped):
+            raise row
+        entry, data, until, used_at, count = row
+        if until is not None and not (isinstance(until, float) and until > time.time()):
+            raise Skipped(Reason.REMOVED)
+        if not isinstance(count, int):
+            raise Skipped(Reason.INCOMPLETE)
+        chunks: list[bytes] = []
+        size = 0
+        for number, chunk in self._database.where("streams", _CHUNKS[1:], "entry_id", entry, "chunk_number"):
+            if not isinstance(chunk, bytes) or number != len(chunks):
+                raise damaged()
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._longest:
+                raise Skipped(Reason.TOO_LARGE)
+        if len(chunks) != count:
+            raise Skipped(Reason.INCOMPLETE)
+        return packed.hishel_entry(data, b"".join(chunks), used_at)
+
+    def close(self) -> None:
+        """See :class:`Source`."""
+        self._database.close()
+
+
+class _Named:
+    """The entries in a folder of CacheControl, which keeps digests of URLs."""
+
+    def __init__(self, folder: str, urls: Iterable[str], longest: int) -> None:
+        self._paths = [path for path in nested_names(folder, _DEEP) if _DIGEST.fullmatch(os.path.basename(path))]
+        self._longest = longest
+        try:
+            self._urls = {packed.cachecontrol_name(url): url for url in urls}
+        except ValueError as error:
+            raise SettingError(f"urls takes absolute URLs, not {str(error)!r}") from None
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def entries(self) -> Iterator[Callable[[], Entry]]:
+        """See :class:`Source`."""
+        for path in self._paths:
+            yield partial(self._read, path)
+
+    def _read(self, path: str) -> Entry:
+        url = self._urls.get(os.path.basename(path))
+        if url is None:
+            raise Skipped(Reason.URL_UNKNOWN)
+        data = read_file(path, self._longest)
+        beside = f"{path}.body"
+        body = read_file(beside, self._longest) if os.path.lexists(beside) else None
+        return packed.cachecontrol_entry(data, url, body, os.lstat(path).st_mtime)
+
+    def close(self) -> None:
+        """See :class:`Source`."""
+
+
 class _Rows:
     """The entries of a SQLite file of requests-cache or aiohttp-client-cache."""
 
@@ -83,20 +169,17 @@ class _Rows:
     def entries(self) -> Iterator[Callable[[], Entry]]:
         """See :class:`Source`."""
         for row in self._database.rows("responses", ("value",)):
-            yield _reading(self._read, row)
+            yield partial(_read_row, self._read, row)
 
     def close(self) -> None:
         """See :class:`Source`."""
         self._database.close()
 
 
-def _reading(read: Callable[[object], Entry], row: tuple[Any, ...] | Skipped) -> Callable[[], Entry]:
-    def entry() -> Entry:
-        if isinstance(row, Skipped):
-            raise row
-        return read(row[0])
-
-    return entry
+def _read_row(read: Callable[[object], Entry], row: tuple[Any, ...] | Skipped) -> Entry:
+    if isinstance(row, Skipped):
+        raise row
+    return read(row[0])
 
 
 class _Files:
@@ -114,10 +197,10 @@ class _Files:
     def entries(self) -> Iterator[Callable[[], Entry]]:
         """See :class:`Source`."""
         for name in self._names:
-            yield self._reading(os.path.join(self._folder, name))
+            yield partial(self._read_file, os.path.join(self._folder, name))
 
-    def _reading(self, path: str) -> Callable[[], Entry]:
-        return lambda: self._read(read_file(path, self._longest))
+    def _read_file(self, path: str) -> Entry:
+        return self._read(read_file(path, self._longest))
 
     def close(self) -> None:
         """See :class:`Source`."""
@@ -126,19 +209,25 @@ class _Files:
 def _file(path: str, kind: str | None, values: Values, longest: int) -> Source:
     database = Database(path, longest)
     for columns in (("key", "value", "expires"), ("key", "value")):
-        if database.has("responses", columns):
+        if database.has("responses", columns) and kind not in ("hishel", "cachecontrol"):
             return _Rows(database, _reader(values, kind))
+    if database.has("entries", _OF_HISHEL) and database.has("streams", _CHUNKS) and kind in (None, "hishel"):
+        return _Chunked(database, longest)
     ours = database.has("meta", ("store_id", "salt", "signed"))
     database.close()
     if ours:
         raise SettingError(f"{path} is a cache of sansio-cache: export it and load it, there is nothing to import")
-    raise SettingError(f"{path} is a SQLite file, but no cache of {' or '.join(KINDS)}")
+    raise SettingError(f"{path} is a SQLite file, but no cache of {kind or ' or '.join(KINDS)}")
 
 
-def _folder(path: str, kind: str | None, values: Values, longest: int) -> Source:
+def _folder(path: str, kind: str | None, values: Values, longest: int, urls: Iterable[str]) -> Source:
+    if kind in (None, "cachecontrol"):
+        named = _Named(path, urls, longest)
+        if len(named):
+            return named
     names = [name for name in names_in(path) if not name.endswith(_BESIDE) and not name.startswith(".")]
-    if not names:
-        raise SettingError(f"the folder {path} has no entries of {' or '.join(KINDS)} in it")
+    if not names or kind in ("hishel", "cachecontrol"):
+        raise SettingError(f"the folder {path} has no entries of {kind or ' or '.join(KINDS)} in it")
     return _Files(path, names, _reader(values, kind), longest)
 
 
