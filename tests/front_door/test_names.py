@@ -216,6 +216,36 @@ def test_a_setting_set_later_is_refused(several: list[Any], name: str, own: str)
         assert name not in vars(each)
 
 
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("secret_key", "secret_key=…"),
+        ("on_event", "on_event=…"),
+        ("peer", "peer=…"),
+        ("settings", "given when it is made"),
+        ("force_refresh", "one request"),
+        ("tags", "one request"),
+        ("backend", "give the store itself"),
+        ("cache_name", "where the cache lies"),
+        ("serializer", "without pickle"),
+        ("cache_disabled", "disabled"),
+    ],
+)
+def test_what_else_is_said_of_a_cache_elsewhere_is_refused(several: list[Any], name: str, instead: str) -> None:
+    """G6: above all nobody signs in the belief to have set a secret."""
+
+    async def aiohttp_too() -> None:
+        async with AsyncCachedSession(cache=MemoryStore()) as session:
+            with pytest.raises(AttributeError, match=rf"{name} cannot be set: .*{instead}"):
+                setattr(session, name, "x")
+
+    asyncio.run(aiohttp_too())
+    for each in several:
+        with pytest.raises(AttributeError, match=rf"{name} cannot be set: .*{instead}"):
+            setattr(each, name, "x")
+        assert name not in vars(each)
+
+
 def test_there_are_no_settings_to_be_changed(several: list[Any]) -> None:
     """``session.settings.expire_after = 60`` is how another cache does it."""
     for each in several:
@@ -243,7 +273,7 @@ def test_all_else_may_be_set(several: list[Any], origin: Origin) -> None:
     session = Session()
     session.offline = True
     session.headers = {"A": "b"}  # type: ignore[assignment]
-    session.settings = {}
+    session.settings = session.secret_key = {}  # type: ignore[attr-defined]
     assert session.policy.offline is False
     url = origin.on("/a", Reply(b"x"))
     assert [session.get(url).from_cache for _ in "12"] == [False, True]

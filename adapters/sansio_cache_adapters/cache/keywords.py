@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _OURS: Final = ("cache", "secret_key", "policy", "on_event", "peer")
+_GIVEN: Final = frozenset({*_OURS, "clock", "settings"})
 
 
 def refuse_more(owner: str, positional: tuple[object, ...], first: str = "the cache") -> None:
@@ -137,11 +138,24 @@ class FixedSettings:
     """What other caches have here, and what to write in its place."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        if self._made and (own := _setting_like(name)) and not _defines(type(self), name):
-            raise AttributeError(
-                f"{type(self).__name__}.{name} cannot be set, as settings are fixed: {_WHEN_MADE.format(own)}"
-            )
+        if self._made and (said := self._why_fixed(name)):
+            raise AttributeError(f"{type(self).__name__}.{name} cannot be set{said}", name=name, obj=self)
         super().__setattr__(name, value)
+
+    def _why_fixed(self, name: str) -> str:
+        """What to say of a name that would mean nothing as an attribute; ``""`` where that is the user's own affair."""
+        kind = type(self)
+        if name.startswith("_") or _defines(kind, name):
+            return ""
+        if own := _setting_like(name):
+            return f", as settings are fixed: {_WHEN_MADE.format(own)}"
+        if name in vars(self) or not kind.__module__.startswith("sansio_cache"):
+            # A client's own; and a subclass may well have a secret_key for some API.
+            return ""
+        if name in _GIVEN:
+            return f": it is given when it is made, {kind.__name__}(…, {name}=…)"
+        said = kind._theirs.get(name) or advice(name, (), 1.0)
+        return f": {said}" if said else ""
 
     def __repr__(self) -> str:
         own = vars(self)
@@ -174,7 +188,7 @@ _WHEN_MADE: Final = (
 def _setting_like(name: str) -> str:
     """The setting that a name stands for, or is close to; ``""`` for none."""
     if name not in SETTINGS:
-        if name.startswith("_") or len(name) < 8:
+        if len(name) < 8:
             return ""
         from difflib import get_close_matches
 
