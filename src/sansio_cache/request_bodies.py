@@ -40,7 +40,7 @@ def body_parts(body: bytes, content_type: str, ignored: frozenset[str], *, order
     if not body or len(content_type) > _LONGEST_TYPE:
         return b"raw", _utf8(content_type), body
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
+    if kind in ("application/json", "text/json") or kind.endswith("+json"):
         if len(body) > _LONGEST_JSON or body.count(b",") > _MOST_VALUES:
             return b"raw", _utf8(content_type), body
         return _json(body, content_type, ignored)

@@ -29,6 +29,7 @@ ONE = [
     ("the order of members", JSON, b'{"a": 1, "b": {"c": 2, "d": 3}}', b'{"b":{"d":3,"c":2},"a":1}', ()),
     ("white space", JSON, b'[1, "x"]\n', b'[1,"x"]', ()),
     ("an escape for the letter itself", JSON, b'["\\u0061"]', b'["a"]', ()),
+    ("the type that RFC 8259 did not take", "text/json; charset=utf-8", b'{"a":1,"b":2}', b'{"b":2,"a":1}', ()),
     ("a type that ends in +json", "application/vnd.api+json", b'{"a":1,"b":2}', b'{"b":2,"a":1}', ()),
     ("a member left out", JSON, b'{"k": 1, "now": 5}', b'{"k": 1}', ("now",)),
     ("a nested member left out", JSON, b'{"v": {"now": 5, "k": 1}}', b'{"v": {"now": 6, "k": 1}}', ("v.now",)),
