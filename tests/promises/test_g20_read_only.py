@@ -187,7 +187,7 @@ def test_a_medium_that_can_only_be_read(
     assert found == HITS
     assert [len(told), len(lines)] == [1, 1], (told, lines)
     assert read(path, key, urls, client=client, before=mounted, offline=True) == (OFFLINE, [], [])
-    assert [each.name for each in path.parent.iterdir()] == ["cache.sqlite"]
+    assert {each.name for each in path.parent.iterdir()} == {"cache.sqlite", "cache.sqlite-lock"}
 
 
 def test_a_log_that_cannot_be_read_there(tmp_path: Path, key: str, urls: tuple[str, str, str], mounted: str) -> None:

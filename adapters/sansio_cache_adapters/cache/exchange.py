@@ -43,8 +43,8 @@ from .work import Work
 
 __all__ = ["Delivered", "Exchange", "Lead", "Response", "Transfer"]
 
-POLL_SECONDS: Final = 0.025
-"""How often the leader of a process looks whether the leader of another has done."""
+FIRST_POLL, LAST_POLL = 0.001, 0.025
+"""Seconds after which the leader of a process looks whether the leader of another has done; each time twice as many."""
 NOT_STORABLE_SECONDS: Final = 10.0
 """For so long other processes hear that the answer is not storable, and do not queue."""
 
@@ -259,7 +259,7 @@ class Exchange(Generic[N]):
             return Alone(engine.clock())
         engine.settle()
         deadline = engine.clock() + action.patience
-        waited = False
+        pause, waited = FIRST_POLL, False
         while True:
             now = engine.clock()
             call = partial(
@@ -285,7 +285,8 @@ class Exchange(Generic[N]):
                 # Our own flight goes on: the others of this process still share this fetch.
                 return Alone(now)
             waited = True
-            yield partial(engine.pause, POLL_SECONDS)
+            yield partial(engine.pause, pause)
+            pause = min(2 * pause, LAST_POLL)
 
     def fetch(self, action: Fetch) -> Work[Received | Unreachable]:
         """Send a request; a failure of the network is a reply."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import heapq
+import itertools
 import logging
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, NamedTuple
 
 from .forking import follow_forks
 
@@ -32,6 +34,17 @@ _REST: Final = 1.0
 def is_closing() -> bool:
     """Whether a generator or coroutine is being closed, and its ``finally`` run: perhaps by the collector."""
     return isinstance(sys.exception(), GeneratorExit)
+
+
+class _Due(NamedTuple):
+    """A job, when it is due by the monotonic clock (0: at once), and its number among all, which keeps their order."""
+
+    at: float
+    number: int
+    job: Callable[[], object]
+
+
+_numbers = itertools.count()
 
 
 class Bell:
@@ -54,7 +67,7 @@ class Bell:
 
 
 class Afterwards:
-    """Jobs that are done one after the other, soon. Jobs may be given by a finalizer, and must not fail.
+    """Jobs that are done one after the other, soon or in a while. Jobs may be given by a finalizer, and must not fail.
 
     :param drains: whether what is left at exit is done then, for 5 s at most.
     """
@@ -66,14 +79,18 @@ class Afterwards:
             atexit.register(self._at_exit)
 
     def _begin(self) -> None:
-        self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._jobs: SimpleQueue[_Due] = SimpleQueue()
         self._runs = _thread.allocate_lock()
         self._works = _thread.allocate_lock()
         self._rests = False
 
     def __call__(self, job: Callable[[], object]) -> None:
         """Do a job in a moment. Never waits."""
-        self._jobs.put(job)
+        self.after(0.0, job)
+
+    def after(self, seconds: float, job: Callable[[], object]) -> None:
+        """Do a job in so many seconds, not before. Never waits."""
+        self._jobs.put(_Due(time.monotonic() + seconds if seconds > 0 else 0.0, next(_numbers), job))
         self._start()
 
     def _start(self) -> bool:
@@ -89,13 +106,13 @@ class Afterwards:
     def wait(self, seconds: float) -> bool:
         """Wait until all that was given so far is done, some seconds at most; whether it is."""
         done = Bell()
-        self._jobs.put(done.ring)
+        self._jobs.put(_Due(0.0, next(_numbers), done.ring))
         if self._start():
             return done.wait(seconds)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
-                _do(self._jobs.get_nowait())
+                _do(self._jobs.get_nowait().job)
             except Empty:
                 return True
         return False
@@ -116,18 +133,31 @@ class Afterwards:
             self._works.release()
 
 
-def _serve(jobs: SimpleQueue[Callable[[], object]], runs: _thread.LockType, works: _thread.LockType) -> None:
+def _serve(jobs: SimpleQueue[_Due], runs: _thread.LockType, works: _thread.LockType) -> None:
+    later: list[_Due] = []
     while True:
-        with suppress(Empty):
-            while True:
-                job = jobs.get(timeout=_IDLE)
-                with works:
-                    _do(job)
-                del job
+        _serve_until_idle(jobs, works, later)
         runs.release()
         # Who gave a job just now may have found us running still.
         if jobs.empty() or not runs.acquire(blocking=False):
             return
+
+
+def _serve_until_idle(jobs: SimpleQueue[_Due], works: _thread.LockType, later: list[_Due]) -> None:
+    """Do jobs as they fall due.
+
+    :param later: a heap of those that are not due yet.
+    """
+    while True:
+        pause = max(later[0].at - time.monotonic(), 0.0) if later else _IDLE
+        try:
+            heapq.heappush(later, jobs.get(timeout=pause))
+        except Empty:
+            if not later:
+                return
+        while later and later[0].at <= time.monotonic():
+            with works:
+                _do(heapq.heappop(later).job)
 
 
 def _do(job: Callable[[], object]) -> None:

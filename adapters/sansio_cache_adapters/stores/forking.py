@@ -61,6 +61,10 @@ class Living(Generic[T]):
 
         references[key] = weakref.ref(each, forget)
 
+    def discard(self, each: T) -> None:
+        """Know ``each`` no more."""
+        self._references.pop(id(each), None)
+
     def __contains__(self, each: object) -> bool:
         reference = self._references.get(id(each))
         return reference is not None and reference() is each

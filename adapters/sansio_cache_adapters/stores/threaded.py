@@ -225,16 +225,17 @@ class Threaded:
     async def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
         """Take or renew the claim to fetch for a partition; open to all where the store knows none.
 
-        If cancelled, the claim is given back.
+        It waits for no write that is queued. If cancelled, the claim is given back.
         """
         if not isinstance(self.store, Claiming):
             return Lease.OPEN
         work = partial(self.store.claim, partition, resource, token, now=now, until=until)
-        future = self._queue.ask(work, alone=False)
+        future = self._readers.submit(work)
         try:
             return await _needed(future)
         except BaseException:
-            self.release(partition, token)
+            # It may be under way: then it is given back afterwards.
+            future.add_done_callback(lambda _: self.release(partition, token))
             raise
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:

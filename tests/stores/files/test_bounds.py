@@ -13,9 +13,9 @@ from file_store import in_folder, sweep_all
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE
-from sansio_cache_adapters.stores.files import claims, heads
+from sansio_cache_adapters.stores.files import heads, marks
 from sansio_cache_adapters.stores.files.store import FileStore
-from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease
+from sansio_cache_adapters.stores.protocol import MARK_SECONDS, Lease
 from sansio_cache_adapters.stores.system import posix_folder
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
@@ -34,7 +34,7 @@ def peak(call: Callable[[], object]) -> int:
 
 
 def test_huge_files_are_not_read(store: FileStore, path: Path, now: float) -> None:
-    """In the place of a head, a lease, a mark, a pointer and of what tells the store."""
+    """In the place of a head, a mark, a pointer, of the file whose bytes are locked and of what tells the store."""
     put(store, make_item("one", now=now), now=now)
     store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
     store.drop(name("other"), now=now)
@@ -47,7 +47,7 @@ def test_huge_files_are_not_read(store: FileStore, path: Path, now: float) -> No
         store.open(signed=False)
         assert list(store.load(name("one"))) == []
         assert not store.load_nowait(name("one"))
-        assert store.claim(name("one"), name("other"), b"other", now=now, until=now + 9) is Lease.GRANTED
+        assert store.claim(name("two"), name("other"), b"other", now=now, until=now + 9) is Lease.GRANTED
         assert list(store.listed()) == []
         sweep_all(store, now)
         put(store, make_item("one", now=now, resource="other"), now=now)
@@ -135,21 +135,7 @@ def test_want_of_memory_is_trouble_of_the_store(store: FileStore, now: float, mo
             call()
 
 
-# Leases and marks
-
-
-@pytest.mark.parametrize("until", [float("inf"), float("nan"), 1e300, 2 * LEASE_SECONDS + 1])
-@pytest.mark.parametrize("is_open", [True, False])
-def test_a_lease_without_an_end_is_free(store: FileStore, path: Path, now: float, until: float, is_open: bool) -> None:
-    """One that was put there by somebody else, beyond what any of us takes; it does not stay, either."""
-    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
-    [file] = path.glob("leases/*/*")
-    planted = struct.pack(">d16s?B64s", now + until, bytes(16), is_open, 16, b"somebody else's")
-    file.write_bytes(planted)
-    assert store.claim(name("one"), name("resource"), b"other", now=now, until=now + 9) is Lease.GRANTED
-    file.write_bytes(planted)
-    sweep_all(store, now)
-    assert in_folder(path, "leases/*/*") == []
+# Marks
 
 
 def test_marks_are_folded_into_one(path: Path, now: float) -> None:
@@ -170,34 +156,17 @@ def test_marks_are_folded_into_one(path: Path, now: float) -> None:
     store.close()
 
 
-def test_a_mark_folded_by_another_process_voids_leases(path: Path, now: float) -> None:
-    """As the one in its place would; and so does the next one."""
-    store = FileStore(path)
-    store.drop(name("resource"), now=now)
-    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
-    claims.fold_marks(store._reopened(), now)
-    assert in_folder(path, "marks/??/*") == []
-    assert store.claim(name("one"), name("resource"), b"other", now=now, until=now + 9) is Lease.GRANTED
-    assert store.claim(name("one"), name("resource"), b"third", now=now, until=now + 9) is Lease.HELD
-    store.drop(name("resource"), now=now)
-    assert store.claim(name("one"), name("resource"), b"third", now=now, until=now + 9) is Lease.GRANTED
-    store.close()
-
-
-def test_leases_and_marks_count_towards_the_bound(path: Path, now: float) -> None:
-    """By what they take on disk; those that only spare others a wait go first."""
+def test_marks_count_towards_the_bound(path: Path, now: float) -> None:
+    """By what they take on disk."""
     store = FileStore(path, max_bytes=2_000_000)
     for index in range(19):
         put(store, make_item(f"{index}", b"x" * 60_000, resource=f"{index}", now=now), now=now + index)
     body = stream(store, make_item("large", b"x" * 800_000, now=now))
     assert sweep_all(store, now) == 0
-    for index in range(200):
-        store.claim(name(f"u{index}"), name("u"), b"token", now=now, until=now + 9)
-        store.release(name(f"u{index}"), b"token", open_until=now + 10)
-    store.drop(name("u"), now=now)
+    for index in range(marks.most_marks(2_000_000) - 1):
+        store.drop(name(f"u{index}"), now=now)
     assert store.flush(10.0)
     assert sweep_all(store, now) > 0
-    assert len(in_folder(path, "leases/*/*")) == claims.most_small_files(2_000_000) == 30
-    assert store.size().bytes <= 2_000_000 - 31 * claims.SMALL_FILE
+    assert store.size().bytes <= 2_000_000 - marks.most_marks(2_000_000) * marks.SMALL_FILE
     store.abort(body.entry)
     store.close()

@@ -25,7 +25,7 @@ from small_disk import run_on_small_disk
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
 from sansio_cache_adapters.stores.files.store import FileStore
-from sansio_cache_adapters.stores.protocol import new_entry
+from sansio_cache_adapters.stores.protocol import Lease, new_entry
 from sansio_cache_adapters.testing import make_item, name, put, stream
 from sansio_cache_adapters.testing.opening import seen
 
@@ -284,7 +284,7 @@ def _without_rights(path: str) -> None:
     refused(lambda: store.commit(make_item("two", resource="two", now=now), vary_limit=32, now=now))
     refused(lambda: stream(store, make_item("two", b"x" * 70_000, now=now)))
     refused(lambda: store.drop(name("resource"), now=now))
-    refused(lambda: store.claim(name("one"), name("one"), b"token", now=now, until=now + 9))
+    assert store.claim(name("one"), name("one"), b"token", now=now, until=now + 9) is Lease.OPEN
     refused(lambda: FileStore(f"{path}/below").open(signed=False))
     store.touch(name("one"), b"x" * 16, now=now)
     store.abort(new_entry())

@@ -12,7 +12,6 @@ from file_store import works
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE
 from sansio_cache_adapters.stores.files.store import FileStore
-from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
 from sansio_cache_adapters.testing.opening import seen
 
@@ -156,12 +155,10 @@ def test_a_bent_pointer_is_a_miss_and_mended(store: FileStore, path: Path, now: 
         assert list(store.load(name("one"))) == [stored]
 
 
-def test_garbage_among_leases_and_marks_counts_for_nothing(store: FileStore, path: Path, now: float) -> None:
-    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 9)
+def test_garbage_among_marks_counts_for_nothing(store: FileStore, path: Path, now: float) -> None:
     store.drop(name("resource"), now=now)
-    for file in [*path.glob("leases/*/*"), *path.glob("marks/*/*")]:
+    for file in path.glob("marks/*/*"):
         file.write_bytes(b"garbage")
-    assert store.claim(name("one"), name("resource"), b"other", now=now, until=now + 9) is Lease.GRANTED
     put(store, make_item("one", now=now - 1), now=now)
     for file in path.glob("*/*/*"):
         if not file.is_dir():

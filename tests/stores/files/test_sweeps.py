@@ -14,10 +14,9 @@ from file_store import in_folder, large, sweep_all
 
 from sansio_cache.errors import StoreError
 from sansio_cache_adapters.stores import maintenance as housekeeping
-from sansio_cache_adapters.stores.files import claims as files_claims
 from sansio_cache_adapters.stores.files import sweep as files_sweep
 from sansio_cache_adapters.stores.files.store import FileStore
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, MARK_SECONDS, Lease
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, MARK_SECONDS, Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
 DAY = 86_400.0
@@ -63,14 +62,15 @@ def test_a_round_broken_off_begins_anew(store: FileStore, path: Path, now: float
     assert sweep_all(store, now + 20) == 3
 
 
-def test_leases_and_marks_are_swept(store: FileStore, path: Path, now: float) -> None:
-    """When they count for nothing any more, and not before."""
-    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 30)
+def test_marks_are_swept(store: FileStore, path: Path, now: float) -> None:
+    """When they count for nothing any more, and not before; and leases that an earlier version wrote."""
     store.drop(name("resource"), now=now)
-    sweep_all(store, now + 29)
-    assert len(in_folder(path, "leases/*/*")) == len(in_folder(path, "marks/*/*")) == 1
+    old = path / "leases" / name("one").hex()[:2] / name("one").hex()
+    old.parent.mkdir()
+    old.write_bytes(bytes(98))
     sweep_all(store, now + 31)
     assert in_folder(path, "leases/*/*") == []
+    assert len(in_folder(path, "marks/*/*")) == 1
     sweep_all(store, now + MARK_SECONDS + 1)
     assert in_folder(path, "marks/*/*") == []
 
@@ -154,26 +154,11 @@ def test_a_round_evicts_few_of_many(path: Path, now: float, monkeypatch: pytest.
 
 
 def test_clearing_removes_bodies_that_no_head_names(store: FileStore, path: Path, now: float) -> None:
-    """Also those that were let go a moment ago; and the leases."""
+    """Also those that were let go a moment ago."""
     put(store, stream(store, large(1, now)), now=now)
     put(store, make_item("1", now=now), now=now)
-    store.claim(name("1"), name("resource"), b"token", now=now, until=now + 9)
     store.clear()
-    assert store.claim(name("1"), name("resource"), b"other", now=now, until=now + 9) is Lease.GRANTED
     assert in_folder(path, "bodies/*/*") == in_folder(path, "resources/*/*/*") == []
-
-
-def test_leases_given_back(store: FileStore, now: float) -> None:
-    """By the holder only; what is given back twice, or was never taken, is nothing."""
-    root = store._reopened()
-    files_claims.release(root, name("one"), b"token", 0.0)
-    store.claim(name("one"), name("resource"), b"token", now=now, until=now + 30)
-    files_claims.release(root, name("one"), b"other", 0.0)
-    assert store.claim(name("one"), name("resource"), b"third", now=now, until=now + 30) is Lease.HELD
-    files_claims.release(root, name("one"), b"token", now + 20)
-    files_claims.release(root, name("one"), b"", 0.0)
-    assert store.claim(name("one"), name("resource"), b"third", now=now + 19, until=now + 30) is Lease.OPEN
-    assert store.claim(name("one"), name("resource"), b"third", now=now + 21, until=now + 30) is Lease.GRANTED
 
 
 def test_a_large_partition_is_not_read_on_a_loop(store: FileStore, now: float) -> None:
@@ -216,7 +201,7 @@ def test_touching_what_is_gone_is_nothing(store: FileStore, now: float) -> None:
 
 
 def test_a_clock_set_back_locks_nobody_out(store: FileStore, now: float) -> None:
-    """G25: leases and marks from a day ahead count for nothing."""
+    """G25: claims and marks from a day ahead count for nothing."""
     store.claim(name("one"), name("resource"), b"ahead", now=now + DAY, until=now + DAY + 30)
     assert store.claim(name("one"), name("resource"), b"token", now=now, until=now + 30) is Lease.GRANTED
     store.release(name("one"), b"token", open_until=now + DAY)
@@ -229,9 +214,7 @@ def test_a_clock_set_back_locks_nobody_out(store: FileStore, now: float) -> None
 
 
 def test_clocks_of_two_hosts_may_differ_a_little(store: FileStore, now: float) -> None:
-    """Half a minute between two writers: leases and marks hold."""
-    store.claim(name("one"), name("resource"), b"ahead", now=now + 30, until=now + 30 + LEASE_SECONDS)
-    assert store.claim(name("one"), name("resource"), b"token", now=now, until=now + 30) is Lease.HELD
+    """Half a minute between two writers: marks hold. Claims are not told by a clock."""
     store.drop(name("resource"), now=now + 30)
     store.drop(name("resource"), now=now)
     assert not store.commit(make_item("one", now=now + 29), vary_limit=32, now=now + 31)

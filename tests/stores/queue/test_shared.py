@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -26,26 +28,43 @@ async def committed(store: AsyncStore, text: str, body: bytes = b"body", *, now:
     return await store.commit(make_item(text, body, resource=text, now=now), vary_limit=32, now=now)
 
 
+class Slow(SQLiteStore):
+    """Takes a claim, and lets nobody hear of it until its gate is opened."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.gate = threading.Event()
+        self.begun = 0
+
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        answer = super().claim(partition, resource, token, now=now, until=until)
+        self.begun += 1
+        self.gate.wait(20)
+        return answer
+
+
 class TestCancelled:
-    def test_a_lease_that_nobody_waits_for_is_given_back(
-        self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection
-    ) -> None:
+    def test_a_claim_that_nobody_waits_for_is_given_back(self, run: Run[None], inner: SQLiteStore) -> None:
         """G23: cancelled while the claim was queued, or while it was being answered."""
 
         async def main() -> None:
-            store = Threaded(SQLiteStore(inner.path, busy_timeout=5))
+            slow = Slow(inner.path)
+            store = Threaded(slow)
             await store.open(signed=False)
-            for text in ("one", "two"):
-                other.execute("BEGIN IMMEDIATE")
-                with anyio.move_on_after(0.05) as scope:
-                    if text == "two":
-                        assert await committed(store, "ahead")
-                    await store.claim(name(text), name(text), b"a", now=NOW, until=NOW + 50)
-                assert scope.cancelled_caught
-                other.execute("ROLLBACK")
-                assert await store.flush(5.0)
-                answer = await store.claim(name(text), name(text), b"b", now=NOW, until=NOW + 50)
-                assert answer is Lease.GRANTED
+            async with anyio.create_task_group() as tasks:
+                for text in ("one", "two", "three"):
+                    claim = partial(store.claim, name(text), name(text), b"a", now=NOW, until=NOW + 50)
+                    tasks.start_soon(claim)
+                with anyio.fail_after(20):
+                    while slow.begun < 2:
+                        await anyio.sleep(0.001)
+                tasks.cancel_scope.cancel()
+            slow.gate.set()
+            for text in ("one", "two", "three"):
+                with anyio.fail_after(20):
+                    # Whoever works for those that are gone gives back what they took.
+                    while await store.claim(name(text), name(text), b"b", now=NOW, until=NOW + 50) is Lease.HELD:
+                        await anyio.sleep(0.001)
             await store.close()
 
         run(main)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache_adapters.stores.rows import Row, row_of
 
-from . import bodies, claims
+from . import bodies, marks
 from .heads import edit, fitting
 from .layout import Root
 
@@ -51,7 +51,7 @@ def _body_of(root: Root, entry: bytes, item: Item) -> tuple[bytes | None, bool]:
 def _adding(root: Root, row: Row, item: Item, vary_limit: int, now: float) -> Callable[[list[Row]], list[Row]]:
     def change(old: list[Row]) -> list[Row]:
         # Asked under the lock that the drop takes after it has made its mark: one of the two sees the other.
-        if claims.is_dropped(root, item.resource, requested_at=item.requested_at, now=now):
+        if marks.is_dropped(root, item.resource, requested_at=item.requested_at, now=now):
             return old
         if row.body is None:
             bodies.settle(root, row.entry, item)

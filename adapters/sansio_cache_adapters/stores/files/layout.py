@@ -9,12 +9,14 @@
     partitions/bb/PARTITION              points to that file, for who knows only the partition
     bodies/cc/ENTRY                      a large body with the hashes of its chunks, never changed
     pending/ENTRY                        a body on its way in; temporary files, too
-    marks/aa/RESOURCE, leases/bb/PARTITION
+    marks/aa/RESOURCE
+    claims                               bytes of it are locked by those who fetch for all
+    leases                               of an earlier version: a folder of ours, without a use now
 
 There is no index: a pointer follows from the partition's key, which covers the resource's. Anyone who changes something
-holds the lock of the folder ``resources/aa``, ``marks/aa`` or ``leases/bb``; readers need none. A pointer is a symbolic
-link, which is read and never followed; no other link has a place here. Any folder may go at any time (cleaners remove
-empty ones): it is made again when it is missed.
+holds the lock of the folder ``resources/aa`` or ``marks/aa``; readers need none. A pointer is a symbolic link, which is
+read and never followed; no other link has a place here. Any folder may go at any time (cleaners remove empty ones): it
+is made again when it is missed.
 """
 
 from __future__ import annotations
@@ -380,7 +382,7 @@ def check_writable(root: Root) -> None:
     :raises StoreBusy: if somebody does.
     """
     probe(root)
-    for kind in ("leases", "marks", "resources"):
+    for kind in ("marks", "resources"):
         for name in filter(lambda name: is_hex(name, 2), root.reach(kind, make=True).names()):
             # What is no folder of ours concerns few keys; its lock would be waited for by nobody.
             with skipping(), root.locked(kind, name):

@@ -13,22 +13,23 @@ from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import Concatenate, Final, ParamSpec, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from sansio_cache.errors import StoreError
 from sansio_cache.names import explains
 from sansio_cache.policy import SETTINGS
 from sansio_cache.records import CHUNK_SIZE, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
+from sansio_cache_adapters.stores.claims import Claims, InFolder
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.maintenance import Housekeeper
 from sansio_cache_adapters.stores.paths import absolute_path
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Seen, Size
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.rows import Row
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 from sansio_cache_adapters.stores.shown import Shown
 
-from . import bodies, claims, heads, sweep
+from . import bodies, heads, marks, sweep
 from . import commit as commits
 from .layout import (
     SHARDS,
@@ -55,6 +56,7 @@ P = ParamSpec("P")
 _CLOSE_SECONDS: Final = 5.0
 _DRAIN_SECONDS: Final = 0.5
 _MOST_TOUCHED: Final = 100_000
+_LOCK_FILE: Final = "claims"
 _in_use: WeakSet[FileStore] = WeakSet()
 
 
@@ -95,6 +97,8 @@ class FileStore(Shown):
         self._clock = (0.0, 0.0)
         self._told = False
         self._lock = threading.Lock()
+        opened: Callable[[], Root | None] = partial(lambda store: (living := store()) and living._root, ref(self))
+        self._claims = Claims(partial(InFolder, opened, _LOCK_FILE))
         self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
         self._housekeeper = Housekeeper(self)
         follow_forks(self)
@@ -261,14 +265,15 @@ class FileStore(Shown):
         return len(gone)
 
     def drop(self, resource: bytes, *, now: float) -> int:
-        """Remove every record of a resource, mark it, and make its leases void."""
+        """Remove every record of a resource, mark it, and free what this process claimed of it."""
         self._see(now)
-        self._if_in_place(None, claims.mark, resource, now)
+        self._if_in_place(None, marks.mark, resource, now)
         gone, away = self._if_in_place(([], ""), heads.drop_folder, resource)
         self._let_go(gone, now)
         self._housekeeper.soon(lambda: self._with_root(bodies.clear_pending, away, before=inf))
         if self._sweeper.marked():
-            self._housekeeper.soon(lambda: self._with_root(claims.fold_marks, now))
+            self._housekeeper.soon(lambda: self._with_root(marks.fold_marks, now))
+        self._claims.free(resource)
         return len(gone)
 
     def _let_go(self, rows: Sequence[Row], now: float) -> None:
@@ -287,8 +292,6 @@ class FileStore(Shown):
         for entry in surplus:
             self._with_root(bodies.remove_body, entry)
 
-    # Leases
-
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
         """Note that a record was used; the housekeeper writes it down."""
         touched = self._touched
@@ -297,19 +300,19 @@ class FileStore(Shown):
         if len(touched) < _MOST_TOUCHED:
             touched[partition, entry] = now
 
+    # Claims
+
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
-        """Take or renew the lease to fetch for a partition."""
+        """Take or renew the claim to fetch for a partition."""
         self._see(now)
-        return self._if_in_place(Lease.GRANTED, claims.claim, partition, resource, token, now=now, until=until)
+        with mapped(self._location):
+            if self._root is None:
+                self._reopened()
+        return self._claims.claim(partition, resource, token, now=now, until=until)
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        """Give the lease back; the housekeeper does it, at once, or when the folder can be written to again."""
-        self._housekeeper.surely(
-            lambda: self._if_in_place(None, claims.release, partition, token, open_until), LEASE_SECONDS
-        )
-        if open_until:
-            self._sweeper.grew(claims.SMALL_FILE, entries=0)
-            self._housekeeper.later()
+        """Give the claim back."""
+        self._claims.release(partition, token, open_until=open_until)
 
     # Care
 
@@ -380,6 +383,7 @@ class FileStore(Shown):
             with suppress(StoreError):
                 self.tend()
         self._root = None
+        self._claims.close()
         self._sweeper.forget()
 
 

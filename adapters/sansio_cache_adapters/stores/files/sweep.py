@@ -18,7 +18,7 @@ from typing import Final
 from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, Size
 from sansio_cache_adapters.stores.rows import Row
 
-from . import bodies, claims, heads
+from . import bodies, heads, marks
 from .layout import SHARDS, Root, is_hex, mark_signed, names_in, probe, restrict_all, skipping
 
 __all__ = ["Sweeper", "clear", "measure", "walk"]
@@ -64,7 +64,6 @@ def clear(root: Root) -> None:
                 _, gone = heads.edit(root, resource, partition, lambda _: [])
                 for row in gone:
                     bodies.remove_body(root, row.entry)
-        claims.forget_leases(root, number)
     for number in SHARDS:
         for name in names_in(root, "bodies", number, size=32):
             with skipping():
@@ -113,16 +112,12 @@ class _Round:
                         heads.remove_dangling(self.root, pointers, name)
 
     def _small_files(self) -> int:
-        """Sweep leases and marks; bytes that those take which are left."""
-        most = claims.most_small_files(self.max_bytes)
-        leases = marks = 0
-        for number in SHARDS:
-            kept = claims.sweep_shard(self.root, number, self.now, leases=most - leases)
-            leases, marks = leases + kept[0], marks + kept[1]
-        if marks > most:
-            claims.fold_marks(self.root, self.now)
-            marks = 0
-        return (leases + marks) * claims.SMALL_FILE
+        """Sweep marks; bytes that those take which are left."""
+        kept = sum(marks.sweep_shard(self.root, number, self.now) for number in SHARDS)
+        if kept > marks.most_marks(self.max_bytes):
+            marks.fold_marks(self.root, self.now)
+            kept = 0
+        return kept * marks.SMALL_FILE
 
     def _visit(self, resource: bytes, partition: bytes, rows: list[Row]) -> Iterator[None]:
         # One that is larger than the store was never committed so, or under a bound that holds no more.
@@ -208,9 +203,9 @@ class Sweeper:
 
     def marked(self) -> bool:
         """Note that there is one more mark; whether there are enough to fold them into one."""
-        self.grew(claims.SMALL_FILE, entries=0)
+        self.grew(marks.SMALL_FILE, entries=0)
         self._marks += 1
-        if self._marks < claims.most_small_files(self.max_bytes):
+        if self._marks < marks.most_marks(self.max_bytes):
             return False
         self._marks = 0
         return True

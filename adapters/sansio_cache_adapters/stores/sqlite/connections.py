@@ -153,8 +153,7 @@ class Connections:
         try:
             with self.mapping:
                 db = self._open()
-                if self._opener.how != WRITING:
-                    raise ReadOnlyStore(f"{self.path} can only be read here: nothing new is stored")
+                self.refuse_if_read_only()
                 return self._transact(db, work, deadline, longest)
         except (Corrupt, TooLarge, Unopened) as error:
             error.inode = error.inode or self._inode
@@ -272,6 +271,14 @@ class Connections:
             return place.inode_at(self.path) != self._inode
         except OSError:
             return True
+
+    def refuse_if_read_only(self) -> None:
+        """Nothing, unless the file is open and can only be read.
+
+        :raises ReadOnlyStore: then.
+        """
+        if self.read_only:
+            raise ReadOnlyStore(f"{self.path} can only be read here: nothing new is stored")
 
     def _has_changed(self) -> bool:
         """Whether a file that can only be read may be written to by now; or was, where SQLite does not look."""

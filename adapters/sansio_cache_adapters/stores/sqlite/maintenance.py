@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache_adapters.stores.afterwards import CLOSING, Bell
+from sansio_cache_adapters.stores.claims import Claims
 from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import schema as sql
@@ -59,7 +60,6 @@ class Backlog:
 
     def __init__(self) -> None:
         self.aborted: deque[bytes] = deque()
-        self.released: deque[tuple[bytes, bytes, float]] = deque()
         self._used: dict[bytes, tuple[float, bytes]] = {}
         self._noted: dict[bytes, float] = {}
 
@@ -72,13 +72,12 @@ class Backlog:
             self._noted[entry] = now
             self._used[entry] = (now, partition)
 
-    def settle(self, connections: Connections, *, wait: bool = True) -> None:
-        """Write what was given up and given back. It is forgotten when it is written, not before."""
-        aborted, released = list(self.aborted), list(self.released)
-        if aborted or released:
-            connections.write(lambda db: _settle(db, aborted, released), wait=wait, longest=MAINTENANCE)
+    def settle(self, connections: Connections) -> None:
+        """Write what was given up. It is forgotten when it is written, not before."""
+        aborted = list(self.aborted)
+        if aborted:
+            connections.write(partial(_settle, aborted), longest=MAINTENANCE)
             _forget(self.aborted, aborted)
-            _forget(self.released, released)
 
     def write(self, connections: Connections) -> None:
         """Write all that waits."""
@@ -110,20 +109,21 @@ def _forget(waiting: deque[T], written: list[T]) -> None:
             waiting.remove(each)
 
 
-def _settle(db: sqlite3.Connection, aborted: list[bytes], released: list[tuple[bytes, bytes, float]]) -> None:
+def _settle(aborted: list[bytes], db: sqlite3.Connection) -> None:
     for entry in aborted:
         row = db.execute(sql.PENDING_BODY, (entry,)).fetchone()
         kill(db, [row] if row is not None else [])
-    for partition, token, open_until in released:
-        db.execute(sql.FREE_LEASE, (open_until, partition, token))
 
 
 class Upkeep:
     """The thread, and what it does."""
 
-    def __init__(self, connections: Connections, backlog: Backlog, max_bytes: int, max_entries: int | None) -> None:
+    def __init__(
+        self, connections: Connections, backlog: Backlog, claims: Claims, max_bytes: int, max_entries: int | None
+    ) -> None:
         self._connections = connections
         self._backlog = backlog
+        self._claims = claims
         self._bounds = Bounds(max_bytes, max_entries)
         self._begin_anew()
         follow_forks(self)

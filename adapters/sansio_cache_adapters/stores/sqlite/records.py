@@ -12,8 +12,7 @@ import msgspec
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Stored
-from sansio_cache_adapters.stores.holders import is_abandoned
-from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, MARK_SECONDS, Lease, Listed, Seen
+from sansio_cache_adapters.stores.protocol import MARK_SECONDS, Listed, Seen
 
 from . import schema as sql
 from .guarded import Altered
@@ -23,11 +22,9 @@ __all__ = [
     "Placed",
     "bury",
     "change",
-    "claim",
     "commit",
     "drop",
     "kill",
-    "lease_of",
     "let_go",
     "placed",
     "remove",
@@ -93,7 +90,7 @@ def _chunks_as_one(db: sqlite3.Connection, body: int) -> bytes:
 # Records
 
 
-def commit(db: sqlite3.Connection, item: Item, *, vary_limit: int, now: float, max_bytes: int) -> bool:
+def commit(db: sqlite3.Connection, *, item: Item, vary_limit: int, now: float, max_bytes: int) -> bool:
     """Make a record visible in place of the one of its variant; False where it must not be."""
     execute = db.execute
     pending = _pending(db, item.entry) if item.entry else None
@@ -233,11 +230,10 @@ def bury(db: sqlite3.Connection, limit: int) -> int:
 
 
 def drop(db: sqlite3.Connection, resource: bytes, now: float) -> int:
-    """Remove every record of a resource, mark it, and free its leases. How many there were."""
+    """Remove every record of a resource, and mark it. How many there were."""
     rows: list[Going] = db.execute(sql.OF_RESOURCE, (bits(resource), resource)).fetchall()
     let_go(db, rows, now)
     db.execute(sql.SET_MARK, (resource, now))
-    db.execute(sql.FREE_LEASES, (resource,))
     return len(rows)
 
 
@@ -266,37 +262,6 @@ def _tags(text: str) -> tuple[str, ...]:
         return tuple(msgspec.json.decode(text, type=list[str]))
     except msgspec.MsgspecError:
         return ()
-
-
-# Leases
-
-LeaseRow = tuple[bytes, float, int]
-"""token, until, whether it is open to all."""
-
-
-def lease_of(row: LeaseRow | None, token: bytes, now: float) -> Lease:
-    """What a lease as it is stored means to the one with this token."""
-    if row is None or row[0] == token or not isinstance(row[0], bytes) or not now < _time(row[1]) <= now + _LONGEST:
-        # None is given for longer: such a one is from before the clock was set back, or is none of ours.
-        return Lease.GRANTED
-    if row[2]:
-        return Lease.OPEN
-    return Lease.GRANTED if is_abandoned(row[0]) else Lease.HELD
-
-
-_LONGEST: Final = 2 * LEASE_SECONDS
-"""A lease may end so far ahead: its own length, and as much again for two hosts' clocks."""
-
-
-def claim(
-    db: sqlite3.Connection, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float
-) -> Lease:
-    """Take or renew the lease to fetch for a partition."""
-    answer = lease_of(db.execute(sql.LEASE, (partition,)).fetchone(), token, now)
-    if answer is Lease.GRANTED:
-        ends = min(until, now + LEASE_SECONDS)
-        db.execute(sql.SET_LEASE, (partition, resource, token, ends, 0))
-    return answer
 
 
 # What somebody else put there

@@ -38,7 +38,8 @@ LET_GO: Final = 2
 """Its record is gone; a reader may still be at it."""
 DEAD: Final = 3
 
-# Leases have no index by resource: they are few, drops are rare, and each miss would pay for it.
+# Claims are locks of the operating system now; the table ``leases`` stays so that a file written by an earlier version
+# keeps its schema, which is compared word for word.
 _VERSION_1: Final = """
 CREATE TABLE meta (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -283,15 +284,7 @@ MARK_ALL: Final = (
 REMOVE_OLDEST_MARKS: Final = """
 DELETE FROM marks WHERE resource IN (SELECT resource FROM marks WHERE resource <> x'' ORDER BY at LIMIT ?)
 """
-LEASE: Final = "SELECT token, until, open FROM leases WHERE partition = ?"
-SET_LEASE: Final = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)"
-FREE_LEASE: Final = "UPDATE leases SET token = x'', until = ?, open = 1 WHERE partition = ? AND token = ?"
-END_LEASE: Final = "DELETE FROM leases WHERE partition = ? AND token = ?"
-FREE_LEASES: Final = "DELETE FROM leases WHERE resource = ?"
-FORGET: Final = (
-    "DELETE FROM marks WHERE resource IN (SELECT resource FROM marks WHERE at <= ? LIMIT ?)",
-    "DELETE FROM leases WHERE partition IN (SELECT partition FROM leases WHERE until <= ? LIMIT ?)",
-)
+FORGET: Final = "DELETE FROM marks WHERE resource IN (SELECT resource FROM marks WHERE at <= ? LIMIT ?)"
 
 CLEAR: Final = (
     "DELETE FROM records",

@@ -16,6 +16,7 @@ from sansio_cache.names import explains
 from sansio_cache.policy import SETTINGS
 from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
+from sansio_cache_adapters.stores.claims import Claims, beside
 from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
@@ -39,8 +40,6 @@ _AT_ONCE = 4
 _PARTITION_BYTES = 64 * 1024**2
 _PARTITION_ROWS = 100_000
 """What is read of one partition at most, whatever anybody has put there."""
-
-_HELD_AT_MOST = 10_000
 
 _SHOWN_WITHIN = 0.01
 
@@ -79,9 +78,8 @@ class SQLiteStore(Shown):
     def _begin(self, *, only_reads: bool) -> None:
         self._connections = Connections(self.path, self.busy_timeout, self.max_bytes, only_reads=only_reads)
         self._backlog = Backlog()
-        # The leases that were granted here, and whether their commit ended them: one write less for each miss.
-        self._held: dict[bytes, tuple[bytes, bool]] = {}
-        self._upkeep = Upkeep(self._connections, self._backlog, self.max_bytes, self.max_entries)
+        self._claims = Claims(partial(beside, self.path))
+        self._upkeep = Upkeep(self._connections, self._backlog, self._claims, self.max_bytes, self.max_entries)
         weakref.finalize(self, self._upkeep.leave).atexit = False
 
     @property
@@ -208,21 +206,14 @@ class SQLiteStore(Shown):
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
-        token, _ = self._held.get(item.partition, (None, False))
-
-        def work(db: sqlite3.Connection) -> bool:
-            if token is not None:
-                db.execute(sql.END_LEASE, (item.partition, token))
-            return records.commit(db, item, vary_limit=vary_limit, now=now, max_bytes=self.max_bytes)
-
-        kept = self._write(work, item.size)
-        if token is not None:
-            self._held[item.partition] = token, True
-        return kept
+        work = partial(records.commit, item=item, vary_limit=vary_limit, now=now, max_bytes=self.max_bytes)
+        return self._write(work, item.size)
 
     def drop(self, resource: bytes, *, now: float) -> int:
-        """Remove every record of a resource, mark it, and free its leases."""
-        return self._write(lambda db: records.drop(db, resource, now))
+        """Remove every record of a resource, mark it, and free what this process claimed of it."""
+        dropped = self._write(lambda db: records.drop(db, resource, now))
+        self._claims.free(resource)
+        return dropped
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
         """Note that a record was used; written in a while, at most once a minute."""
@@ -236,35 +227,19 @@ class SQLiteStore(Shown):
         """The result of ``work``; all that this thread writes within it is one db, or is not written."""
         return self._connections.together(work)
 
-    # Leases
+    # Claims
 
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
-        """Take or renew the lease to fetch for a partition."""
-        if self._backlog.released:
-            self._backlog.settle(self._connections)
-        if not self._connections.in_batch:
-            # Those who wait ask again and again: they need no lock to hear that they must.
-            with suppress(TooLarge):
-                read = partial(_lease, partition)
-                answer = records.lease_of(self._connections.read(read), token, now)
-                if answer is not Lease.GRANTED:
-                    return answer
-        answer = self._write(lambda db: records.claim(db, partition, resource, token, now=now, until=until))
-        if answer is Lease.GRANTED:
-            if len(self._held) >= _HELD_AT_MOST:
-                self._held.clear()
-            self._held[partition] = token, False
-        return answer
+        """Take or renew the claim to fetch for a partition.
+
+        :raises ReadOnlyStore: nobody need fetch for others what cannot be stored.
+        """
+        self._connections.refuse_if_read_only()
+        return self._claims.claim(partition, resource, token, now=now, until=until)
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        """Give the lease back, if the commit has not: at once if nobody is writing, else in a moment."""
-        if self._held.pop(partition, None) == (token, True) and not open_until:
-            return
-        self._backlog.released.append((partition, token, open_until))
-        with suppress(StoreError):
-            self._backlog.settle(self._connections, wait=False)
-        if self._backlog.released:
-            self._upkeep.nudge()
+        """Give the claim back."""
+        self._claims.release(partition, token, open_until=open_until)
 
     # Care
 
@@ -323,7 +298,7 @@ class SQLiteStore(Shown):
         return self._upkeep.sweep(now, limit)
 
     def flush(self, timeout: float) -> bool:
-        """Write the uses noted, and what was given up and given back. False if that could not be done."""
+        """Write the uses noted, and what was given up. False if that could not be done."""
         try:
             self._backlog.write(self._connections)
         except StoreError:
@@ -333,6 +308,7 @@ class SQLiteStore(Shown):
     def close(self) -> None:
         """Write what is noted, end the upkeep, close every connection."""
         self._upkeep.shut()
+        self._claims.close()
 
     def __reduce__(self) -> tuple[Callable[..., SQLiteStore], tuple[object, ...]]:
         """The same file, in whatever process it is unpickled; the secret travels along."""
@@ -375,11 +351,6 @@ def _bounded(rows: sqlite3.Cursor) -> list[Stored]:
         if weighs > _PARTITION_BYTES or len(found) == _PARTITION_ROWS:
             break
     return found
-
-
-def _lease(partition: bytes, reader: Reader) -> records.LeaseRow | None:
-    row: records.LeaseRow | None = reader.connect().execute(sql.LEASE, (partition,)).fetchone()
-    return row
 
 
 def _batch(after: int, batch: int, reader: Reader) -> list[Placed]:

@@ -47,8 +47,7 @@ def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> 
     evicted, is_over = _evict(db, now, limit - swept, bounds)
     swept += evicted or bury(db, limit - swept)
     if swept == 0:
-        for statement, lasts in zip(sql.FORGET, (MARK_SECONDS, 0.0), strict=True):
-            swept += execute(statement, (now - lasts, limit - swept)).rowcount
+        swept = execute(sql.FORGET, (now - MARK_SECONDS, limit)).rowcount
     return swept, is_over
 
 

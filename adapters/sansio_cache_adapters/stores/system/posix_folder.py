@@ -233,6 +233,10 @@ class Folder:
         finally:
             os.close(fd)
 
+    def open(self, name: str, flags: int) -> int:
+        """A descriptor of a file, for whoever only locks its bytes; closed by them."""
+        return os.open(name, flags, 0o600, dir_fd=self.fd)
+
     def write_new(self, name: str, pieces: Sequence[bytes]) -> None:
         """Write a file that does not exist yet, for its owner only; nothing is left of it on failure."""
         fd = os.open(name, _NEW, 0o600, dir_fd=self.fd)

@@ -184,6 +184,10 @@ class Folder:
         finally:
             os.close(fd)
 
+    def open(self, name: str, flags: int) -> int:
+        """A descriptor of a file, for whoever only locks its bytes; closed by them."""
+        return os.open(self._of(name), flags, 0o600)
+
     def write_new(self, name: str, pieces: Sequence[bytes]) -> None:
         """Write a file that does not exist yet; nothing is left of it on failure."""
         fd = os.open(self._of(name), _NEW, 0o600)

@@ -1,0 +1,376 @@
+"""Claims to fetch for all, as locks of a file beside the store: two bytes for a partition.
+
+A claim costs a few calls of the system and waits for nothing. The system frees it when its holder dies, however it
+dies, so that there is nothing to renew for others, to sweep, or to tell by a clock. Whoever holds the first byte of a
+partition fetches for all. The second is held, for some seconds, by a process that found the answer not storable:
+nobody queues for it. Where the lock file cannot be made there are no claims: everybody fetches for themselves.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from typing import Final, NamedTuple, Protocol
+
+from .afterwards import LETTING_GO
+from .byte_locks import BYTE_LOCKS, ByteLocks
+from .forking import Living, follow_forks
+from .protocol import LEASE_SECONDS, Lease
+
+__all__ = ["CHECKPOINT", "AtPath", "Claims", "Folder", "InFolder", "LockFile", "Place", "beside"]
+
+Identity = tuple[int, int]
+"""Device and inode: what a file is, whatever it is called."""
+
+CHECKPOINT: Final = 0
+"""The byte of the one who checkpoints."""
+_RESERVED: Final = 16
+_LONGEST: Final = 2 * LEASE_SECONDS
+_MOST_OPEN: Final = 1024
+
+
+class _Holding(NamedTuple):
+    """Who of this process holds a byte, for which resource, and until when (POSIX seconds) the others wait for it."""
+
+    token: bytes
+    resource: bytes
+    until: float
+
+    def holds(self, now: float) -> bool:
+        # One that ends too far ahead is from before the clock was set back.
+        return now < self.until <= now + _LONGEST
+
+
+class LockFile:
+    """A lock file, open: one for all stores of this process, since locks of a process do not keep its own apart.
+
+    :ivar users: the claims that use it.
+    """
+
+    def __init__(self, descriptor: int, identity: Identity, locks: ByteLocks) -> None:
+        self.descriptor = descriptor
+        self.identity = identity
+        self.users: Living[Claims] = Living()
+        self._locks = locks
+        # A finalizer may run in the midst of these few steps, and release something else.
+        self._guard = threading.RLock()
+        self._held: dict[int, _Holding] = {}
+        self._open: dict[int, _Holding] = {}
+
+    def close_if_idle(self) -> bool:
+        """Close it if nobody needs it; whether it is closed."""
+        with self._guard:
+            if self._held or self._open or self.users.all():
+                return False
+            descriptor, self.descriptor = self.descriptor, -1
+            with suppress(OSError):
+                os.close(descriptor)
+            return True
+
+    def claim(self, offset: int, holding: _Holding, now: float) -> Lease:
+        """Take the first byte of a partition, unless somebody else has it.
+
+        :raises OSError: the file cannot have locks.
+        """
+        with self._guard:
+            known = self._held.get(offset)
+            if known is not None and known.token != holding.token and known.holds(now):
+                return Lease.HELD
+            if known is None:
+                found = self._take(offset, now)
+                if found is not Lease.GRANTED:
+                    return found
+            self._held[offset] = holding
+            return Lease.GRANTED
+
+    def _take(self, offset: int, now: float) -> Lease:
+        told = self._open.get(offset)
+        if told is not None:
+            if told.holds(now):
+                return Lease.OPEN
+            self._shut(offset)
+        if not self._locks.lock(self.descriptor, offset):
+            return Lease.HELD
+        # Nobody else looks at the second byte: one who looks holds the first.
+        if self._locks.lock(self.descriptor, offset + 1):
+            self._unlock(offset + 1)
+            return Lease.GRANTED
+        self._unlock(offset)
+        return Lease.OPEN
+
+    def release(self, offset: int, token: bytes, open_until: float) -> None:
+        """Free the first byte if this token holds it, and hold the second until then. Idempotent; never raises."""
+        with self._guard:
+            holding = self._held.get(offset)
+            if holding is None or holding.token != token:
+                return
+            if open_until > 0.0:
+                self._tell_open(offset, holding._replace(until=open_until))
+            self._unlock(offset)
+            del self._held[offset]
+
+    def _tell_open(self, offset: int, holding: _Holding) -> None:
+        with suppress(OSError):
+            # Another process may say it already.
+            if self._locks.lock(self.descriptor, offset + 1):
+                while len(self._open) >= _MOST_OPEN:
+                    self._shut(next(iter(self._open)))
+                self._open[offset] = holding
+                seconds = min(max(holding.until - time.time(), 0.0), LEASE_SECONDS)
+                LETTING_GO.after(seconds, lambda: self._shut_if(offset, holding))
+
+    def _shut_if(self, offset: int, holding: _Holding) -> None:
+        with self._guard:
+            if self._open.get(offset) is holding:
+                self._shut(offset)
+
+    def _shut(self, offset: int) -> None:
+        del self._open[offset]
+        self._unlock(offset + 1)
+
+    def free(self, resource: bytes) -> None:
+        """Free whatever this process holds for a resource: nobody waits for what was begun before."""
+        with self._guard:
+            for offset in [each for each, holding in self._held.items() if holding.resource == resource]:
+                self._unlock(offset)
+                del self._held[offset]
+            for offset in [each for each, holding in self._open.items() if holding.resource == resource]:
+                self._shut(offset)
+
+    def _unlock(self, offset: int) -> None:
+        with suppress(OSError):
+            self._locks.unlock(self.descriptor, offset)
+
+
+_open: Final[dict[Identity, LockFile]] = {}
+"""The lock files of this process; guarded by ``_opening``."""
+_opening = threading.Lock()
+
+
+def _forget_in_child() -> None:
+    """Close what was inherited: a lock lives as long as any copy of its open file."""
+    global _opening
+    _opening = threading.Lock()
+    for each in _open.values():
+        with suppress(OSError):
+            os.close(each.descriptor)
+    _open.clear()
+
+
+def _close_unused() -> None:
+    """Close the files that nobody needs: closing drops all locks of a process, so none may be held."""
+    for identity, each in list(_open.items()):
+        if each.close_if_idle():
+            del _open[identity]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+
+class Place(Protocol):
+    """Where a lock file lies."""
+
+    def look(self) -> os.stat_result | None:
+        """What lies there now, a link being a link; None where nothing does."""
+        ...
+
+    def open(self, flags: int) -> int:
+        """A descriptor of it."""
+        ...
+
+
+class AtPath:
+    """A lock file at a path."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def look(self) -> os.stat_result | None:
+        """See :class:`Place`."""
+        try:
+            return os.stat(self._path, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def open(self, flags: int) -> int:
+        """See :class:`Place`."""
+        return os.open(self._path, flags, 0o600)
+
+
+class Folder(Protocol):
+    """An open folder."""
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What lies under a name, a link being a link."""
+        ...
+
+    def open(self, name: str, flags: int) -> int:
+        """A descriptor of a file of this name."""
+        ...
+
+
+class InFolder:
+    """A lock file below an open folder, wherever that may be moved."""
+
+    def __init__(self, folder: Callable[[], Folder | None], name: str) -> None:
+        self._folder = folder
+        self._name = name
+
+    def _opened(self) -> Folder:
+        folder = self._folder()
+        if folder is None:
+            raise FileNotFoundError(errno.ENOENT, "the folder is not open", self._name)
+        return folder
+
+    def look(self) -> os.stat_result | None:
+        """See :class:`Place`."""
+        return self._opened().look(self._name)
+
+    def open(self, flags: int) -> int:
+        """See :class:`Place`."""
+        return self._opened().open(self._name, flags)
+
+
+def beside(path: str) -> AtPath:
+    """A lock file beside the file to which a path leads."""
+    return AtPath(f"{os.path.realpath(path)}-lock")
+
+
+class Claims:
+    """The claims of one store.
+
+    :param place: gives the place of the lock file, which is made when it is first needed; asked once until ``close``.
+    :param locks: of the system; for tests.
+    """
+
+    def __init__(self, place: Callable[[], Place], locks: ByteLocks | None = BYTE_LOCKS) -> None:
+        self._place = place
+        self._locks = locks
+        self._begin_anew()
+        follow_forks(self)
+
+    def _begin_anew(self) -> None:
+        self._at: Place | None = None
+        self._file: LockFile | None = None
+        self._taken: dict[tuple[int, bytes], LockFile] = {}
+
+    def before_fork(self) -> None:
+        """Nothing to do: no lock of a thread is held for longer than it takes to open a file."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """In the child: what was claimed is the parent's."""
+        if child:
+            self._begin_anew()
+
+    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
+        """Claim a partition; OPEN where there are no claims, too.
+
+        :param token: names the holder among those of this process.
+        :param until: for so long the others of this process wait for it.
+        """
+        return self._claim(self._offset(partition), _Holding(token, resource, min(until, now + LEASE_SECONDS)), now)
+
+    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
+        """Give a claim back. Idempotent; never waits, never raises."""
+        self._release(self._offset(partition), token, open_until)
+
+    def free(self, resource: bytes) -> None:
+        """Give back whatever this process claimed of a resource: nobody waits for what was begun before."""
+        for file in {id(each): each for each in (self._file, *self._taken.values()) if each is not None}.values():
+            file.free(resource)
+
+    @contextmanager
+    def alone(self, byte: int) -> Generator[bool]:
+        """Hold one of the first bytes, which are for the stores' own ends; False where somebody else does."""
+        now, token = time.time(), os.urandom(16)
+        lease = self._claim(byte, _Holding(token, b"", now + LEASE_SECONDS), now)
+        try:
+            yield lease is not Lease.HELD
+        finally:
+            self._release(byte, token, 0.0)
+
+    def close(self) -> None:
+        """Have no need of the lock file any more, until the next claim. Idempotent."""
+        self._at = None
+        file, self._file = self._file, None
+        if file is not None:
+            with _opening:
+                file.users.discard(self)
+                _close_unused()
+
+    def _offset(self, partition: bytes) -> int:
+        count = 0 if self._locks is None else self._locks.count
+        return _RESERVED + 2 * (int.from_bytes(partition[:8], "big") % max(count // 2 - _RESERVED, 1))
+
+    def _claim(self, offset: int, holding: _Holding, now: float) -> Lease:
+        if self._locks is None:
+            return Lease.OPEN
+        try:
+            file = self._current(self._locks)
+            lease = Lease.OPEN if file is None else file.claim(offset, holding, now)
+        except OSError:
+            return Lease.OPEN
+        if file is not None and lease is Lease.GRANTED:
+            self._taken[offset, holding.token] = file
+        return lease
+
+    def _release(self, offset: int, token: bytes, open_until: float) -> None:
+        # The file of that time: another may lie there by now.
+        file = self._taken.pop((offset, token), None)
+        if file is not None:
+            file.release(offset, token, open_until)
+
+    def _current(self, locks: ByteLocks) -> LockFile | None:
+        """The file that lies there now, made where there is none; None where that is no lock file of ours."""
+        place, file = self._at or self._place(), self._file
+        self._at = place
+        found = place.look()
+        if found is None or file is None or file.identity != (found.st_dev, found.st_ino):
+            with _opening:
+                if file is not None:
+                    file.users.discard(self)
+                # Those of stores that were dropped, too: no finalizer of theirs has done it.
+                _close_unused()
+                file = self._file = _opened(place, found, locks)
+                if file is not None:
+                    file.users.add(self)
+        return file
+
+
+def _opened(place: Place, found: os.stat_result | None, locks: ByteLocks) -> LockFile | None:
+    if found is not None and not _is_ours(found):
+        return None
+    if found is not None and (known := _open.get((found.st_dev, found.st_ino))) is not None:
+        return known
+    flags = os.O_RDWR | os.O_CREAT
+    for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_NOINHERIT"):
+        flags |= getattr(os, name, 0)
+    descriptor = place.open(flags)
+    # By what it is found there: some systems give an open file other numbers.
+    found = place.look()
+    if found is not None and (known := _open.get((found.st_dev, found.st_ino))) is not None:
+        # To close it would drop the locks of the process where they are its own: a number is lost, once.
+        return known
+    opened = os.fstat(descriptor)
+    if found is None or not _is_ours(found) or not _is_ours(opened) or not os.path.samestat(found, opened):
+        os.close(descriptor)
+        return None
+    if found.st_size == 0 and stat.S_IMODE(found.st_mode) & 0o077:
+        # Anybody else who may open it could hold its bytes.
+        with suppress(OSError):
+            os.chmod(descriptor, 0o600)
+    identity = found.st_dev, found.st_ino
+    _open[identity] = file = LockFile(descriptor, identity, locks)
+    return file
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    """Whether a file may be locked: no one else's, and under no second name, by which others may use it."""
+    owner = getattr(os, "geteuid", lambda: found.st_uid)()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == owner
