@@ -47,7 +47,8 @@ def expiry_of(value: Any, not_at_all: Iterable[object]) -> Expiry:
     if isinstance(value, datetime):
         return Until(value.astimezone(UTC).timestamp())
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    return Resident(max(seconds, 0.0))
+    # A negative time has passed by so much.
+    return Until(utcnow().timestamp() + seconds) if seconds < 0 else Resident(seconds)
 
 
 def _of_text(value: str) -> Expiry:

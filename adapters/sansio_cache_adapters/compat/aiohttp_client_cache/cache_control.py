@@ -7,10 +7,12 @@ from math import inf
 from typing import Any, Final
 
 from sansio_cache.expiry import DoNotCache, Expiry, Until
+from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.times import expiry_of, time_for
 
 __all__ = [
     "DO_NOT_CACHE",
+    "CacheActions",
     "ExpirationPatterns",
     "ExpirationTime",
     "convert_to_utc_naive",
@@ -23,6 +25,15 @@ __all__ = [
 DO_NOT_CACHE: Final = 0
 ExpirationTime = int | float | str | datetime | timedelta | None
 ExpirationPatterns = dict[str, ExpirationTime]
+
+
+class CacheActions:
+    """Not to be had: to see what the cache does with a request, look at ``response.cache_status``."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise AIOHTTP_CLIENT_CACHE.refusal(
+            "CacheActions is not there: response.cache_status tells what was done, and why"
+        )
 
 
 def utcnow() -> datetime:

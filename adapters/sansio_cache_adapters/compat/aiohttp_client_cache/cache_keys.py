@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from io import IOBase
 from json import dumps
 from typing import Any
+from urllib.parse import urlencode
 
 from multidict import MultiDict
 from yarl import URL
@@ -36,10 +38,10 @@ def create_key(
         ignored = set(ignored_params)
         plain = plain.with_query(filter_ignored_params(plain.query, ignored))
         headers, data, json = (filter_ignored_params(each, ignored) for each in (headers, data, json))
-    parts: list[object] = [method.upper(), plain, _said(data), _said(json)]
+    parts = [method.upper().encode(), str(plain).encode(), *_data(data), _json(json, json_serialize)]
     if include_headers:
-        parts.append(_said(headers))
-    return digest_of(*(str(part).encode() for part in parts)).hex()
+        parts.append(_pairs(headers))
+    return digest_of(*parts).hex()
 
 
 def filter_ignored_params(data: Any, ignored_params: Iterable[str]) -> Any:
@@ -60,5 +62,36 @@ def normalize_url_params(url: Any, params: Any = None) -> URL:
     return URL(plain, encoded=True)
 
 
-def _said(value: Any) -> str:
-    return repr(sorted(value.items())) if isinstance(value, Mapping) else repr(value)
+def _data(data: Any) -> tuple[bytes, bytes]:
+    """What a body is, and what it says."""
+    if data is None:
+        return b"", b""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return b"bytes", bytes(data)
+    if isinstance(data, str):
+        return b"str", data.encode()
+    if isinstance(data, Mapping):
+        fields = sorted(data.items(), key=lambda field: str(field[0]))
+        if any(isinstance(value, bytes | bytearray | memoryview | IOBase) for _, value in fields):
+            return b"multipart", digest_of(
+                *(part for name, value in fields for part in (str(name).encode(), *_data(value)))
+            )
+        return b"form", urlencode(fields, doseq=True).encode()
+    return b"other", str(data).encode()
+
+
+def _json(value: Any, serialize: Callable[[Any], str | bytes]) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, Mapping):
+        value = dict(value)
+        if all(isinstance(name, str) for name in value):
+            value = dict(sorted(value.items()))
+    said = serialize(value)
+    return said.encode() if isinstance(said, str) else said
+
+
+def _pairs(fields: Any) -> bytes:
+    if not isinstance(fields, Mapping):
+        return str(fields or "").encode()
+    return urlencode(sorted(fields.items())).encode()

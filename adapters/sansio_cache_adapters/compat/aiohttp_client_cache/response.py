@@ -20,11 +20,23 @@ from sansio_cache_adapters.compat.keys import url_shown
 
 from .cache_control import utcnow
 
-__all__ = ["AnyResponse", "CachedResponse", "CachedStreamReader", "OriginalResponse", "as_theirs", "stored"]
+__all__ = [
+    "AnyResponse",
+    "CachedResponse",
+    "CachedStreamReader",
+    "OriginalResponse",
+    "UnsupportedExpiresError",
+    "as_theirs",
+    "stored",
+]
 
 
 def _naive(at: datetime | None) -> datetime | None:
     return None if at is None else at.astimezone(UTC).replace(tzinfo=None)
+
+
+class UnsupportedExpiresError(Exception):
+    """An aware datetime where a naive one is meant; never raised here."""
 
 
 class OriginalResponse(CachedClientResponse):

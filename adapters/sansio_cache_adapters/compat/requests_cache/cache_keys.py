@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 ParamList = Iterable[str] | None
+MAX_NORM_BODY_SIZE: Final = 10 * 1024 * 1024
 
 
 def create_key(
@@ -91,13 +92,19 @@ def normalize_body(request: Any, ignored_parameters: ParamList = None, content_r
         body = content
     kind = _text((request.headers or {}).get("Content-Type", "")).partition(";")[0].lower()
     if kind.startswith("application/") and "json" in kind:
-        return _bytes(_normal_json(body, ignored_parameters, content_root_key))
+        return _bytes(normalize_json_body(body, ignored_parameters, content_root_key))
     if kind == "application/x-www-form-urlencoded":
         return normalize_params(body, ignored_parameters).encode()
     return _bytes(body)
 
 
-def _normal_json(body: str | bytes, ignored: ParamList, root: str | None) -> str | bytes:
+def normalize_json_body(
+    original_body: str | bytes, ignored_parameters: ParamList = None, content_root_key: str | None = None
+) -> str | bytes:
+    """A JSON body in the form in which it is compared; what is none, or very long, stays as it is."""
+    body, ignored, root = original_body, ignored_parameters, content_root_key
+    if len(body) <= 2 or len(body) > MAX_NORM_BODY_SIZE:
+        return body
     try:
         value = json.loads(_text(body))
     except ValueError:
@@ -106,6 +113,24 @@ def _normal_json(body: str | bytes, ignored: ParamList, root: str | None) -> str
         value[root] = _sorted_json(value[root], ignored)
         return json.dumps(value)
     return json.dumps(_sorted_json(value, ignored))
+
+
+def filter_url(url: str, ignored_parameters: ParamList = None) -> str:
+    """A URL without the values of some parameters."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query=normalize_params(parts.query, ignored_parameters)))
+
+
+def redact_response(response: Any, ignored_parameters: ParamList = None) -> Any:
+    """A response without the values of some parameters and fields."""
+    if ignored_parameters:
+        response.url = filter_url(response.url, ignored_parameters)
+        response.headers = CaseInsensitiveDict(_redacted(response.headers, ignored_parameters))
+        request = response.request
+        request.url = filter_url(request.url, ignored_parameters)
+        request.headers = CaseInsensitiveDict(_redacted(request.headers, ignored_parameters))
+        request.body = normalize_body(request, ignored_parameters)
+    return response
 
 
 def _sorted_json(value: Any, ignored: ParamList) -> Any:

@@ -220,7 +220,7 @@ class CacheMixin(OurMixin):
             # requests-cache reads what it keeps before it gives it out.
             _ = response.content
             replayed(response)
-        return as_theirs(response)
+        return as_theirs(response, frozenset(self.settings.ignored_parameters or ()))
 
     def _sent(self, request: PreparedRequest, keywords: dict[str, Any], options: Options | None = None) -> Any:
         if options is None:  # ours asks

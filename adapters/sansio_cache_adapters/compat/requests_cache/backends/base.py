@@ -39,6 +39,7 @@ from .storage import OWN_STORAGE, Redirects, Responses
 
 __all__ = ["BaseCache", "Stored"]
 
+DESERIALIZE_ERRORS: Final = (AttributeError, ImportError, TypeError, ValueError)
 _LONGEST_CHAIN: Final = 30
 _SAYS_NOTHING: Final = frozenset(
     {
@@ -221,6 +222,8 @@ class BaseCache:
 
         request: Any = response.request
         thing = request.prepare() if isinstance(request, CachedRequest) else request
+        if thing is None:
+            raise TypeError("a response is stored for its request: response.request is None")
         cache = self.caching()
         Care(cache, asking(self._plain, None), taken).put(thing, response, expire_after=expires)
 

@@ -5,6 +5,7 @@ from typing import Any
 from requests import PreparedRequest, Request
 from urllib3 import HTTPResponse as CachedHTTPResponse
 
+from .base import RichMixin
 from .request import CachedRequest
 from .response import BaseResponse, CachedResponse, OriginalResponse
 
@@ -23,4 +24,5 @@ __all__ = [
     "CachedResponse",
     "DecodedContent",
     "OriginalResponse",
+    "RichMixin",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import requests
 from requests.cookies import RequestsCookieJar
@@ -22,7 +22,19 @@ from sansio_cache_adapters.requests.response import CachedResponse as OurRespons
 
 from .request import CachedRequest
 
-__all__ = ["BaseResponse", "CachedResponse", "OriginalResponse", "as_theirs", "replayed", "stored"]
+__all__ = [
+    "DATETIME_FORMAT",
+    "BaseResponse",
+    "CachedResponse",
+    "OriginalResponse",
+    "as_theirs",
+    "format_datetime",
+    "format_file_size",
+    "replayed",
+    "stored",
+]
+
+DATETIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S %Z"
 
 
 class BaseResponse(OurResponse):
@@ -61,14 +73,25 @@ class BaseResponse(OurResponse):
     def __str__(self) -> str:
         fresh = "stale" if self.is_expired else "fresh"
         return (
-            f"<{type(self).__name__} [{self.status_code}]: created: {_local(self.created_at)}, "
-            f"expires: {_local(self.expires)} ({fresh}), size: {self.size}, "
+            f"<{type(self).__name__} [{self.status_code}]: created: {format_datetime(self.created_at)}, "
+            f"expires: {format_datetime(self.expires)} ({fresh}), size: {format_file_size(self.size)}, "
             f"request: {self.request.method} {self.request.url}>"
         )
 
 
-def _local(at: datetime | None) -> str:
-    return "N/A" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+def format_datetime(value: datetime | None) -> str:
+    """A moment in the local time zone."""
+    return "N/A" if value is None else value.astimezone().strftime(DATETIME_FORMAT)
+
+
+def format_file_size(n_bytes: int) -> str:
+    """A number of bytes as people say it."""
+    size = float(n_bytes or 0)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            break
+        size /= 1024
+    return f"{int(size)} {unit}" if unit == "bytes" else f"{size:.2f} {unit}"
 
 
 class OriginalResponse(BaseResponse):
@@ -97,13 +120,17 @@ class CachedResponse(BaseResponse):
         return made
 
 
-def as_theirs(response: requests.Response) -> BaseResponse:
-    """A response of a session of ours as one of theirs."""
+def as_theirs(response: requests.Response, ignored: frozenset[str] = frozenset()) -> BaseResponse:
+    """A response of a session of ours as one of theirs.
+
+    :param ignored: names of parameters of which a stored response's URL does not say the value.
+    """
     for each in (response, *response.history):
         if isinstance(each, OurResponse) and not isinstance(each, BaseResponse):
             if each.from_cache:
                 _ = each.content  # theirs have been read, whoever streams them
                 _show_cookies(each)
+                each.url = url_shown(each.url, ignored)
             each.__class__ = CachedResponse if each.from_cache else OriginalResponse
             if each.from_cache:
                 continue
