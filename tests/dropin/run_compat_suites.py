@@ -101,9 +101,8 @@ def main() -> int:
                 unexplained.append(f"{place}::{test}")
         print(f"\n| {name} {version} | passed | by design | missing | otherwise |\n|---|---:|---:|---:|---:|")
         for place, counts in [*table.items(), ("all", sum(table.values(), Counter[str]()))]:
-            print(
-                f"| {place} | {' | '.join(str(counts[kind]) for kind in ('passed', 'by design', 'missing', 'otherwise'))} |"
-            )
+            numbers = [str(counts[kind]) for kind in ("passed", "by design", "missing", "otherwise")]
+            print(f"| {place} | {' | '.join(numbers)} |")
     print(*("", *unexplained), sep="\n")
     return 1 if unexplained else 0
 

@@ -71,13 +71,17 @@ def _data(data: Any) -> tuple[bytes, bytes]:
     if isinstance(data, str):
         return b"str", data.encode()
     if isinstance(data, Mapping):
-        fields = sorted(data.items(), key=lambda field: str(field[0]))
+        fields = sorted(data.items(), key=_name_of)
         if any(isinstance(value, bytes | bytearray | memoryview | IOBase) for _, value in fields):
             return b"multipart", digest_of(
                 *(part for name, value in fields for part in (str(name).encode(), *_data(value)))
             )
         return b"form", urlencode(fields, doseq=True).encode()
     return b"other", str(data).encode()
+
+
+def _name_of(field: tuple[Any, Any]) -> str:
+    return str(field[0])
 
 
 def _json(value: Any, serialize: Callable[[Any], str | bytes]) -> bytes:
