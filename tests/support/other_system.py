@@ -14,6 +14,7 @@ import socketserver  # noqa: F401
 import subprocess  # noqa: F401
 import sys
 import tempfile  # noqa: F401
+from types import ModuleType
 from typing import Any, Final
 
 import platformdirs  # noqa: F401
@@ -67,8 +68,25 @@ def refusing_what_is_open(function: Any) -> Any:
     return call
 
 
+def locking() -> ModuleType:
+    """``msvcrt``, as far as bytes of a file are locked by it: the one at which the descriptor stands."""
+    import fcntl
+
+    def lock(descriptor: int, mode: int, count: int) -> None:
+        kind = fcntl.LOCK_UN if mode == 0 else fcntl.LOCK_EX | fcntl.LOCK_NB
+        try:
+            fcntl.lockf(descriptor, kind, count, os.lseek(descriptor, 0, os.SEEK_CUR))
+        except BlockingIOError as error:
+            raise PermissionError(errno.EACCES, "Permission denied") from error
+
+    module = ModuleType("msvcrt")
+    vars(module).update(LK_UNLCK=0, LK_NBLCK=2, locking=lock)
+    return module
+
+
 def become() -> None:
     """Take away what only POSIX has, and refuse what Windows refuses."""
+    sys.modules["msvcrt"] = locking()
     for module in MODULES:
         sys.modules[module] = None  # type: ignore[assignment]
     for name in NAMES:

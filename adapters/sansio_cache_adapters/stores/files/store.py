@@ -97,8 +97,7 @@ class FileStore(Shown):
         self._clock = (0.0, 0.0)
         self._told = False
         self._lock = threading.Lock()
-        opened: Callable[[], Root | None] = partial(lambda store: (living := store()) and living._root, ref(self))
-        self._claims = Claims(partial(InFolder, opened, _LOCK_FILE))
+        self._claims = Claims(partial(InFolder, partial(self._root_of, ref(self)), _LOCK_FILE))
         self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
         self._housekeeper = Housekeeper(self)
         follow_forks(self)
@@ -221,11 +220,8 @@ class FileStore(Shown):
 
     def abort(self, entry: bytes) -> None:
         """Mark a pending body as given up; the housekeeper removes it."""
-        self._housekeeper.soon(lambda: self._give_up(entry))
-
-    def _give_up(self, entry: bytes) -> None:
         if entry:
-            self._with_root(bodies.give_up, entry)
+            self._housekeeper.soon(lambda: self._with_root(bodies.give_up, entry))
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
@@ -302,12 +298,16 @@ class FileStore(Shown):
 
     # Claims
 
+    @staticmethod
+    def _root_of(store: ref[FileStore]) -> Root | None:
+        living = store()
+        return None if living is None else living._root
+
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
         """Take or renew the claim to fetch for a partition."""
         self._see(now)
         with mapped(self._location):
-            if self._root is None:
-                self._reopened()
+            _ = self._root or self._reopened()
         return self._claims.claim(partition, resource, token, now=now, until=until)
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
