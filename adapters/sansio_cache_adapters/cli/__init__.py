@@ -6,7 +6,7 @@ commands take), ``place`` (which store, opened how) and ``secret`` (the key, nev
 Then the commands: ``looking`` (ls), ``showing`` (show, body), ``counting`` (stats, du), ``changing`` (delete, purge,
 clear), ``sealing`` (resign, rotate, keygen), ``checking`` (verify), ``explaining`` (explain), ``fetching`` (get), of
 requests as ``requests`` makes them, ``moving`` (import), ``doctor`` with
-``health``, ``completing`` (completion).
+``health``, ``completing`` (completion); ``demo``.
 Nobody imports it; it may import everything.
 """
 

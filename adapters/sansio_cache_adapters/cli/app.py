@@ -34,6 +34,7 @@ _COMMANDS: Final = (
     "moving",
     "doctor",
     "completing",
+    "demo.command",
 )
 
 
