@@ -31,12 +31,12 @@ _OVERHEAD: Final = 4096
 
 
 def is_database(path: str) -> bool:
-    """Whether a file begins as a SQLite file does."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
+    """Whether a file begins as a SQLite file does.
+
+    :raises OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 class Database:
@@ -53,11 +53,15 @@ class Database:
             self._connection: Guarded = sqlite3.connect(
                 uri, uri=True, isolation_level=None, check_same_thread=False, factory=Guarded
             )
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+        try:
             distrust(self._connection, longest + _OVERHEAD)
             self._allow()
             self._connection.execute(f"PRAGMA busy_timeout = {_BUSY}")
             self._tables = self._read_tables()
         except sqlite3.Error as error:
+            self._connection.close()
             raise StoreError(f"{path} cannot be read: {error}") from error
 
     def _allow(self) -> None:
@@ -76,9 +80,13 @@ class Database:
                     tables[str(name)] = tuple(str(column[1]) for column in columns)
         return tables
 
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns of a plain table; none where there is no such table."""
+        return self._tables.get(table, ())
+
     def has(self, table: str, columns: Sequence[str]) -> bool:
         """Whether there is a plain table with exactly these columns."""
-        return set(self._tables.get(table, ())) == set(columns) and "rowid" not in columns
+        return set(self.columns(table)) == set(columns)
 
     def count(self, table: str) -> int:
         """How many rows a table has; 0 where they cannot be counted."""
@@ -144,16 +152,27 @@ class Database:
             least = at if ascending else down_to
             most = None if ascending else at
             self._allow()
-            found: list[tuple[int]] = self._connection.execute(
+            statement = (
                 f"SELECT rowid FROM {name} NOT INDEXED WHERE (?1 IS NULL OR rowid > ?1) AND (?2 IS NULL OR rowid < ?2) "  # noqa: S608
-                f"ORDER BY rowid {order} LIMIT {_BATCH}",
-                (least, most),
-            ).fetchall()
-            for (rowid,) in found:
+                f"ORDER BY rowid {order} LIMIT {_BATCH}"
+            )
+            found, error = self._until_trouble(statement, (least, most))
+            for rowid in found:
                 yield rowid
                 at = rowid
+            if error is not None:
+                raise error
             if len(found) < _BATCH:
                 return
+
+    def _until_trouble(self, statement: str, values: tuple[object, ...]) -> tuple[list[int], sqlite3.Error | None]:
+        found: list[int] = []
+        try:
+            for (rowid,) in self._connection.execute(statement, values):
+                found.append(rowid)
+        except sqlite3.Error as error:
+            return found, error
+        return found, None
 
     def close(self) -> None:
         """Close the file."""

@@ -13,7 +13,7 @@ from sansio_cache.cache_status import CacheStatus
 from sansio_cache.errors import BadSignature, SettingError, StoreError
 from sansio_cache.lists import MAX_MEMBERS
 from sansio_cache.messages import Request
-from sansio_cache.records import Flaw, variant_of
+from sansio_cache.records import INLINE_LIMIT, Flaw, variant_of
 from sansio_cache.request_bodies import ignores
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import SecretKey
@@ -135,8 +135,9 @@ class _Importer:
         stored = last is None
         for hop in entry.hops:
             try:
-                self._keep(hop)
-                stored = True
+                if len(hop.body) <= INLINE_LIMIT:
+                    self._keep(hop)
+                    stored = True
             except Skipped:
                 # What it leads to is there all the same, under its own URL.
                 continue

@@ -17,11 +17,14 @@ from .report import Reason, Skipped
 __all__ = ["entry_of"]
 
 _MOST_SECONDS: Final = 86_400.0
+_MOST_WRITTEN: Final = 200_000_000
+"""Characters of JSON that is written out again."""
 
 
-def entry_of(value: Mapping[str, object]) -> Entry:
+def entry_of(value: Mapping[str, object], size: int) -> Entry:
     """What an entry keeps.
 
+    :param size: bytes or characters that it was read from.
     :raises Skipped: it is none of that cache's, or cannot be imported.
     """
     if "status_code" not in value or "request" not in value:
@@ -34,16 +37,16 @@ def entry_of(value: Mapping[str, object]) -> Entry:
     if len(listed) > MOST_HOPS:
         raise Skipped(Reason.TOO_LARGE)
     # The whole is one entry there: a redirect is as fresh as what it led to.
-    return Entry(_exchange(value, expiry), tuple(_exchange(_mapping(hop), expiry) for hop in listed))
+    return Entry(_exchange(value, expiry, size), tuple(_exchange(_mapping(hop), expiry, size) for hop in listed))
 
 
-def _exchange(value: Mapping[str, object], expiry: Expiry) -> Exchange:
+def _exchange(value: Mapping[str, object], expiry: Expiry, size: int) -> Exchange:
     asked = _mapping(value.get("request"))
     method, url, status = asked.get("method"), asked.get("url"), value.get("status_code")
     if not isinstance(method, str) or not isinstance(url, str) or not isinstance(status, int) or not method:
         raise damaged()
     method = method.upper()
-    headers, body = _content(value, method)
+    headers, body = _content(value, method, size)
     received = moment(value.get("created_at"))
     return Exchange(
         method=method,
@@ -60,7 +63,7 @@ def _exchange(value: Mapping[str, object], expiry: Expiry) -> Exchange:
     )
 
 
-def _content(value: Mapping[str, object], method: str) -> tuple[Headers, bytes]:
+def _content(value: Mapping[str, object], method: str, size: int) -> tuple[Headers, bytes]:
     """Fields and body as that cache itself reads them: what it keeps as text or JSON is written out again."""
     headers = fields_of(_mapping(value.get("headers") or {}).items())
     decoded: Any = value.get("_decoded_content")
@@ -69,7 +72,7 @@ def _content(value: Mapping[str, object], method: str) -> tuple[Headers, bytes]:
     kind = headers.get("content-type") or ""
     try:
         if kind.startswith("application/") and "json" in kind:
-            decoded = json.dumps(decoded)
+            decoded = json.dumps(_bounded(decoded, size))
         if not isinstance(decoded, str):
             return headers, _bytes(value.get("_content"))
         body = decoded.encode()
@@ -78,6 +81,27 @@ def _content(value: Mapping[str, object], method: str) -> tuple[Headers, bytes]:
     if "content-length" in headers and method != "HEAD":
         headers = headers.with_field("Content-Length", str(len(body)))
     return headers, body
+
+
+def _bounded(value: object, size: int) -> object:
+    """A value that may be written out: in a pickle a list may stand in itself, or a thousand times in others.
+
+    :param size: of what it was read from, which has a byte for each value at the least.
+
+    :raises Skipped: there would be too much of it.
+    """
+    length, todo = 0, [value]
+    while todo:
+        each: Any = todo.pop()
+        size -= 1
+        length += len(each) if isinstance(each, str) else 0
+        if size < 0 or length > _MOST_WRITTEN:
+            raise Skipped(Reason.TOO_LARGE)
+        if isinstance(each, dict):
+            todo += [*cast("dict[object, object]", each), *cast("dict[object, object]", each).values()]
+        elif isinstance(each, list | tuple):
+            todo += cast("list[object]", each)
+    return value
 
 
 def _bytes(value: object) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Protocol, cast
 
-from sansio_cache.errors import SettingError
+from sansio_cache.errors import SettingError, StoreError
 from sansio_cache_adapters.stores.paths import expand_home, is_url
 
 from . import aiohttp_client_cache, packed, requests_cache
@@ -57,18 +58,22 @@ def open_source(
     :param longest: bytes of an entry that is read.
     :param urls: of which there may be responses, where the cache keeps none.
     :raises SettingError: there is none, or of none that is known.
+    :raises StoreError: it cannot be read.
     """
     if kind is not None and kind not in KINDS:
         raise SettingError(f"kind takes one of {', '.join(KINDS)}, or None to find out, not {kind!r}")
     path = _path_of(location)
     values = Values(key)
-    if os.path.isdir(path):
-        return _folder(path, kind, values, longest, urls)
-    if not os.path.exists(path):
-        raise SettingError(f"there is no cache at {path}")
-    if not is_database(path):
-        raise SettingError(f"{path} is neither a folder nor a SQLite file, and no cache that can be imported")
-    return _file(path, kind, values, longest)
+    try:
+        if os.path.isdir(path):
+            return _folder(path, kind, values, longest, urls)
+        if not os.path.exists(path):
+            raise SettingError(f"there is no cache at {path}")
+        if not stat.S_ISREG(os.stat(path).st_mode) or not is_database(path):
+            raise SettingError(f"{path} is neither a folder nor a SQLite file, and no cache that can be imported")
+        return _file(path, kind, values, longest)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
 
 
 def _path_of(location: object) -> str:
@@ -213,7 +218,7 @@ def _file(path: str, kind: str | None, values: Values, longest: int) -> Source:
             return _Rows(database, _reader(values, kind))
     if database.has("entries", _OF_HISHEL) and database.has("streams", _CHUNKS) and kind in (None, "hishel"):
         return _Chunked(database, longest)
-    ours = database.has("meta", ("store_id", "salt", "signed"))
+    ours = "store_id" in database.columns("meta")
     database.close()
     if ours:
         raise SettingError(f"{path} is a cache of sansio-cache: export it and load it, there is nothing to import")
@@ -239,7 +244,7 @@ def _reader(values: Values, kind: str | None) -> Callable[[object], Entry]:
         if aiohttp_client_cache.is_entry(value) and kind != "requests-cache":
             return aiohttp_client_cache.entry_of(value)
         if isinstance(value, dict) and kind != "aiohttp-client-cache":
-            return requests_cache.entry_of(cast("dict[str, object]", value))
+            return requests_cache.entry_of(cast("dict[str, object]", value), len(cast("str | bytes", raw)))
         raise damaged()
 
     return read
