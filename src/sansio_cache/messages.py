@@ -152,7 +152,14 @@ class Headers:
 
     def with_field(self, name: str, value: str) -> Headers:
         """These fields with one set to a single line, at the end if it was there before or not."""
-        return Headers((*self.without((name.lower(),)).items, (name, value)))
+        return self.with_fields((name, value))
+
+    def with_fields(self, *fields: tuple[str, str]) -> Headers:
+        """The same for several."""
+        names = {name.lower() for name, _ in fields}
+        index = self._index
+        others = self.without(names) if index is None or not names.isdisjoint(index) else self
+        return Headers((*others.items, *fields))
 
     def __contains__(self, name: object) -> bool:
         index = self._index

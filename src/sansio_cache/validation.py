@@ -130,11 +130,12 @@ def conditional_request(request: Request, record: Record) -> Request:
     tags = _joined(theirs, tag) if theirs else tag
     if tags == "":
         return request
+    asked: list[tuple[str, str]] = []
     if tags is not None:
-        headers = headers.with_field("If-None-Match", tags)
+        asked.append(("If-None-Match", tags))
     if date is not None and not dated:
-        headers = headers.with_field("If-Modified-Since", date)
-    return replace(request, headers=headers)
+        asked.append(("If-Modified-Since", date))
+    return replace(request, headers=headers.with_fields(*asked))
 
 
 def _joined(theirs: Sequence[str], tag: str | None) -> str:

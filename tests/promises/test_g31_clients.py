@@ -1,4 +1,4 @@
-"""G31: with a cache, no client takes much longer over a strange head than over any head of that length."""
+"""G31: with a cache, no client takes much longer over a strange head than without."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from every_client import CLIENTS, Face, play
 from field_shapes import FIELDS
 from local_origin import Origin, Reply
-from measured import step
+from measured import step, without_collector
 
 from sansio_cache import MemoryStore
 
@@ -33,18 +33,18 @@ STRANGE = [
 async def fastest(face: Face, url: str) -> float:
     """Seconds of the thread that one answer takes at best, the first or the next one, whichever takes longer."""
     took: list[list[float]] = [[], []]
-    for number in range(5):
-        for times in took:
-            began = time.thread_time()
-            await face.get(f"{url}?{number}")
-            times.append(time.thread_time() - began)
+    with without_collector():
+        for number in range(5):
+            for times in took:
+                began = time.thread_time()
+                await face.get(f"{url}?{number}")
+                times.append(time.thread_time() - began)
     return max(map(min, took))
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_strange_head_takes_no_longer_than_any(origin: Origin, client: str) -> None:
+def test_a_strange_head_takes_little_longer_than_without_a_cache(origin: Origin, client: str) -> None:
     """G31: on the miss and after."""
-    plain = origin.on("/plain", Reply(b"x", fields=[("Cache-Control", "max-age=60"), ("X-A", "a" * SIZE)]))
     strange = {
         shape: origin.on(
             f"/{number}",
@@ -52,13 +52,18 @@ def test_a_strange_head_takes_no_longer_than_any(origin: Origin, client: str) ->
         )
         for number, shape in enumerate(STRANGE)
     }
+    keywords = {"max_line_size": 10**6, "max_field_size": 10**6} if client == "aiohttp" else {}
+    took: list[dict[str, float]] = []
 
     async def scenario(face: Face) -> None:
-        await fastest(face, plain)
-        usual = await fastest(face, plain)
-        for shape, url in strange.items():
-            took = await fastest(face, url)
-            assert took < 3 * usual + step(), f"{shape}: {took * 1000:.1f} ms, and {usual * 1000:.1f} ms for any head"
+        await face.get(strange["Age"])
+        took.append({shape: await fastest(face, url) for shape, url in strange.items()})
 
-    keywords = {"max_line_size": 10**6, "max_field_size": 10**6} if client == "aiohttp" else {}
+    play(client, scenario, plain=True, **keywords)
     play(client, scenario, cache=MemoryStore(), **keywords)
+    without, with_cache = took
+    for shape in STRANGE:
+        more = with_cache[shape] - without[shape]
+        assert more < step(), (
+            f"{shape}: {more * 1000:.1f} ms more than the {without[shape] * 1000:.1f} ms of the client"
+        )

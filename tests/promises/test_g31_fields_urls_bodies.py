@@ -21,7 +21,7 @@ def check(name: str, short: Callable[[], None], long: Callable[[], None]) -> Non
     if took > WITHIN_NOISE:
         # Nearly linear: memory that no longer fits into the processor's is slower. Looked at again if others disturbed.
         assert any(
-            fastest(long, rounds) < 11 * max(fastest(short, rounds), WITHIN_NOISE / 4) for rounds in (5, 15, 30)
+            fastest(long, rounds) < 8 * max(fastest(short, rounds), WITHIN_NOISE / 4) for rounds in (5, 15, 30)
         ), name
     assert took < step() or fastest(long, 9) < step(), f"{name}: {took * 1000:.1f} ms"
 

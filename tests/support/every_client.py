@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, Final, NamedTuple
 
+import aiohttp
 import anyio
 import httpx2
+import requests
 
 from sansio_cache import (
     AsyncCachedSession,
@@ -16,6 +17,7 @@ from sansio_cache import (
     CacheTransport,
     TrioCachedSession,
 )
+from sansio_cache_adapters.trio.http.client import HTTPSession
 
 __all__ = ["CLIENTS", "Face", "Got", "make", "play"]
 
@@ -38,7 +40,8 @@ class Face:
 
 
 def _of(response: Any, body: bytes) -> Got:
-    return Got(body, response.from_cache, response.cache_status)
+    # The client itself, without a cache, says neither.
+    return Got(body, getattr(response, "from_cache", False), getattr(response, "cache_status", ""))
 
 
 async def _requests(session: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
@@ -73,7 +76,8 @@ def _extensions(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_httpx(response: httpx2.Response) -> Got:
-    return Got(response.content, response.extensions["from_cache"], response.extensions["cache_status"])
+    extensions = response.extensions
+    return Got(response.content, extensions.get("from_cache", False), extensions.get("cache_status", ""))
 
 
 async def _httpx(transport: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
@@ -104,6 +108,13 @@ _KINDS: Final[dict[str, tuple[Callable[..., Any], Callable[..., Awaitable[None]]
     "async httpx on trio": (AsyncCacheTransport, _async_httpx, "trio"),
 }
 CLIENTS: Final = list(_KINDS)
+_PLAIN: Final[dict[Callable[..., Any], Callable[..., Any]]] = {
+    CachedSession: requests.Session,
+    AsyncCachedSession: aiohttp.ClientSession,
+    TrioCachedSession: HTTPSession,
+    CacheTransport: httpx2.HTTPTransport,
+    AsyncCacheTransport: httpx2.AsyncHTTPTransport,
+}
 
 
 def make(client: str, **settings: Any) -> Any:
@@ -111,11 +122,14 @@ def make(client: str, **settings: Any) -> Any:
     return _KINDS[client][0](**settings)
 
 
-def play(client: str, scenario: Callable[[Face], Awaitable[None]], **settings: Any) -> None:
-    """Play a scenario with a new session of a client, and close that."""
+def play(client: str, scenario: Callable[[Face], Awaitable[None]], *, plain: bool = False, **settings: Any) -> None:
+    """Play a scenario with a new session of a client, and close that.
+
+    :param plain: with the client itself, without a cache.
+    """
     build, enter, backend = _KINDS[client]
 
     async def main() -> None:
-        await enter(build(**settings), scenario)
+        await enter(_PLAIN[build](**settings) if plain else build(**settings), scenario)
 
-    anyio.run(partial(main), backend=backend)
+    anyio.run(main, backend=backend)
