@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.sealing import make_sealer
+from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims, beside
 from sansio_cache_adapters.stores.protocol import Lease, new_entry
+from sansio_cache_adapters.stores.sqlite import maintenance
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
@@ -56,6 +58,44 @@ class TestByItself:
             list(pool.map(write, range(2)))
         until(lambda: path.stat().st_size > 160 * CHUNK_SIZE)
         assert path.with_name(path.name + "-wal").stat().st_size < 110 * CHUNK_SIZE
+
+    def test_one_checkpoints_at_a_time(self, path: Path, store: SQLiteStore, opened: Opened, until: Until) -> None:
+        """G21: over all processes, by a byte of the lock file; who finds it taken leaves the log to whoever has it."""
+        put(store, make_item("one", bytes(60_000), now=NOW), now=NOW)
+        second = opened()
+        second.open(signed=False)
+        size = path.stat().st_size
+        claims = Claims(lambda: beside(str(path)))
+        with claims.alone(CHECKPOINT) as alone:
+            assert alone
+            second._upkeep._checkpoint()
+            assert path.stat().st_size == size
+        until(lambda: second._upkeep._checkpoint() is None and path.stat().st_size > size + 50_000)
+
+    @pytest.mark.parametrize("is_mended", [False, True], ids=["before SQLite 3.51.3", "since"])
+    def test_nobody_commits_during_a_checkpoint(
+        self, store: SQLiteStore, raw: Raw, is_mended: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """G21: where SQLite does not see to it itself; a log begun anew meanwhile could end in a broken file."""
+        put(store, make_item("one", bytes(60_000), now=NOW), now=NOW)
+        other, found = raw(), set[str]()
+        other.execute("PRAGMA busy_timeout = 0")
+        checkpoint = maintenance._checkpoint
+
+        def watched(db: sqlite3.Connection, how: str) -> tuple[int, int, int]:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+                other.execute("ROLLBACK")
+                found.add("free")
+            except sqlite3.OperationalError as error:
+                found.add(error.sqlite_errorname)
+            return checkpoint(db, how)
+
+        monkeypatch.setattr(maintenance, "_checkpoint", watched)
+        monkeypatch.setattr(maintenance, "_IS_MENDED", is_mended)
+        store._upkeep._checkpoint()
+        assert found == {"free" if is_mended else "SQLITE_BUSY"}
+        put(store, make_item("two", now=NOW), now=NOW)
 
     def test_totals_stay_true_when_the_last_records_go(self, store: SQLiteStore) -> None:
         """Ids are given again: what was counted must not be taken for what comes in its place."""

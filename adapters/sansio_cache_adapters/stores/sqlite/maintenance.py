@@ -16,12 +16,13 @@ from typing import Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache_adapters.stores.afterwards import CLOSING, Bell
-from sansio_cache_adapters.stores.claims import Claims
+from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims
 from sansio_cache_adapters.stores.forking import Living, follow_forks
 
 from . import schema as sql
 from .connections import MAINTENANCE, Connections
 from .guarded import Guarded
+from .reader import Reader
 from .records import bits, kill
 from .sweep import CHUNKS, Bounds, bury_chunks, sweep
 
@@ -53,6 +54,8 @@ _LOG_BYTES: Final = 8 * 1024**2
 _LONG_LOG: Final = 16_384
 """Pages."""
 _AT_EXIT: Final = 5.0
+_IS_MENDED: Final = sqlite3.sqlite_version_info >= (3, 51, 3)
+"""Whether SQLite itself keeps a checkpoint and a log that is begun anew apart."""
 
 
 class Backlog:
@@ -286,7 +289,7 @@ class Upkeep:
         while connections.write(lambda db: bury_chunks(db, CHUNKS), longest=MAINTENANCE):
             pass
         deadline = time.monotonic() + connections.patience
-        for rid in (_rewrite, _empty_log):
+        for rid in (_rewrite, self._empty_log):
             while not connections.alone(rid):
                 if time.monotonic() >= deadline:
                     raise StoreBusy(
@@ -295,15 +298,25 @@ class Upkeep:
                     )
                 time.sleep(_YIELD)
 
-    def _checkpoint(self) -> None:
-        """Bring the log into the file, as far as no reader is in the way; nobody waits for it.
+    def _empty_log(self, db: Guarded) -> bool:
+        with self._claims.alone(CHECKPOINT) as alone:
+            return alone and not _checkpoint(db, "TRUNCATE")[0]
 
-        Only where others write so fast that the log has become long they are held up, until all of it is in the file
-        and it can begin again.
+    def _checkpoint(self) -> None:
+        """Bring the log into the file, as far as no reader is in the way, unless somebody else does; nobody reads less.
+
+        Before SQLite 3.51.3 nobody commits meanwhile: a log that is begun anew while it is checkpointed can end in a
+        broken file. Since then others are held up only where they write so fast that the log has become long, until all
+        of it is in the file and it can begin again.
         """
-        _, pages, _ = self._connections.read(lambda reader: _checkpoint(reader.outside(), "PASSIVE"))
-        if pages > _LONG_LOG:
-            self._connections.alone(lambda db: _checkpoint(db, "RESTART"))
+        connections = self._connections
+        with self._claims.alone(CHECKPOINT) as alone:
+            if not alone:
+                return
+            if not _IS_MENDED:
+                connections.write(lambda _: connections.read(_bring_in), longest=MAINTENANCE)
+            elif connections.read(_bring_in) > _LONG_LOG:
+                connections.alone(lambda db: _checkpoint(db, "RESTART"))
 
     def before_fork(self) -> None:
         """Nothing: whatever the thread is at holds a lock that is waited for."""
@@ -320,6 +333,11 @@ def _checkpoint(db: sqlite3.Connection, how: str) -> tuple[int, int, int]:
     return row
 
 
+def _bring_in(reader: Reader) -> int:
+    """The pages of the log, as many of which are in the file as readers allow."""
+    return _checkpoint(reader.outside(), "PASSIVE")[1]
+
+
 def _rewrite(db: Guarded) -> bool:
     try:
         db.rewrite()
@@ -328,10 +346,6 @@ def _rewrite(db: Guarded) -> bool:
             raise
         return False
     return True
-
-
-def _empty_log(db: Guarded) -> bool:
-    return not _checkpoint(db, "TRUNCATE")[0]
 
 
 _upkeeps: Living[Upkeep] = Living()
