@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from old_cache import lay_out_old_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -44,6 +45,7 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example_runs(code: str, origin: str, tmp_path: Path) -> None:
     """An example runs as it stands, warnings being errors, with the API at another address."""
+    lay_out_old_cache(tmp_path / "http_cache.sqlite", f"{origin}/items/1")
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"},
         "CACHE_SECRET": "a secret for the examples only",

@@ -124,6 +124,14 @@ def test_what_cannot_be_imported_is_counted_by_reason(number: int, tmp_path: Pat
     assert (report.imported, report.skipped) == (1, {reason: 1})
 
 
+def test_any_order_of_parameters(tmp_path: Path) -> None:
+    value = request(url=f"{BASE}/?a=1&b=2")
+    source = made(tmp_path / "old.sqlite", pickle.dumps(value))
+    import_cache(source, tmp_path / "new.sqlite", parameter_order=False)
+    with CachedSession(tmp_path / "new.sqlite", offline=True, parameter_order=False) as session:
+        assert session.get(f"{BASE}/?b=2&a=1").text == "hello"
+
+
 def test_what_was_redacted_is_found_where_its_name_is_ignored(tmp_path: Path) -> None:
     value = request(url=f"{BASE}/?a=1&token=REDACTED")
     report = import_cache(

@@ -13,6 +13,7 @@ from sansio_cache.cache_status import CacheStatus
 from sansio_cache.errors import BadSignature, SettingError, StoreError
 from sansio_cache.lists import MAX_MEMBERS
 from sansio_cache.messages import Request
+from sansio_cache.policy import ALIASES
 from sansio_cache.records import INLINE_LIMIT, Flaw, variant_of
 from sansio_cache.request_bodies import ignores
 from sansio_cache.rules import Rules
@@ -35,8 +36,11 @@ from .sources import Key, Source, open_source
 
 __all__ = ["import_cache"]
 
-_SHAPING: Final = ("identity", "ignored_parameters", "key_fn", "match_headers", "max_body", "namespace", "shared")
-"""Settings of the sessions that are to find what is imported, as far as they shape keys or bound bodies."""
+_SHAPING: Final = (
+    *("identity", "ignored_parameters", "key_fn", "match_headers", "namespace", "parameter_order", "shared"),
+    *("keep_set_cookie", "max_body"),
+)
+"""Settings of the sessions that are to find what is imported: those that shape keys, and that say what is kept."""
 _MARK: Final = "REDACTED"
 """What requests-cache writes in the place of the parameters that it ignores."""
 _ROOM: Final = 1_048_576
@@ -68,13 +72,14 @@ def import_cache(
     :param progress: called with how many entries were looked at, and how many there are.
     :param urls: of CacheControl's files: the URLs of which there may be responses. It keeps only their digests.
     :param settings: those of the sessions that are to find the responses, as far as they shape keys:
-        ``ignored_parameters``, ``match_headers``, ``identity``, ``shared``, ``namespace``, ``key_fn``.
+        ``ignored_parameters``, ``match_headers``, ``parameter_order``, ``identity``, ``shared``, ``namespace``,
+        ``key_fn``.
     :raises SettingError: there is no such cache, or a setting is wrong.
     :raises StoreError: the source cannot be read, or the target is in trouble.
     :raises BadSignature: the target's secret is another.
     """
     for name in settings:
-        if name not in _SHAPING and name != "ignored_params" and name != "include_headers":
+        if ALIASES.get(name, name) not in _SHAPING:
             raise SettingError(f"import_cache takes the settings that shape keys ({', '.join(_SHAPING)}), not {name}")
     policy = policy_of(settings)
     store, sealer = resolve(target, secret_key)

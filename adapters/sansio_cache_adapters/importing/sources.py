@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Protocol, cast
+from urllib.parse import unquote
 
 from sansio_cache.errors import SettingError, StoreError
 from sansio_cache_adapters.stores.paths import expand_home, is_url
@@ -84,7 +85,7 @@ def _path_of(location: object) -> str:
         scheme, _, rest = path.partition(":")
         if scheme.lower() not in ("sqlite", "file") or not rest.startswith("///"):
             raise SettingError("source takes a path, sqlite:///… or file:///…: the cache of a server is not imported")
-        path = "/" + rest.lstrip("/")
+        path = "/" + unquote(rest).lstrip("/")
     return expand_home(path) or path
 
 
