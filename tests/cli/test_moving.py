@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from clock import Clock
 from command_line import Command
 
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
@@ -53,3 +54,68 @@ def test_the_key_of_the_source(command: Command, theirs: str, secret_file: Calla
     assert command("import", theirs, "--source-key-file", secret_file("theirs"), "--json").status == 1
     command.env["SANSIO_CACHE_SOURCE_KEY"] = "theirs"
     assert command("import", theirs, "--json").status == 1
+
+
+@every_store
+def test_export_and_load(
+    command: Command, urls: dict[str, str], tmp_path: Path, clock: Clock, key: str, secret_file: Callable[..., str]
+) -> None:
+    file = tmp_path / "all.jsonl"
+    ran = command("export", str(file))
+    assert (ran.status, "6 exported" in ran.err) == (0, True)
+    assert file.stat().st_mode & 0o077 == 0
+    other = Command(str(tmp_path / "other.sqlite"), clock)
+    secret = "--secret-file", secret_file(key)
+    assert "6 would be loaded" in other("load", str(file), "--dry-run", *secret).out
+    assert not (tmp_path / "other.sqlite").exists()
+    assert other("load", str(file), *secret, "--json").json == {"imported": 6, "skipped": {}}
+    assert other("verify", *secret).status == 0, "sealed anew"
+    assert {row["url"] for row in other("ls", "--json", *secret).json} == {
+        row["url"] for row in command("ls", "--json").json
+    }
+    assert "6 skipped: already-there" in other("load", str(file), *secret).out
+
+
+def test_export_through_a_pipe(command: Command, urls: dict[str, str], tmp_path: Path, clock: Clock) -> None:
+    ran = command("export", "-")
+    assert ran.raw.count(b"\n") == 7
+    other = Command(str(tmp_path / "other.sqlite"), clock)
+    assert "6 loaded" in other("load", "-", input=ran.out).out
+
+
+def test_export_writes_nothing_over(command: Command, urls: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "mine"
+    file.write_text("a letter")
+    assert command("export", str(file)).status == 2
+    assert file.read_text() == "a letter"
+    assert command("export", str(file), "--force").status == 0
+    assert "a letter" not in file.read_text()
+
+
+def test_export_changes_nothing(command: Command, urls: dict[str, str], place: str, tmp_path: Path) -> None:
+    before = Path(place).read_bytes()
+    assert command("export", str(tmp_path / "out")).status == 0
+    assert Path(place).read_bytes() == before
+
+
+def test_export_of_a_signed_cache(
+    command: Command, signed: dict[str, str], tmp_path: Path, key: str, secret_file: Callable[..., str]
+) -> None:
+    assert command("export", str(tmp_path / "out")).status == 4
+    ran = command("export", str(tmp_path / "out"), "--secret-file", secret_file(key))
+    assert (ran.status, "6 exported" in ran.err) == (0, True)
+
+
+@every_store
+def test_export_of_nothing_makes_nothing(command: Command, tmp_path: Path, place: str) -> None:
+    ran = command("export", str(tmp_path / "out"))
+    if not place.startswith("redis"):
+        assert ran.status == 3
+        assert not list(tmp_path.iterdir())
+
+
+def test_load_of_something_else(command: Command, tmp_path: Path, place: str) -> None:
+    file = tmp_path / "letter"
+    file.write_text("dear")
+    assert command("load", str(file)).status == 2
+    assert command("load", str(file) + ".not").status == 2

@@ -1,23 +1,27 @@
-"""Commands that move responses in and out: ``import``."""
+"""Commands that move responses in and out: ``import``, ``export`` and ``load``."""
 
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
+from sansio_cache_adapters.importing.exporting import export_cache
 from sansio_cache_adapters.importing.importer import import_cache
+from sansio_cache_adapters.importing.loading import load_cache
 from sansio_cache_adapters.importing.report import Report
 
 from .app import cli
 from .errors import Trouble, WrongUse
 from .options import command, setting_options
-from .output import emit, progress_of
+from .output import emit, note, on_terminal, progress_of
 from .place import Place, pass_place
 from .secret import from_environment, from_file
 
-__all__ = ["import_"]
+__all__ = ["export", "import_", "load"]
 
 _KINDS = ("requests-cache", "aiohttp-client-cache", "cachecontrol", "hishel")
 _THEIRS = "SANSIO_CACHE_SOURCE_KEY"
@@ -61,6 +65,63 @@ def import_(
     tell_report(report, "would be imported" if dry_run else "imported", as_json=as_json)
     if not report.imported and report.total and set(report.skipped) != {"already-there"}:
         raise Trouble("nothing could be taken over", Trouble.FOUND)
+
+
+@command(
+    cli,
+    "export",
+    short_help="Write everything as lines of JSON.",
+    examples="""
+export http.jsonl --cache ~/http.sqlite
+export - --cache redis://localhost | gzip > http.jsonl.gz
+""",
+)
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("-f", "--force", is_flag=True, help="Write over a file that is there.")
+@setting_options
+@pass_place
+def export(place: Place, file: str, force: bool) -> None:
+    """Write what is stored as lines of JSON, for another store or for safe keeping. FILE may be -, for a pipe.
+
+    What cannot be verified is left out, and named. The file holds whole responses: it is made for you alone.
+    """
+    if file == "-" and on_terminal():
+        raise WrongUse("whole responses would upset the terminal: send them to a file or a pipe")
+    if file != "-" and not force and Path(file).exists():
+        raise WrongUse(f"{file} is there already: --force writes over it")
+    store, keywords = place.target(reading=True)
+    out: Any = sys.stdout.buffer if file == "-" else file
+    namespace = place.policy().namespace
+    with progress_of("exporting") as tell:
+        count = export_cache(store, out, namespace=namespace, progress=tell, **keywords)
+    sys.stdout.flush()
+    note(f"{count} exported")
+
+
+@command(
+    cli,
+    "load",
+    short_help="Read what export wrote.",
+    examples="""
+load http.jsonl --cache redis://localhost
+load http.jsonl --cache ~/new.sqlite --secret-file http.secret
+zcat http.jsonl.gz | sansio-cache load - --cache ~/new.sqlite
+""",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("-n", "--dry-run", is_flag=True, help="Store nothing, only count.")
+@click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
+@pass_place
+def load(place: Place, file: str, dry_run: bool, as_json: bool) -> None:
+    """Store what export wrote, sealed anew. What is there already stays. FILE may be -, for a pipe.
+
+    Who loads a file vouches for it: with a secret, all that it says is signed. A cache is made where there is none.
+    """
+    store, keywords = place.target()
+    source: Any = sys.stdin.buffer if file == "-" else file
+    with progress_of("loading") as tell:
+        report = load_cache(store, source, dry_run=dry_run, progress=tell, **keywords)
+    tell_report(report, "would be loaded" if dry_run else "loaded", as_json=as_json)
 
 
 def _source_key(file: str | None) -> Any:

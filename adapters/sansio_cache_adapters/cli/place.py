@@ -129,10 +129,19 @@ class Place:
         found = from_environment()
         return None if found is None else [found]
 
-    def target(self) -> tuple[Any, dict[str, Any]]:
-        """The store, for what opens it itself and makes it where there is none, and the secret as a keyword."""
-        secret = self.secret()
-        return self.store(), {} if secret is None else {"secret_key": secret}
+    def target(self, *, reading: bool = False) -> tuple[Any, dict[str, Any]]:
+        """The store, for what opens it itself, and the secret as a keyword.
+
+        :param reading: it is only read.
+        :raises Trouble: it is to be read, and is not there.
+        """
+        secret, store = self.secret(), self.store()
+        if reading and not exists(store):
+            raise Trouble(f"there is no cache at {store.location}", Trouble.STORE)
+        if reading and isinstance(store, SQLiteStore):
+            store = store.for_reading()
+        click.get_current_context().call_on_close(store.close)
+        return store, {} if secret is None else {"secret_key": secret}
 
     def policy(self) -> Policy:
         """The settings that were given."""
