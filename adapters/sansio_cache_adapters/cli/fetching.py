@@ -58,7 +58,14 @@ get https://example.com/logo.png -o logo.png --expire-after 7d
 @click.option("--raw", is_flag=True, help="The body as it came, its Content-Encoding not taken off.")
 @click.option("-f", "--fail", is_flag=True, help="Exit status 1 for an answer of 400 and above, and no body.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what the cache did; a terminal is told anyway.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=30, show_default=True, metavar="SECONDS")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the origin.",
+)
 @setting_options
 @pass_place
 def get(

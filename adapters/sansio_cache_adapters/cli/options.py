@@ -47,7 +47,7 @@ def _refuse(_: click.Context, __: click.Parameter, value: Any) -> None:
 def cache_options(function: F) -> F:
     """Which cache, and where its secret is. The group takes them too, before the command."""
     hidden: dict[str, Any] = {"hidden": True, "expose_value": False, "callback": _refuse, "metavar": "…"}
-    for option in (
+    options = (
         click.option(
             *("-c", "--cache", "cache"),
             metavar="CACHE",
@@ -72,7 +72,8 @@ def cache_options(function: F) -> F:
             help="The name of the secret in your keyring (service sansio-cache).",
         ),
         click.option("--secret", "--secret-key", "--key", "secret_as_argument", **hidden),
-    ):
+    )
+    for option in reversed(options):
         function = option(function)
     return function
 
