@@ -30,8 +30,9 @@ class Memo(Generic[K, V]):
     """Values by key, of which the unused are forgotten first.
 
     There are two generations, each of half the bytes: when the young one is full it takes the place of the old one, and
-    what is used again moves back. So a hit is one look into a dict, and threads may share it without a lock: at worst
-    they work something out twice.
+    what is used again moves back. So a hit is one look into a dict, and threads may share it without a lock, with a GIL
+    or none: each step on a dict is one, and at worst they work something out twice, forget a generation early, or count
+    some bytes too few until the next one.
 
     :param most: bytes that may be remembered, as :meth:`put` is told them.
     """

@@ -105,9 +105,8 @@ def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
         return base
     known = _classes.get(base)
     if known is None:
-        known = _classes[base] = cast(
-            "type[CachedClientResponse]", type(base.__name__, (CachedClientResponse, base), {})
-        )
+        made = type(base.__name__, (CachedClientResponse, base), {})
+        known = _classes.setdefault(base, cast("type[CachedClientResponse]", made))
     return known
 
 
@@ -134,6 +133,7 @@ def is_kept(response: CachedClientResponse) -> bool:
 
 
 _classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = WeakKeyDictionary()
+"""Shared by threads without a lock: the first class made for another is set in one step, and stays."""
 
 
 class Asked:

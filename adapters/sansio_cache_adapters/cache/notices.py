@@ -19,6 +19,7 @@ _BETWEEN: Final = frozenset(
 )
 """Packages that stand between the author's line and ours."""
 _told: set[str] = set()
+"""Shared by threads without a lock: at worst something is said twice."""
 
 
 def warn_once(text: str, kind: type[CacheWarning] = CacheWarning) -> None:

@@ -26,6 +26,7 @@ _VERBS: Final = ("open", "load", "commit", "change", "close")
 _lock = threading.Lock()
 renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
 _sealers: WeakKeyDictionary[Any, Sealer] = WeakKeyDictionary()
+"""Guarded by ``_lock``."""
 
 
 def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer]:

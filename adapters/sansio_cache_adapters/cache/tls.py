@@ -234,7 +234,9 @@ class Seen(NamedTuple):
 
 
 _known: Final[WeakKeyDictionary[ssl.SSLContext, tuple[object, Seen]]] = WeakKeyDictionary()
+"""Shared by threads without a lock: at worst two look at one context."""
 _tokens: Final[WeakKeyDictionary[object, str]] = WeakKeyDictionary()
+"""Shared by threads without a lock: the first token of a thing is set in one step, and stays."""
 
 
 def alone(thing: object) -> str:
@@ -242,7 +244,7 @@ def alone(thing: object) -> str:
     try:
         token = _tokens.get(thing)
         if token is None:
-            token = _tokens[thing] = secrets.token_hex(16)
+            token = _tokens.setdefault(thing, secrets.token_hex(16))
     except TypeError:  # nothing can be remembered of it
         token = secrets.token_hex(16)
     return part("object", token)

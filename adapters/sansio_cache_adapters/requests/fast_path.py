@@ -289,6 +289,7 @@ def _plain(native: requests.PreparedRequest) -> bool:
 
 
 _homes: dict[object, tuple[int, bool]] = {}
+"""Shared by threads without a lock: at worst two look at one folder."""
 _said_of_netrc: Final = watching("HOME", "NETRC")
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which a folder's time would show another change: file systems count it in coarse ticks."""

@@ -71,7 +71,7 @@ class Living(Generic[T]):
 
     def all(self) -> list[T]:
         """Those that live now."""
-        # list() of a dict's values is one step of the interpreter: other threads may add to it meanwhile.
+        # list() of a dict's values is one step, without a GIL too: other threads may add to it meanwhile.
         return [each for reference in list(self._references.values()) if (each := reference()) is not None]
 
 
@@ -88,7 +88,9 @@ class Forking(Protocol):
 
 
 _following: Living[Forking] = Living()
+"""Shared by threads without a lock: each step on its dict is one."""
 _renewals: dict[int, tuple[weakref.ref[object], dict[str, Callable[[], object]]]] = {}
+"""Shared by threads without a lock: an entry is set and removed in one step, and read from a list of them."""
 
 
 def follow_forks(each: Forking) -> None:

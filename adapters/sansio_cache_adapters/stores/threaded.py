@@ -328,6 +328,7 @@ def _drain_all() -> None:
 
 _draining = False
 _by_store: weakref.WeakValueDictionary[int, Threaded | Immediate] = weakref.WeakValueDictionary()
+"""Guarded by ``_lock``."""
 _lock = threading.Lock()
 renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
 

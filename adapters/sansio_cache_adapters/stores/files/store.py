@@ -58,6 +58,7 @@ _DRAIN_SECONDS: Final = 0.5
 _MOST_TOUCHED: Final = 100_000
 _LOCK_FILE: Final = "claims"
 _in_use: WeakSet[FileStore] = WeakSet()
+"""Added to in one step by any thread; read at exit, when no others run."""
 
 
 class FileStore(Shown):

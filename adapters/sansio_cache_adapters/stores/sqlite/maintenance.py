@@ -349,6 +349,7 @@ def _rewrite(db: Guarded) -> bool:
 
 
 _upkeeps: Living[Upkeep] = Living()
+"""Shared by threads without a lock: each step on its dict is one."""
 
 
 @atexit.register

@@ -96,6 +96,7 @@ examining = _Examining()
 _ours: dict[Inode, int] = {}
 _foreign: dict[Inode, int] = {}
 _looked_at: dict[Inode, int] = {}
+"""All three are guarded by ``examining``."""
 
 
 def inode_at(path: str) -> Inode | None:

@@ -211,6 +211,7 @@ def close_dropped(connections: deque[sqlite3.Connection]) -> None:
 
 
 _abandoned: list[sqlite3.Connection] = []
+"""Only ever added to, which is one step."""
 
 
 def abandon(connection: sqlite3.Connection) -> None:
