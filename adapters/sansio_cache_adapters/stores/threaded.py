@@ -130,10 +130,17 @@ class Threaded:
     async def load(self, partition: bytes) -> Sequence[Stored]:
         """All records of a partition, queued ones included."""
         rows = self.load_nowait(partition)
-        if rows is None:
-            layers = self._queue.overlay.of(partition)
-            rows = laid_over(await self._read(partial(self.store.load, partition)), layers)
-        return rows
+        if rows is not None:
+            return rows
+        overlay = self._queue.overlay
+        if self._queue.drops:
+            # What was queued before a drop may be of what that removes. In its turn the read sees all of it, and what
+            # is laid over it came later: the same thread writes.
+            seen, layers = await self._ask(lambda: (self.store.load(partition), overlay.of(partition)))
+        else:
+            layers = overlay.of(partition)
+            seen = await self._read(partial(self.store.load, partition))
+        return laid_over(seen, layers)
 
     async def hashes(self, entry: bytes) -> bytes:
         """The SHA-256s of a body's chunks."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import anyio
 from msgspec.structs import replace
 
 from sansio_cache.errors import StoreBusy
@@ -130,6 +131,39 @@ class TestSeenAtOnce:
             assert await store.flush(5.0)
             assert len(store.load_nowait(name("one")) or ()) == 1
             assert await store.drop(name("one"), now=NOW + 3) == 1
+            await store.close()
+
+        run(main)
+
+    def test_a_drop_of_what_is_still_queued(
+        self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection
+    ) -> None:
+        """G14: who asks while both wait to be written gets nothing of what was dropped, and what came after it."""
+
+        async def main() -> None:
+            store = Threaded(inner)
+            other.execute("BEGIN IMMEDIATE")
+            assert await committed(store, "one")
+            await store.drop_soon(name("one"), now=NOW + 1)
+            found: list[int] = []
+
+            async def ask() -> None:
+                found.append(len(await store.load(name("one"))))
+
+            async with anyio.create_task_group() as group:
+                for _ in range(3):
+                    group.start_soon(ask)
+                await anyio.wait_all_tasks_blocked()
+                other.execute("ROLLBACK")
+            assert found == [0, 0, 0]
+            other.execute("BEGIN IMMEDIATE")
+            await store.drop_soon(name("one"), now=NOW + 2)
+            assert await committed(store, "one", now=NOW + 3)
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                await anyio.wait_all_tasks_blocked()
+                other.execute("ROLLBACK")
+            assert found == [0, 0, 0, 1]
             await store.close()
 
         run(main)
