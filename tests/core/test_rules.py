@@ -33,6 +33,17 @@ def planned(request: Request, **settings: Any) -> str:
             return f"Refuse {answer.status if isinstance(answer, Answer) else type(answer).__name__}"
 
 
+def test_of_very_many_rows_the_last_are_opened() -> None:
+    """G29, G31: anyone who can write to a store can put more there than variants are ever kept."""
+    for limit, most in ((32, 256), (300, 300)):
+        rules = rules_of(Policy(vary_limit=limit), secret=SECRET)
+        good = stored_of(item_of(got(FRESH), ask(), rules))
+        stray = [Stored(b"junk", None, b"", number) for number in range(1000)]
+        records, flaws = rules.open([*stray, good], rules.maker.keys(ask()))
+        assert [record.stored for record in records] == [good]
+        assert len(flaws) == most - 1
+
+
 @rows(
     "request_ settings expected",
     ("GET", "4", ask(), {}, "LookUp"),

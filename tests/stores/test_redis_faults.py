@@ -392,6 +392,25 @@ def test_a_value_larger_than_ours_is_not_read(store: RedisStore, redis_server: A
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
+@pytest.mark.parametrize(("rows", "size"), [(20_000, 1), (1000, 200_000), (3, 5_000_000)])
+def test_more_rows_than_there_are_of_ours(
+    store: RedisStore, redis_server: Any, now: float, rows: int, size: int
+) -> None:
+    """G29, G31: a server does nothing else while it gathers them."""
+    put(store, make_item("one", now=now), now=now)
+    heads = KEYS["heads"].format(one=name("one").hex())
+    with redis_server.client() as client:
+        made = f"for i = 1, {rows} do redis.call('HSET', KEYS[1], i, string.rep('x', {size})) end"
+        client.eval(made, 1, heads)
+        assert len(store.load(name("one"))) <= 1
+        put(store, make_item("one", now=now), now=now)
+        assert len(store.load(name("one"))) == 1
+        assert client.hlen(heads) <= 32
+        client.eval(made, 1, heads)
+        store.drop(name("resource"), now=now + 1)
+        assert client.hlen(heads) == 0
+
+
 def test_a_foreign_meta_record(redis_server: Any, now: float) -> None:
     """Text in its place is somebody else's: named, and left as it is."""
     with redis_server.client() as client:

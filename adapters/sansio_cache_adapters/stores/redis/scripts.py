@@ -27,6 +27,12 @@ class Script:
         object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
 
 
+ROW_BYTES: Final = 4 * (MAX_HEAD + INLINE_LIMIT)
+"""Bytes that a row may have: a sealed head, a body beside it, and what is there for people."""
+_ROWS: Final = 10_000
+_BYTES: Final = 64 * 1024 * 1024
+"""Rows of one partition, and bytes of them, that are read at most: a server does nothing else meanwhile."""
+
 # A row of records (rows.py) begins with its rev (8 bytes) and its entry (16 bytes).
 _HELPERS: Final = """
 local function num(value) return tonumber(value) end
@@ -60,17 +66,32 @@ local function later(key, member, score)
   if not before or num(before) < num(score) then redis.call('ZADD', key, score, member) end
 end
 """
+_ROWS_OF: Final = f"""
+local ROWS = {_ROWS}
+local function rows_of(key)
+  -- Names and rows in turn. What is not as ours are is taken out: to go through it all holds up everybody.
+  local rows = {{}}
+  if redis.call('HLEN', key) > ROWS then
+    redis.call('UNLINK', key)
+    return rows
+  end
+  for _, name in ipairs(redis.call('HKEYS', key)) do
+    if redis.call('HSTRLEN', key, name) > {ROW_BYTES} then
+      redis.call('HDEL', key, name)
+    else
+      rows[#rows + 1] = name
+      rows[#rows + 1] = redis.call('HGET', key, name)
+    end
+  end
+  return rows
+end
+"""
 
 
 def script(otherwise: Any, body: str) -> Script:
     """A script with the functions that all have in common."""
     return Script(_HELPERS + body, otherwise)
 
-
-ROW_BYTES: Final = 4 * (MAX_HEAD + INLINE_LIMIT)
-"""Bytes that a row may have: a sealed head, a body beside it, and what is there for people."""
-_ROWS: Final = 10_000
-"""Rows of one partition that are read at most."""
 
 # -- of a resource: KEYS parts, mark
 
@@ -107,18 +128,20 @@ return partitions
 LOAD: Final = Script(
     f"""
 -- Without the helpers, and without arguments: each hit sends and runs this.
-local names = redis.call('HKEYS', KEYS[1])
-local rows = {{}}
-for i = 1, math.min(#names, {_ROWS}) do
-  if redis.call('HSTRLEN', KEYS[1], names[i]) <= {ROW_BYTES} then
-    rows[#rows + 1] = redis.call('HGET', KEYS[1], names[i])
+local rows, left = {{}}, {_BYTES}
+if redis.call('HLEN', KEYS[1]) > {_ROWS} then return rows end
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+  local size = redis.call('HSTRLEN', KEYS[1], name)
+  if size <= {ROW_BYTES} and size <= left then
+    left = left - size
+    rows[#rows + 1] = redis.call('HGET', KEYS[1], name)
   end
 end
 return rows
 """,
     (),
 )
-"""The rows of a partition, without those that are longer than any of ours."""
+"""The rows of a partition, without those that are longer than any of ours; none where there are too many."""
 
 PART: Final = script(
     None,
@@ -132,9 +155,11 @@ return redis.call('HGET', KEYS[1], ARGV[1])
 
 COMMIT: Final = script(
     None,
-    """
+    _ROWS_OF
+    + """
 -- variant, row, entry, requested_at, now, ttl, vary_limit
 if dropped(text(KEYS[3]), ARGV[4], ARGV[5]) then return false end
+if redis.call('HLEN', KEYS[1]) > ROWS then redis.call('UNLINK', KEYS[1], KEYS[2]) end
 local gone = {}
 local fresh = redis.call('EXISTS', KEYS[1]) == 0
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -149,7 +174,7 @@ extend(KEYS[2], fresh, ARGV[6])
 local over = redis.call('HLEN', KEYS[1]) - num(ARGV[7])
 if over <= 0 then return gone end
 local others = {}
-local rows = redis.call('HGETALL', KEYS[1])
+local rows = rows_of(KEYS[1])
 for i = 1, #rows, 2 do
   local entry = entry_of(rows[i + 1])
   if entry ~= ARGV[3] then
@@ -183,9 +208,10 @@ return 1
 
 TAKE: Final = script(
     None,
-    """
+    _ROWS_OF
+    + """
 -- variant and rev, or '' and entry
-local rows = redis.call('HGETALL', KEYS[1])
+local rows = rows_of(KEYS[1])
 for i = 1, #rows, 2 do
   local seen = rows[i] == ARGV[1] and string.sub(rows[i + 1], 1, 8) == ARGV[2]
   if seen or (ARGV[1] == '' and entry_of(rows[i + 1]) == ARGV[2]) then
@@ -201,12 +227,14 @@ return false
 
 DROP: Final = script(
     (),
-    """
+    _ROWS_OF
+    + """
 -- now, ttl
 redis.call('SET', KEYS[3], marked(text(KEYS[3]), ARGV[1]), 'PX', ARGV[2])
 local gone = {}
-for i, row in ipairs(redis.call('HVALS', KEYS[1])) do gone[i] = entry_of(row) end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5])
+local rows = rows_of(KEYS[1])
+for i = 2, #rows, 2 do gone[#gone + 1] = entry_of(rows[i]) end
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[4], KEYS[5])
 return gone
 """,
 )
