@@ -52,7 +52,7 @@ def test_example_runs(code: str, origin: str, tmp_path: Path) -> None:
         "XDG_CACHE_HOME": str(tmp_path),
     }
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code.replace("https://api.example.com", origin)],
+        [sys.executable, "-W", "error", "-c", code.replace("http://127.0.0.1:8765", origin)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
