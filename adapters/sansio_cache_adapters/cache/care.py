@@ -20,6 +20,7 @@ from .engine import Engine
 from .events import Stats
 from .keywords import FixedSettings
 from .maintenance import END, Entry, Maintenance, Verified, criteria_of
+from .opening import KeptUnder
 from .options import take_options
 from .putting import Put, core_given, put
 from .work import do, do_async
@@ -64,6 +65,10 @@ class Care(FixedSettings):
     def store(self) -> Any:
         """The store."""
         return self._engine.store
+
+    def kept_under(self) -> KeptUnder:
+        """The store, the secret and the settings of this session."""
+        return KeptUnder(self.store, self._engine.sealer, self._engine.policy)
 
     @property
     def stats(self) -> Stats:
@@ -173,6 +178,10 @@ class AsyncCare(FixedSettings):
     def store(self) -> Any:
         """The store, as the session was given it."""
         return getattr(self._engine.store, "store", self._engine.store)
+
+    def kept_under(self) -> KeptUnder:
+        """See :meth:`Care.kept_under`."""
+        return KeptUnder(self.store, self._engine.sealer, self._engine.policy)
 
     @property
     def stats(self) -> Stats:

@@ -6,10 +6,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 from weakref import WeakKeyDictionary
 
 from sansio_cache.errors import SettingError
+from sansio_cache.policy import Policy
 from sansio_cache.records import Meta
 from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.default import default_store
@@ -19,7 +20,25 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .locations import no_store, store_at
 
-__all__ = ["CacheLocation", "awaitable", "probing", "resolve", "sealer_for"]
+__all__ = ["CacheLocation", "Keeper", "KeptUnder", "awaitable", "probing", "resolve", "sealer_for"]
+
+
+class KeptUnder(NamedTuple):
+    """What the responses of a session lie in, and under which secret and settings."""
+
+    store: Any
+    sealer: Sealer
+    policy: Policy
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """The ``cache`` of a session, whatever its client."""
+
+    def kept_under(self) -> KeptUnder:
+        """What its responses lie in, as the session was given it."""
+        ...
+
 
 CacheLocation = str | os.PathLike[str] | Store
 _VERBS: Final = ("open", "load", "commit", "change", "close")

@@ -62,6 +62,6 @@ def store_in_folder(peer: Peer, path: Path, **options: object) -> FileStore:
 def _aside(peer: Peer, theirs: Path, ours: Path) -> Path:
     peer.differs(
         f"{theirs} is a cache that it has written itself: it is left as it is, and this program keeps its responses in "
-        f"{ours}. What is in the old one can be imported: sansio-cache import {theirs}"
+        f"{ours}. What is in the old one can be brought along: sansio_cache.import_cache({str(theirs)!r}, session)"
     )
     return ours

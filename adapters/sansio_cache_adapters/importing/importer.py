@@ -21,7 +21,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache.storing import Storing
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
-from sansio_cache_adapters.cache.opening import resolve
+from sansio_cache_adapters.cache.opening import Keeper
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.stores.forking import generation
@@ -30,7 +30,7 @@ from sansio_cache_adapters.stores.protocol import Flushing
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .entries import Entry, Exchange
-from .places import is_missing, policy_of
+from .places import is_missing, target_of
 from .report import Progress, Reason, Report, Skipped
 from .sources import Key, Source, open_source
 
@@ -64,7 +64,8 @@ def import_cache(
     the target has already is skipped.
 
     :param source: the file or folder.
-    :param target: what ``cache=`` of a session takes; a store must be a blocking one.
+    :param target: what ``cache=`` of a session takes, or a session that is to find the responses; a store must be a
+        blocking one.
     :param kind: which library wrote it; None to find out.
     :param key: the secret that the other library signed with; without it, only what is not signed is imported.
     :param secret_key: the secret of the target, as sessions take it.
@@ -81,17 +82,18 @@ def import_cache(
     for name in settings:
         if ALIASES.get(name, name) not in _SHAPING:
             raise SettingError(f"import_cache takes the settings that shape keys ({', '.join(_SHAPING)}), not {name}")
-    policy = policy_of(settings)
-    store, sealer = resolve(target, secret_key)
+    cache = target_of(target, secret_key, settings)
+    store: Any = cache.engine.store
+    is_ours = store is not target and not isinstance(getattr(target, "cache", target), Keeper)
     if dry_run and is_missing(store):
         store = MemoryStore(max_bytes=store.max_bytes)
-    cache = BlockingCache(policy, store, sealer)
+        cache = BlockingCache(cache.engine.policy, store, cache.engine.sealer)
     opened = open_source(source, kind, key, cache.engine.max_body + cache.engine.max_body // 2 + _ROOM, urls)
     try:
         return _Importer(cache, dry_run=dry_run).run(opened, progress)
     finally:
         opened.close()
-        if store is not target:
+        if is_ours:
             store.close()
         elif isinstance(store, Flushing):
             store.flush(CLOSE_SECONDS)

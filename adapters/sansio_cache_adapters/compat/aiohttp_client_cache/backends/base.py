@@ -19,6 +19,7 @@ from sansio_cache_adapters.aiohttp.asked import asking_as, asking_plainly
 from sansio_cache_adapters.aiohttp.middleware import AiohttpCache
 from sansio_cache_adapters.cache.asked import Asking
 from sansio_cache_adapters.cache.maintenance import END, Maintenance, criteria_of
+from sansio_cache_adapters.cache.opening import KeptUnder, sealer_for
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.work import do_async
 from sansio_cache_adapters.compat.aiohttp_client_cache.cache_control import ExpirationPatterns, ExpirationTime
@@ -135,6 +136,10 @@ class CacheBackend:
     def codes(self) -> frozenset[int]:
         """The status codes that are kept."""
         return frozenset(code for code in self.allowed_codes if 200 <= code <= 599)
+
+    def kept_under(self) -> KeptUnder:
+        """What the responses lie in, and under which settings: for ``import_cache``."""
+        return KeptUnder(self.store, sealer_for(self.store, self._secret), self._policy())
 
     def serves(self, session: Any) -> None:
         """Make requests for looking into the cache as this session would."""

@@ -16,6 +16,7 @@ from sansio_cache.records import Record
 from sansio_cache.urls import join, redact
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.maintenance import END, Maintenance, criteria_of
+from sansio_cache_adapters.cache.opening import KeptUnder
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.compat.keys import REDIRECTS
@@ -104,6 +105,11 @@ class BaseCache:
             cache = make_cache(self._store, UNGIVEN, policy_of(self._settings), None, time.time)
             self._made = state, cache
             return cache
+
+    def kept_under(self) -> KeptUnder:
+        """What the responses lie in, and under which settings: for ``import_cache``."""
+        engine = self.caching().engine
+        return KeptUnder(engine.store, engine.sealer, engine.policy)
 
     def serves(self, session: requests.Session) -> None:
         """Make requests for looking into the cache as this session would."""
