@@ -13,7 +13,7 @@ from clock import Clock
 from local_origin import Conversation, Origin, Reply, Seen, fresh
 
 from sansio_cache import CachedSession, MemoryStore
-from sansio_cache_adapters.cache.background import Alarms, Background
+from sansio_cache_adapters.cache.background import Background
 
 WHILE = {"Cache-Control": "max-age=10, stale-while-revalidate=100", "ETag": '"1"'}
 
@@ -260,17 +260,3 @@ def test_close_gives_up_what_takes_too_long() -> None:
     held.set()
     assert background.close(10)
     assert len(ran) <= 4
-
-
-def test_alarms_ring_in_the_order_of_their_times() -> None:
-    """However they were set, and again after all have rung."""
-    alarms = Alarms()
-    rang: list[str] = []
-    for _ in range(2):
-        rang.clear()
-        alarms.after(0.15, lambda: rang.append("late"))
-        alarms.after(0.01, lambda: rang.append("soon"))
-        alarms.after(0.08, lambda: rang.append("then"))
-        until(lambda: len(rang) == 3)
-        assert rang == ["soon", "then", "late"]
-        until(lambda: not alarms._runs)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import gc
 import threading
 import time
-from queue import SimpleQueue
-from weakref import ref
 
 import pytest
 
@@ -37,73 +34,31 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(housekeeping, "_PAUSE", 0.0)
 
 
-def serve(place: Place, *jobs: object) -> None:
-    """All jobs, done here and not in a thread."""
-    queue: SimpleQueue[object] = SimpleQueue()
-    stop = housekeeping._Stop()
-    for job in (*jobs, stop):
-        queue.put(job)
-    running = _thread.allocate_lock()
-    running.acquire()
-    housekeeping._live(queue, ref(place), running, _thread.allocate_lock())  # type: ignore[arg-type]
-    assert stop.done.is_set()
-    assert not running.locked()
-
-
-def test_jobs_run_in_their_order_and_trouble_ends_nothing() -> None:
-    done: list[int] = []
-
-    def fail() -> None:
-        raise ValueError("a bug")
-
-    serve(Place(None), lambda: done.append(1), fail, lambda: done.append(2))
-    assert done == [1, 2]
-
-
 def test_tending_goes_on_as_long_as_there_is_more() -> None:
     """And trouble while tending is no reason to stop for ever."""
     place = Place(0.0, 0.0, None)
-    serve(place, None, lambda: place.visited.wait(5), lambda: None, lambda: None, None)
+    keeper = Housekeeper(place)
+    for visits in (3, 4):
+        keeper.later()
+        end = time.monotonic() + 5
+        while place.visits < visits:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+    assert keeper.stop(5.0)
     assert place.visits == 4
 
 
-def test_jobs_given_while_it_ends_are_done() -> None:
-    """They would wait for ever otherwise: anyone who gave them saw a thread that was still running."""
-    queue: SimpleQueue[object] = SimpleQueue()
-    done: list[int] = []
-    for job in (housekeeping._Stop(), lambda: done.append(1), housekeeping._Stop()):
-        queue.put(job)
-    running = _thread.allocate_lock()
-    running.acquire()
-    place = Place()
-    housekeeping._live(queue, ref(place), running, _thread.allocate_lock())  # type: ignore[arg-type]
-    assert done == [1]
-
-
-def test_what_must_be_done_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it fails, for as long as it is worth anything; others do not wait for it."""
-    monkeypatch.setattr(housekeeping, "_AGAIN", 0.0)
-    done: list[str] = []
-    keeper = Housekeeper(Place())
-    well = threading.Event()
-    tried = threading.Event()
-
-    def fail_until_well(name: str) -> None:
-        if not well.is_set():
-            tried.set()
-            raise StoreError("trouble")
-        done.append(name)
-
-    keeper.surely(lambda: fail_until_well("one"), 20)
-    keeper.surely(lambda: fail_until_well("too late"), -1)
-    keeper.surely(lambda: fail_until_well("two"), 20)
-    keeper.soon(lambda: done.append("another"))
-    assert keeper.drain(5.0)
-    assert tried.is_set()
-    assert done == ["another"]
-    well.set()
+def test_it_tends_again_after_it_was_stopped() -> None:
+    """What was expected when it ended is expected no more."""
+    place = Place(600.0, None)
+    keeper = Housekeeper(place)
+    keeper.later()
+    assert place.visited.wait(5)
     assert keeper.stop(5.0)
-    assert done == ["another", "one", "two"]
+    place.visited.clear()
+    keeper.later()
+    assert place.visited.wait(5)
+    keeper.stop(5.0)
 
 
 def test_it_works_in_a_thread_of_its_own() -> None:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from sansio_cache.errors import ForeignStore, NoPlace, ReadOnlyStore, SettingError, StoreError
-from sansio_cache_adapters.stores.afterwards import Bell
 from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.worker import Bell
 
 from .events import Events, logger
 from .notices import warn_once

@@ -16,14 +16,16 @@ from sansio_cache.errors import StoreBusy
 from .forking import Living
 from .overlay import Layer, Overlay
 from .protocol import Grouping, Store
-from .workers import Crew
+from .worker import Worker
 
-__all__ = ["QUEUED_BYTES", "OnError", "Queue", "queues"]
+__all__ = ["IDLE", "QUEUED_BYTES", "OnError", "Queue", "queues"]
 
 T = TypeVar("T")
 OnError = Callable[[BaseException], object]
 
 QUEUED_BYTES: Final = 16 * 1024**2
+IDLE: Final = 30.0
+"""Seconds after which the threads of a store in use end; the next write or read begins others."""
 _QUEUED: Final = 10_000
 _GROUP: Final = 32
 _REMEMBERED: Final = 1024
@@ -65,7 +67,7 @@ class Queue:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.listeners: list[OnError] = []
-        self.crew = Crew("sansio-cache writer", 1, group=_GROUP, perform=partial(_perform, store))
+        self.worker = Worker("sansio-cache writer", group=_GROUP, perform=partial(_perform, store), idle=IDLE)
         self._forget()
         queues.add(self)
 
@@ -79,8 +81,7 @@ class Queue:
         self.broken: OrderedDict[bytes, None] = OrderedDict()
 
     def begin_anew(self) -> None:
-        """Forget all: in a forked child what is queued is the parent's."""
-        self.crew.begin_anew()
+        """Forget all: in a forked child what is queued is the parent's. So is the worker's, who sees to it himself."""
         self._forget()
 
     # Room
@@ -131,7 +132,7 @@ class Queue:
             if error is not None:
                 self.tell(error)
 
-        self.crew.put(_Write(work, after, alone=alone))
+        self.worker.must(_Write(work, after, alone=alone))
 
     def ask(self, work: Callable[[], T], *, alone: bool = True) -> Future[T]:
         """Queue a write whose result somebody wants. Cancelling the future helps as long as nobody has begun."""
@@ -148,7 +149,7 @@ class Queue:
             if future.running() or (not future.done() and future.set_running_or_notify_cancel()):
                 future.set_result(result) if error is None else future.set_exception(error)
 
-        self.crew.put(_Write(begun, after, alone=alone))
+        self.worker.must(_Write(begun, after, alone=alone))
         return future
 
     def put_chunk(self, entry: bytes, index: int, data: bytes) -> None:

@@ -24,6 +24,7 @@ from typing import Final, TypeVar
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache.records import Item, Meta, Stored
 
+from .answers import answer_of
 from .forking import follow_forks, renew_in_child
 from .immediate import Immediate
 from .overlay import Overlay, laid_over
@@ -40,8 +41,8 @@ from .protocol import (
     Size,
     Store,
 )
-from .queued import QUEUED_BYTES, OnError, Queue, queues
-from .workers import Crew, answer_of
+from .queued import IDLE, QUEUED_BYTES, OnError, Queue, queues
+from .worker import Worker
 
 __all__ = ["Threaded", "threaded"]
 
@@ -69,11 +70,11 @@ class Threaded:
         self.max_bytes = store.max_bytes
         self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
         self._watched = False
-        self._readers = Crew("sansio-cache reader", 2)
+        self._readers = Worker("sansio-cache reader", size=2, idle=IDLE)
         self._queue = Queue(store)
         if on_error is not None:
             self.listen(on_error)
-        weakref.finalize(self, _let_end, self._queue.crew, self._readers).atexit = False
+        weakref.finalize(self, _let_end, self._queue.worker, self._readers).atexit = False
         _drain_at_exit()
         follow_forks(self)
 
@@ -286,7 +287,7 @@ class Threaded:
         try:
             await answer_of(closed, _DRAIN_WITHIN)
         finally:
-            _let_end(self._queue.crew, self._readers)
+            _let_end(self._queue.worker, self._readers)
 
     def before_fork(self) -> None:
         """Nothing: what is queued stays the parent's."""
@@ -295,7 +296,6 @@ class Threaded:
         """Go on; the child with an empty queue."""
         if child:
             self._queue.begin_anew()
-            self._readers.begin_anew()
 
 
 def _not_at_once(_: bytes) -> None:
@@ -319,15 +319,15 @@ def _flush(store: Store, timeout: float) -> bool:
     return store.flush(timeout) if isinstance(store, Flushing) else True
 
 
-def _let_end(*crews: Crew) -> None:
-    for crew in crews:
-        crew.stop()
+def _let_end(*workers: Worker) -> None:
+    for worker in workers:
+        worker.stop()
 
 
 def _drain_all() -> None:
     """At exit: write what is queued, for at most 5 s in all."""
     deadline = time.monotonic() + _DRAIN_WITHIN
-    working = [queue for queue in queues.all() if queue.crew.works]
+    working = [queue for queue in queues.all() if queue.worker.works]
     for future in [queue.ask(partial(_flush, queue.store, _DRAIN_WITHIN)) for queue in working]:
         with suppress(Exception):
             future.result(timeout=max(deadline - time.monotonic(), 0.0))

@@ -121,7 +121,7 @@ class TestShared:
             store = Threaded(inner)
             for index in range(50):
                 assert await committed(store, str(index))
-            (place,) = store._queue.crew._places
+            (place,) = store._queue.worker._queue.places
             del store
             gc.collect()
             # The thread holds it until it ends.

@@ -1,0 +1,316 @@
+"""The one kind of thread in which something is done that nobody need wait for: soon, in a while, or again and again.
+
+Whatever here may be called by a finalizer, which runs wherever the collector happens to: it waits for nothing, takes no
+lock, and starts threads without those that ``threading`` takes.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Final, NamedTuple, TypeVar
+
+from .forking import follow_forks
+
+__all__ = ["Bell", "Worker"]
+
+logger = logging.getLogger("sansio_cache")
+
+T = TypeVar("T")
+Job = Callable[[], object]
+
+_IDLE: Final = 1.0
+"""Seconds after which a thread without a job ends."""
+_AT_EXIT: Final = 5.0
+_REST: Final = 1.0
+_AGAIN: Final = 0.5
+"""Seconds between two attempts at what must be done."""
+_MOST_OWED: Final = 1024
+_numbers = itertools.count()
+
+
+class Bell:
+    """Wakes one who waits, now or when they next wait. Unlike an Event it may be rung by a finalizer."""
+
+    __slots__ = ("_silent",)
+
+    def __init__(self) -> None:
+        self._silent = _thread.allocate_lock()
+        self._silent.acquire()
+
+    def ring(self) -> None:
+        """Let who waits go on; rung already it stays so."""
+        with suppress(RuntimeError):
+            self._silent.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it rings, some seconds at most; whether it has rung."""
+        return self._silent.acquire(timeout=seconds)
+
+
+class _Due(NamedTuple):
+    """A job, when it is due by the monotonic clock (0: at once), and its number among all, which keeps their order.
+
+    The job None ends its thread.
+    """
+
+    at: float
+    number: int
+    job: Job | None
+
+
+class _Queue:
+    """What a worker's threads know of it, so that the worker itself, and whoever owns it, can be collected."""
+
+    def __init__(self, made: _Made) -> None:
+        self.made = made
+        self.jobs: SimpleQueue[_Due] = SimpleQueue()
+        # Each held by a thread as long as it serves. So one thread serves after the other where there is one place.
+        self.places = [_thread.allocate_lock() for _ in range(made.size)]
+        self.works = _thread.allocate_lock()
+
+    def serve(self, place: _thread.LockType) -> None:
+        """Do what comes until nothing does, or what was asked for is an end."""
+        if self.made.name:
+            threading.current_thread().name = self.made.name
+        while True:
+            self._serve_until_idle()
+            place.release()
+            # Who gave a job just now may have found us here still.
+            if self.jobs.empty() or not place.acquire(blocking=False):
+                return
+
+    def _serve_until_idle(self) -> None:
+        later: list[_Due] = []
+        while True:
+            pause = max(later[0].at - time.monotonic(), 0.0) if later else self.made.idle
+            try:
+                heapq.heappush(later, self.jobs.get(timeout=pause))
+                for _ in range(self.made.group - 1):
+                    heapq.heappush(later, self.jobs.get_nowait())
+            except Empty:
+                if not later:
+                    return
+            if self._do_due(later):
+                return
+
+    def _do_due(self, later: list[_Due]) -> bool:
+        """Do what is due; whether it ends with that."""
+        ends, due = False, list[Job]()
+        while later and not ends and later[0].at <= time.monotonic():
+            job = heapq.heappop(later).job
+            if job is None:
+                ends = True
+            else:
+                due.append(job)
+        while due:
+            self._perform([due.pop(0) for _ in range(min(self.made.group, len(due)))])
+        if ends:
+            # What was given after the end, by others, is for the next thread; what is not due yet is for nobody.
+            for each in later:
+                if each.at == 0.0:
+                    self.jobs.put(each)
+        return ends
+
+    def _perform(self, jobs: list[Job]) -> None:
+        try:
+            if self.made.rests:
+                with self.works:
+                    self.made.perform(jobs)
+            else:
+                self.made.perform(jobs)
+        except BaseException as error:
+            logger.debug("what was left to do failed: %s", error, exc_info=error)
+
+
+def _one_by_one(jobs: list[Job]) -> None:
+    for job in jobs:
+        try:
+            job()
+        except Exception as error:
+            logger.debug("what was left to do failed: %s", error, exc_info=error)
+
+
+class _Made(NamedTuple):
+    """What a worker is made of; see :class:`Worker`."""
+
+    name: str
+    size: int
+    group: int
+    perform: Callable[[list[Job]], object]
+    idle: float
+    rests: bool
+
+
+class Worker:
+    """Does jobs in threads that begin with the first, and end when there is none for a while or after :meth:`stop`.
+
+    They do not keep the interpreter from ending. After a fork the child has no threads and no jobs.
+
+    :param size: how many threads at most. One does its jobs in their order.
+    :param group: how many jobs are given to ``perform`` together.
+    :param perform: does jobs, which must not raise; by default one after the other, their trouble being nobody's.
+    :param idle: seconds without a job after which a thread ends.
+    :param rests: whether a fork waits, a second at most, for the job that is being done: what it has locked would be
+        locked in the child for ever.
+    :param drains: whether what is left at exit is done then, for 5 s at most.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        size: int = 1,
+        group: int = 1,
+        perform: Callable[[list[Job]], object] = _one_by_one,
+        idle: float = _IDLE,
+        rests: bool = False,
+        drains: bool = False,
+    ) -> None:
+        self._made = _Made(name, size, group, perform, idle, rests)
+        self._resting = False
+        self._begin_anew()
+        follow_forks(self)
+        if drains:
+            atexit.register(self._at_exit)
+
+    def _begin_anew(self) -> None:
+        self._queue = _Queue(self._made)
+        self._owed: deque[tuple[Job, float]] = deque(maxlen=_MOST_OWED)
+        self._next_try = 0.0
+
+    @property
+    def works(self) -> bool:
+        """Whether there are threads, so that there may be jobs left."""
+        return any(place.locked() for place in self._queue.places)
+
+    # Giving jobs
+
+    def __call__(self, job: Job) -> bool:
+        """Do a job in a moment; whether there is a thread for it now. Never waits."""
+        return self._put(0.0, job)
+
+    def after(self, seconds: float, job: Job) -> bool:
+        """Do a job in so many seconds, not before; whether there is a thread for it now. Never waits."""
+        return self._put(seconds, job)
+
+    def submit(self, job: Callable[[], T]) -> Future[T]:
+        """Do a job; its result. Cancelling the future helps as long as nobody has begun.
+
+        :raises RuntimeError: no thread can be started: the interpreter is about to end.
+        """
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = job()
+                except BaseException as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+
+        self.must(run)
+        return future
+
+    def must(self, job: Job) -> None:
+        """The same as a call.
+
+        :raises RuntimeError: no thread can be started: the interpreter is about to end.
+        """
+        if not self._put(0.0, job):
+            raise RuntimeError("no thread can be started")
+
+    def insist(self, job: Job, seconds: float) -> None:
+        """Do a job in a moment, and if it fails again and again, for so many seconds. Never waits."""
+        self._owed.append((job, time.monotonic() + seconds))
+        self(self._settle)
+
+    def _settle(self) -> None:
+        """Do what is owed, up to the first job that fails again: the others would, too."""
+        with suppress(IndexError):
+            while True:
+                owed = job, until = self._owed.popleft()
+                try:
+                    job()
+                except Exception as error:
+                    logger.debug("what must be done failed: %s", error, exc_info=error)
+                    if time.monotonic() < until:
+                        self._owed.appendleft(owed)
+                        self._try_again()
+                        return
+
+    def _try_again(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_try:
+            self._next_try = now + _AGAIN
+            self.after(_AGAIN, self._settle)
+
+    def _put(self, seconds: float, job: Job | None) -> bool:
+        """Whether there is a thread that will do it."""
+        queue = self._queue
+        queue.jobs.put(_Due(time.monotonic() + seconds if seconds > 0 else 0.0, next(_numbers), job))
+        for place in queue.places:
+            if not place.locked() and place.acquire(blocking=False):
+                try:
+                    _thread.start_new_thread(queue.serve, (place,))
+                except RuntimeError:
+                    # There are too many threads, and the next job tries again; or the interpreter is about to end.
+                    place.release()
+        return self.works
+
+    # Coming to an end
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all that was given so far and is due is done, some seconds at most; whether it is."""
+        if not self.works and self._queue.jobs.empty():
+            return True
+        done = Bell()
+        if self._put(0.0, done.ring):
+            return done.wait(seconds)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                _one_by_one([self._queue.jobs.get_nowait().job or done.ring])
+            except Empty:
+                return True
+        return False
+
+    def stop(self) -> None:
+        """Let the threads end when all is done that is due; what is not due yet is dropped. Never waits."""
+        for place in self._queue.places:
+            if place.locked():
+                self._put(0.0, None)
+
+    def end(self, seconds: float) -> bool:
+        """Do all that is due and try what is owed, then end the threads; whether that took some seconds at most."""
+        if self._owed:
+            self(self._settle)
+        done = self.wait(seconds)
+        self.stop()
+        return done
+
+    def _at_exit(self) -> None:
+        if self.works or not self._queue.jobs.empty():
+            self.wait(_AT_EXIT)
+
+    def before_fork(self) -> None:
+        """Let no job be in the midst, where that matters."""
+        self._resting = self._made.rests and self._queue.works.acquire(timeout=_REST)
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on; in the child without a thread, and without jobs: they are the parent's."""
+        if child:
+            self._begin_anew()
+        elif self._resting:
+            self._queue.works.release()
