@@ -1,7 +1,8 @@
-"""One cache for a whole script: every session of requests and aiohttp, other people's and existing ones too.
+"""One cache for a whole script: every session of requests and aiohttp, and every client of httpx2, existing ones too.
 
-``requests.Session.get_adapter`` and ``aiohttp.ClientSession._request`` are replaced while a cache is installed or a
-block of ``enabled()`` runs anywhere, so that names imported before are reached. Sessions of ours keep their own cache.
+``requests.Session.get_adapter``, ``aiohttp.ClientSession._request`` and ``_transport_for_url`` of httpx2's clients are
+replaced while a cache is installed or a block of ``enabled()`` runs anywhere, so that names imported before are
+reached. Sessions of ours keep their own cache.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.opening import resolve
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
+from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.switches import DISABLED, Block
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 __all__ = ["disabled", "enabled", "install_cache", "is_installed", "uninstall_cache"]
+
+_CLIENTS: Final = ("requests", "aiohttp", "httpx2")
 
 
 class _Script:
@@ -43,18 +47,22 @@ class _Script:
         secret_key: SecretKey | Ungiven,
         policy: Policy | None,
         on_event: Callable[[Event], object] | None,
+        peer: str | None,
         settings: dict[str, Any],
     ) -> None:
         self._policy = split_policy(settings, policy)
         refuse_unknown(owner, settings)
-        if not (find_spec("requests") or find_spec("aiohttp")):
-            raise SettingError("there is neither requests nor aiohttp to give a cache to")
+        if not any(map(find_spec, _CLIENTS)):
+            raise SettingError("there is none of requests, aiohttp and httpx2 to give a cache to")
         store, _ = resolve(cache, secret_key)
+        self._peer = checked_name(peer)
         self._arguments = (store, secret_key, self._policy, on_event, time.time)
         self._lock = threading.Lock()
         renew_in_child(self, "_lock", threading.Lock)
         self._requests: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._httpx: Any = None
+        self._httpx_loops: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def _of_requests(self) -> Any:
         from sansio_cache_adapters.requests.adapter import make_cache
@@ -71,7 +79,7 @@ class _Script:
         from sansio_cache_adapters.requests.adapter import CacheAdapter
 
         # Not remembered: it holds the one below, which would live for as long as the cache, its connections too.
-        return CacheAdapter.over(self._of_requests(), inner)
+        return CacheAdapter.over(self._of_requests(), inner, self._peer)
 
     def of_aiohttp(self) -> Any:
         """What answers requests of aiohttp on the running loop."""
@@ -81,11 +89,41 @@ class _Script:
         with self._lock:
             cache = self._loops.get(loop)
             if cache is None:
-                cache = self._loops[loop] = AiohttpCache(*self._arguments, None)
+                cache = self._loops[loop] = AiohttpCache(*self._arguments, self._peer)
             return cache
+
+    def transport_over(self, inner: Any) -> Any:
+        """A transport of httpx2 with the cache above it."""
+        from sansio_cache_adapters.httpx.asked import Nowhere
+        from sansio_cache_adapters.httpx.transports import CacheTransport
+
+        with self._lock:
+            if self._httpx is None:
+                self._httpx = self._host(CacheTransport, Nowhere())
+        return self._httpx.over(inner)
+
+    def async_transport_over(self, inner: Any) -> Any:
+        """The same for what awaits, on the running loop."""
+        import anyio.lowlevel
+
+        from sansio_cache_adapters.httpx.asked import AsyncNowhere
+        from sansio_cache_adapters.httpx.transports import AsyncCacheTransport
+
+        loop: Any = anyio.lowlevel.current_token().native_token
+        with self._lock:
+            host = self._httpx_loops.get(loop)
+            if host is None:
+                host = self._httpx_loops[loop] = self._host(AsyncCacheTransport, AsyncNowhere())
+        return host.over(inner)
+
+    def _host(self, kind: Any, inner: Any) -> Any:
+        store, secret_key, policy, on_event, _ = self._arguments
+        return kind(inner, store, secret_key=secret_key, policy=policy, on_event=on_event, peer=self._peer)
 
     def close(self) -> None:
         """Wait for background validation of requests (at most 5 s); close the store's connections."""
+        if self._httpx is not None:
+            self._httpx.close()
         if self._requests is not None:
             self._requests.close()
         else:
@@ -110,6 +148,8 @@ class _Patches:
                     self._patch_requests()
                 if find_spec("aiohttp"):
                     self._patch_aiohttp()
+                if find_spec("httpx2"):
+                    self._patch_httpx()
 
     def let_go(self) -> None:
         """Have no need of them any more."""
@@ -178,6 +218,31 @@ class _Patches:
 
         self._replace(owner, "_request", _request)
 
+    def _patch_httpx(self) -> None:
+        import httpx2
+
+        from .httpx.transports import AsyncCacheTransport, Bypassing, CacheTransport
+
+        for owner, over, ours in (
+            (httpx2.Client, _Script.transport_over, CacheTransport),
+            (httpx2.AsyncClient, _Script.async_transport_over, AsyncCacheTransport),
+        ):
+            self._replace(owner, "_transport_for_url", _chosen(owner, over, ours, Bypassing))
+
+
+def _chosen(owner: Any, over: Callable[[_Script, Any], Any], ours: type[Any], bypassing: Callable[[Any], Any]) -> Any:
+    """What chooses the transport of a client of httpx2, with a cache above it."""
+    plain = owner._transport_for_url
+
+    def _transport_for_url(self: Any, url: Any) -> Any:
+        transport = plain(self, url)
+        if isinstance(transport, ours) or not _is_there():
+            return transport
+        script = _current()
+        return bypassing(transport) if script is None else over(script, transport)
+
+    return wraps(plain)(_transport_for_url)
+
 
 _patches: Final = _Patches()
 _lock = threading.Lock()
@@ -206,18 +271,23 @@ def install_cache(
     secret_key: SecretKey | Ungiven = UNGIVEN,
     policy: Policy | None = None,
     on_event: Callable[[Event], object] | None = None,
+    peer: str | None = None,
     **settings: Unpack[Settings],
 ) -> None:
-    """Give every session of requests and aiohttp in this process a cache; takes the place of one installed before.
+    """Give every session of requests and aiohttp, and every client of httpx2, in this process a cache.
+
+    It takes the place of one installed before. A request says to the cache what requests of sessions of ours do:
+    ``requests.get(url, expire_after=60)``, ``httpx2.get(url, extensions={"sansio_cache": {"expire_after": 60}})``.
 
     :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
     :param secret_key: signs what is stored.
     :param policy: the settings (:class:`~sansio_cache.policy.Policy`), or each of them as a keyword.
     :param on_event: is told every decision.
+    :param peer: names whom they talk to, and as whom: what differs in it shares no entries.
     :raises SettingError: for a setting of wrong type or value.
     """
     refuse_more("install_cache", more)
-    script = _Script("install_cache", cache, secret_key, policy, on_event, {**settings})
+    script = _Script("install_cache", cache, secret_key, policy, on_event, peer, {**settings})
     _patches.hold()
     with _lock:
         before, _installed[:] = list(_installed), [script]
@@ -248,6 +318,7 @@ def enabled(
     secret_key: SecretKey | Ungiven = UNGIVEN,
     policy: Policy | None = None,
     on_event: Callable[[Event], object] | None = None,
+    peer: str | None = None,
     **settings: Unpack[Settings],
 ) -> Block:
     """A cache for a block of ``with`` or ``async with``, and for the tasks begun in it; others are not touched.
@@ -255,7 +326,7 @@ def enabled(
     :raises SettingError: as :func:`install_cache`.
     """
     refuse_more("enabled", more)
-    return _Enabled(_Script("enabled", cache, secret_key, policy, on_event, {**settings}))
+    return _Enabled(_Script("enabled", cache, secret_key, policy, on_event, peer, {**settings}))
 
 
 def disabled() -> Block:

@@ -393,3 +393,19 @@ async def test_a_stale_response_stands_in_for_an_error(sessions: Sessions, origi
     assert await response.read() == b"a"
     with pytest.raises(aiohttp.ClientConnectionError):
         await strict.get(url)
+
+
+async def test_a_session_that_exists_is_wrapped(origin: Origin) -> None:
+    """Its connector, cookies and headers go along, and are still its own."""
+    url = origin.on("/wrapped", lambda seen: fresh((seen.get("X-Mine") or "").encode()))
+    async with aiohttp.ClientSession(headers={"X-Mine": "yes"}) as plain:
+        async with AsyncCachedSession.wrap(plain, cache=MemoryStore()) as session:
+            for cached in (False, True):
+                async with session.get(url) as response:
+                    assert (response.from_cache, await response.text()) == (cached, "yes")
+            assert session.cookie_jar is plain.cookie_jar
+            assert session.connector is plain.connector
+        async with plain.get(url) as response:
+            assert response.status == 200
+    with pytest.raises(SettingError, match=r"aiohttp\.ClientSession"):
+        AsyncCachedSession.wrap(object())  # type: ignore[arg-type]

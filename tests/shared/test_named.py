@@ -128,14 +128,6 @@ async def test_whether_redirects_are_followed_decides_nothing(opened: Opener, or
     assert await client.ask("contains", url, allow_redirects=False)
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-async def test_what_is_deleted_is_given_by_name(opened: Opener, origin: Origin, name: str) -> None:
-    client = await opened(name)
-    with pytest.raises(TypeError, match=r"requests=\[") as caught:
-        await client.ask("delete", "http://user:password@x/")
-    assert "password" not in str(caught.value)
-
-
 async def test_a_user_named_in_the_url_is_one_user_for_all_clients(opened: Opener, origin: Origin) -> None:
     """Some clients leave userinfo in the URL, some make it an Authorization field."""
     url = origin.on("/", fresh(b"x")).replace("//", "//user:p%20w@")

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, Never, Self, Unpack
 
 from aiohttp import ClientRequest, ClientResponse, ClientSession
@@ -137,6 +138,16 @@ with warnings.catch_warnings():
             self._fast = FastPath(self, self._cache, alone=alone)
             self._made = True
 
+        @classmethod
+        def wrap(cls, session: ClientSession, *, cache: Any = None, **keywords: Any) -> Self:
+            """A cached session that goes on with the connector, cookies, headers and settings of another.
+
+            The connector stays that session's: close both.
+
+            :param keywords: what the constructor takes; it goes before what the other session has.
+            """
+            return cls(**{**settings_of(session), "cache": cache, **keywords})
+
         @property
         def policy(self) -> Policy:
             """The session's settings."""
@@ -204,6 +215,25 @@ with warnings.catch_warnings():
             def put(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
             def patch(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
             def delete(self, url: StrOrURL, **kwargs: Unpack[RequestOptions]) -> _Answered: ...
+
+
+_KEPT: Final = (
+    *("base_url", "connector", "cookie_jar", "headers", "skip_auto_headers", "auth", "json_serialize", "timeout"),
+    *("trust_env", "trace_configs", "raise_for_status", "auto_decompress", "version", "requote_redirect_url"),
+    *("read_bufsize", "max_line_size", "max_field_size", "middlewares", "request_class", "response_class"),
+)
+"""What a session is made with and goes on to have."""
+_ELSEWHERE: Final = {"auth": "_default_auth", "headers": "_default_headers"}
+_PARAMETERS: Final = signature(ClientSession.__init__).parameters
+
+
+def settings_of(session: ClientSession) -> dict[str, Any]:
+    """The keywords that make a session like another, on the same connector."""
+    if not isinstance(session, ClientSession):
+        raise SettingError(f"wrap takes an aiohttp.ClientSession, not {session!r}")
+    places = {name: _ELSEWHERE.get(name, f"_{name}") for name in _KEPT if name in _PARAMETERS}
+    found = {name: getattr(session, place) for name, place in places.items() if hasattr(session, place)}
+    return {**found, "connector_owner": False}
 
 
 _OF_STORES: Final = frozenset({"file", "redis", "rediss", "sqlite", "unix"})

@@ -5,27 +5,32 @@ The verbs are work, written once (``maintenance``); :class:`Care` does them by c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, Never, Protocol
+from functools import partial
+from tempfile import TemporaryFile
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
 from sansio_cache.messages import Request
 from sansio_cache.names import OF_CACHE
-from sansio_cache_adapters.stores.protocol import Size
+from sansio_cache.sealing import SecretKey
+from sansio_cache_adapters.stores.protocol import AsyncFlushing, Size
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .asked import Asking, named
-from .engine import Engine
+from .engine import CLOSE_SECONDS, Engine
 from .events import Stats
 from .keywords import FixedSettings
 from .maintenance import END, Entry, Maintenance, Verified, criteria_of
 from .opening import KeptUnder
 from .options import take_options
 from .putting import Put, core_given, put
+from .reading import StoredResponse
 from .work import do, do_async
 
-__all__ = ["AsyncCare", "Care", "Entry", "Put", "Verified"]
+__all__ = ["AsyncCare", "Care", "Entry", "Put", "StoredResponse", "Verified"]
 
 Taking = Callable[[Any], Any]
 """Makes a :class:`~.putting.Given` of a client's own response, which it reads; blocks or returns an awaitable."""
@@ -88,9 +93,45 @@ class Care(FixedSettings):
         options = take_options(keywords)
         return do(self._work.contains(named(request, keywords), method, keywords, options))
 
+    def __contains__(self, request: object) -> bool:
+        return self.contains(request)
+
+    def __len__(self) -> int:
+        return self.size().entries
+
+    def __bool__(self) -> bool:
+        # One that is empty is there all the same.
+        return True
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries())
+
+    def get(self, request: Any = None, method: str = "GET", **keywords: Any) -> StoredResponse | None:
+        """The stored response that a request would be answered from, or validated by; None where there is none.
+
+        It is looked at, and not used: status, fields, body and times, whether it is fresh or stale.
+
+        :param request: as ``contains`` takes it, or an entry.
+        :raises BadSignature: its body is not what was signed.
+        :raises StoreError: the store is in trouble.
+        """
+        take_options(keywords)
+        return do(self._work.get(named(request, keywords), method, keywords))
+
     def entries(self) -> list[Entry]:
         """Every stored response that can be opened."""
         return do(self._work.entries())
+
+    def copy_to(self, cache: Any, *, secret_key: SecretKey | Ungiven = UNGIVEN) -> int:
+        """Store everything that can be opened in another store too, sealed anew; how many that were.
+
+        What is there already, and as new, stays. Responses of users who are told apart, and of those that ``Vary``
+        selects, come along only where the other store is empty.
+
+        :param cache: what ``cache=`` of a session takes.
+        :param secret_key: the secret of the other store.
+        """
+        return copied(self.store, self._engine.policy.namespace, cache, secret_key)
 
     def urls(self) -> list[str]:
         """The URLs stored, redacted, each once, sorted."""
@@ -107,7 +148,7 @@ class Care(FixedSettings):
 
     def delete(
         self,
-        *more: Never,
+        *of: Any,
         urls: Iterable[Any] = (),
         requests: Iterable[Any] = (),
         expired: bool = False,
@@ -117,6 +158,7 @@ class Care(FixedSettings):
     ) -> int:
         """Remove what matches any of these; how many there were.
 
+        :param of: URLs, as in ``urls``; or what ``entries``, ``get`` and a loop over the cache give, each for itself.
         :param urls: all stored responses of these URLs, of every user; each as ``contains`` takes it.
         :param requests: what is stored for these requests, and for no other user or body; each a URL, or a request or
             response of the client.
@@ -125,10 +167,9 @@ class Care(FixedSettings):
         :param invalid: those that cannot be opened: broken, foreign, unsigned or forged.
         :param tags: those stored with any of these tags.
         :raises SettingError: for nothing to go by.
-        :raises TypeError: for what is given by position, which would not say what it is.
         :raises StoreError: the store is in trouble.
         """
-        return do(self._work.delete(criteria_of(more, urls, requests, expired, older_than, invalid, tags)))
+        return do(self._work.delete(criteria_of(of, urls, requests, expired, older_than, invalid, tags)))
 
     def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Put:
         """Store a response that did not come by this session: judged and signed like any other.
@@ -153,12 +194,14 @@ class Care(FixedSettings):
         """Open every record's head and count what is wrong. Bodies are verified whenever they are read."""
         return do(self._work.verify())
 
-    def resign(self, *, unsign: bool = False) -> int:
+    def resign(self, *, unsign: bool = False, sign_unsigned: bool = False) -> int:
         """Seal with the newest key what an older one sealed; how many there were.
 
         :param unsign: remove signatures and the store's mark instead.
+        :param sign_unsigned: sign what was kept before there was a secret, too. Who says so vouches for it.
+        :raises SettingError: there is no secret, or both are asked for.
         """
-        return do(self._work.resign(unsign=unsign))
+        return do(self._work.resign(unsign=unsign, sign_unsigned=sign_unsigned))
 
 
 class AsyncCare(FixedSettings):
@@ -193,9 +236,41 @@ class AsyncCare(FixedSettings):
         options = take_options(keywords)
         return do_async(self._work.contains(named(request, keywords), method, keywords, options))
 
+    def __contains__(self, request: object) -> bool:
+        raise TypeError("the cache of an awaiting session is asked with: await session.cache.contains(url)")
+
+    def __len__(self) -> int:
+        raise TypeError("the cache of an awaiting session is counted with: (await session.cache.size()).entries")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Entry]:
+        raise TypeError("the cache of an awaiting session is gone through with: async for entry in session.cache")
+
+    async def __aiter__(self) -> AsyncIterator[Entry]:
+        for entry in await self.entries():
+            yield entry
+
+    def get(self, request: Any = None, method: str = "GET", **keywords: Any) -> Awaitable[StoredResponse | None]:
+        """See :meth:`Care.get`."""
+        take_options(keywords)
+        return do_async(self._work.get(named(request, keywords), method, keywords))
+
     def entries(self) -> Awaitable[list[Entry]]:
         """See :meth:`Care.entries`."""
         return do_async(self._work.entries())
+
+    async def copy_to(self, cache: Any, *, secret_key: SecretKey | Ungiven = UNGIVEN) -> int:
+        """See :meth:`Care.copy_to`."""
+        import anyio.to_thread
+
+        store = self._engine.store
+        if isinstance(store, AsyncFlushing):
+            await store.flush(CLOSE_SECONDS)
+        copy = partial(copied, self.store, self._engine.policy.namespace, cache, secret_key)
+        count: int = await anyio.to_thread.run_sync(copy)
+        return count
 
     async def urls(self) -> list[str]:
         """See :meth:`Care.urls`."""
@@ -212,7 +287,7 @@ class AsyncCare(FixedSettings):
 
     def delete(
         self,
-        *more: Never,
+        *of: Any,
         urls: Iterable[Any] = (),
         requests: Iterable[Any] = (),
         expired: bool = False,
@@ -221,7 +296,7 @@ class AsyncCare(FixedSettings):
         tags: Iterable[str] = (),
     ) -> Awaitable[int]:
         """See :meth:`Care.delete`."""
-        return do_async(self._work.delete(criteria_of(more, urls, requests, expired, older_than, invalid, tags)))
+        return do_async(self._work.delete(criteria_of(of, urls, requests, expired, older_than, invalid, tags)))
 
     async def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Put:
         """See :meth:`Care.put`."""
@@ -238,6 +313,17 @@ class AsyncCare(FixedSettings):
         """See :meth:`Care.verify`."""
         return do_async(self._work.verify())
 
-    def resign(self, *, unsign: bool = False) -> Awaitable[int]:
+    def resign(self, *, unsign: bool = False, sign_unsigned: bool = False) -> Awaitable[int]:
         """See :meth:`Care.resign`."""
-        return do_async(self._work.resign(unsign=unsign))
+        return do_async(self._work.resign(unsign=unsign, sign_unsigned=sign_unsigned))
+
+
+def copied(store: Any, namespace: str, cache: Any, secret_key: SecretKey | Ungiven) -> int:
+    """Store what a store keeps in another one, too; how many responses that were."""
+    from sansio_cache_adapters.importing.exporting import export_cache
+    from sansio_cache_adapters.importing.loading import load_cache
+
+    with TemporaryFile() as file:
+        export_cache(store, file, namespace=namespace)
+        file.seek(0)
+        return load_cache(cache, file, secret_key=secret_key).imported

@@ -6,7 +6,7 @@ None of it raises for a record that is broken or forged: it is counted and logge
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +27,7 @@ from sansio_cache_adapters.stores.protocol import Listed, Seen
 from .asked import Asking
 from .engine import Engine
 from .events import logger
+from .moments import moment
 from .reading import StoredResponse, fetched, shown, whole_body
 from .work import Work
 
@@ -43,8 +44,8 @@ class Entry(NamedTuple):
 
     :ivar url: redacted.
     :ivar size: bytes of the body.
-    :ivar received_at: POSIX seconds.
-    :ivar expires_at: POSIX seconds, by the settings it was kept under; infinite for never.
+    :ivar stored_at: when it was received; aware, UTC.
+    :ivar expires_at: when it becomes stale, by the settings it was kept under; None for never.
     """
 
     key: str
@@ -52,8 +53,8 @@ class Entry(NamedTuple):
     url: str
     status: int
     size: int
-    received_at: float
-    expires_at: float
+    stored_at: datetime | None
+    expires_at: datetime | None
     tags: tuple[str, ...]
 
 
@@ -112,9 +113,13 @@ class Maintenance:
     def _entry(self, record: Record) -> Entry:
         head = record.head
         key = head.partition.hex()
-        return Entry(key, head.method, head.url, head.status, head.length, head.received_at, head.stale_at, head.tags)
+        stored_at, expires_at = moment(head.received_at), moment(head.stale_at)
+        return Entry(key, head.method, head.url, head.status, head.length, stored_at, expires_at, head.tags)
 
     def contains(self, thing: object, method: str, keywords: dict[str, Any], options: Options) -> Work[bool]:
+        partition = partition_of(thing)
+        if partition is not None:
+            return bool((yield from self.of_partition(partition)))
         request: Request = yield partial(self._ask, thing, method, keywords)
         if options is not NO_OPTIONS:
             request = replace(request, options=options)
@@ -156,6 +161,9 @@ class Maintenance:
 
     def matching(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[Record | None]:
         """The stored response, fresh or stale, that a request would be answered from or validated by."""
+        partition = partition_of(thing)
+        if partition is not None:
+            return next(iter((yield from self.of_partition(partition))), None)
         request: Request = yield partial(self._ask, thing, method, keywords)
         rules = yield from self.rules()
         keys = rules.maker.keys(request)
@@ -207,6 +215,8 @@ class Maintenance:
     def delete(self, criteria: Criteria) -> Work[int]:
         rules = yield from self.rules()
         count = 0
+        for partition in criteria.partitions:
+            count += yield from self.discard(partition)
         for url in criteria.urls:
             request: Request = yield partial(self._ask, url, "GET", {})
             resource = rules.maker.resource(request)
@@ -282,7 +292,9 @@ class Maintenance:
         yield from self.each(take)
         return Verified(good, flaws)
 
-    def resign(self, *, unsign: bool) -> Work[int]:
+    def resign(self, *, unsign: bool, sign_unsigned: bool = False) -> Work[int]:
+        if unsign and sign_unsigned:
+            raise SettingError("resign takes unsign=True or sign_unsigned=True: one is the contrary of the other")
         rules = yield from self.rules()
         sealer = UNSIGNED if unsign else rules.sealer
         if not unsign and not sealer.signed:
@@ -295,6 +307,8 @@ class Maintenance:
             count += yield partial(self._engine.store.change, [listed], sealed)
 
         def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
+            if sign_unsigned and opened is Flaw.UNSIGNED:
+                opened = open_record(listed.stored, Keys(listed.resource, listed.partition), rules.place, UNSIGNED)
             is_old = isinstance(opened, Record) and (unsign or not sealer.verifies_newest(listed.stored.sealed))
             return reseal(listed, opened) if isinstance(opened, Record) and is_old else None
 
@@ -308,9 +322,15 @@ class Maintenance:
         logger.info("the cache at %s was cleared", self._engine.store.location)
 
 
+def partition_of(thing: object) -> bytes | None:
+    """The partition of what maintenance has shown of a stored response; None for anything else."""
+    return bytes.fromhex(thing.key) if isinstance(thing, Entry | StoredResponse) else None
+
+
 class Criteria(NamedTuple):
     """What ``delete`` is to remove."""
 
+    partitions: tuple[bytes, ...]
     urls: tuple[object, ...]
     requests: tuple[object, ...]
     expired: bool
@@ -336,20 +356,19 @@ def criteria_of(
     """What a user gave to ``delete``.
 
     :raises SettingError: for nothing to go by, and for one thing in the place of a list.
-    :raises TypeError: for what is given by position.
     """
-    if more:
-        raise TypeError(
-            "delete() takes everything by name: urls=[…] for all that is stored of a URL, requests=[…] for what is "
-            "stored for one request and nobody else"
-        )
+    if isinstance(urls, str | bytes):
+        raise SettingError(f"urls takes a list, not {urls!r}")
     for name, value in (("urls", urls), ("requests", requests), ("tags", tags)):
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             raise SettingError(f"{name} takes a list, not {value!r}")
     age = None if older_than is None else parse_seconds(older_than, "older_than")
-    criteria = Criteria(tuple(urls), tuple(requests), expired, invalid, age, frozenset(tags))
-    if not (criteria.urls or criteria.requests or criteria.walks):
+    named = (*more, *urls)
+    partitions = tuple(filter(None, map(partition_of, named)))
+    others = tuple(each for each in named if partition_of(each) is None)
+    criteria = Criteria(partitions, others, tuple(requests), expired, invalid, age, frozenset(tags))
+    if not (partitions or criteria.urls or criteria.requests or criteria.walks):
         raise SettingError(
-            "delete takes urls=, requests=, expired=True, older_than=, invalid=True or tags=; clear() removes all"
+            "delete takes URLs, requests=, expired=True, older_than=, invalid=True or tags=; clear() removes all"
         )
     return criteria

@@ -15,16 +15,20 @@ from sansio_cache_adapters.cache.putting import Given, decoded
 from .common import core_headers, core_request
 from .peers import Peer
 
-__all__ = ["asking", "asking_awaiting", "taken", "taken_awaiting"]
+__all__ = ["AsyncNowhere", "Nowhere", "asking", "asking_awaiting", "taken", "taken_awaiting"]
 
 
-class _Nowhere(httpx2.BaseTransport):
-    """Sends nothing: it stands below a client that only makes requests."""
+class Nowhere(httpx2.BaseTransport):
+    """Sends nothing: it stands below a client that only makes requests, or a cache that is put above others."""
+
+
+class AsyncNowhere(httpx2.AsyncBaseTransport):
+    """The same for what awaits."""
 
 
 @cache
 def _plain_client() -> httpx2.Client:
-    return httpx2.Client(transport=_Nowhere())
+    return httpx2.Client(transport=Nowhere())
 
 
 def asking(peer: Peer) -> Asking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -14,6 +15,7 @@ import anyio
 import anyio.lowlevel
 import httpx2
 
+from sansio_cache.errors import SettingError
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
@@ -29,7 +31,7 @@ from sansio_cache_adapters.cache.options import split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .asked import asking, asking_awaiting, taken, taken_awaiting
+from .asked import AsyncNowhere, Nowhere, asking, asking_awaiting, taken, taken_awaiting
 from .bodies import AsyncStoredStream, Left, StoredStream, stored_stream, tee_into, tee_into_async
 from .common import (
     core_request,
@@ -43,7 +45,7 @@ from .peers import peer_of
 from .tasks import Tasks
 from .transfers import AsyncSending, Sending
 
-__all__ = ["AsyncCacheTransport", "CacheTransport"]
+__all__ = ["AsyncCacheTransport", "Bypassing", "CacheTransport", "wrapped"]
 
 
 class _Switch(FixedSettings):
@@ -104,6 +106,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         own = inner is None
         self.inner: httpx2.BaseTransport = httpx2.HTTPTransport() if inner is None else inner
         self._left: Left = deque(maxlen=64)
+        self._named = peer
         self._peer = peer_of(self.inner, "handle_request", peer, own=own)
         store, sealer = resolve(cache, secret_key)
         self._cache = BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=undecodable())
@@ -118,6 +121,22 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     def cache(self) -> Care:
         """Looks after the cache: find, delete, verify, count."""
         return Care(self._cache, asking(self._peer), taken)
+
+    @classmethod
+    def wrap(cls, client: httpx2.Client, cache: Any = None, **keywords: Any) -> httpx2.Client:
+        """Put a cache above the transports of a client that exists, and give the client back.
+
+        :param keywords: what the constructor takes beside ``inner``.
+        """
+        wrapped(client, cls(Nowhere(), cache, **keywords))
+        return client
+
+    def over(self, inner: httpx2.BaseTransport) -> Self:
+        """The same cache above another transport."""
+        other = copy.copy(self)
+        other.inner = inner
+        other._peer = peer_of(inner, "handle_request", self._named, own=False)
+        return other
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network.
@@ -200,6 +219,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         policy = _policy(self, {**settings}, policy)
         own = inner is None
         self.inner: httpx2.AsyncBaseTransport = httpx2.AsyncHTTPTransport() if inner is None else inner
+        self._named = peer
         self._peer = peer_of(self.inner, "handle_async_request", peer, own=own)
         store, sealer = resolve(cache, secret_key)
         tasks_store, blocking = awaitable(store)
@@ -227,6 +247,19 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
     def cache(self) -> AsyncCare:
         """Looks after the cache: find, delete, verify, count."""
         return AsyncCare(self._cache, asking_awaiting(self._peer), taken_awaiting)
+
+    @classmethod
+    def wrap(cls, client: httpx2.AsyncClient, cache: Any = None, **keywords: Any) -> httpx2.AsyncClient:
+        """See :meth:`CacheTransport.wrap`."""
+        wrapped(client, cls(AsyncNowhere(), cache, **keywords))
+        return client
+
+    def over(self, inner: httpx2.AsyncBaseTransport) -> Self:
+        """The same cache above another transport."""
+        other = copy.copy(self)
+        other.inner = inner
+        other._peer = peer_of(inner, "handle_async_request", self._named, own=False)
+        return other
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network; see :meth:`CacheTransport.handle_request`.
@@ -309,6 +342,30 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
             await self._close_cache()
         finally:
             await self.inner.__aexit__(exc_type, exc_value, traceback)
+
+
+class Bypassing(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+    """A transport beside a cache that is switched off: its responses say so."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The response of the transport below."""
+        return _bypassed(self._inner.handle_request(request))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The response of the transport below."""
+        return _bypassed(await self._inner.handle_async_request(request))
+
+
+def wrapped(client: Any, host: Any) -> None:
+    """Give a client the cache of a transport above each of its own."""
+    if isinstance(client._transport, type(host)):
+        raise SettingError("this client has a cache already")
+    client._transport = host.over(client._transport)
+    for pattern, transport in client._mounts.items():
+        client._mounts[pattern] = None if transport is None else host.over(transport)
 
 
 def _bypassed(native: httpx2.Response) -> httpx2.Response:

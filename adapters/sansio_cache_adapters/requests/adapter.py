@@ -20,6 +20,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.background import ALARMS
 from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import resolve
@@ -150,6 +151,17 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         adapter._peer = peer
         adapter._cache = cache
         return adapter
+
+    @property
+    def cache(self) -> Care:
+        """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
+        from .asked import asking, taken
+
+        # An adapter does not know its session: a URL stands for what a plain one asks for.
+        session = requests.Session()
+        for prefix in ("https://", "http://"):
+            session.mount(prefix, self)
+        return Care(self._cache, asking(session, self._peer), taken)
 
     def send(
         self,
