@@ -35,8 +35,11 @@ def expected_length(method: str, status: int, headers: Headers) -> int | None:
         return 0
     if "transfer-encoding" in headers:
         return None
-    lengths = members(headers.lines("content-length"))
-    if not lengths or len(set(lengths)) > 1:
+    lines = headers.lines("content-length")
+    if not lines:
+        return None
+    lengths = members(lines)
+    if lengths is None or len(set(lengths)) > 1:
         return None
     text = lengths[0]
     return int(text) if parse_delta(text) is not None and len(text) <= 18 else None
@@ -197,7 +200,10 @@ class _Deflate:
 
 
 def _decoder_of(headers: Headers) -> Callable[[], _Decoder] | None:
-    codings = members(headers.lines("content-encoding")) or ()
+    lines = headers.lines("content-encoding")
+    if not lines:
+        return None
+    codings = members(lines) or ()
     match [each for each in codings if each not in ("", "identity")]:
         case ["gzip" | "x-gzip"]:
             return _gzip
@@ -268,17 +274,20 @@ def open_body(head: Head, hashes: object, index: int, chunk: object) -> OpenedBo
 class Intake:
     """A body on its way into the store: what to write, and whether at the end it is whole.
 
+    :param headers: the response's.
+    :param expected: what :func:`expected_length` says of it.
+    :param limit: bytes that are taken at most.
     :ivar refused: it will not be kept; nothing more need be fed.
     """
 
     __slots__ = ("_check", "_expected", "_limit", "chunker", "refused")
 
-    def __init__(self, method: str, status: int, headers: Headers, limit: int) -> None:
-        self._expected = expected_length(method, status, headers)
+    def __init__(self, headers: Headers, expected: int | None, limit: int) -> None:
+        self._expected = expected
         self._check = CodingCheck(headers)
         self._limit = limit
         self.chunker = Chunker()
-        self.refused = self._expected is not None and self._expected > limit
+        self.refused = expected is not None and expected > limit
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take more of the body; the chunks to write now. Let :meth:`check` follow until it has done."""

@@ -224,6 +224,8 @@ def parse_cache_control(lines: Sequence[str]) -> Directives:
 
     Of more than is read (``lists.py``) it is :data:`STRICTEST`.
     """
+    if not lines:
+        return NO_DIRECTIVES
     text = combined(lines)
     if not text:
         return NO_DIRECTIVES if text is not None else STRICTEST
@@ -236,6 +238,8 @@ def parse_targeted(lines: Sequence[str]) -> Directives | None:
     None where there is no such field, and where it is empty or cannot be parsed, since it "MUST be ignored" then;
     :data:`STRICTEST` where it is longer than is read.
     """
+    if not lines:
+        return None
     text = combined(lines)
     if text is None or len(text) > _MAX_TARGETED:
         return STRICTEST

@@ -41,7 +41,7 @@ def parse_date(text: str, now: float | None = None) -> float | None:
     :param now: decides the century of a two-digit year: "a timestamp that appears to be more than 50 years in the
         future" is one in the past (RFC 9110 §5.6.7). None: the pivot of RFC 6265, 1970 to 2069.
     """
-    if len(text) > _LONGEST:
+    if not text or len(text) > _LONGEST:
         return None
     now = _PIVOT if now is None else now
     at, century_before = _parse(text, datetime.fromtimestamp(now, UTC).year // 100)

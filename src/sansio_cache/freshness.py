@@ -116,23 +116,26 @@ def read_facts(response: Received, *, authorized: bool) -> Facts:
     stated = parse_date(headers.get("date") or "", response.received_at)
     date = response.received_at if stated is None else stated
     expires = _expires_lifetime(headers, date, response.received_at)
+    private = _word(directives, directives.max_age, expires, headers)
     return Facts(
         date=date,
         initial_age=_initial_age(headers, date, response),
         last_modified=parse_date(headers.get("last-modified") or "", response.received_at),
         validator=(usable_tag(headers) or usable_date(headers)) is not None,
         authorized=authorized,
-        coded="content-encoding" in headers,
-        private=_word(directives, directives.max_age, expires, headers),
-        shared=_shared_word(directives, expires, headers),
+        coded=headers.has("content-encoding"),
+        private=private,
+        shared=_shared_word(directives, expires, headers, private),
     )
 
 
-def _shared_word(directives: Directives, expires: float | None, headers: Headers) -> Word:
+def _shared_word(directives: Directives, expires: float | None, headers: Headers, private: Word) -> Word:
     # "it MUST ignore the Cache-Control and Expires header fields in that response" (RFC 9213 §2.2)
     targeted = parse_targeted(headers.lines("cdn-cache-control"))
     if targeted is not None:
         directives, expires = targeted, None
+    elif directives.s_maxage is None:
+        return private  # it says the same to all
     max_age = directives.max_age if directives.s_maxage is None else directives.s_maxage
     return _word(directives, max_age, expires, headers)
 
@@ -200,6 +203,8 @@ def _age_value(lines: Sequence[str]) -> float:
     0 where there is none, and where it is no delta-seconds, since it SHOULD be ignored then; infinite for a list that
     is longer than is read.
     """
+    if not lines:
+        return 0.0
     ages = members(lines)
     if ages is None:
         return math.inf

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
+from .bodies import expected_length
 from .filtering import Decode, passes_filter
 from .freshness import Facts, expires_at
 from .keys import Keys
-from .messages import HTTP_1_1, Headers, Kept, Received, Request
+from .messages import HTTP_1_1, Kept, Received, Request
 from .policy import Policy
 from .precedence import remembered, user_time
 from .records import CHUNK_SIZE, FORMAT, Head, Item, Place, Remembered, body_digest, seal_head, variant_of
@@ -50,11 +51,16 @@ class Keeping:
     what is :attr:`superseded`, save what the commit has replaced; after a break only what is certain to be.
 
     :param kept: what the record remembers that it takes the place of.
+    :ivar method: the request's; ``url`` too.
+    :ivar status: the response's status code.
+    :ivar headers: its fields as received.
+    :ivar expected: the length in bytes that its framing promises, or None.
+    :ivar stale_at: when it becomes stale; POSIX seconds, infinite for never.
+    :ivar vary_limit: how many variants of one partition are kept.
     :ivar superseded: what this response takes the place of.
     """
 
     __slots__ = (
-        "_expiry",
         "_facts",
         "_place",
         "_policy",
@@ -63,9 +69,16 @@ class Keeping:
         "_response",
         "_sealer",
         "_vary",
+        "expected",
+        "headers",
         "keys",
         "max_body",
+        "method",
+        "stale_at",
+        "status",
         "superseded",
+        "url",
+        "vary_limit",
     )
 
     def __init__(
@@ -92,38 +105,14 @@ class Keeping:
         self.max_body = policy.max_body
         self.superseded = superseded
         self._remembered = remembered(request, kept, policy, response.received_at)
-        self._expiry = user_time(request, self._remembered, policy)
-
-    @property
-    def method(self) -> str:
-        """The request's method."""
-        return self._request.method
-
-    @property
-    def url(self) -> str:
-        """The request's URL."""
-        return self._request.url
-
-    @property
-    def status(self) -> int:
-        """The response's status code."""
-        return self._response.status
-
-    @property
-    def headers(self) -> Headers:
-        """The response's fields as received."""
-        return self._response.headers
-
-    @property
-    def vary_limit(self) -> int:
-        """How many variants of one partition are kept."""
-        return self._policy.vary_limit
-
-    @property
-    def stale_at(self) -> float:
-        """When the response becomes stale; POSIX seconds, infinite for never."""
-        response = self._response
-        return expires_at(self._facts, response.status, response.received_at, self._policy, self._expiry)
+        self.method = request.method
+        self.url = request.url
+        self.status = response.status
+        self.headers = response.headers
+        self.expected = expected_length(self.method, self.status, self.headers)
+        self.vary_limit = policy.vary_limit
+        expiry = user_time(request, self._remembered, policy)
+        self.stale_at = expires_at(facts, self.status, response.received_at, policy, expiry)
 
     def finish(
         self, body: bytes | None, entry: bytes, length: int, hashes: bytes, decode: Decode | None = None

@@ -148,7 +148,10 @@ class Headers:
     def without(self, names: Iterable[str]) -> Headers:
         """These fields without those named (lower case)."""
         unwanted = frozenset(names)
-        return Headers(item for item in self.items if item[0].lower() not in unwanted)
+        index = self._index
+        if unwanted.isdisjoint(self._by_name() if index is None else index):
+            return self
+        return Headers([item for item in self.items if item[0].lower() not in unwanted])
 
     def with_field(self, name: str, value: str) -> Headers:
         """These fields with one set to a single line, at the end if it was there before or not."""

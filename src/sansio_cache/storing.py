@@ -134,14 +134,15 @@ _READ_WHOLE: Final = ("connection", "content-encoding", "content-length")
 
 def all_read(headers: Headers) -> bool:
     """Whether there are no more fields than are kept, and the lists that a record depends on are read whole."""
-    return len(headers) <= MAX_FIELDS and all(
-        not headers.has(name) or combined(headers.lines(name)) is not None for name in _READ_WHOLE
-    )
+    if len(headers.items) > MAX_FIELDS:
+        return False
+    there = [lines for name in _READ_WHOLE if (lines := headers.lines(name))]
+    return None not in map(combined, there)
 
 
 def dated_headers(headers: Headers, received_at: float) -> Headers:
     """The fields of a message, with a Date: its own, or when it was received (RFC 9110 §6.6.1)."""
-    return headers if "date" in headers else Headers([*headers, ("Date", format_date(received_at))])
+    return headers if headers.has("date") else Headers([*headers, ("Date", format_date(received_at))])
 
 
 def storable_headers(headers: Headers, policy: Policy) -> Headers:
@@ -150,7 +151,8 @@ def storable_headers(headers: Headers, policy: Policy) -> Headers:
     Left out are hop-by-hop fields, those that Connection nominates, Set-Cookie, and those that a qualified
     ``no-cache="…"`` (or in a shared cache ``private="…"``) restricts: without them the rest may be reused.
     """
-    unwanted = _NEVER_STORED_FIELDS.union(members(headers.lines("connection")) or ())
+    nominated_here = headers.lines("connection")
+    unwanted = _NEVER_STORED_FIELDS.union(members(nominated_here) or ()) if nominated_here else _NEVER_STORED_FIELDS
     directives = parse_cache_control(headers.lines("cache-control"))
     if isinstance(directives.no_cache, frozenset):
         unwanted |= directives.no_cache

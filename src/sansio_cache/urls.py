@@ -18,6 +18,8 @@ _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 _URL = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# Spelled as most clients spell it: nothing of it is to be made one with another spelling.
+_NORMAL = re.compile(r"https?://[a-z0-9.-]+(?::(?!80/|443/)[0-9]+)?/[^%#]*")
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z.%_~-]+)(?::[0-9]*)?")
 
 MAX_URL: Final = 65_536
@@ -98,6 +100,8 @@ def normalise(url: str) -> tuple[str, str | None]:
     Case of scheme and host, default port, empty path, escapes of unreserved characters and dot segments are made
     one. Order and repetition of parameters, ``+`` against ``%20``, blank against absent stay different.
     """
+    if _NORMAL.fullmatch(url) and "/." not in url:
+        return url, None
     parts = split(url)
     if not parts.host:
         return url.partition("#")[0], parts.userinfo  # no URL of a resource on the network: nothing is known of it
@@ -161,6 +165,8 @@ def redact(url: str) -> str:
 
     Of one with more parameters than anybody reads, only the host is left.
     """
+    if _NOTHING_TO_HIDE.fullmatch(url):
+        return url
     parts = split(url)
     port = f":{parts.port}" if parts.port else ""
     if sum(map(url.count, "&;/")) > _MAX_SHOWN:
@@ -171,6 +177,8 @@ def redact(url: str) -> str:
     return f"{parts.scheme}://{parts.host}{port}{path}{query}"
 
 
+_NOTHING_TO_HIDE = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?/[^=&;@#]{0,1000}")
+"""URLs that are shown as they are: without userinfo, fragment and values of parameters."""
 _LONGEST_SHOWN: Final = 8192
 """Characters of a value that are looked through for parameters of its own; a longer one is not shown."""
 _IN_PATH = re.compile(r"([;/])")

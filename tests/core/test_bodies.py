@@ -248,14 +248,14 @@ def test_a_body_is_opened_by_its_first_chunk(
     ("promised longer than is kept", "G28", ["Content-Length: 6"], [b"hello"], 5, True, False),
 )
 def test_a_body_is_taken_in(lines: list[str], parts: list[bytes], limit: int, refused: bool, whole: bool) -> None:
-    intake = Intake("GET", 200, fields(*lines), limit)
+    intake = Intake(fields(*lines), expected_length("GET", 200, fields(*lines)), limit)
     written = [chunk for part in parts for chunk in intake.feed(part)]
     assert written == []  # all of it is less than a chunk
     assert (intake.refused, intake.whole()) == (refused, whole)
 
 
 def test_what_is_refused_is_not_taken_in_again() -> None:
-    intake = Intake("GET", 200, EMPTY, 5)
+    intake = Intake(EMPTY, None, 5)
     intake.feed(b"too much")
     intake.feed(b"x")
     assert (intake.refused, intake.chunker.length) == (True, 0)

@@ -6,10 +6,12 @@ import re
 import time
 from urllib.parse import unquote
 
+import pytest
 from core_rows import rows
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sansio_cache import urls
 from sansio_cache.urls import SplitURL, foreign_authority, join, normalise, origin, redact, split
 
 
@@ -211,6 +213,24 @@ _spelled = st.text("%%%0123457EeAa./-~", max_size=9)
 def test_normalising_twice_is_normalising_once(authority: str, path: str, query: str | None) -> None:
     plain, _ = normalise(authority + path + (query or ""))
     assert normalise(plain)[0] == plain
+
+
+_NEVER = re.compile("(?!)")
+
+
+@given(
+    st.from_regex(r"\A(?:http|https|HTTP|ws)://(?:u@|u:p@)?[a-zA-Z.0-9-]{1,9}(?::(?:|0|80|443|8080))?\Z"),
+    st.lists(st.text("aZ.;=@:&?#%21\u00e9 ", max_size=5).map("/".__add__), max_size=3).map("".join),
+    st.none() | st.text("aZ&;=%2f?/.@:", max_size=9).map("?".__add__),
+)
+def test_what_is_spelled_plainly_is_read_as_all_else(authority: str, path: str, query: str | None) -> None:
+    """Most URLs are their own normal form and have nothing to hide, which is seen at a glance."""
+    url = authority + path + (query or "")
+    at_a_glance = normalise.__wrapped__(url), redact(url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(urls, "_NORMAL", _NEVER)
+        patch.setattr(urls, "_NOTHING_TO_HIDE", _NEVER)
+        assert (normalise.__wrapped__(url), redact(url)) == at_a_glance
 
 
 def _read(text: str) -> object:

@@ -25,7 +25,6 @@ from sansio_cache.actions import (
     Steps,
     Supersede,
 )
-from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.drivers import Paused
 from sansio_cache.messages import HTTP_1_1, Headers, Options, Received, Request, Unreachable
@@ -366,9 +365,8 @@ class Exchange(Generic[N]):
             self._release(storable=False)
             return Delivered(answer, native, None)
         engine = self._engine
-        expected = expected_length(keeping.method, keeping.status, keeping.headers)
         refusal = self._why_not_kept() or engine.guard.refusal
-        if expected is not None and expected > engine.max_body:
+        if keeping.expected is not None and keeping.expected > engine.max_body:
             refusal = "too-large"
         if refusal:
             if not self._why_not_kept():
