@@ -199,8 +199,8 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         started = time.perf_counter()
         self._left.take()
         sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
-        transfer = Sending(self.inner, request, sending)
         asked, begun = self._asked(request, verify, cert, proxies)
+        transfer = Sending(self.inner, request, asked, sending)
         for last in (False, True):
             delivered = self._cache.answer(asked, transfer, begun)
             answer, response, tee = delivered
@@ -208,7 +208,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
             facts = Facts(answer, self._cache.engine, lambda: request, lambda: self, started, tee)
             if response is not None:
                 if tee is not None:
-                    tee_into(response, tee, self._left if stream else None)
+                    tee_into(response, tee, answer.headers, self._left if stream else None)
                     if stream and not tee.done:
                         # Anyone who streams may take a rest. Else the body is read as fast as it comes.
                         ALARMS.after(self._cache.engine.policy.wait_for_body, partial(self._rest, tee))

@@ -258,15 +258,16 @@ def _socket_of(inner: HTTPResponse) -> socket.socket | None:
     return sock if isinstance(sock, socket.socket) else None
 
 
-def whole_at_once(inner: HTTPResponse, method: str | None) -> bytes | None:
+def whole_at_once(inner: HTTPResponse, method: str | None, headers: Headers) -> bytes | None:
     """The body of a response, if all of it has arrived with its head; nothing of it is read."""
     native: Any = getattr(inner, "_original_response", None)
     buffered: Any = getattr(native, "fp", None)
     sock = _socket_of(inner)
     if sock is None or not isinstance(buffered, io.BufferedReader):
         return None
-    headers = Headers([(str(name), str(value)) for name, value in inner.headers.items()])
     expected = expected_length(method or "GET", inner.status, headers)
+    if expected is None and "transfer-encoding" not in headers:
+        return None
     if expected is not None and expected > ARRIVED_LIMIT:
         return None
     patience = sock.gettimeout()
@@ -274,7 +275,7 @@ def whole_at_once(inner: HTTPResponse, method: str | None) -> bytes | None:
         # A look waits for nothing; what it fetches stays in the buffer for anyone who reads.
         sock.settimeout(0.0)
         here = buffered.peek()
-        if type(sock) is socket.socket:
+        if type(sock) is socket.socket and (expected is None or len(here) < expected):
             with suppress(BlockingIOError):
                 here += sock.recv(ARRIVED_LIMIT, socket.MSG_PEEK)
     except (OSError, ValueError):

@@ -26,18 +26,22 @@ __all__ = ["Sending", "bypassed", "tee_into"]
 class Sending:
     """Sends one prepared request, with the preconditions that the core wants, through an adapter.
 
+    :param asked: the same as the core has it.
     :ivar confirmed: the response that was given up last: a confirmation, whose cookies are the user's.
     """
 
-    def __init__(self, inner: BaseAdapter, prepared: requests.PreparedRequest, sending: dict[str, Any]) -> None:
+    def __init__(
+        self, inner: BaseAdapter, prepared: requests.PreparedRequest, asked: Request, sending: dict[str, Any]
+    ) -> None:
         self._inner = inner
         self._prepared = prepared
+        self._asked = asked
         self._sending = sending
         self.confirmed: requests.Response | None = None
 
     def send(self, request: Request, /) -> Response[requests.Response]:
         prepared = self._prepared
-        changed = _changed_fields(prepared, request)
+        changed = {} if request.headers is self._asked.headers else _changed_fields(prepared, request)
         if changed:
             prepared = prepared.copy()
             for name, value in changed.items():
@@ -56,7 +60,13 @@ class Sending:
             response.request = self._prepared
         raw: Any = response.raw
         fields = getattr(raw, "headers", None) or response.headers
-        headers = Headers([(_text(name), _text(value)) for name, value in fields.items()])
+        headers = Headers(
+            # Nearly all are str already.
+            [
+                (name if type(name) is str else _text(name), value if type(value) is str else _text(value))
+                for name, value in fields.items()
+            ]
+        )
         version = getattr(raw, "version", None)
         version = version if isinstance(version, int) and 9 <= version <= 99 else HTTP_1_1
         refusal = refusal or authenticated.why_not_kept(self._inner, request, response.status_code, headers)
@@ -74,14 +84,14 @@ class Sending:
 
     def drain(self, native: requests.Response, tee: Tee | None, /) -> None:
         if tee is not None:
-            tee_into(native, tee)
+            tee_into(native, tee, None)
             while native.raw.read(65_536):
                 pass
         native.close()
 
     def detached(self) -> Sending:
         """The same for a later time: the request is the user's, who may change it once they have the response."""
-        return Sending(self._inner, self._prepared.copy(), self._sending)
+        return Sending(self._inner, self._prepared.copy(), self._asked, self._sending)
 
 
 def bypassed(adapter_for: Callable[[str], BaseAdapter], response: requests.Response) -> None:
@@ -105,19 +115,20 @@ def _changed_fields(prepared: requests.PreparedRequest, request: Request) -> dic
     return changed
 
 
-def tee_into(response: requests.Response, tee: Tee, left: Left | None = None) -> None:
+def tee_into(response: requests.Response, tee: Tee, headers: Headers | None, left: Left | None = None) -> None:
     """Let the body of a response go to the store as it is read.
 
     One that was read already (an adapter that logs bodies), or that does not come from urllib3, is kept only where the
     bytes as received are known.
 
-    :param left: takes the body if it is dropped unread. Given one, a body that is here already is kept at once.
+    :param headers: the response's, as the core has them: given them, a body that is here already is kept at once.
+    :param left: takes the body if it is dropped unread.
     """
     raw: Any = response.raw
     content: Any = response._content
     coded = "Content-Encoding" in response.headers
     if content is False and isinstance(raw, HTTPResponse) and not raw.closed:
-        whole = None if left is None else whole_at_once(raw, response.request.method)
+        whole = None if headers is None else whole_at_once(raw, response.request.method, headers)
         if whole is not None:
             _keep(whole, tee)
         if not tee.done:
