@@ -284,7 +284,8 @@ class Intake:
 
     def __init__(self, headers: Headers, expected: int | None, limit: int) -> None:
         self._expected = expected
-        self._check = CodingCheck(headers)
+        # Most bodies are not coded, and there is nothing to check.
+        self._check = CodingCheck(headers) if headers.has("content-encoding") else None
         self._limit = limit
         self.chunker = Chunker()
         self.refused = expected is not None and expected > limit
@@ -296,15 +297,18 @@ class Intake:
         if self.chunker.length + len(data) > self._limit:
             self.refused = True
             return []
-        self._check.take(data)
+        if self._check is not None:
+            self._check.take(data)
         return self.chunker.feed(data)
 
     def check(self) -> bool:
         """Check the coding of what was taken, for about a millisecond; whether there is more to check."""
-        return self._check.step()
+        return self._check is not None and self._check.step()
 
     def whole(self) -> bool:
         """Whether the body has come to its end: the length promised, the coding finished."""
         if self.refused:
             return False
-        return self._expected in (None, self.chunker.length) and self._check.complete()
+        if self._expected not in (None, self.chunker.length):
+            return False
+        return self._check is None or self._check.complete()

@@ -35,8 +35,14 @@ class Says(Enum):
     """It is for the proxy, whatever the origin."""
 
 
+_OF_REQUESTS: Final = frozenset({"authorization", "proxy-authorization"})
+_OF_RESPONSES: Final = frozenset({"persistent-auth", "proxy-authenticate", "www-authenticate"})
+
+
 def said_by_request(headers: Headers) -> Says:
     """What the credentials of a request say of its connection."""
+    if _OF_REQUESTS.isdisjoint(headers.names()):
+        return Says.NOTHING
     if headers.has("proxy-authorization") and _names(headers, "proxy-authorization"):
         return Says.BY_PROXY
     if headers.has("authorization") and _names(headers, "authorization"):
@@ -46,6 +52,8 @@ def said_by_request(headers: Headers) -> Says:
 
 def said_by_response(status: int, headers: Headers) -> Says:
     """What the head of a response says of its connection."""
+    if _OF_RESPONSES.isdisjoint(headers.names()):
+        return Says.NOTHING
     if headers.has("persistent-auth") and (headers.get("persistent-auth") or "").strip().lower() != "false":
         return Says.BY_ORIGIN
     for name, by in (("proxy-authenticate", Says.BY_PROXY), ("www-authenticate", Says.BY_ORIGIN)):

@@ -71,6 +71,8 @@ class _Case(NamedTuple):
         :param vary: the fields by which the reply is stored: a response that is stored by fewer goes on to answer other
             requests, and those that the reply answers prefer the reply (RFC 9111 §4.1).
         """
+        if not self.older:
+            return ()
         names = frozenset(vary)
         older = [each for each in self.older if not names > {name for name, _ in each.head.vary}]
         if not older:
@@ -86,7 +88,10 @@ class _Case(NamedTuple):
 
     def remembered(self) -> Remembered | None:
         """What a record remembers that the reply may take the place of."""
-        return next((each.head.remembered for each in self.older if each.head.remembered is not None), None)
+        for each in self.older:
+            if each.head.remembered is not None:
+                return each.head.remembered
+        return None
 
     def expiry(self) -> Expiry | None:
         """The user's time for the reply."""
@@ -251,7 +256,7 @@ def _confirmed_by_head(case: _Case) -> Verdict | None:
 
 def _keep_or_pass(case: _Case) -> Verdict:
     request, reply, keys, terms, policy = case.request, case.reply, case.keys, case.terms, case.terms.policy
-    facts = read_facts(reply, authorized="authorization" in request.headers)
+    facts = read_facts(reply, authorized=request.headers.has("authorization"))
     storing = may_store(request, reply, facts, policy, case.expiry())
     invalidates = _invalidates(request, reply, terms)
     if storing is not Storing.KEEP:

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from aiohttp import BaseConnector
 
-from sansio_cache_adapters.stores.forking import Living, cut_off, follow_forks, generation
+from sansio_cache_adapters.stores.forking import FORKS, Living, cut_off, follow_forks
 from sansio_cache_adapters.stores.loops import loops
 
 __all__ = ["INHERITED", "connectors"]
@@ -37,7 +37,7 @@ class _Connectors:
         loops.use()
         if connector not in self._known:
             self._known.add(connector)
-            if generation():
+            if FORKS.generation:
                 # Used without a cache till now, perhaps before the fork.
                 _empty(connector, idle=True)
         return INHERITED if connector in self._inherited else ""

@@ -57,6 +57,7 @@ class Engine:
     :param on_event: is told every decision.
     :param clock: POSIX seconds.
     :param undecodable: see :class:`sansio_cache.rules.Rules`.
+    :ivar noted: records that are not to be used again, by their partitions; see :meth:`supersede`.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Engine:
         self._undecodable = undecodable
         self._lock = threading.Lock()
         renew_in_child(self, "_lock", threading.Lock)
-        self._superseded: deque[tuple[bytes, Superseded]] = deque(maxlen=_MOST_OWED)
+        self.noted: deque[tuple[bytes, Superseded]] = deque(maxlen=_MOST_OWED)
         self._owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
         self.rules: Rules | None = None
         self.store_id = b""
@@ -142,7 +143,7 @@ class Engine:
         :raises BadSignature: as :func:`sansio_cache.exchange.exchange` does.
         """
         rules, guard = self.rules, self.guard
-        if rules is None or guard.down or self._superseded:
+        if rules is None or guard.down or self.noted:
             return None
 
         def perform(action: Action[Any]) -> object:
@@ -168,19 +169,19 @@ class Engine:
 
     def supersede(self, partition: bytes, records: Iterable[Superseded]) -> None:
         """Note records that are not to be used again; they go before the next look into the store. Never blocks."""
-        self._superseded.extend((partition, record) for record in records)
+        self.noted.extend((partition, record) for record in records)
 
     def remove_superseded(self) -> Work[None]:
         """Remove what was noted, while the store is well."""
-        while self._superseded and not self.guard.down:
+        while self.noted and not self.guard.down:
             try:
-                noted = self._superseded.popleft()
+                noted = self.noted.popleft()
             except IndexError:  # another thread was faster
                 return
             partition, (variant, rev, _) = noted
             yield from self.guard.attempting(0, partial(self.store.change, [Seen(partition, variant, rev)], None))
             if self.guard.down:
-                self._superseded.appendleft(noted)
+                self.noted.appendleft(noted)
 
     def answered(self, request: Request, answer: Answer) -> None:
         """Count an answer, and note that its record was used."""

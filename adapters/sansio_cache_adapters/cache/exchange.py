@@ -30,7 +30,7 @@ from sansio_cache.drivers import Paused
 from sansio_cache.messages import HTTP_1_1, Headers, Options, Received, Request, Unreachable
 from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
-from sansio_cache_adapters.stores.forking import generation
+from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.holders import new_token
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, DroppingSoon, Lease, Seen
 
@@ -113,7 +113,7 @@ class Lead:
         self.resource = resource
         self.token = new_token()
         self.leased = False
-        self.begun = generation()
+        self.begun = FORKS.generation
 
     def release(self, *, storable: bool) -> None:
         """Release everyone who waits. Never blocks for long, never raises. Idempotent."""
@@ -125,7 +125,7 @@ class Lead:
         self._end(self.engine.policy.wait_for_body, storable=True)
 
     def _end(self, open_seconds: float, *, storable: bool) -> None:
-        if self.begun != generation():
+        if self.begun != FORKS.generation:
             # A copy of what another process leads.
             return
         engine = self.engine
@@ -164,7 +164,7 @@ class Exchange(Generic[N]):
         self._lead: Lead | None = None
         self._patience = engine.policy.wait_for_body
         self._refusal = ""
-        self._begun = generation()
+        self._begun = FORKS.generation
 
     def answered(self, request: Request, begun: Answer | Paused[Answer] | Steps[Answer]) -> Work[Delivered[N]]:
         """The answer to a request, and what its body comes from.
@@ -196,12 +196,13 @@ class Exchange(Generic[N]):
 
     def _why_not_kept(self) -> str:
         """Why nothing that the network brought may be kept; ``""`` where it may."""
-        return self._refusal if self._begun == generation() else "begun-before-fork"
+        return self._refusal if self._begun == FORKS.generation else "begun-before-fork"
 
     def load(self, action: Load) -> Work[Loaded]:
         """Read a partition."""
         engine = self._engine
-        yield from engine.remove_superseded()
+        if engine.noted:
+            yield from engine.remove_superseded()
         records = yield from self._records(action.keys.partition)
         return Loaded(records, engine.clock())
 
@@ -216,12 +217,12 @@ class Exchange(Generic[N]):
     def _records(self, partition: bytes) -> Work[Sequence[Stored]]:
         engine = self._engine
         nothing: Sequence[Stored] = ()
-        return (yield from engine.guard.attempting(nothing, partial(engine.store.load, partition)))
+        return engine.guard.attempting(nothing, partial(engine.store.load, partition))
 
     def claim(self, action: Claim) -> Work[Granted | Landed | Alone]:
         """Lead a flight, or wait for the one under way."""
         engine = self._engine
-        if self._begun != generation():
+        if self._begun != FORKS.generation:
             return Alone(engine.clock())
         if self._lead is None:
             joined = engine.flights.join(engine.store_id, action.keys, engine.me())
@@ -277,7 +278,7 @@ class Exchange(Generic[N]):
                 # Another may have had the lease, and given it back, between our look into the store and our claim.
                 there = yield from self._records(lead.partition)
                 # What is gone meanwhile answers nobody, and is no news.
-                is_news = any(each.rev not in action.seen for each in there)
+                is_news = not {each.rev for each in there}.issubset(action.seen)
                 return Landed(engine.clock()) if is_news else Granted(engine.clock())
             lead.leased = False
             if lease is Lease.OPEN or now >= deadline:
@@ -289,7 +290,8 @@ class Exchange(Generic[N]):
 
     def fetch(self, action: Fetch) -> Work[Received | Unreachable]:
         """Send a request; a failure of the network is a reply."""
-        yield from self._discard()
+        if self._native is not None:
+            yield from self._discard()
         clock = self._engine.clock
         asked = clock()
         try:

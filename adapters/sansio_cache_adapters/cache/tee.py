@@ -14,7 +14,7 @@ from sansio_cache.keeping import Keeping
 from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache.storing import Storing
 from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
-from sansio_cache_adapters.stores.forking import generation
+from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.protocol import new_entry
 
 from .decoding import taken_off
@@ -67,7 +67,12 @@ class Tee:
     @property
     def done(self) -> bool:
         """Whether nothing more need be fed."""
-        return self._done or self._begun != generation()
+        return self._done or self._begun != FORKS.generation
+
+    @property
+    def expected(self) -> int | None:
+        """The length in bytes that the response's framing promises, or None."""
+        return self._keeping.expected
 
     @property
     def status(self) -> CacheStatus:
@@ -104,12 +109,19 @@ class Tee:
         """The body has come to its end, as the client judges it: commit, if it is whole."""
         if self.done:
             return
-        if self._intake.whole():
-            yield from self._guarded(self._commit())
-        else:
+        if not self._intake.whole():
             self._spare_uncertain()
-        self._end(INCOMPLETE)
-        yield from self._engine.remove_superseded()
+            self._end(INCOMPLETE)
+        else:
+            try:
+                yield from self._commit()
+            except Exception as error:
+                self._failed(error)
+            except BaseException:
+                self.abandon("cancelled")
+                raise
+        if self._engine.noted:
+            yield from self._engine.remove_superseded()
 
     def set_free(self) -> None:
         """Let those go on who wait for this body; it may still be kept. For a timer: an unread body feeds nothing."""
@@ -119,6 +131,8 @@ class Tee:
 
     def abandon(self, why: str = UNREAD) -> None:
         """The reader went away, or the body broke off: nothing becomes visible. Never raises."""
+        if self._done:
+            return
         if is_closing():
             self.drop(why)
         else:
@@ -138,17 +152,21 @@ class Tee:
 
     def _spare_uncertain(self) -> None:
         # What broke off may have been the same again: a failed fetch keeps the good entry (G27).
-        self._superseded = tuple(each for each in self._superseded if each.certain)
+        if self._superseded:
+            self._superseded = tuple(each for each in self._superseded if each.certain)
 
     def _guarded(self, work: Work[None]) -> Work[None]:
         try:
             yield from work
         except Exception as error:
-            self._engine.guard.trip(error)
-            self.abandon("store-unavailable")
+            self._failed(error)
         except BaseException:
             self.abandon("cancelled")
             raise
+
+    def _failed(self, error: Exception) -> None:
+        self._engine.guard.trip(error)
+        self.abandon("store-unavailable")
 
     def _pause(self) -> Work[None]:
         yield partial(self._engine.pause, 0.0)
@@ -177,9 +195,9 @@ class Tee:
         except BaseException:
             self._entry = entry
             raise
-        if kept:
+        if kept and self._superseded:
             self._superseded = tuple(each for each in self._superseded if each.variant != item.variant)
-        self._settle("" if kept else "refused-by-store")
+        self._end("" if kept else "refused-by-store")
 
     def _item(self, body: bytes | None, length: int, hashes: bytes) -> Item | Storing:
         try:
@@ -199,11 +217,6 @@ class Tee:
         if self.told is not None:
             self.told(self)
 
-    def _release(self, *, storable: bool) -> None:
-        lead, self._lead = self._lead, None
-        if lead is not None:
-            lead.release(storable=storable)
-
     def _end(self, outcome: str, *, storable: bool = True) -> None:
         self._done = True
         self._let_go(storable=storable)
@@ -211,9 +224,11 @@ class Tee:
 
     def _let_go(self, *, storable: bool = True) -> None:
         entry, self._entry = self._entry, b""
-        if entry and self._begun == generation():
+        if entry and self._begun == FORKS.generation:
             self._engine.quietly(partial(self._engine.store.abort, entry))
         superseded, self._superseded = self._superseded, ()
-        if superseded and self._begun == generation():
+        if superseded and self._begun == FORKS.generation:
             self._engine.supersede(self._keeping.keys.partition, superseded)
-        self._release(storable=storable)
+        lead, self._lead = self._lead, None
+        if lead is not None:
+            lead.release(storable=storable)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import httpcore2
 import httpx2
 
-from sansio_cache_adapters.stores.forking import Living, cut_off, follow_forks, generation
+from sansio_cache_adapters.stores.forking import FORKS, Living, cut_off, follow_forks
 from sansio_cache_adapters.stores.loops import loops
 
 __all__ = ["INHERITED", "transports"]
@@ -41,7 +41,7 @@ class _Transports:
         loops.use()
         if transport not in self._known:
             self._known.add(transport)
-            if generation():
+            if FORKS.generation:
                 # Used without a cache till now, perhaps before the fork.
                 for pool in _pools(transport, 0):
                     _empty(pool, idle=True)

@@ -24,7 +24,7 @@ from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.opening import Keeper
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do
-from sansio_cache_adapters.stores.forking import generation
+from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import Flushing
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -167,7 +167,7 @@ class _Importer:
         content = _digest(exchange)
         if not self._is_newest(request, keeping, received.received_at, content):
             return
-        tee = Tee(engine, keeping, None, generation(), CacheStatus())
+        tee = Tee(engine, keeping, None, FORKS.generation, CacheStatus())
         if not self._dry_run:
             do(tee.feed(exchange.body))
             do(tee.finish())

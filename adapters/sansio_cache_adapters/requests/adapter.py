@@ -197,7 +197,8 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         self, request: requests.PreparedRequest, stream: bool, timeout: Any, verify: Any, cert: Any, proxies: Any
     ) -> requests.Response:
         started = time.perf_counter()
-        self._left.take()
+        if self._left.bodies:
+            self._left.take()
         sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
         asked, begun = self._asked(request, verify, cert, proxies)
         transfer = Sending(self.inner, request, asked, sending)

@@ -13,7 +13,6 @@ from typing import Any, Final
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
-from sansio_cache.bodies import expected_length
 from sansio_cache.errors import StoreError
 from sansio_cache.framing import body_here
 from sansio_cache.messages import HTTP_1_1, Headers, version_name
@@ -48,18 +47,18 @@ class Left:
     """Bodies that were dropped unread, for somebody else to see what has arrived of them: a finalizer only rings."""
 
     def __init__(self) -> None:
-        self._bodies: deque[tuple[HTTPResponse, Tee]] = deque(maxlen=_MOST_LEFT)
+        self.bodies: deque[tuple[HTTPResponse, Tee]] = deque(maxlen=_MOST_LEFT)
 
     def ring(self, inner: HTTPResponse, tee: Tee) -> None:
         """Leave a body: takes no lock, waits for nothing."""
         LETTING_GO(tee.set_free)
-        self._bodies.append((inner, tee))
+        self.bodies.append((inner, tee))
 
     def take(self) -> None:
         """Keep what has arrived of each, and give its connection back, or drop it."""
-        while self._bodies:
+        while self.bodies:
             with suppress(IndexError):  # another thread was faster
-                _TeeReader(*self._bodies.popleft()).close()
+                _TeeReader(*self.bodies.popleft()).close()
 
 
 class _TeeReader(io.RawIOBase):
@@ -72,7 +71,7 @@ class _TeeReader(io.RawIOBase):
         self._inner = inner
         self._tee = tee
         self._left = left
-        self._begun = False
+        self._begun = self._ended = False
         self._chunks: Iterator[bytes] | None = None
         self._held = b""
         self._given_up = False
@@ -85,8 +84,8 @@ class _TeeReader(io.RawIOBase):
             return self._from_chunks(size)
         everything = size is None or size < 0
         data = self._passed(self._inner.read, None if everything else size)
-        if everything or self._at_end(size, data):
-            do(self._tee.finish())
+        if not self._ended and (everything or self._at_end(size, data)):
+            self._end()
         return data
 
     def read1(self, size: int | None = -1, /) -> bytes:
@@ -99,8 +98,8 @@ class _TeeReader(io.RawIOBase):
             self._held = data[cut:]
             return data[:cut]
         data = self._passed(self._inner.read1, None if size is None or size < 0 else size)
-        if self._at_end(size, data):
-            do(self._tee.finish())
+        if not self._ended and self._at_end(size, data):
+            self._end()
         return data
 
     def _passed(self, read: Any, size: int | None) -> bytes:
@@ -110,8 +109,13 @@ class _TeeReader(io.RawIOBase):
         except BaseException:
             self._tee.abandon(INCOMPLETE)
             raise
-        do(self._tee.feed(data))
+        if not self._ended:
+            do(self._tee.feed(data))
         return data
+
+    def _end(self) -> None:
+        self._ended = True
+        do(self._tee.finish())
 
     def _at_end(self, size: int | None, data: bytes) -> bool:
         # Many readers never ask for the empty read that comes after the last byte.
@@ -153,7 +157,7 @@ class _TeeReader(io.RawIOBase):
         if not self.closed and not self._given_up:
             if not self._tee.done:
                 self._take_arrived()
-            self._tee.abandon()
+                self._tee.abandon()
             self._inner.close()
             self._inner.release_conn()
         super().close()
@@ -258,14 +262,16 @@ def _socket_of(inner: HTTPResponse) -> socket.socket | None:
     return sock if isinstance(sock, socket.socket) else None
 
 
-def whole_at_once(inner: HTTPResponse, method: str | None, headers: Headers) -> bytes | None:
-    """The body of a response, if all of it has arrived with its head; nothing of it is read."""
+def whole_at_once(inner: HTTPResponse, expected: int | None, headers: Headers) -> bytes | None:
+    """The body of a response, if all of it has arrived with its head; nothing of it is read.
+
+    :param expected: the length in bytes that its framing promises, or None.
+    """
     native: Any = getattr(inner, "_original_response", None)
     buffered: Any = getattr(native, "fp", None)
     sock = _socket_of(inner)
     if sock is None or not isinstance(buffered, io.BufferedReader):
         return None
-    expected = expected_length(method or "GET", inner.status, headers)
     if expected is None and "transfer-encoding" not in headers:
         return None
     if expected is not None and expected > ARRIVED_LIMIT:

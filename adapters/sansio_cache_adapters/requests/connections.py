@@ -17,7 +17,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, PoolManager
 from urllib3._collections import RecentlyUsedContainer
 
-from sansio_cache_adapters.stores.forking import Living, cut_off, follow_forks, generation
+from sansio_cache_adapters.stores.forking import FORKS, Living, cut_off, follow_forks
 
 __all__ = ["INHERITED", "adapters", "under_way"]
 
@@ -39,7 +39,7 @@ class _Adapters:
         """To be called before each request that an adapter sends. Why its answer must not be kept, or ``""``."""
         if adapter not in self._known:
             self._known.add(adapter)
-            if generation() and hasattr(adapter, "poolmanager"):
+            if FORKS.generation and hasattr(adapter, "poolmanager"):
                 # Used without a cache till now, perhaps before the fork.
                 _renew(adapter)
         return INHERITED if adapter in self._inherited else ""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, Self, Unpack, cast
 
 import requests
 from requests.adapters import BaseAdapter
 
-from sansio_cache.messages import NO_OPTIONS, Options
+from sansio_cache.messages import NO_OPTIONS
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
@@ -166,11 +165,15 @@ class CacheMixin(FixedSettings, _Session):
             if not isinstance(found, Going):
                 return found
             going = found
-        with self._asking_with(options, cached=cached):
+        given, asking = current_options.set(options), _asking.set(self if cached else None)
+        try:
             if going is not None:
                 response = self._fast.send(self, going, keywords)
             else:
                 response = super().request(method, url, *args, **keywords)
+        finally:
+            _asking.reset(asking)
+            current_options.reset(given)
         return bypassing(response, "" if cached else DISABLED)
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> CachedResponse:
@@ -180,8 +183,12 @@ class CacheMixin(FixedSettings, _Session):
             # Part of a request of ours, one hop of several perhaps: its options hold.
             return cast(CachedResponse, self._sent(request, keywords))
         cached = not is_off(self)
-        with self._asking_with(options, cached=cached):
+        given, asking = current_options.set(options), _asking.set(self if cached else None)
+        try:
             response = self._sent(request, keywords) if cached else super().send(request, **keywords)
+        finally:
+            _asking.reset(asking)
+            current_options.reset(given)
         if not cached:
             bypassed(super().get_adapter, response)
         return bypassing(response, "" if cached else DISABLED)
@@ -197,16 +204,6 @@ class CacheMixin(FixedSettings, _Session):
             return found
         with first.watched(before):
             return super().send(request, **keywords)
-
-    @contextmanager
-    def _asking_with(self, options: Options, *, cached: bool) -> Generator[None]:
-        """Let a request's options reach the adapter, unless the cache is bypassed."""
-        given, asking = current_options.set(options), _asking.set(self if cached else None)
-        try:
-            yield
-        finally:
-            _asking.reset(asking)
-            current_options.reset(given)
 
     if TYPE_CHECKING:
 

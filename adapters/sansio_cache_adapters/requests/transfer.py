@@ -128,7 +128,7 @@ def tee_into(response: requests.Response, tee: Tee, headers: Headers | None, lef
     content: Any = response._content
     coded = "Content-Encoding" in response.headers
     if content is False and isinstance(raw, HTTPResponse) and not raw.closed:
-        whole = None if headers is None else whole_at_once(raw, response.request.method, headers)
+        whole = None if headers is None else whole_at_once(raw, tee.expected, headers)
         if whole is not None:
             _keep(whole, tee)
         if not tee.done:

@@ -14,21 +14,26 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Forking", "Living", "cut_off", "follow_forks", "generation", "renew_in_child"]
+__all__ = ["FORKS", "Forking", "Living", "cut_off", "follow_forks", "renew_in_child"]
 
 logger = logging.getLogger("sansio_cache")
 
 T = TypeVar("T")
 
-_generation = 0
 
-
-def generation() -> int:
+class _Forks:
     """How many forks lie between this process and the one that imported this module.
 
     What was begun in an earlier generation is the parent's to end: its lease, its pending body, its connection.
     """
-    return _generation
+
+    __slots__ = ("generation",)
+
+    def __init__(self) -> None:
+        self.generation = 0
+
+
+FORKS = _Forks()
 
 
 def cut_off(descriptors: Iterable[int]) -> None:
@@ -118,9 +123,8 @@ def _before() -> None:
 
 
 def _after(*, child: bool) -> None:
-    global _generation
     if child:
-        _generation += 1
+        FORKS.generation += 1
         for reference, makers in list(_renewals.values()):
             if (owner := reference()) is not None:
                 for name, make in makers.items():
