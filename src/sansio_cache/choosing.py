@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .answering import answer_from, gateway_timeout
 from .cache_control import NO_DIRECTIVES, Directives, parse_cache_control
@@ -41,9 +41,14 @@ class _Judged(NamedTuple):
     reason: str
 
 
+_WITH_DIRECTIVES: Final = frozenset({"cache-control", "pragma"})
+
+
 def request_directives(request: Request) -> Directives:
     """The directives of a request; ``Pragma: no-cache`` counts where there is no Cache-Control (RFC 9111 §5.4)."""
     headers = request.headers
+    if _WITH_DIRECTIVES.isdisjoint(headers.names()):
+        return NO_DIRECTIVES
     if headers.has("cache-control"):
         return parse_cache_control(headers.lines("cache-control"))
     if headers.has("pragma") and "no-cache" in (headers.get("pragma") or "").lower():

@@ -132,7 +132,8 @@ class Headers:
 
     def names(self) -> Iterable[str]:
         """The names of the fields present, in lower case, each once."""
-        return self._by_name().keys()
+        index = self._index
+        return (self._by_name() if index is None else index).keys()
 
     @property
     def conditional(self) -> bool:

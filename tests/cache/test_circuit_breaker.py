@@ -58,41 +58,31 @@ def fails(error: BaseException) -> Callable[[], Any]:
     return call
 
 
-def attempt(guard: Guard, otherwise: Any, call: Callable[[], Any]) -> Any:
-    return guard.attempt(otherwise, call)
-
-
-def attempting(guard: Guard, otherwise: Any, call: Callable[[], Any]) -> Any:
+def attempted(guard: Guard, otherwise: Any, call: Callable[[], Any]) -> Any:
     return do(guard.attempting(otherwise, call))
 
 
-each_way = pytest.mark.parametrize("way", [attempt, attempting])
-
-
-@each_way
-def test_calls_pass_while_the_store_is_well(way: Any, guard: Guard) -> None:
-    assert way(guard, "otherwise", lambda: "result") == "result"
+def test_calls_pass_while_the_store_is_well(guard: Guard) -> None:
+    assert attempted(guard, "otherwise", lambda: "result") == "result"
     assert guard.refusal == ""
 
 
-@each_way
 @pytest.mark.parametrize("error", [StoreError("full"), OSError("gone"), ZeroDivisionError()])
 def test_a_failure_opens_it_and_nothing_is_asked_any_more(
-    way: Any, error: Exception, guard: Guard, events: Events, monkeypatch: pytest.MonkeyPatch
+    error: Exception, guard: Guard, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "_pause", 60.0)
     monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 60.0)
-    assert way(guard, "otherwise", fails(error)) == "otherwise"
+    assert attempted(guard, "otherwise", fails(error)) == "otherwise"
     asked: list[int] = []
-    assert way(guard, "otherwise", lambda: asked.append(1)) == "otherwise"
+    assert attempted(guard, "otherwise", lambda: asked.append(1)) == "otherwise"
     assert not asked
     assert (guard.down, guard.refusal, events.stats().store_troubles) == (True, "store-unavailable", 1)
 
 
-@each_way
-def test_a_wrong_setting_is_the_users_to_know(way: Any, guard: Guard) -> None:
+def test_a_wrong_setting_is_the_users_to_know(guard: Guard) -> None:
     with pytest.raises(SettingError):
-        way(guard, "otherwise", fails(SettingError("no such store")))
+        attempted(guard, "otherwise", fails(SettingError("no such store")))
     assert not guard.down
 
 
@@ -111,7 +101,7 @@ def test_a_probe_that_succeeds_closes_it(guard: Guard, probe: Probe, caplog: pyt
 def test_a_store_that_cannot_be_written_is_still_read(guard: Guard) -> None:
     guard.trip(ReadOnlyStore("read only"))
     assert (guard.down, guard.read_only, guard.refusal) == (False, True, "read-only")
-    assert guard.attempt("otherwise", lambda: "result") == "result"
+    assert attempted(guard, "otherwise", lambda: "result") == "result"
 
 
 def test_pauses_double_up_to_two_seconds_and_up_to_thirty_for_what_is_not_ours(guard: Guard, probe: Probe) -> None:

@@ -59,27 +59,15 @@ class Guard:
         """Why nothing can be stored now; empty if it can."""
         return "store-unavailable" if self.down else "read-only" if self.read_only else ""
 
-    def attempt(self, otherwise: T, call: Callable[[], T]) -> T:
-        """What a blocking call to the store returns, or ``otherwise`` while it is not well."""
-        if self.down:
-            return otherwise
-        try:
-            return call()
-        except SettingError:
-            raise
-        except Exception as error:  # a store of the user's own may raise anything
-            self.trip(error)
-            return otherwise
-
     def attempting(self, otherwise: T, call: Callable[[], Any]) -> Work[T]:
-        """The same as work: the call blocks or is awaited."""
+        """What a call to the store returns, or ``otherwise`` while it is not well; as work."""
         if self.down:
             return otherwise
         try:
             result: T = yield call
         except SettingError:
             raise
-        except Exception as error:
+        except Exception as error:  # a store of the user's own may raise anything
             self.trip(error)
             return otherwise
         return result

@@ -15,11 +15,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from sansio_cache.actions import Action, BodyStart, Load, LoadBody, Loaded, Steps
+from sansio_cache.actions import Action, BodyStart, Load, LoadBody, Loaded
 from sansio_cache.cache_status import CacheStatus, Fwd
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.drivers import Paused, run_if_stored
-from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, NotCached
+from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, NotCached, SettingError
 from sansio_cache.exchange import exchange
 from sansio_cache.keeping import Superseded
 from sansio_cache.messages import Received, Request
@@ -148,24 +148,29 @@ class Engine:
 
         def perform(action: Action[Any]) -> object:
             if isinstance(action, Load):
-                records: Any = guard.attempt(None, partial(load, action.keys.partition))
+                try:
+                    records = load(action.keys.partition)
+                except SettingError:
+                    raise
+                except Exception as error:  # a store of the user's own may raise anything
+                    guard.trip(error)
+                    return None
                 return None if records is None else Loaded(records, self.clock())
             return load_body(action) if isinstance(action, LoadBody) and load_body is not None else None
 
-        return self._run_if_stored(exchange(request, rules, self.clock()), perform)
-
-    def _run_if_stored(
-        self, steps: Steps[Answer] | Paused[Answer], perform: Callable[[Action[Any]], object]
-    ) -> Answer | Paused[Answer]:
         try:
-            return run_if_stored(steps, perform)
+            return run_if_stored(exchange(request, rules, self.clock()), perform)
         except Exception as error:
             self.tell_error(error)
             raise
 
     def with_body(self, paused: Paused[Answer], start: BodyStart | None) -> Answer | Paused[Answer]:
         """The answer that has paused for its body, which begins so; still paused where it needs more than that."""
-        return self._run_if_stored(paused, lambda action: start if action is paused.action else None)
+        try:
+            return run_if_stored(paused, lambda action: start if action is paused.action else None)
+        except Exception as error:
+            self.tell_error(error)
+            raise
 
     def supersede(self, partition: bytes, records: Iterable[Superseded]) -> None:
         """Note records that are not to be used again; they go before the next look into the store. Never blocks."""

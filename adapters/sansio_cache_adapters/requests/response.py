@@ -195,8 +195,10 @@ def stored_response(facts: Facts, *, stream: bool) -> CachedResponse:
     attributes["_content_consumed"] = False
     if not stream:
         # The whole body at once: requests would read it in pieces of 10 KiB.
-        data = _whole(facts)
-        record = facts.answer.record
+        source, record = facts.answer.body, facts.answer.record
+        data = source.record.stored.body if isinstance(source, FromStore) else None
+        if data is None or not isinstance(source, FromStore) or source.stop - source.start != len(data):
+            data = _reader(facts).read()
         if record is not None and record.head.facts.coded:
             facts.data = data
             _ = response.content
@@ -206,15 +208,6 @@ def stored_response(facts: Facts, *, stream: bool) -> CachedResponse:
         # What is left to read of it, as when it was read from the network.
         facts.data = b""
     return response
-
-
-def _whole(facts: Facts) -> bytes:
-    source = facts.answer.body
-    if isinstance(source, FromStore):
-        inline = source.record.stored.body
-        if inline is not None and source.start == 0 and source.stop == len(inline):
-            return inline
-    return _reader(facts).read()
 
 
 def adopt(response: requests.Response, facts: Facts, adapter: Any) -> requests.Response:
