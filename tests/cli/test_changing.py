@@ -13,6 +13,7 @@ from command_line import Command
 from local_origin import Origin, fresh
 
 from sansio_cache import CachedSession
+from sansio_cache_adapters.cli.place import Place
 
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
@@ -197,3 +198,29 @@ def test_where_there_is_no_cache_none_is_made(
     if place.startswith("redis"):
         with server.client() as client:
             assert client.keys() == []
+
+
+@every_store
+def test_nothing_is_evicted_that_its_program_would_keep(
+    command: Command, urls: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound of a store is its program's to say: a cache larger than the default stays as it is."""
+    from sansio_cache_adapters.cache import locations
+
+    defaults = locations.store_at.__kwdefaults__
+    assert defaults["max_bytes"] == 1024**3
+    store = Place(cache=command.cache).store()
+    assert store.max_bytes == 1024**4
+    assert command("delete", urls["one"]).status == 0
+    assert command("purge").status == 0
+    assert left(command) == 5
+
+
+def test_what_the_library_logs_is_told_safely(
+    command: Command, urls: dict[str, str], place: str, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("UPDATE records SET sealed = x'00', url = 'http://example.org/' || char(27) || ']0;owned'")
+    ran = command("export", str(tmp_path / "out"))
+    assert "not exported" in ran.err
+    assert "\x1b" not in ran.err

@@ -99,8 +99,9 @@ def test_get_fail(command: Command, origin: Origin, client: str) -> None:
 def test_get_where_the_network_fails(command: Command, origin: Origin, client: str) -> None:
     url = origin.on("/", fresh())
     origin.close()
-    ran = command("get", url, "--timeout", "5")
+    ran = command("get", url + "?token=s3cret", "--timeout", "5")
     assert (ran.status, "Traceback" in ran.err) == (5, False)
+    assert "s3cret" not in ran.err
 
 
 def test_get_of_a_body_that_breaks_off(command: Command, origin: Origin, client: str, tmp_path: Path) -> None:

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from clock import Clock
 from command_line import Command
+from old_cache import lay_out_old_cache
+
+from sansio_cache_adapters.cli import moving
+from sansio_cache_adapters.importing.report import Report
 
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
@@ -119,3 +123,46 @@ def test_load_of_something_else(command: Command, tmp_path: Path, place: str) ->
     file.write_text("dear")
     assert command("load", str(file)).status == 2
     assert command("load", str(file) + ".not").status == 2
+
+
+@every_store
+def test_what_can_be_taken_over_is(command: Command, tmp_path: Path) -> None:
+    old, url = tmp_path / "old.sqlite", "https://api.example.com/items/1"
+    lay_out_old_cache(old, url)
+    before = old.read_bytes()
+    assert "1 would be imported" in command("import", str(old), "--dry-run").out
+    ran = command("import", str(old))
+    assert (ran.status, ran.lines) == (0, ["1 imported"])
+    assert [row["url"] for row in command("ls", "--json").json] == [url]
+    assert command("body", url).raw == b"{}"
+    again = command("import", str(old))
+    assert (again.status, "1 skipped: already-there" in again.out) == (0, True)
+    assert old.read_bytes() == before
+
+
+def test_a_new_cache_is_signed_where_there_is_a_secret(
+    command: Command, tmp_path: Path, key: str, secret_file: Callable[..., str]
+) -> None:
+    old = tmp_path / "old.sqlite"
+    lay_out_old_cache(old, "https://api.example.com/items/1")
+    secret = "--secret-file", secret_file(key)
+    assert command("import", str(old), *secret).status == 0
+    assert command("verify", *secret).status == 0
+    assert command("ls").status == 4
+
+
+def test_urls_that_cachecontrol_may_have(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    def take(*_: object, **keywords: object) -> Report:
+        given.update(keywords)
+        return Report(imported=1)
+
+    monkeypatch.setattr(moving, "import_cache", take)
+    file = tmp_path / "urls"
+    file.write_text("http://example.org/1\n\n http://example.org/2\n")
+    assert command("import", str(tmp_path), "--kind", "cachecontrol", "--urls", str(file)).status == 0
+    assert (given["kind"], given["urls"]) == ("cachecontrol", ["http://example.org/1", "http://example.org/2"])
+    assert command("import", str(tmp_path), "--urls", "-", input="http://example.org/3\n").status == 0
+    assert given["urls"] == ["http://example.org/3"]
+    assert command("import", str(tmp_path), "--urls", str(file) + ".not").status == 2

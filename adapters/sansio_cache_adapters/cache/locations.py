@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from sansio_cache.errors import SettingError
 from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.paths import expand_home, is_url
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
 
 __all__ = ["no_store", "store_at"]
 
@@ -17,9 +18,10 @@ _OTHERS: Final = ("aiohttp_client_cache", "cachecontrol", "diskcache", "hishel",
 """Whose caches and storages are none of ours, and are given out of habit."""
 
 
-def store_at(location: str | os.PathLike[str]) -> Any:
+def store_at(location: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
     """The store that a user's path or URL names; a path is that of a SQLite file.
 
+    :param max_bytes: what it holds at most.
     :raises SettingError: for a URL of another kind, or one that names no place.
     """
     text: object = os.fspath(location)
@@ -30,25 +32,25 @@ def store_at(location: str | os.PathLike[str]) -> Any:
     if not isinstance(location, str) or not is_url(location):
         from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
-        return SQLiteStore(location)
+        return SQLiteStore(location, max_bytes=max_bytes)
     scheme = location.partition(":")[0].lower()
     if scheme in ("redis", "rediss") and "://" in location:
         from sansio_cache_adapters.stores.redis.store import RedisStore
 
-        return RedisStore(scheme + location[len(scheme) :])
+        return RedisStore(scheme + location[len(scheme) :], max_bytes=max_bytes)
     if location.lower() == "memory:":
         from sansio_cache_adapters.stores.memory import MemoryStore
 
-        return MemoryStore()
+        return MemoryStore(max_bytes=max_bytes)
     in_memory = ":memory:" in location.lower()
     if scheme == "sqlite" and not in_memory:
         from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
-        return SQLiteStore(_file_of(location))
+        return SQLiteStore(_file_of(location), max_bytes=max_bytes)
     if scheme == "file" and not in_memory:
         from sansio_cache_adapters.stores.files.store import FileStore
 
-        return FileStore(_path_of(location))
+        return FileStore(_path_of(location), max_bytes=max_bytes)
     raise SettingError(f"cache takes {_TAKES}, not {_shown(location)}: {_advice(scheme, location)}")
 
 

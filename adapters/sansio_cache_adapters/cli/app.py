@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -18,7 +19,7 @@ from sansio_cache.errors import BadSignature, CacheError, CacheWarning, KeyRequi
 from .errors import STATUSES, Trouble, WrongUse
 from .options import cache_options
 from .output import note
-from .text import plain_block
+from .text import plain, plain_block
 
 __all__ = ["cli", "run", "version_text"]
 
@@ -67,7 +68,7 @@ class Cli(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _told():
                 warnings.simplefilter("always", CacheWarning)
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
@@ -126,6 +127,23 @@ def _trouble_of(error: CacheError) -> Trouble:
     if isinstance(error, SettingError):
         return WrongUse(str(error))
     return Trouble(str(error), Trouble.STORE if isinstance(error, StoreError) else Trouble.FOUND)
+
+
+class _Notes(logging.Handler):
+    """Tells what the library logs, in one line each: a URL in it may be a stranger's."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(f"{record.levelname.lower()}: {plain(record.getMessage())}")
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    logger, notes = logging.getLogger("sansio_cache"), _Notes(logging.WARNING)
+    logger.addHandler(notes)
+    try:
+        yield
+    finally:
+        logger.removeHandler(notes)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -170,7 +170,7 @@ def du(place: Place, globs: tuple[str, ...], wanted: Wanted, depth: int, as_json
             sums.add(_below(found.row.url, depth), found.row)
     if as_json:
         data: dict[str, Any] = {"cache": opened.store.location, "bytes": total.bytes, "responses": total.number}
-        data |= {"store_bytes": opened.store.size().bytes, "max_bytes": opened.store.max_bytes}
+        data |= {"store_bytes": opened.store.size().bytes}
         click.echo(json.dumps(data | {"below": sums.as_json()}, indent=1))
         return
     largest = sums.sorted(lambda each: (-each[1].bytes, each[0]))

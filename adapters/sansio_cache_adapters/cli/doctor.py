@@ -13,7 +13,7 @@ from .app import cli
 from .errors import Trouble
 from .health import Finding, of_damage, of_file, of_locks, of_records, of_signing, of_sqlite, of_versions
 from .options import command, setting_options
-from .output import emit
+from .output import entry
 from .place import Place, exists, pass_place
 from .text import plain
 
@@ -81,6 +81,6 @@ def _of_place(place: Place, *, bodies: bool) -> Iterator[Finding]:
 
 
 def _show(finding: Finding) -> None:
-    emit(f"{finding.level:<8} {finding.name:<12} {plain(finding.says)}", _STYLES[finding.level])
+    entry(f"{finding.level:<8} {finding.name:<12} ", plain(finding.says), _STYLES[finding.level])
     if finding.advice:
-        emit(f"{'':<21} → {plain(finding.advice)}")
+        entry(f"{'':<22}→ ", plain(finding.advice))

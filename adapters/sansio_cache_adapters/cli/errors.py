@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from typing import IO, Any, ClassVar
 
 import click
@@ -14,7 +17,7 @@ STATUSES = {
     0: "all was done, and all is well",
     1: "something wrong was found, or nothing of what was asked for",
     2: "the command was given wrongly",
-    3: "trouble with the store: none there, not ours, locked, damaged or out of reach",
+    3: "trouble with the store: not there, not ours, locked, damaged",
     4: "the secret is missing or wrong",
     5: "the network failed",
     130: "interrupted by the keyboard",
@@ -36,7 +39,11 @@ class Trouble(click.ClickException):
         vars(self)["exit_code"] = status  # click has one for each class
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"sansio-cache: {plain_block(self.message)}", file=file, err=True)
+        text = f"sansio-cache: {plain_block(self.message)}"
+        if sys.stderr.isatty():
+            width = max(shutil.get_terminal_size().columns, 40)
+            text = "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines())
+        click.echo(text, file=file, err=True)
 
 
 class WrongUse(Trouble):

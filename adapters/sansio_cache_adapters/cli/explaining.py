@@ -13,7 +13,7 @@ from sansio_cache.messages import Request
 
 from .app import cli
 from .options import command, request_options, setting_options
-from .output import emit
+from .output import emit, entry
 from .place import Opened, Place, pass_place
 from .requests import Asked, as_sent
 from .text import plain, shown_url
@@ -54,8 +54,8 @@ def explain_url(place: Place, url: str, asked: Asked, moment: float | None, as_j
         return
     emit(f"{request.method} {shown_url(request.url)} as {client} sends it", "bold")
     for number, step in enumerate(found.steps, 1):
-        emit(f"{number}. {step.name}: {plain(step.says)} ({step.section})")
-    emit(f"→ {found.decision}: {found.says}", "bold")
+        entry(f"{number}. ", f"{step.name}: {plain(step.says)} ({step.section})")
+    entry("→ ", f"{found.decision}: {found.says}", "bold")
 
 
 def _explained(opened: Opened, request: Request, now: float) -> Explained:

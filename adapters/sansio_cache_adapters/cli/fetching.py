@@ -145,19 +145,22 @@ def _guarded(stack: ExitStack, wish: _Wish, fetch: Callable[[ExitStack, _Wish], 
     except ValueError as error:  # what the clients say of URLs and fields
         raise WrongUse(f"{type(error).__name__}: {error}") from None
     except errors as error:
-        raise _network(error) from None
-    return came._replace(pieces=_reading(came.pieces, errors))
+        raise _network(error, wish.url) from None
+    return came._replace(pieces=_reading(came.pieces, errors, wish.url))
 
 
-def _reading(pieces: Iterator[bytes], errors: Any) -> Iterator[bytes]:
+def _reading(pieces: Iterator[bytes], errors: Any, url: str) -> Iterator[bytes]:
     try:
         yield from pieces
     except errors as error:
-        raise _network(error) from None
+        raise _network(error, url) from None
 
 
-def _network(error: Exception) -> Trouble:
-    return Trouble(f"{type(error).__name__}: {error}", Trouble.NETWORK)
+def _network(error: Exception, url: str) -> Trouble:
+    said = f"{type(error).__name__}: {error}"
+    _, mark, query = url.partition("?")
+    # Clients name what they asked for, with its secrets.
+    return Trouble(said.replace(mark + query, "?…") if mark else said, Trouble.NETWORK)
 
 
 def _by_requests(stack: ExitStack, wish: _Wish) -> Came:

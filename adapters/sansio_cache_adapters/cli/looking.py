@@ -101,7 +101,11 @@ def _print(found: Iterable[Row], opened: Opened) -> None:
         table(_COLUMNS, (_cells(row, opened.now, str(row.size)) for row in found))
         return
     shown = list(found)
-    table(_COLUMNS, (_cells(row, opened.now, size_text(row.size)) for row in shown), right=("age", "left", "size"))
+    columns: tuple[str, ...] = _COLUMNS
+    cells = [_cells(row, opened.now, size_text(row.size)) for row in shown]
+    if all(row.method == "GET" for row in shown):
+        columns, cells = (*_COLUMNS[:-2], _COLUMNS[-1]), [(*each[:-2], each[-1]) for each in cells]
+    table(columns, cells, right=("age", "left", "size"))
     note(f"{len(shown)} response{'' if len(shown) == 1 else 's'}, {size_text(sum(row.size for row in shown))}")
 
 

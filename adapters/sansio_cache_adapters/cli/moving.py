@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -13,6 +13,7 @@ from sansio_cache_adapters.importing.exporting import export_cache
 from sansio_cache_adapters.importing.importer import import_cache
 from sansio_cache_adapters.importing.loading import load_cache
 from sansio_cache_adapters.importing.report import Report
+from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
 
 from .app import cli
 from .errors import Trouble, WrongUse
@@ -34,6 +35,7 @@ _THEIRS = "SANSIO_CACHE_SOURCE_KEY"
     examples="""
 import ~/.cache/http_cache.sqlite --cache ~/http.sqlite
 import old_cache/ --kind requests-cache --dry-run
+import .web_cache/ --kind cachecontrol --urls urls.txt
 import old.sqlite --source-key-file old.key --secret-file http.secret --cache ~/http.sqlite
 """,
 )
@@ -44,12 +46,24 @@ import old.sqlite --source-key-file old.key --secret-file http.secret --cache ~/
     metavar="FILE",
     help=f"A file with the key that the other library signed with; else {_THEIRS} holds it.",
 )
+@click.option(
+    "--urls",
+    type=click.File("r", "utf-8"),
+    metavar="FILE",
+    help="URLs, one a line, of which CacheControl may have responses: it keeps only their digests. - for a pipe.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Store nothing, only count.")
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
 @setting_options
 @pass_place
 def import_(
-    place: Place, source: str, kind: str | None, source_key_file: str | None, dry_run: bool, as_json: bool
+    place: Place,
+    source: str,
+    kind: str | None,
+    source_key_file: str | None,
+    urls: IO[str] | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Store what a cache of requests-cache, aiohttp-client-cache, CacheControl or hishel holds.
 
@@ -58,10 +72,11 @@ def import_(
     """
     key = _source_key(source_key_file)
     store, keywords = place.target()
+    # What one entry of a stranger's may take in memory is bounded as sessions bound it.
+    named = [] if urls is None else [line.strip() for line in urls if line.strip()]
+    more: dict[str, Any] = {**keywords, "urls": named, "max_body": DEFAULT_MAX_BYTES // 8, **place.settings}
     with progress_of("importing") as tell:
-        report = import_cache(
-            source, store, kind=kind, key=key, dry_run=dry_run, progress=tell, **keywords, **place.settings
-        )
+        report = import_cache(source, store, kind=kind, key=key, dry_run=dry_run, progress=tell, **more)
     tell_report(report, "would be imported" if dry_run else "imported", as_json=as_json)
     if not report.imported and report.total and set(report.skipped) != {"already-there"}:
         raise Trouble("nothing could be taken over", Trouble.FOUND)

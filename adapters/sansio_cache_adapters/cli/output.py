@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal
@@ -14,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["bar", "emit", "note", "on_terminal", "progress", "progress_of", "table", "warn_unverified"]
+__all__ = ["bar", "emit", "entry", "note", "on_terminal", "progress", "progress_of", "table", "warn_unverified"]
 
 _WIDEST_BAR: Final = 30
+_NARROWEST: Final = 30
 Tick = Callable[[], None]
 Tell = Callable[[int, int], object]
 
@@ -32,6 +35,14 @@ def emit(line: str = "", style: str = "") -> None:
         Console().print(Text(line, style), soft_wrap=True)
     else:
         click.echo(line)
+
+
+def entry(head: str, text: str, style: str = "") -> None:
+    """A line that a narrow terminal gets as several, each below the first word of the text."""
+    if on_terminal():
+        width = max(shutil.get_terminal_size().columns - len(head), _NARROWEST)
+        text = f"\n{' ' * len(head)}".join(textwrap.wrap(text, width, break_on_hyphens=False) or [""])
+    emit(head + text, style)
 
 
 def note(line: str) -> None:
@@ -55,7 +66,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Seque
         for row in rows:
             click.echo("\t".join(row))
         return
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for number, name in enumerate(columns):
         folds = number == last % len(columns)
         justify: Literal["left", "right"] = "right" if name in right else "left"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -20,7 +20,7 @@ from sansio_cache.sealing import UNSIGNED, Sealer, make_sealer
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.locations import store_at
-from sansio_cache_adapters.stores.default import Nowhere, default_store
+from sansio_cache_adapters.stores.default import Nowhere, default_path
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import Listed, Store
@@ -31,7 +31,9 @@ from .secret import SECRET, from_environment, from_file, from_keyring
 
 __all__ = ["CACHE", "Opened", "Place", "exists", "pass_place"]
 
-CACHE = "SANSIO_CACHE"
+CACHE: Final = "SANSIO_CACHE"
+_UNBOUNDED: Final = 1024**4
+"""How much a store may hold is its program's to say: what is opened here evicts nothing."""
 
 
 class Opened(NamedTuple):
@@ -100,13 +102,13 @@ class Place:
         """
         named = os.environ.get(CACHE) if self.cache is None else self.cache
         if not named:
-            found: Any = default_store()
-            if isinstance(found, Nowhere):
+            path = default_path()
+            if path is None:
                 raise Trouble("there is no home folder with a default cache: say which with --cache", Trouble.STORE)
-            return found
+            return SQLiteStore(path, max_bytes=_UNBOUNDED)
         if "://" not in named and Path(named).expanduser().is_dir():
-            return FileStore(named)  # nobody has a SQLite file in a folder's place
-        found = store_at(named)
+            return FileStore(named, max_bytes=_UNBOUNDED)  # nobody has a SQLite file in a folder's place
+        found = store_at(named, max_bytes=_UNBOUNDED)
         if isinstance(found, Nowhere):
             raise WrongUse(f"there is no home folder for {named}")
         if isinstance(found, MemoryStore):

@@ -89,13 +89,19 @@ SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
 """By what rows are sorted."""
 
 
-def walk(opened: Opened, tick: Callable[[], None] = lambda: None) -> Iterator[Found]:
-    """Every record, opened, in the store's own order."""
+def walk(
+    opened: Opened, tick: Callable[[], None] = lambda: None, only: Callable[[Listed], bool] = lambda listed: True
+) -> Iterator[Found]:
+    """Every record, opened, in the store's own order.
+
+    :param only: which of them, as far as that can be told before they are opened.
+    """
     place, sealer = opened.rules.place, opened.sealer
     for listed in opened.store.listed():
         tick()
-        found = open_record(listed.stored, Keys(listed.resource, listed.partition), place, sealer)
-        yield Found(_row(listed, found, opened), listed, found)
+        if only(listed):
+            found = open_record(listed.stored, Keys(listed.resource, listed.partition), place, sealer)
+            yield Found(_row(listed, found, opened), listed, found)
 
 
 def found_of(opened: Opened, wanted: Wanted, tick: Callable[[], None] = lambda: None) -> Iterator[Found]:
@@ -232,27 +238,26 @@ def named(opened: Opened, url: str, *, method: str | None = None, key: str | Non
 
     :raises Trouble: there is none.
     """
-    wanted = _finder(opened, url)
     found = [
         each
-        for each in walk(opened)
-        if wanted(each) and (method is None or each.row.method == method.upper()) and each.row.key.startswith(key or "")
+        for each in walk(opened, only=_finder(opened, url))
+        if (method is None or each.row.method == method.upper()) and each.row.key.startswith(key or "")
     ]
     if not found:
         raise Trouble(f"nothing is stored for {shown_url(url) if '://' in url else plain(url)}", Trouble.FOUND)
     return sorted(found, key=lambda each: (isinstance(each.opened, Flaw), -each.row.stored_at))
 
 
-def _finder(opened: Opened, url: str) -> Callable[[Found], bool]:
+def _finder(opened: Opened, url: str) -> Callable[[Listed], bool]:
     if "://" not in url:
         if not _KEY.fullmatch(url):
             raise WrongUse(
                 f"{plain(url)} is no URL: it begins with http:// or https://, or is a key as ls --json shows"
             )
-        return lambda each: each.row.key.startswith(url)
+        return lambda listed: isinstance(listed.partition, bytes) and listed.partition.hex().startswith(url)
     try:
         resource = opened.rules.maker.resource(Request("GET", url))
     except SettingError as error:
         raise WrongUse(str(error)) from None
     shown = {shown_url(url), shown_url(normalise(url)[0])}
-    return lambda each: each.listed.resource == resource or each.row.url in shown
+    return lambda listed: listed.resource == resource or shown_url(str(listed.url)) in shown

@@ -20,7 +20,7 @@ from .app import cli
 from .bodies import body_of, decoded
 from .errors import Trouble, WrongUse
 from .options import command, setting_options, unverified_option
-from .output import emit, note, on_terminal, warn_unverified
+from .output import emit, entry, note, on_terminal, warn_unverified
 from .place import Opened, Place, pass_place
 from .records import Found, named
 from .text import plain, plain_block, shown_fields
@@ -98,7 +98,7 @@ def _show(opened: Opened, found: Found, url: str, *, secrets: bool) -> None:
             emit(f"{name}: {value}")
         emit()
     for name, value in chain(_times(found, now), _rest(opened, found, url)):
-        emit(f"{name:<12}{value}")
+        entry(f"{name:<12}", value)
 
 
 def _times(found: Found, now: float) -> Iterator[tuple[str, str]]:

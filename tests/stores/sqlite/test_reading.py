@@ -85,3 +85,12 @@ def test_whether_there_is_one(path: Path) -> None:
     path.write_text("a letter")
     with pytest.raises(ForeignStore, match="is a text"):
         store.exists()
+
+
+def test_a_bound_of_any_size(path: Path) -> None:
+    """SQLite's own bound of a value is a C int."""
+    store = SQLiteStore(path, max_bytes=2**62)
+    store.open(signed=False)
+    put(store, make_item("one", now=NOW), now=NOW)
+    assert len(store.load(name("one"))) == 1
+    store.close()

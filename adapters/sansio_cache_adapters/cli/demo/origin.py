@@ -171,12 +171,13 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     """Head and body leave together, when a request was answered."""
-    server: _Server
+    server: Any
 
     def do_GET(self) -> None:
         """Answer."""
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = self.server.origin.answer(self.command, self.path, self.headers, sent)
+        origin: Origin = self.server.origin
+        answer = origin.answer(self.command, self.path, self.headers, sent)
         self.send_response_only(answer.status, HTTPStatus(answer.status).phrase)
         self.send_header("Date", self.date_time_string())
         for name, value in answer.fields.items():
@@ -188,10 +189,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD" and answer.status != 304:
             self._send(answer.body)
-        self.server.origin.tell(self.command, self.path, answer.status)
+        origin.tell(self.command, self.path, answer.status)
 
     def _send(self, body: bytes | list[bytes]) -> None:
-        if not isinstance(body, list):
+        if isinstance(body, bytes):
             self.wfile.write(body)
             return
         for piece in (*body, b""):
@@ -200,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_GET  # noqa: N815 - as the server asks for it
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - as the library names it
         """Nothing: see ``Origin.tell``."""
 
 

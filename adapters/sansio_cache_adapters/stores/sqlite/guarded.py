@@ -32,6 +32,8 @@ _STEPS: Final = 20_000
 LOOKS: Final = 4
 """So many looks a read that must not wait may take before it is broken off; one as it should be takes none."""
 
+_MOST: Final = 2**31 - 1
+"""What SQLite bounds the length of a value by at most."""
 _SCHEMA: Final = 0.1
 """Seconds that a schema may take to be read that is longer than ours by far."""
 
@@ -219,7 +221,7 @@ def distrust(connection: Guarded, longest: int) -> None:
         option = getattr(sqlite3, name, None)  # Python 3.12
         if option is not None:
             cast(Any, connection).setconfig(option, value)
-    for limit, bound in (*_LIMITS, (sqlite3.SQLITE_LIMIT_LENGTH, longest)):
+    for limit, bound in (*_LIMITS, (sqlite3.SQLITE_LIMIT_LENGTH, min(longest, _MOST))):
         connection.setlimit(limit, bound)
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
