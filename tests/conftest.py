@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
+import httpx2._transports.default
 import pytest
 from certificates import Certificates
 from clock import Clock
 from local_origin import Origin
 
 KEY = "a secret of at least sixteen bytes"
+AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities_read_once() -> Iterator[None]:
+    """httpx2 reads all authorities of the system for each transport, 20 ms long, though few tests speak TLS."""
+    of_httpx = httpx2._transports.default.create_ssl_context
+    usual, given = cache(of_httpx), [os.environ.get(name) for name in AUTHORITIES]
+
+    def create(verify: ssl.SSLContext | str | bool = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+        is_usual = verify is True and cert is None and given == [os.environ.get(name) for name in AUTHORITIES]
+        return usual(trust_env=trust_env) if is_usual else of_httpx(verify, cert, trust_env)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx2._transports.default, "create_ssl_context", create)
+        yield
 
 
 @pytest.fixture
