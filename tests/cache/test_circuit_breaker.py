@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -94,7 +96,7 @@ def test_a_probe_that_succeeds_closes_it(guard: Guard, probe: Probe, caplog: pyt
     probe.error = None
     while guard.down:
         assert probe.asked.acquire(timeout=10)
-        guard._stop.wait(0.001)
+        time.sleep(0.001)
     assert caplog.messages == ["the cache at here is bypassed: locked", "the cache at here is in use again"]
 
 
@@ -127,18 +129,15 @@ def test_a_dropped_guard_ends_its_probing(probe: Probe, events: Events, monkeypa
     guard = Guard("here", probe, events)
     guard.trip(StoreError("locked"))
     assert probe.asked.acquire(timeout=10)
-    threads = [each for each in threading.enumerate() if each.name == "sansio-cache-probe"]
+    gone = ref(guard)
     del guard
     gc.collect()
-    for thread in threads:
-        thread.join(10)
-        assert not thread.is_alive()
+    assert gone() is None
+    monkeypatch.setattr(circuit_breaker, "PROBES", None)
+    circuit_breaker._heal(gone, circuit_breaker._Stop())
 
 
 def test_no_thread_to_be_had_closes_it_at_once(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(circuit_breaker.threading, "Thread", refuse)
+    monkeypatch.setattr(circuit_breaker.PROBES, "after", lambda *_: False)
     guard.trip(StoreError("locked"))
     assert not guard.down

@@ -10,11 +10,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from sansio_cache.errors import ForeignStore, NoPlace, ReadOnlyStore, SettingError, StoreError
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.worker import Bell
+from sansio_cache_adapters.stores.worker import Worker
 
 from .events import Events, logger
 from .notices import warn_once
@@ -39,7 +40,7 @@ class Guard:
     :ivar read_only: it is read, and nothing is written: it cannot be where it lies.
 
     :param probe: raises while the store is not well, and takes it as it then is (it may be another one: a file that was
-        deleted and made anew); blocking, called from a thread of the guard's own.
+        deleted and made anew); blocking, called from a thread of its own.
     """
 
     def __init__(self, location: str, probe: Callable[[], object], events: Events) -> None:
@@ -98,10 +99,7 @@ class Guard:
             warn_once(str(error))
         if not isinstance(error, StoreError):
             logger.debug("unexpected error of the store", exc_info=error)
-        try:
-            arguments = (weakref.ref(self), self._stop, self._pause)
-            threading.Thread(target=_heal, args=arguments, name="sansio-cache-probe", daemon=True).start()
-        except (RuntimeError, MemoryError):
+        if not PROBES.after(self._pause, partial(_heal, weakref.ref(self), self._stop)):
             # No thread can be begun now: the next call asks the store itself.
             self.down = self.read_only = False
 
@@ -147,23 +145,20 @@ class Guard:
 class _Stop:
     """The end of probing."""
 
-    def __init__(self) -> None:
-        self._bell = Bell()
-        self.rung = False
+    rung = False
 
     def ring(self) -> None:
         """Stop."""
         self.rung = True
-        self._bell.ring()
-
-    def wait(self, seconds: float) -> bool:
-        """Whether it has rung within some seconds."""
-        return self.rung or self._bell.wait(seconds)
 
 
-def _heal(guard: weakref.ref[Guard], stop: _Stop, pause: float | None) -> None:
-    """Probe until the store is well, or nobody has the session any more."""
-    while pause is not None and not stop.wait(pause):
-        living = guard()
-        pause = None if living is None else living.heal()
-        del living
+PROBES: Final = Worker("sansio-cache-probe", size=8)
+"""Opens stores that are not well; each may keep its thread waiting for as long as the store does."""
+
+
+def _heal(guard: weakref.ref[Guard], stop: _Stop) -> None:
+    """Probe, and again until the store is well, or nobody has the session any more."""
+    living = None if stop.rung else guard()
+    pause = None if living is None else living.heal()
+    if pause is not None:
+        PROBES.after(pause, partial(_heal, guard, stop))

@@ -54,8 +54,10 @@ class Housekeeper:
 
     def later(self, seconds: float | None = None) -> None:
         """Tend in a while. Never blocks, and does nothing if that is to be anyway."""
-        if self._expected.acquire(blocking=False):
-            self._worker.after(_PAUSE if seconds is None else seconds, self._tend)
+        expects = self._expected.acquire(blocking=False)
+        if expects and not self._worker.after(_PAUSE if seconds is None else seconds, self._tend):
+            # There is no thread to be had now: the next time tries again.
+            self._expect_nothing()
 
     def _tend(self) -> None:
         self._expect_nothing()

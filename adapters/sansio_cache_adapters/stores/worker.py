@@ -11,12 +11,14 @@ import atexit
 import heapq
 import itertools
 import logging
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple, TypeVar
 
@@ -88,7 +90,10 @@ class _Queue:
             place.release()
             # Who gave a job just now may have found us here still.
             if self.jobs.empty() or not place.acquire(blocking=False):
-                return
+                break
+        if sys.version_info < (3, 13):
+            # There a thread that ``threading`` did not start, and was asked for its name, is listed after its end.
+            vars(threading)["_active"].pop(threading.get_ident(), None)
 
     def _serve_until_idle(self) -> None:
         later: list[_Due] = []
@@ -202,6 +207,9 @@ class Worker:
 
     def after(self, seconds: float, job: Job) -> bool:
         """Do a job in so many seconds, not before; whether there is a thread for it now. Never waits."""
+        if seconds > 0 and self._made.size > 1:
+            # A thread that is kept waiting by a job must not keep what was given for later from the others.
+            return _TIMER.after(seconds, partial(self._put, 0.0, job))
         return self._put(seconds, job)
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
@@ -264,7 +272,7 @@ class Worker:
             if not place.locked() and place.acquire(blocking=False):
                 try:
                     _thread.start_new_thread(queue.serve, (place,))
-                except RuntimeError:
+                except (RuntimeError, MemoryError):
                     # There are too many threads, and the next job tries again; or the interpreter is about to end.
                     place.release()
         return self.works
@@ -314,3 +322,7 @@ class Worker:
             self._begin_anew()
         elif self._resting:
             self._queue.works.release()
+
+
+_TIMER: Final = Worker()
+"""Hands jobs to workers of several threads when they are due."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import sqlite3
-import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -18,7 +17,7 @@ from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache_adapters.stores.afterwards import CLOSING
 from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims
 from sansio_cache_adapters.stores.forking import Living, follow_forks
-from sansio_cache_adapters.stores.worker import Bell
+from sansio_cache_adapters.stores.worker import Worker
 
 from . import schema as sql
 from .connections import MAINTENANCE, Connections
@@ -120,7 +119,7 @@ def _settle(aborted: list[bytes], db: sqlite3.Connection) -> None:
 
 
 class Upkeep:
-    """The thread, and what it does."""
+    """What is done in the thread."""
 
     def __init__(
         self, connections: Connections, backlog: Backlog, claims: Claims, max_bytes: int, max_entries: int | None
@@ -129,59 +128,68 @@ class Upkeep:
         self._backlog = backlog
         self._claims = claims
         self._bounds = Bounds(max_bytes, max_entries)
+        self._worker = Worker("sansio-cache upkeep")
         self._begin_anew()
         follow_forks(self)
         _upkeeps.add(self)
 
     def _begin_anew(self) -> None:
-        self._thread: threading.Thread | None = None
         self._shift: object = None
-        self._is_left = False
+        self._is_due = self._is_hasty = False
         self._written = 0
         self._newest: int | None = None
-        self._work = Bell()
-        self._haste = Bell()
 
     @property
     def runs(self) -> bool:
-        """Whether the thread has begun."""
-        return self._thread is not None
+        """Whether it is begun."""
+        return self._shift is not None
 
     def nudge(self, written: int = 0) -> None:
         """There is something to do, after so many bytes written: in a moment, or at once if they are many."""
         self._written += written
-        if self._thread is None:
-            self._begin()
-        self._work.ring()
-        if self._written >= _LOG_BYTES:
-            self._haste.ring()
+        if self._shift is None:
+            self._shift = shift = object()
+            self._worker.after(_IDLE, partial(self._come_by, shift))
+        # Where no thread can be begun now (there are too many, or it is the end) the next nudge tries again.
+        if self._written >= _LOG_BYTES and not self._is_hasty:
+            self._is_hasty = True
+            if not self._worker(self._run):
+                self._is_hasty = False
+        elif not self._is_due:
+            self._is_due = True
+            if not self._worker.after(_REST, self._run):
+                self._is_due = False
 
-    def _begin(self) -> None:
-        self._shift = shift = object()
-        thread = threading.Thread(target=self._run, args=(shift,), name="sansio-cache upkeep", daemon=True)
-        self._thread = thread
-        try:
-            thread.start()
-        except RuntimeError:
-            # The interpreter is shutting down, or there are too many threads: the next nudge tries again.
-            self._thread = None
+    def _come_by(self, shift: object) -> None:
+        """Run now and then, even if nobody writes."""
+        if self._shift is shift:
+            self._run()
+            self._worker.after(_IDLE, partial(self._come_by, shift))
+
+    def _run(self) -> None:
+        shift = self._shift
+        self._is_due = self._is_hasty = False
+        if shift is not None:
+            self._written = 0
+            with suppress(StoreError):
+                self.once(time.time(), shift)
+
+    def _end_shift(self) -> object:
+        shift, self._shift = self._shift, None
+        self._is_due = self._is_hasty = False
+        return shift
 
     def stop(self) -> None:
-        """End the thread; the next nudge begins another."""
-        thread, self._thread = self._thread, None
-        self._shift = None
-        self._work.ring()
-        self._haste.ring()
-        if thread is not None:
-            thread.join(timeout=min(self._connections.patience, 1.0))
+        """Come to an end; the next nudge begins anew."""
+        if self._end_shift() is not None:
+            self._worker.end(min(self._connections.patience, 1.0))
 
     def leave(self) -> None:
         """Have all shut, by another thread: for the finalizer of the store, which is gone. Never waits."""
-        self._is_left = True
-        thread, self._thread, self._shift = self._thread, None, None
-        if thread is not None:
-            self._work.ring()
-            self._haste.ring()
+        if self._end_shift() is not None:
+            # When what is under way has seen that it is over.
+            self._worker(partial(CLOSING, self._shut))
+            self._worker.stop()
         elif self._connections.is_open:
             CLOSING(self._shut)
 
@@ -200,18 +208,6 @@ class Upkeep:
         with suppress(StoreError):
             self._backlog.write(self._connections)
         self._connections.close()
-
-    def _run(self, shift: object) -> None:
-        while self._shift is shift:
-            self._work.wait(_IDLE)
-            if self._shift is shift:
-                self._haste.wait(_REST)
-            if self._shift is shift:
-                self._written = 0
-                with suppress(StoreError):
-                    self.once(time.time(), shift)
-        if self._is_left:
-            CLOSING(self._shut)
 
     def once(self, now: float, shift: object = None) -> None:
         """All that there is to do now, or until the shift ends."""
