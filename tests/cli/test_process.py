@@ -82,6 +82,22 @@ def test_a_reader_that_goes_away_is_no_error(many: str) -> None:
             assert process.wait(30) == 141
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_is_full_is_told(place: str, origin: Origin) -> None:
+    urls = fill(place, origin, time.time)
+    for arguments in (["ls"], ["ls", "--json"], ["body", urls["big"]], ["body", urls["one"]], ["export", "-"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*COMMAND, *arguments, "--cache", place],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env=environment(),
+                check=False,
+            )
+        assert done.returncode == 6, arguments
+        assert done.stderr.startswith(b"sansio-cache: the output cannot be written"), done.stderr
+
+
 def test_an_interrupt_ends_it(place: str, origin: Origin, tmp_path: Path) -> None:
     release = tmp_path / "go"
     url = origin.url("/")

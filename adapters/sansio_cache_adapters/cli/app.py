@@ -75,6 +75,8 @@ class Cli(click.Group):
         except BrokenPipeError:
             _let_go_of_output()
             raise click.exceptions.Exit(141) from None
+        except OSError as error:
+            raise _unwritten(error) from error
         except CacheError as error:
             raise _trouble_of(error) from error
 
@@ -112,6 +114,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _let_go_of_output()
         return 141
+    except OSError as error:
+        trouble = _unwritten(error)
+        trouble.show()
+        return trouble.exit_code
     return status if isinstance(status, int) else 0
 
 
@@ -119,6 +125,13 @@ def _let_go_of_output() -> None:
     """Write no more: else Python complains once more as it flushes at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unwritten(error: OSError) -> Trouble:
+    """What to say of a full disk: stores tell of their own trouble."""
+    _let_go_of_output()
+    where = error.filename or "the output"
+    return Trouble(f"{where} cannot be written: {error.strerror or error}", Trouble.OUTPUT)
 
 
 def _trouble_of(error: CacheError) -> Trouble:

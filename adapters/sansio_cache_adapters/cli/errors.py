@@ -20,6 +20,7 @@ STATUSES = {
     3: "trouble with the store: not there, not ours, locked, damaged",
     4: "the secret is missing or wrong",
     5: "the network failed",
+    6: "the output could not be written",
     130: "interrupted by the keyboard",
     141: "the reader of the output went away",
 }
@@ -33,6 +34,7 @@ class Trouble(click.ClickException):
     STORE: ClassVar = 3
     SECRET: ClassVar = 4
     NETWORK: ClassVar = 5
+    OUTPUT: ClassVar = 6
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

@@ -8,16 +8,11 @@ from pathlib import Path
 
 import click
 
-from sansio_cache.keys import Keys
-from sansio_cache.records import Flaw, Record, encode_head, open_record
-from sansio_cache.sealing import UNSIGNED
-
 from .app import cli
 from .errors import Trouble, WrongUse
 from .options import command, setting_options
 from .output import emit, note, progress
 from .place import Opened, Place, pass_place
-from .records import walk
 from .secret import SERVICE, from_environment, from_file, from_keyring, keyring
 
 __all__ = ["keygen", "resign", "rotate"]
@@ -25,9 +20,9 @@ __all__ = ["keygen", "resign", "rotate"]
 _NEW = "SANSIO_CACHE_NEW_SECRET"
 
 
-def _resign(opened: Opened, *, unsign: bool = False) -> int:
+def _resign(opened: Opened, *, unsign: bool = False, sign_unsigned: bool = False) -> int:
     with progress("signing", opened.store.size().entries) as tick:
-        return opened.care(tick).resign(unsign=unsign)
+        return opened.care(tick).resign(unsign=unsign, sign_unsigned=sign_unsigned)
 
 
 @command(
@@ -105,23 +100,10 @@ def resign(place: Place, unsign: bool, sign_unsigned: bool) -> None:
         raise Trouble(f"the cache at {opened.store.location}: {said}", Trouble.SECRET)
     if not opened.meta.signed and not sign_unsigned:
         raise WrongUse(f"the cache at {opened.store.location} is not signed: --sign-unsigned begins to")
-    count = _sign(opened) if sign_unsigned else _resign(opened, unsign=unsign)
+    if sign_unsigned:
+        opened.store.open(signed=True)  # marks it
+    count = _resign(opened, unsign=unsign, sign_unsigned=sign_unsigned)
     note(f"{count} {'are no longer signed' if unsign else 'signed' if sign_unsigned else 'signed anew'}")
-
-
-def _sign(opened: Opened) -> int:
-    """Sign every record that is not signed, and mark the store; how many there were."""
-    opened.store.open(signed=True)
-    place, count = opened.rules.place, 0
-    with progress("signing", opened.store.size().entries) as tick:
-        for found in walk(opened, tick):
-            if found.opened is not Flaw.UNSIGNED:
-                continue
-            listed = found.listed
-            record = open_record(listed.stored, Keys(listed.resource, listed.partition), place, UNSIGNED)
-            if isinstance(record, Record):
-                count += opened.store.change([listed], opened.sealer.seal(encode_head(record.head)))
-    return count
 
 
 @command(
