@@ -341,3 +341,34 @@ def test_a_place_without_a_cache(tmp_path: Path) -> None:
         with pytest.raises(SettingError, match="source takes"):
             import_cache(source, tmp_path / "new.sqlite")  # type: ignore[arg-type]
     assert not (tmp_path / "new.sqlite").exists()
+
+
+ODD: list[Any] = [
+    *(None, 0, -1, 2**70, 1.5, float("nan"), float("inf"), True, "", "x", "\ud800", "é", "雪", "a\r\nb", "9" * 5000),
+    *(b"", b"\xff", [], [1], {}, {"a": 1}, {"a": [1]}, {1: 2}, {"": ""}, (), ((1, 2),), ((b"a", b"b"),), 99, 206, 304),
+    *("0001-01-01T00:00:00", "9999-12-31T23:59:59.999999-23:59", "http://[::1", "http://a:b@c:99999999/"),
+    *(
+        "http://\x00/",
+        "http://a.example/%zz?%",
+        "https://a.example" + "/a" * 40_000,
+        "GET\r\n",
+        "get",
+        "HTTP://A.EXAMPLE",
+    ),
+]
+
+
+def test_nothing_odd_in_any_place_ends_an_import(tmp_path: Path) -> None:
+    values = [entry(**{name: odd}) for name in [*entry(), "history", "_decoded_content"] for odd in ODD]
+    values += [request(**{name: odd}) for name in ("method", "url", "headers", "body") for odd in ODD]
+    values += [entry(headers={"Content-Type": "application/json"}, _decoded_content=odd) for odd in ODD]
+    values += [
+        entry(headers={name: odd}) for name in ("Date", "Vary", "Age", "Content-Encoding", "ETag") for odd in ODD
+    ]
+    source = made(tmp_path / "old.sqlite", *map(pickle.dumps, values))
+    report = import_cache(source, tmp_path / "new.sqlite")
+    assert report.total == len(values)
+    assert report.imported > 20
+    with CachedSession(tmp_path / "new.sqlite", offline=True) as session:
+        assert not session.cache.verify().flaws
+        assert session.get(f"{BASE}/a").status_code == 200
