@@ -25,7 +25,7 @@ BODIES = {
 @pytest.mark.parametrize("kind", ["hishel", "cachecontrol", "cachecontrol_bodies"])
 def test_every_entry_is_a_hit(kind: str, written: Written, tmp_path: Path) -> None:
     urls = [written.base + path for path in OBEYING]
-    report = import_cache(written.at(kind), tmp_path / "new.sqlite", urls=urls)
+    report = import_cache(written.at(kind), tmp_path / "new.sqlite", urls=urls, anonymous=kind != "hishel")
     assert (report.imported, report.skipped) == (len(OBEYING), {})
     german = {"Accept-Language": "de"}
     with CachedSession(tmp_path / "new.sqlite", offline=True) as session:
@@ -49,7 +49,10 @@ def test_a_digest_is_no_url(written: Written, tmp_path: Path) -> None:
     source = written.at("cachecontrol")
     report = import_cache(source, tmp_path / "new.sqlite")
     assert (report.imported, report.skipped) == (0, {"url-unknown": len(OBEYING)})
-    some = import_cache(source, tmp_path / "new.sqlite", urls=[f"{written.base}/fresh", "http://other.example/"])
+    urls = [f"{written.base}/fresh", "http://other.example/"]
+    unknown = import_cache(source, tmp_path / "new.sqlite", urls=urls)
+    assert unknown.skipped == {"asker-unknown": 1, "url-unknown": len(OBEYING) - 1}
+    some = import_cache(source, tmp_path / "new.sqlite", urls=urls, anonymous=True)
     assert (some.imported, some.skipped) == (1, {"url-unknown": len(OBEYING) - 1})
     with pytest.raises(SettingError, match="absolute URLs"):
         import_cache(source, tmp_path / "new.sqlite", urls=["/fresh"])

@@ -8,7 +8,9 @@ from typing import Any, Final, cast
 from urllib.parse import urlunsplit
 
 from sansio_cache.expiry import Expiry
-from sansio_cache.messages import HTTP_1_1, Headers
+from sansio_cache.messages import EMPTY, HTTP_1_1, Headers
+from sansio_cache.storing import Storing
+from sansio_cache.vary import nominated
 
 from .entries import MOST_HOPS, Entry, Exchange, damaged, expiry_at, fields_of, moment, undecoded
 from .pickles import Made
@@ -60,7 +62,11 @@ def _exchange(state: Mapping[str, Any], expiry: Expiry) -> Exchange:
     if not isinstance(method, str) or not isinstance(status, int) or not isinstance(body, bytes | None):
         raise damaged()
     method = method.upper()
-    asked = _fields(state.get("request_raw_headers"), "utf-8")
+    said = state.get("request_raw_headers")
+    asked = EMPTY if said is None else _fields(said, "utf-8")
+    headers = undecoded(method, _fields(state.get("raw_headers"), "latin-1"))
+    if said is None and set(nominated(headers)) - {"accept-encoding"}:
+        raise Skipped(Storing.VARY.value)
     received = moment(_moment(state.get("created_at")))
     return Exchange(
         method=method,
@@ -69,12 +75,13 @@ def _exchange(state: Mapping[str, Any], expiry: Expiry) -> Exchange:
         sent=b"" if method in _WITHOUT_BODY and _sends_nothing(asked) else _nothing(asked),
         status=status,
         reason=_reason(state.get("reason")),
-        headers=undecoded(method, _fields(state.get("raw_headers"), "latin-1")),
+        headers=headers,
         body=body or b"",
         requested_at=received,
         received_at=received,
         expiry=expiry,
         version=_version(state.get("version")),
+        asker_known=said is not None,  # since 0.14
     )
 
 

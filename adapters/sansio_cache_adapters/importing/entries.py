@@ -33,6 +33,7 @@ class Exchange:
     :ivar sent: the request's content; None where the other cache does not keep it.
     :ivar body: the response's content, as its Content-Encoding says.
     :ivar expiry: what the other cache says of its time; None: nothing.
+    :ivar asker_known: whether the other cache keeps the fields by which a request says who asks.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Exchange:
     received_at: float
     expiry: Expiry | None
     version: int = HTTP_1_1
+    asker_known: bool = True
 
     def request(self) -> Request:
         """The request as the core has it.

@@ -56,6 +56,7 @@ def import_cache(
     dry_run: bool = False,
     progress: Progress | None = None,
     urls: Iterable[str] = (),
+    anonymous: bool = False,
     **settings: Any,
 ) -> Report:
     """Store what another library's cache holds: each response with its times, its expiry and its redirects.
@@ -72,6 +73,8 @@ def import_cache(
     :param dry_run: count only.
     :param progress: called with how many entries were looked at, and how many there are.
     :param urls: of CacheControl's files: the URLs of which there may be responses. It keeps only their digests.
+    :param anonymous: CacheControl, and aiohttp-client-cache before 0.14, do not keep who has asked: take what they
+        hold for an answer to anybody. Say so only if they were used without credentials.
     :param settings: those of the sessions that are to find the responses, as far as they shape keys:
         ``ignored_parameters``, ``match_headers``, ``parameter_order``, ``identity``, ``shared``, ``namespace``,
         ``key_fn``.
@@ -90,7 +93,7 @@ def import_cache(
         cache = BlockingCache(cache.engine.policy, store, cache.engine.sealer)
     opened = open_source(source, kind, key, cache.engine.max_body + cache.engine.max_body // 2 + _ROOM, urls)
     try:
-        return _Importer(cache, dry_run=dry_run).run(opened, progress)
+        return _Importer(cache, dry_run=dry_run, anonymous=anonymous).run(opened, progress)
     finally:
         opened.close()
         if is_ours:
@@ -102,12 +105,13 @@ def import_cache(
 class _Importer:
     """Stores entries, one after the other."""
 
-    def __init__(self, cache: BlockingCache, *, dry_run: bool) -> None:
+    def __init__(self, cache: BlockingCache, *, dry_run: bool, anonymous: bool = False) -> None:
         self._engine = cache.engine
         store = self._engine.store
         self._rules: Rules = self._engine.take_meta(store.open(signed=self._engine.sealer.signed))
         self._obeying = dataclasses.replace(self._rules.policy, cache_control=True)
         self._dry_run = dry_run
+        self._anonymous = anonymous
         self._done: dict[bytes, tuple[float, bytes]] = {}
         """What this run has stored: when each was received, and a digest of what it is."""
 
@@ -158,6 +162,8 @@ class _Importer:
         """
         engine, rules = self._engine, self._rules
         request, received = exchange.request(), exchange.received()
+        if not exchange.asker_known and not self._anonymous:
+            raise Skipped(Reason.ASKER_UNKNOWN)
         if _is_redacted(request, exchange, rules):
             raise Skipped(Reason.REDACTED)
         policy = rules.policy if exchange.expiry is not None else self._obeying

@@ -128,6 +128,7 @@ def cachecontrol_entry(data: bytes, url: str, body: bytes | None, written_at: fl
         *("GET", url, fields_of(_said(stored.vary)), b"", kept.status, _reason(kept.reason)),
         *(headers.without(_CHUNKED), kept.body if body is None else body, received, received, None),
         version=kept.version if 0 <= kept.version <= 99 else HTTP_1_1,
+        asker_known=False,
     )
     return Entry(last)
 

@@ -23,6 +23,8 @@ class Reason(StrEnum):
     """The other cache has replaced what the key is made of: nobody knows what was asked for."""
     BODY_UNKNOWN = "request-body-unknown"
     """The other cache does not keep what a POST has sent: nobody knows what was asked for."""
+    ASKER_UNKNOWN = "asker-unknown"
+    """The other cache does not keep what a request has said of itself: the answer may be one user's alone."""
     URL_UNKNOWN = "url-unknown"
     """The other cache keeps a digest in the place of the URL, and no URL that was given has it."""
     REMOVED = "removed"
