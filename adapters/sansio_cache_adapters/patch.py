@@ -25,7 +25,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import refuse_more, refuse_unknown
-from sansio_cache_adapters.cache.opening import resolve
+from sansio_cache_adapters.cache.opening import CacheLocation, resolve
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
 from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.switches import DISABLED, Block
@@ -266,7 +266,7 @@ def _is_there() -> bool:
 
 
 def install_cache(
-    cache: Any = None,
+    cache: CacheLocation = None,
     *more: Never,
     secret_key: SecretKey | Ungiven = UNGIVEN,
     policy: Policy | None = None,
@@ -313,7 +313,7 @@ def is_installed() -> bool:
 
 
 def enabled(
-    cache: Any = None,
+    cache: CacheLocation = None,
     *more: Never,
     secret_key: SecretKey | Ungiven = UNGIVEN,
     policy: Policy | None = None,

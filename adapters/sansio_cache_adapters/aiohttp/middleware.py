@@ -35,7 +35,7 @@ from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.notices import warn_once
-from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
+from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, current_options, split_policy, take_options
 from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.tee import Tee
@@ -281,7 +281,7 @@ class CacheMiddleware(FixedSettings):
 
     def __init__(
         self,
-        cache: Any = None,
+        cache: CacheLocation = None,
         *more: Never,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,

@@ -72,6 +72,16 @@ class CachedClientResponse(LazyResponse):
         return self._tee is not None and self._tee.lost
 
     @property
+    def stored_at(self) -> datetime | None:
+        """``created_at``, under the name that ``session.cache`` has for it."""
+        return self.created_at
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """``expires``, under the name that ``session.cache`` has for it."""
+        return self.expires
+
+    @property
     def is_expired(self) -> bool:
         """Whether it has become stale by now."""
         expires = None if self._answer is None or self._lost else self._answer.expires

@@ -27,7 +27,8 @@ from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, overriding, refuse_more
-from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
+from sansio_cache_adapters.cache.opening import CacheLocation
+from sansio_cache_adapters.cache.options import CacheKeywords, split_policy, take_options
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -38,12 +39,11 @@ from .private import retries, session_part
 from .response import CachedClientResponse, bypassing
 
 if TYPE_CHECKING:
-    from aiohttp.client import _BaseRequestContextManager, _RequestOptions  # pyright: ignore[reportPrivateUsage]
+    from aiohttp.client import _BaseRequestContextManager  # pyright: ignore[reportPrivateUsage]
+
+    from .keywords import RequestOptions, SessionOptions
 
     _Answered = _BaseRequestContextManager[CachedClientResponse]
-
-    class RequestOptions(_RequestOptions, CacheOptions, total=False):
-        """The keywords of a single request."""
 
 
 __all__ = ["AsyncCachedSession", "with_cache"]
@@ -118,35 +118,39 @@ with warnings.catch_warnings():
             self,
             base_url: StrOrURL | None = None,
             *more: Never,
-            cache: Any = None,
+            cache: CacheLocation = None,
             secret_key: SecretKey | Ungiven = UNGIVEN,
             policy: Policy | None = None,
             on_event: Callable[[Event], object] | None = None,
             peer: str | None = None,
             clock: Callable[[], float] = time.time,
-            **keywords: Any,
+            **keywords: Unpack[SessionOptions],
         ) -> None:
             self._connector = None  # for aiohttp's finalizer, if this raises
             refuse_more(type(self).__name__, more, "base_url")
-            policy = split_policy(keywords, policy)
+            given: dict[str, Any] = {**keywords}
+            policy = split_policy(given, policy)
             _check_base_url(base_url)
             self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
-            with handing_on(self, AsyncCachedSession, keywords):
-                super().__init__(base_url, **keywords)
+            with handing_on(self, AsyncCachedSession, given):
+                super().__init__(base_url, **given)
             # A class behind that sends in its own way sees every request.
             alone = not overriding(type(self), AsyncCachedSession, ClientSession, "_request")
             self._fast = FastPath(self, self._cache, alone=alone)
             self._made = True
 
         @classmethod
-        def wrap(cls, session: ClientSession, *, cache: Any = None, **keywords: Any) -> Self:
+        def wrap(
+            cls, session: ClientSession, *, cache: CacheLocation = None, **keywords: Unpack[CacheKeywords]
+        ) -> Self:
             """A cached session that goes on with the connector, cookies, headers and settings of another.
 
             The connector stays that session's: close both.
 
             :param keywords: what the constructor takes; it goes before what the other session has.
             """
-            return cls(**{**settings_of(session), "cache": cache, **keywords})
+            given: dict[str, Any] = {**settings_of(session), "cache": cache, **keywords}
+            return cls(**given)
 
         @property
         def policy(self) -> Policy:

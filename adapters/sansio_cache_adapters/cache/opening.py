@@ -40,7 +40,8 @@ class Keeper(Protocol):
         ...
 
 
-CacheLocation = str | os.PathLike[str] | Store
+CacheLocation = str | os.PathLike[str] | Store | None
+"""What ``cache=`` takes."""
 _VERBS: Final = ("open", "load", "commit", "change", "close")
 _lock = threading.Lock()
 renew_in_child(sys.modules[__name__], "_lock", threading.Lock)

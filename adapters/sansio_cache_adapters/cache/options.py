@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any, Final, TypedDict, cast
 
@@ -10,14 +10,29 @@ from sansio_cache.errors import SettingError
 from sansio_cache.expiry import ExpireAfter, parse_expire_after
 from sansio_cache.messages import NO_OPTIONS, Options
 from sansio_cache.policy import SETTINGS, Policy, make_policy
+from sansio_cache.sealing import SecretKey
+from sansio_cache.settings import Settings
+from sansio_cache_adapters.stores.settings import Ungiven
 
-__all__ = ["OPTIONS", "CacheOptions", "current_options", "split_policy", "take_options"]
+from .events import Event
+
+__all__ = ["OPTIONS", "CacheKeywords", "CacheOptions", "current_options", "split_policy", "take_options"]
 
 OPTIONS: Final = ("expire_after", "only_if_cached", "refresh", "force_refresh", "tags")
 """The keywords that a single request takes; they are never sent."""
 
 current_options: ContextVar[Options] = ContextVar("sansio_cache_options", default=NO_OPTIONS)
 """The options of the request under way, for the hops below that a client makes of it."""
+
+
+class CacheKeywords(Settings, total=False):
+    """What a session takes for its cache beside ``cache=``, for type checkers."""
+
+    secret_key: SecretKey | Ungiven
+    policy: Policy | None
+    on_event: Callable[[Event], object] | None
+    peer: str | None
+    clock: Callable[[], float]
 
 
 class CacheOptions(TypedDict, total=False):

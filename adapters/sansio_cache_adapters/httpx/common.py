@@ -131,11 +131,15 @@ def core_response(native: httpx2.Response, inner: object, asked: Request, refusa
 def known(answer: Answer, engine: Engine) -> dict[str, Any]:
     """What the cache knows of an answer, as response extensions."""
     record = answer.record
-    created_at = engine.clock() if answer.keeping is not None else None
+    kept_at = engine.clock() if answer.keeping is not None else None
+    stored_at = moment(kept_at if record is None else record.head.received_at)
+    expires_at = moment(answer.expires)
     return {
         "from_cache": record is not None and answer.from_cache,
-        "created_at": moment(created_at if record is None else record.head.received_at),
-        "expires": moment(answer.expires),
+        "created_at": stored_at,
+        "stored_at": stored_at,
+        "expires": expires_at,
+        "expires_at": expires_at,
         "cache_key": answer.key.hex(),
         "revalidated": answer.revalidated,
         "cache_status": str(answer.cache_status),
@@ -146,14 +150,16 @@ def follow(extensions: dict[str, Any], tee: Tee) -> None:
     """Let response extensions say what became of a body that is to be stored, now and later."""
     extensions["cache_status"] = str(tee.status)
     if tee.lost:
-        extensions["created_at"] = extensions["expires"] = None
+        for name in ("created_at", "stored_at", "expires", "expires_at"):
+            extensions[name] = None
     elif tee.outcome is None:
         tee.told = partial(follow, extensions)
 
 
 def nothing_known(cache_status: str) -> dict[str, Any]:
     """The same for a response with which the cache had nothing to do."""
-    nothing = {"from_cache": False, "created_at": None, "expires": None, "cache_key": "", "revalidated": False}
+    moments = dict.fromkeys(("created_at", "stored_at", "expires", "expires_at"))
+    nothing = {"from_cache": False, **moments, "cache_key": "", "revalidated": False}
     return {**nothing, "cache_status": cache_status}
 
 

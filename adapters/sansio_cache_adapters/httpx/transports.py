@@ -26,8 +26,8 @@ from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
-from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
-from sansio_cache_adapters.cache.options import split_policy
+from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
+from sansio_cache_adapters.cache.options import CacheKeywords, split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -68,6 +68,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     - ``from_cache`` (bool): it was made from a stored response.
     - ``created_at`` (datetime or None): when that was received; aware, UTC; None where nothing was stored.
     - ``expires`` (datetime or None): when it becomes stale; None for never, and where it is not stored.
+    - ``stored_at``, ``expires_at``: the same two, under the names that ``cache`` has for them.
     - ``cache_key`` (str): the partition key, hexadecimal; ``""`` where the cache was bypassed.
     - ``revalidated`` (bool): the origin has just confirmed it.
     - ``cache_status`` (str): how the cache handled the request, and why (RFC 9211).
@@ -93,7 +94,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     def __init__(
         self,
         inner: httpx2.BaseTransport | None = None,
-        cache: Any = None,
+        cache: CacheLocation = None,
         *,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
@@ -123,7 +124,9 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         return Care(self._cache, asking(self._peer), taken)
 
     @classmethod
-    def wrap(cls, client: httpx2.Client, cache: Any = None, **keywords: Any) -> httpx2.Client:
+    def wrap(
+        cls, client: httpx2.Client, cache: CacheLocation = None, **keywords: Unpack[CacheKeywords]
+    ) -> httpx2.Client:
         """Put a cache above the transports of a client that exists, and give the client back.
 
         :param keywords: what the constructor takes beside ``inner``.
@@ -207,7 +210,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
     def __init__(
         self,
         inner: httpx2.AsyncBaseTransport | None = None,
-        cache: Any = None,
+        cache: CacheLocation = None,
         *,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
@@ -249,7 +252,9 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         return AsyncCare(self._cache, asking_awaiting(self._peer), taken_awaiting)
 
     @classmethod
-    def wrap(cls, client: httpx2.AsyncClient, cache: Any = None, **keywords: Any) -> httpx2.AsyncClient:
+    def wrap(
+        cls, client: httpx2.AsyncClient, cache: CacheLocation = None, **keywords: Unpack[CacheKeywords]
+    ) -> httpx2.AsyncClient:
         """See :meth:`CacheTransport.wrap`."""
         wrapped(client, cls(AsyncNowhere(), cache, **keywords))
         return client

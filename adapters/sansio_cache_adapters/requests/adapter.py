@@ -23,7 +23,7 @@ from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
-from sansio_cache_adapters.cache.opening import resolve
+from sansio_cache_adapters.cache.opening import CacheLocation, resolve
 from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
 from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.tee import Tee
@@ -111,7 +111,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
     def __init__(
         self,
         inner: BaseAdapter | None = None,
-        cache: Any = None,
+        cache: CacheLocation = None,
         *,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,

@@ -56,6 +56,16 @@ class CachedResponse(requests.Response):
         cache_status: str
 
     @property
+    def stored_at(self) -> datetime | None:
+        """``created_at``, under the name that ``session.cache`` has for it."""
+        return self.created_at
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """``expires``, under the name that ``session.cache`` has for it."""
+        return self.expires
+
+    @property
     def is_expired(self) -> bool:
         """Whether it has become stale by now."""
         facts: Facts | None = self.__dict__.get("_facts")  # not of one that was pickled

@@ -1,5 +1,8 @@
 """``CachedSession``: a ``requests.Session`` with a cache."""
 
+# Its verbs take more keywords than those they override.
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import threading
@@ -14,12 +17,12 @@ from requests.adapters import BaseAdapter
 from sansio_cache.messages import NO_OPTIONS
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
-from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, name_settings, overriding, refuse_more
-from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
+from sansio_cache_adapters.cache.opening import CacheLocation
+from sansio_cache_adapters.cache.options import CacheKeywords, current_options, split_policy, take_options
 from sansio_cache_adapters.cache.peers import checked_name
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.forking import renew_in_child
@@ -28,6 +31,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from .adapter import CacheAdapter, make_cache
 from .asked import asking, taken
 from .fast_path import FastPath, Going
+from .keywords import RequestOptions
 from .parts import StoredFirst
 from .response import CachedResponse, bypassing
 from .transfer import bypassed
@@ -109,12 +113,12 @@ class CacheMixin(FixedSettings, _Session):
         self._made = True
 
     @classmethod
-    def wrap(cls, session: requests.Session, cache: Any = None, **keywords: Any) -> Self:
+    def wrap(cls, session: requests.Session, cache: CacheLocation = None, **keywords: Unpack[CacheKeywords]) -> Self:
         """A cached session that goes on with the headers, cookies, adapters and settings of another.
 
         :param keywords: what the constructor takes.
         """
-        made = cls(cache, **keywords)
+        made = cls(cache, **cast("dict[str, Any]", keywords))
         for name in _PLAIN.__attrs__:
             setattr(made, name, getattr(session, name))
         return made
@@ -239,17 +243,15 @@ class CachedSession(CacheMixin, requests.Session):
 
     if TYPE_CHECKING:
 
-        def __init__(
-            self,
-            cache: Any = None,
-            *,
-            secret_key: SecretKey | Ungiven = UNGIVEN,
-            policy: Policy | None = None,
-            on_event: Callable[[Event], object] | None = None,
-            peer: str | None = None,
-            clock: Callable[[], float] = time.time,
-            **settings: Unpack[Settings],
-        ) -> None: ...
+        def __init__(self, cache: CacheLocation = None, **keywords: Unpack[CacheKeywords]) -> None: ...
+        def request(self, method: Any, url: Any, *args: Any, **keywords: Unpack[RequestOptions]) -> CachedResponse: ...
+        def get(self, url: Any, *args: Any, **keywords: Unpack[RequestOptions]) -> CachedResponse: ...
+        def options(self, url: Any, *args: Any, **keywords: Unpack[RequestOptions]) -> CachedResponse: ...
+        def head(self, url: Any, *args: Any, **keywords: Unpack[RequestOptions]) -> CachedResponse: ...
+        def post(self, url: Any, *args: Any, **keywords: Unpack[RequestOptions]) -> CachedResponse: ...
+        def put(self, url: Any, *args: Any, **keywords: Unpack[RequestOptions]) -> CachedResponse: ...
+        def patch(self, url: Any, *args: Any, **keywords: Unpack[RequestOptions]) -> CachedResponse: ...
+        def delete(self, url: Any, *args: Any, **keywords: Unpack[RequestOptions]) -> CachedResponse: ...
 
     async def __aenter__(self) -> NoReturn:
         """Nothing.

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Never, Self, Unpack, cast
 
@@ -31,12 +30,11 @@ from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, refuse_more
-from sansio_cache_adapters.cache.moments import moment
-from sansio_cache_adapters.cache.opening import awaitable, probing, resolve
+from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
 from sansio_cache_adapters.cache.peers import checked_name, described, part
 from sansio_cache_adapters.cache.stored_body import may_fetch_anew
-from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
+from sansio_cache_adapters.cache.switches import Block, is_off, switched_off
 from sansio_cache_adapters.cache.tls import of_context, system_authorities, trusting
 from sansio_cache_adapters.stores.forking import cut_off, follow_forks
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -45,8 +43,10 @@ from sansio_cache_adapters.trio.http.errors import SessionClosed
 from sansio_cache_adapters.trio.http.redirects import REDIRECTS
 
 from .asked import asking, taken
-from .bodies import BodyGone, CachedHop, HopTransfer, cached_hop, stored_hop
+from .bodies import BodyGone, HopTransfer, cached_hop, stored_hop
 from .fast_path import FastPath, Ready
+from .keywords import SessionOptions
+from .response import CachedTrioResponse
 
 __all__ = ["CachedOptions", "CachedTrioResponse", "TrioCachedSession"]
 
@@ -58,56 +58,6 @@ _LOOKED = "sansio-cache looked"
 
 class CachedOptions(RequestOptions, CacheOptions, total=False):
     """What one request may say, to the client and to the cache."""
-
-
-class CachedTrioResponse(Response):
-    """A response with what the cache knows of it, worked out when it is looked at."""
-
-    if TYPE_CHECKING:
-        history: tuple[CachedTrioResponse, ...]  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    @property
-    def _answer(self) -> Answer | None:
-        return self._hop.answer if isinstance(self._hop, CachedHop) else None
-
-    @property
-    def from_cache(self) -> bool:
-        """Whether it was made from a stored response."""
-        answer = self._answer
-        return answer is not None and answer.record is not None and answer.from_cache
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When the stored response was received; aware, UTC; None where nothing was stored."""
-        return moment(self._hop.kept_at) if isinstance(self._hop, CachedHop) else None
-
-    @property
-    def expires(self) -> datetime | None:
-        """When it becomes stale; None for never, and where it is not stored."""
-        return moment(self._hop.expires) if isinstance(self._hop, CachedHop) else None
-
-    @property
-    def is_expired(self) -> bool:
-        """Whether it has become stale by now."""
-        expires = self._hop.expires if isinstance(self._hop, CachedHop) else None
-        return isinstance(self._hop, CachedHop) and expires is not None and expires <= self._hop.clock()
-
-    @property
-    def cache_key(self) -> str:
-        """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
-        answer = self._answer
-        return "" if answer is None else answer.key.hex()
-
-    @property
-    def revalidated(self) -> bool:
-        """Whether the origin has just confirmed it."""
-        answer = self._answer
-        return answer is not None and answer.revalidated
-
-    @property
-    def cache_status(self) -> str:
-        """How the cache handled the request, and why (RFC 9211)."""
-        return self._hop.status_line if isinstance(self._hop, CachedHop) else bypassed(self.status, DISABLED)
 
 
 class TrioCachedSession(FixedSettings, HTTPSession):
@@ -130,18 +80,19 @@ class TrioCachedSession(FixedSettings, HTTPSession):
     def __init__(
         self,
         *more: Never,
-        cache: Any = None,
+        cache: CacheLocation = None,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         policy: Policy | None = None,
         on_event: Callable[[Event], object] | None = None,
         peer: str | None = None,
         clock: Callable[[], float] = time.time,
-        **keywords: Any,
+        **keywords: Unpack[SessionOptions],
     ) -> None:
         refuse_more(type(self).__name__, more, "nothing")
-        policy = split_policy(keywords, policy)
-        with handing_on(self, TrioCachedSession, keywords, _ADVICE):
-            super().__init__(**keywords)
+        given: dict[str, Any] = {**keywords}
+        policy = split_policy(given, policy)
+        with handing_on(self, TrioCachedSession, given, _ADVICE):
+            super().__init__(**given)
         store, sealer = resolve(cache, secret_key)
         async_store, blocking = awaitable(store)
         self._given_store = store if store is cache else None
@@ -156,7 +107,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
             undecodable=frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", ")),
         )
         self._peer = part("named", checked_name(peer))
-        self._verified_by: ssl.SSLContext | bool = keywords.get("ssl_context") or keywords.get("verify") is not False
+        self._verified_by: ssl.SSLContext | bool = given.get("ssl_context") or given.get("verify") is not False
         self._fast = FastPath[TrioCachedSession](
             self,
             TrioCachedSession,

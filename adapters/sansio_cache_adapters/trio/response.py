@@ -1,0 +1,75 @@
+"""What a cached session of trio returns: the client's own response, and what the cache knows of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sansio_cache.decisions import Answer
+from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.switches import DISABLED, bypassed
+from sansio_cache_adapters.trio.http.client import Response
+
+from .bodies import CachedHop
+
+__all__ = ["CachedTrioResponse"]
+
+
+class CachedTrioResponse(Response):
+    """A response with what the cache knows of it, worked out when it is looked at."""
+
+    if TYPE_CHECKING:
+        history: tuple[CachedTrioResponse, ...]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def _answer(self) -> Answer | None:
+        return self._hop.answer if isinstance(self._hop, CachedHop) else None
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether it was made from a stored response."""
+        answer = self._answer
+        return answer is not None and answer.record is not None and answer.from_cache
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the stored response was received; aware, UTC; None where nothing was stored."""
+        return moment(self._hop.kept_at) if isinstance(self._hop, CachedHop) else None
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it becomes stale; None for never, and where it is not stored."""
+        return moment(self._hop.expires) if isinstance(self._hop, CachedHop) else None
+
+    @property
+    def stored_at(self) -> datetime | None:
+        """``created_at``, under the name that ``session.cache`` has for it."""
+        return self.created_at
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """``expires``, under the name that ``session.cache`` has for it."""
+        return self.expires
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it has become stale by now."""
+        expires = self._hop.expires if isinstance(self._hop, CachedHop) else None
+        return isinstance(self._hop, CachedHop) and expires is not None and expires <= self._hop.clock()
+
+    @property
+    def cache_key(self) -> str:
+        """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
+        answer = self._answer
+        return "" if answer is None else answer.key.hex()
+
+    @property
+    def revalidated(self) -> bool:
+        """Whether the origin has just confirmed it."""
+        answer = self._answer
+        return answer is not None and answer.revalidated
+
+    @property
+    def cache_status(self) -> str:
+        """How the cache handled the request, and why (RFC 9211)."""
+        return self._hop.status_line if isinstance(self._hop, CachedHop) else bypassed(self.status, DISABLED)
