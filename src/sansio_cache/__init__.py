@@ -140,7 +140,7 @@ _LAZY = {
     "uninstall_cache": f"{_ADAPTERS}.patch",
 }
 _EXTRAS = {
-    "aiohttp": ("aiohttp", "anyio", "multidict", "yarl"),
+    "aiohttp": ("aiohttp", "multidict", "yarl"),
     "httpx": ("httpx2", "anyio"),
     "requests": ("requests", "urllib3"),
     "trio": ("h11", "anyio", "truststore"),

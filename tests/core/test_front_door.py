@@ -111,7 +111,6 @@ except ImportError as error:
         ("TrioCachedSession", "h11", "trio"),
         ("CacheTransport", "httpx2", "httpx"),
         # By the name that was asked for, not by who else brings the module.
-        ("AsyncCachedSession", "anyio", "aiohttp"),
         ("AsyncCacheTransport", "anyio", "httpx"),
     ],
 )

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from inspect import ismethod
 from typing import Any, TypeVar
-
-import anyio
-import anyio.lowlevel
 
 from sansio_cache.actions import LoadBody
 from sansio_cache.decisions import Answer
@@ -23,6 +17,7 @@ from sansio_cache.policy import Policy
 from sansio_cache.records import Meta
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.protocol import AsyncFlushing, AsyncStore, Listening, ReadingAtOnce
+from sansio_cache_adapters.stores.waiting import current_task, pause, wait_for
 
 from .engine import CLOSE_SECONDS, Engine
 from .events import logger
@@ -31,35 +26,11 @@ from .session_cache import SessionCache
 from .stored_body import load_body
 from .work import Work, do_async
 
-__all__ = ["AsyncCache", "Spawn", "wait_awaiting"]
+__all__ = ["AsyncCache", "Spawn"]
 
 N = TypeVar("N")
 Spawn = Callable[[object, Callable[[], Coroutine[Any, Any, None]]], object]
 """Starts a background job under a key, unless that key's is under way or too many are."""
-
-
-def current_task() -> tuple[int, int]:
-    """What names the running task among all of the process."""
-    return threading.get_ident(), anyio.get_current_task().id
-
-
-async def wait_awaiting(future: Future[None], seconds: float) -> bool:
-    """Wait for a future as a task, without holding up its loop; whether it was done in time."""
-    if future.done():
-        return True
-    event = anyio.Event()
-    native: Any = anyio.lowlevel.current_token().native_token
-    # The callback runs in whichever thread ends the flight, this one included: it must not wait for the loop.
-    soon = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
-
-    def wake(_: Future[None]) -> None:
-        with suppress(RuntimeError):  # the loop is gone, and who waited with it
-            soon(event.set)
-
-    future.add_done_callback(wake)
-    with anyio.move_on_after(seconds):
-        await event.wait()
-    return future.done()
 
 
 def _queued_write_failed(engine: weakref.ref[Engine], error: BaseException) -> None:
@@ -94,9 +65,7 @@ class AsyncCache(SessionCache):
         spawn: Spawn,
         **options: Any,
     ) -> None:
-        engine = Engine(
-            policy, store, sealer, probe=probe, me=current_task, wait=wait_awaiting, pause=anyio.sleep, **options
-        )
+        engine = Engine(policy, store, sealer, probe=probe, me=current_task, wait=wait_for, pause=pause, **options)
         super().__init__(engine)
         # The session holds the cache: not the other way round too, so that one that is dropped is gone at once.
         self._spawn: Callable[[], Spawn | None] = weakref.WeakMethod(spawn) if ismethod(spawn) else lambda: spawn

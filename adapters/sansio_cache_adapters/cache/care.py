@@ -18,6 +18,7 @@ from sansio_cache.names import OF_CACHE
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.stores.protocol import AsyncFlushing, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+from sansio_cache_adapters.stores.waiting import in_thread
 
 from .asked import Asking, named
 from .engine import CLOSE_SECONDS, Engine
@@ -263,14 +264,11 @@ class AsyncCare(FixedSettings):
 
     async def copy_to(self, cache: Any, *, secret_key: SecretKey | Ungiven = UNGIVEN) -> int:
         """See :meth:`Care.copy_to`."""
-        import anyio.to_thread
-
         store = self._engine.store
         if isinstance(store, AsyncFlushing):
             await store.flush(CLOSE_SECONDS)
         copy = partial(copied, self.store, self._engine.policy.namespace, cache, secret_key)
-        count: int = await anyio.to_thread.run_sync(copy)
-        return count
+        return await in_thread(copy)
 
     async def urls(self) -> list[str]:
         """See :meth:`Care.urls`."""

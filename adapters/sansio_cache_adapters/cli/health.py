@@ -20,6 +20,7 @@ from sansio_cache.freshness import CLOCK_SKEW
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.sqlite.guarded import bulk_limit, connect
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
+from sansio_cache_adapters.stores.system import SYSTEM
 
 from .bodies import flaw_of
 from .output import progress
@@ -150,7 +151,7 @@ def of_file(store: Any) -> Iterator[Finding]:
 def _of_mode(path: Path, status: os.stat_result) -> Iterator[Finding]:
     if os.name != "posix":
         return
-    mode, mine = stat.S_IMODE(status.st_mode), status.st_uid == os.geteuid()
+    mode, mine = stat.S_IMODE(status.st_mode), SYSTEM.owns(status)
     said = f"mode {mode:04o}, {'yours' if mine else f'of user {status.st_uid}'}"
     if mode & 0o077:
         yield Finding("warning", "permissions", f"{said}: others could come near it", "opening it has made it private")

@@ -24,7 +24,6 @@ from typing import Final, TypeVar
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache.records import Item, Meta, Stored
 
-from .answers import answer_of
 from .forking import follow_forks, renew_in_child
 from .immediate import Immediate
 from .overlay import Overlay, laid_over
@@ -42,6 +41,7 @@ from .protocol import (
     Store,
 )
 from .queued import IDLE, QUEUED_BYTES, OnError, Queue, queues
+from .waiting import answer_of
 from .worker import Worker
 
 __all__ = ["Threaded", "threaded"]

@@ -9,9 +9,10 @@ from sansio_cache.records import Item, Meta, Stored
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.protocol import Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.shown import Shown
+from sansio_cache_adapters.stores.waiting import in_thread
 
 from .maintenance import unseen
-from .runners import AsyncRunner, in_thread
+from .runners import AsyncRunner
 
 if TYPE_CHECKING:
     from .store import RedisStore

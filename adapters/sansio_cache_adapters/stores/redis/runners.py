@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -14,12 +14,13 @@ from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache_adapters.stores.afterwards import CLOSING
 from sansio_cache_adapters.stores.forking import cut_off
 from sansio_cache_adapters.stores.loops import loops
+from sansio_cache_adapters.stores.waiting import in_thread
 
 from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
 from .commands import Call, Command, Keys, Steps
 from .index_scripts import SCRIPTS
 
-__all__ = ["AsyncRunner", "Runner", "in_thread"]
+__all__ = ["AsyncRunner", "Runner"]
 
 T = TypeVar("T")
 Words = tuple[Any, ...]
@@ -340,10 +341,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """What ``work`` returns, run in a thread. Given up when cancelled: it ends by itself, within its time limit."""
-    from anyio import to_thread
-
-    return await to_thread.run_sync(work, abandon_on_cancel=True)

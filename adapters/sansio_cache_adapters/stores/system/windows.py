@@ -9,6 +9,7 @@ from __future__ import annotations
 import ntpath
 import os
 import re
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -39,7 +40,23 @@ def lock_file(path: str, within: float, busy: str) -> Generator[None]:
     :param busy: what to say of others who hold it for so many seconds.
     :raises StoreBusy: others do.
     """
-    descriptor, deadline = -1, time.monotonic() + within
+    turn = _turns.setdefault(path, threading.Lock())
+    if not turn.acquire(timeout=within):
+        raise StoreBusy(busy)
+    try:
+        with _held(path, time.monotonic() + within, busy):
+            yield
+    finally:
+        turn.release()
+
+
+_turns: dict[str, threading.Lock] = {}
+"""The threads of this process queue here. Shared without a lock: the first lock of a path is set in one step."""
+
+
+@contextmanager
+def _held(path: str, deadline: float, busy: str) -> Generator[None]:
+    descriptor = -1
     while descriptor < 0:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY | _TEMPORARY, 0o600)
