@@ -14,6 +14,7 @@ import socketserver  # noqa: F401
 import subprocess  # noqa: F401
 import sys
 import tempfile  # noqa: F401
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
 
@@ -50,8 +51,11 @@ def without_descriptors(function: Any) -> Any:
 
 def opened_here() -> list[str]:
     """The paths of all files that this process has open, by whichever library."""
-    links = [f"/proc/self/fd/{name}" for name in _listdir("/proc/self/fd")]
-    return [_readlink(link) for link in links if os.path.lexists(link)]
+    found: list[str] = []
+    for name in _listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # another thread has closed it
+            found.append(_readlink(f"/proc/self/fd/{name}"))
+    return found
 
 
 def refusing_what_is_open(function: Any) -> Any:
