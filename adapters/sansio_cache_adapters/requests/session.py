@@ -197,6 +197,17 @@ class CacheMixin(FixedSettings, _Session):
             bypassed(super().get_adapter, response)
         return bypassing(response, "" if cached else DISABLED)
 
+    def send_with(
+        self, request: requests.PreparedRequest, keywords: dict[str, Any], options: Options
+    ) -> requests.Response:
+        """The response to a request, or to one hop of several, for a session that says its options in other words."""
+        given, asking = current_options.set(options), _asking.set(self)
+        try:
+            return self._sent(request, keywords)
+        finally:
+            _asking.reset(asking)
+            current_options.reset(given)
+
     def _sent(self, request: requests.PreparedRequest, keywords: dict[str, Any]) -> requests.Response:
         """The response to a request, by the ``send`` of the classes behind unless a stored one answers before."""
         first = self._first

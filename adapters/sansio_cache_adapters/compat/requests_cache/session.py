@@ -184,7 +184,7 @@ class CacheMixin(OurMixin):
                 return self.send(request, **kwargs)
         self._follow_settings()
         if asked.begun:
-            return cast(AnyResponse, self._sent(request, kwargs, self._options(request, asked)))
+            return cast(AnyResponse, self.send_with(request, kwargs, self._options(request, asked)))
         asked.begun = True
         if self.settings.disabled:
             with self.disabled():
@@ -213,7 +213,7 @@ class CacheMixin(OurMixin):
         return response
 
     def _given_out(self, request: PreparedRequest, kwargs: dict[str, Any], options: Options) -> BaseResponse:
-        response = self._sent(request, kwargs, options)
+        response = self.send_with(request, kwargs, options)
         facts: Any = cast("dict[str, Any]", vars(response)).get("_facts")
         kept = facts is None or facts.tee is not None or response.from_cache
         if kwargs.get("stream") and kept:
@@ -221,12 +221,6 @@ class CacheMixin(OurMixin):
             _ = response.content
             replayed(response)
         return as_theirs(response, frozenset(self.settings.ignored_parameters or ()))
-
-    def _sent(self, request: PreparedRequest, keywords: dict[str, Any], options: Options | None = None) -> Any:
-        if options is None:  # ours asks
-            return super()._sent(request, keywords)
-        with self._asking_with(options, cached=True):
-            return super().send(request, **keywords)
 
     def _options(self, request: PreparedRequest, asked: _Asked) -> Options:
         settings, url = self.settings, request.url or ""
