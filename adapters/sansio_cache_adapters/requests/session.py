@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, Self, Unpack, cas
 import requests
 from requests.adapters import BaseAdapter
 
-from sansio_cache.messages import NO_OPTIONS
+from sansio_cache.messages import NO_OPTIONS, Options
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.blocking import BlockingCache

@@ -213,8 +213,8 @@ class CacheMixin(OurMixin):
         return response
 
     def _given_out(self, request: PreparedRequest, kwargs: dict[str, Any], options: Options) -> BaseResponse:
-        response = self.send_with(request, kwargs, options)
-        facts: Any = cast("dict[str, Any]", vars(response)).get("_facts")
+        response: Any = self.send_with(request, kwargs, options)
+        facts: Any = vars(response).get("_facts")
         kept = facts is None or facts.tee is not None or response.from_cache
         if kwargs.get("stream") and kept:
             # requests-cache reads what it keeps before it gives it out.
