@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -13,8 +14,10 @@ __all__ = ["plain", "plain_block", "shown_fields", "shown_url"]
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 """Categories of what moves a terminal's cursor, turns text round, or is not seen at all."""
-_URLS: Final = frozenset({"content-location", "location", "link", "refresh", "referer"})
-"""Fields whose values are, or hold, URLs."""
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"',]+")
+_REFERENCES: Final = frozenset({"content-location", "location"})
+"""Fields whose values are URLs, relative ones too."""
+_SOME_HOST: Final = "http://host"
 
 
 def plain(text: str) -> str:
@@ -52,4 +55,6 @@ def shown_fields(headers: Headers, *, secrets: bool) -> list[tuple[str, str]]:
 def _redacted(name: str, value: str) -> str:
     if name.lower() in ("set-cookie", "cookie") or is_secret_parameter(name):
         return "REDACTED"
-    return redact(value) if name.lower() in _URLS and "://" in value else value
+    if name.lower() in _REFERENCES and value.startswith("/") and not value.startswith("//"):
+        return redact(_SOME_HOST + value).removeprefix(_SOME_HOST)
+    return _URL.sub(lambda match: redact(match[0]), value)
