@@ -30,6 +30,7 @@ PROOFS: Final = (
     "*authn*", "*authz*", "*auth-*", "*apikey*", "*key-*", "*keyid-*", "*bearer*", "*hmac*", "*dpop*", "*saml*",
     "*ticket*", "*macaroon*", "*wsse*", "*pwd-*", "*sig-*", "*-access-*", "*-sid-*", "*-sign-*", "*-signed-*",
     "*-pass-*", "*-otp-*", "*-cred-*", "*-creds-*", "*-totp-*", "*-2fa-*", "*-tfa-*", "*-art-api-*", "*-pin-*",
+    "*appcheck*", "*-app-check-*",
 )
 """What proves who asks."""
 NAMES: Final = (
@@ -38,7 +39,8 @@ NAMES: Final = (
     "*-consumer-*", "*oidc*", "*cert-*", "*client-id-*", "*app-id-*", "*appid-*", "*application-id-*",
     "*-client-s-dn-*", "*-org-*", "*organization*", "*organisation*", "*-company-*", "*-workspace-*", "*-project-*",
     "*-team-*", "*-group-*", "*-groups-*", "*-role-*", "*-roles-*", "*-member-*", "*-subject-*", "*-sudo-*",
-    "*-license-*", "*-person-*",
+    "*-license-*", "*-person-*", "*-persona-*", "*-actor-*", "*-acting-as-*", "*-select-admin-*", "*-client-dn-*",
+    "*-merchant-*", "*-subscriber-*", "*-employee-*", "*-patient-*", "*-student-*",
 )
 """What only says who asks: no secret, but an answer to one is none to another."""
 _CSRF: Final = ("*csrf*", "*xsrf*", "*request*verification*")

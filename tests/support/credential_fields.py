@@ -23,6 +23,8 @@ _CREDENTIALS = """
     X-On-Behalf-Of X-Customer-Id X-Consumer-Username X-SSL-Client-Cert X-ARR-ClientCert Client-Cert
     X-JFrog-Art-Api X-Honeycomb-Team X-Pin X-TOTP X-2FA Sudo SSL_CLIENT_S_DN X-Org-Id X-Grafana-Org-Id X-Organization-Id
     OpenAI-Organization OpenAI-Project X-Workspace-Id X-Company-Id X-Hasura-Role X-Roles X-Groups X-Member-Id X-Subject
+    X-Firebase-AppCheck X-App-Check Dropbox-API-Select-Admin Dropbox-API-Select-User X-SSL-Client-DN X-Client-DN X-Actor
+    X-Acting-As X-Merchant-Id X-Subscriber-Id X-Employee-Id X-Patient-Id X-Student-Id X-Persona
 """
 _NO_CREDENTIALS = """
     Accept Accept-Encoding Accept-Language Accept-Charset User-Agent X-Amz-User-Agent Referer Origin Host Connection
