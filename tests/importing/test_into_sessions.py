@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fakeredis
 import pytest
 from peer_caches import KEY
 from written_caches import Written
 
-from sansio_cache import AsyncCachedSession, CachedSession, SettingError, import_cache
+from sansio_cache import (
+    AsyncCachedSession,
+    BadSignature,
+    CachedSession,
+    FileStore,
+    KeyRequired,
+    MemoryStore,
+    RedisStore,
+    SettingError,
+    StoreError,
+    import_cache,
+)
 
+SECRET = "a secret of this cache"
 SETTINGS: list[dict[str, Any]] = [
     {},
     {"ignored_parameters": ["a"], "parameter_order": False},
@@ -80,3 +94,52 @@ def test_a_program_written_for_aiohttp_client_cache(written: Written, tmp_path: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert asyncio.run(hits()) == [True] * 4
+
+
+TARGETS: dict[str, Callable[[Path], Any]] = {
+    "path": lambda folder: str(folder / "new.sqlite"),
+    "url": lambda folder: f"file://{folder}/new",
+    "memory": lambda _: MemoryStore(secret_key=SECRET),
+    "files": lambda folder: FileStore(folder / "new"),
+    "redis": lambda _: RedisStore(fakeredis.FakeRedis()),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_into_any_store(kind: str, written: Written, tmp_path: Path) -> None:
+    target = TARGETS[kind](tmp_path)
+    dry = import_cache(written.at("rc_sqlite_json"), target, secret_key=SECRET, dry_run=True)
+    assert not list(tmp_path.iterdir())
+    report = import_cache(written.at("rc_sqlite_json"), target, secret_key=SECRET)
+    assert dry == report
+    again = import_cache(written.at("rc_sqlite_json"), target, secret_key=SECRET)
+    assert (again.imported, again.skipped) == (0, {"already-there": report.imported})
+    with CachedSession(target, secret_key=SECRET, offline=True) as session:
+        assert session.get(f"{written.base}/large").content == b"a line of no importance\n" * 100_000
+        assert session.get(f"{written.base}/moved/2").text == "this is /arrived"
+        assert not session.cache.verify().flaws
+
+
+def test_a_target_in_trouble_is_said(written: Written, tmp_path: Path) -> None:
+    """Quiet failure is failure: an import is no request of a session, which would go on without the store."""
+    source = written.at("rc_sqlite_json")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError):
+        import_cache(source, tmp_path / "folder")
+    (tmp_path / "text").write_text("none of ours")
+    with pytest.raises(StoreError):
+        import_cache(source, tmp_path / "text")
+    assert (tmp_path / "text").read_text() == "none of ours"
+    import_cache(source, tmp_path / "new.sqlite", secret_key=SECRET)
+    with pytest.raises(KeyRequired):
+        import_cache(source, tmp_path / "new.sqlite")
+    with pytest.raises(BadSignature):
+        import_cache(source, tmp_path / "new.sqlite", secret_key="another secret, as long")
+    store = MemoryStore()
+    store.commit = failing  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="is in trouble"):
+        import_cache(source, store)
+
+
+def failing(*_: object, **__: object) -> bool:
+    raise StoreError("no room")
