@@ -11,6 +11,7 @@ import httpx2
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from sansio_cache import AsyncCachedSession, AsyncCacheTransport, CachedSession, CacheTransport, TrioCachedSession
+from sansio_cache_adapters.stores.protocol import AsyncFlushing
 
 __all__ = ["CLIENTS", "Client", "Got", "opened_client"]
 
@@ -113,7 +114,9 @@ class _Awaiting(Client):
         return got
 
     def settle(self) -> None:
-        self.portal.call(self.cache._engine.store.flush, 5.0)
+        store = self.cache._engine.store
+        if isinstance(store, AsyncFlushing):
+            self.portal.call(store.flush, 5.0)
 
     def leave_unread(self, url: str, how: str) -> str:
         return str(self.portal.call(self._leave_unread, url, how))
