@@ -17,6 +17,7 @@ from sansio_cache_adapters.aiohttp.private import new_response
 from sansio_cache_adapters.aiohttp.response import CachedClientResponse
 from sansio_cache_adapters.compat.cookies import morsels_of
 from sansio_cache_adapters.compat.keys import url_shown
+from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 
 from .cache_control import utcnow
 
@@ -130,6 +131,7 @@ async def as_theirs(response: ClientResponse) -> ClientResponse:
             record = each._answer.record if each._answer is not None else None  # pyright: ignore[reportPrivateUsage]
             each.__class__ = CachedResponse
             if record is not None and record.headers.has("set-cookie"):
+                AIOHTTP_CLIENT_CACHE.differs("the cookies of a stored response are in response.cookies, and in no jar")
                 each.cookies = morsels_of(record)
         else:
             each.__class__ = OriginalResponse

@@ -21,6 +21,7 @@ from sansio_cache_adapters.aiohttp.session import AsyncCachedSession, with_cache
 from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.cache.work import do_async
 from sansio_cache_adapters.compat.keys import REDIRECTS
+from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.times import time_for
 
 from .backends import CacheBackend
@@ -83,6 +84,8 @@ with warnings.catch_warnings():
                     return await as_theirs(await super()._request(method, str_or_url, **kwargs))
             url = self._resolve_url(str_or_url)
             options = self._options(url, expire_after)
+            if _says_credentials(self, kwargs):
+                AIOHTTP_CLIENT_CACHE.differs("a credential in a header field always separates users")
             if refresh:
                 record = await self._stored(method, url, kwargs)
                 # Without a validator there is nothing to ask the origin about.
@@ -168,6 +171,11 @@ def _with(options: Options, **changes: Any) -> Options:
     from msgspec.structs import replace
 
     return replace(options, **changes)
+
+
+def _says_credentials(session: ClientSession, keywords: dict[str, Any]) -> bool:
+    given: Any = keywords.get("headers") or {}
+    return "Authorization" in session.headers or (hasattr(given, "keys") and "Authorization" in given)
 
 
 def _is_stored(response: ClientResponse) -> bool:

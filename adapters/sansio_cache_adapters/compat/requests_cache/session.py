@@ -15,6 +15,7 @@ from requests import Session as OriginalSession
 from sansio_cache.expiry import Resident
 from sansio_cache.messages import Options
 from sansio_cache_adapters.compat.keys import REDIRECTS
+from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.times import time_for
 from sansio_cache_adapters.requests.session import CacheMixin as OurMixin
 
@@ -30,6 +31,8 @@ from .policy.expiration import (
     expiry_for,
 )
 from .policy.settings import (
+    AUTH_HEADERS,
+    AUTH_PARAMS,
     DEFAULT_CACHE_NAME,
     DEFAULT_IGNORED_PARAMS,
     DEFAULT_METHODS,
@@ -186,6 +189,7 @@ class CacheMixin(OurMixin):
         if asked.begun:
             return cast(AnyResponse, self.send_with(request, kwargs, self._options(request, asked)))
         asked.begun = True
+        self._tell_of_credentials(request)
         if self.settings.disabled:
             with self.disabled():
                 return cast(AnyResponse, as_theirs(super().send(request, **kwargs)))
@@ -194,6 +198,15 @@ class CacheMixin(OurMixin):
         if keep is not None and not keep(response):
             self._backend.discard(response.cache_key)
         return cast(AnyResponse, response)
+
+    def _tell_of_credentials(self, request: PreparedRequest) -> None:
+        if any(name in request.headers for name in AUTH_HEADERS):
+            REQUESTS_CACHE.differs("a credential in a header field always separates users, whatever is ignored")
+        ignores_all = self.settings.ignored_parameters is DEFAULT_IGNORED_PARAMS
+        if ignores_all and any(f"{name}=" in (request.url or "") for name in AUTH_PARAMS):
+            REQUESTS_CACHE.differs(
+                "a credential in a URL separates users unless you name it: ignored_parameters=['api_key']"
+            )
 
     def _answered(self, request: PreparedRequest, asked: _Asked, kwargs: dict[str, Any]) -> BaseResponse:
         settings = self.settings

@@ -78,6 +78,7 @@ class CacheBackend:
         cache_control: bool = False,
         filter_fn: Callable[[Any], bool] | Callable[[Any], Awaitable[bool]] = keep_all,
         secret_key: Any = None,
+        serializer: Any = None,
         **kwargs: Any,
     ) -> None:
         self.name = cache_name
@@ -91,6 +92,8 @@ class CacheBackend:
         self.cache_control = cache_control
         self.filter_fn = filter_fn
         self.bypassed = contextvars.ContextVar("sansio_cache_compat_disabled", default=False)
+        if serializer is not None:
+            AIOHTTP_CLIENT_CACHE.differs("serializer= says nothing: records have one form here, data only")
         self._secret = UNGIVEN if secret_key is None else secret_key
         self.store = self._make_store(cache_name, kwargs)
         self._caches: WeakKeyDictionary[Any, tuple[object, AiohttpCache]] = WeakKeyDictionary()

@@ -16,6 +16,7 @@ from sansio_cache.records import Record
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.compat.cookies import cookies_of
 from sansio_cache_adapters.compat.keys import url_shown
+from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache.policy.expiration import ExpirationTime, get_expiration_datetime
 from sansio_cache_adapters.compat.times import utcnow
 from sansio_cache_adapters.requests.response import CachedResponse as OurResponse
@@ -143,6 +144,7 @@ def _show_cookies(response: OurResponse) -> None:
     facts: Any = response.__dict__.get("_facts")
     record: Record | None = None if facts is None else facts.answer.record
     if record is not None and record.headers.has("set-cookie"):
+        REQUESTS_CACHE.differs("the cookies of a stored response are in response.cookies, and in no jar")
         jar: Any = RequestsCookieJar()
         jar.update(cookies_of(record))
         response.cookies = jar

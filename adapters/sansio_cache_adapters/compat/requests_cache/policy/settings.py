@@ -106,6 +106,10 @@ def policy_of(settings: CacheSettings) -> Policy:
     """The policy that does what settings say."""
     left_out = settings.left_out
     key_fn = settings.key_fn
+    if key_fn is not None:
+        REQUESTS_CACHE.differs(
+            "key_fn gives a part of the key: users and bodies stay separate, and cache_key is another"
+        )
     if settings.content_root_key:
         REQUESTS_CACHE.differs(
             "content_root_key= says nothing here: name what is nested with dots in ignored_parameters"
