@@ -1,4 +1,4 @@
-"""Threaded and Immediate: the contract on asyncio and trio."""
+"""Threaded: the contract on asyncio and trio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, AsyncStore
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
-from sansio_cache_adapters.stores.threaded import Threaded, threaded
+from sansio_cache_adapters.stores.threaded import Threaded
 from sansio_cache_adapters.testing import AsyncStoreContract
 
 NOW = time.time()
@@ -35,12 +35,3 @@ class TestThreadedMemory(AsyncStoreContract):
         self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
     ) -> AsyncStore:
         return Threaded(MemoryStore(max_bytes, max_entries=max_entries))
-
-
-class TestImmediate(AsyncStoreContract):
-    shared = False
-
-    def make_async_store(
-        self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
-    ) -> AsyncStore:
-        return threaded(MemoryStore(max_bytes, max_entries=max_entries))

@@ -16,7 +16,7 @@ from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import Meta
 from sansio_cache.sealing import Sealer
-from sansio_cache_adapters.stores.protocol import AsyncFlushing, AsyncStore, Listening, ReadingAtOnce
+from sansio_cache_adapters.stores.protocol import AsyncFlushing, AsyncStore, Instant, Listening, ReadingAtOnce, Store
 from sansio_cache_adapters.stores.waiting import current_task, pause, wait_for
 
 from .engine import CLOSE_SECONDS, Engine
@@ -24,7 +24,7 @@ from .events import logger
 from .exchange import Delivered, Transfer
 from .session_cache import SessionCache
 from .stored_body import load_body
-from .work import Work, do_async
+from .work import Work, awaited, do_async
 
 __all__ = ["AsyncCache", "Spawn"]
 
@@ -58,7 +58,7 @@ class AsyncCache(SessionCache):
     def __init__(
         self,
         policy: Policy,
-        store: AsyncStore,
+        store: AsyncStore | Store,
         sealer: Sealer,
         *,
         probe: Callable[[], Meta],
@@ -69,7 +69,8 @@ class AsyncCache(SessionCache):
         super().__init__(engine)
         # The session holds the cache: not the other way round too, so that one that is dropped is gone at once.
         self._spawn: Callable[[], Spawn | None] = weakref.WeakMethod(spawn) if ismethod(spawn) else lambda: spawn
-        self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
+        instant: Any = store.load if isinstance(store, Instant) and store.instant else _not_at_once
+        self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else instant
         if isinstance(store, Listening):
             # Weakly: the store's queue outlives its sessions.
             told = partial(_queued_write_failed, weakref.ref(self.engine))
@@ -115,11 +116,13 @@ class AsyncCache(SessionCache):
 
     async def flush(self) -> None:
         """Write what is queued for a store that is somebody else's to close, if it is well; takes 5 s at most."""
+        store: Any = self.engine.store
         if not self.engine.guard.down:
             await do_async(self.engine.remove_superseded())
             try:
-                if isinstance(self.engine.store, AsyncFlushing):
-                    await self.engine.store.flush(CLOSE_SECONDS)
+                if isinstance(store, AsyncFlushing):
+                    flush: Callable[[float], Any] = store.flush
+                    await awaited(flush(CLOSE_SECONDS))
             except Exception as error:
                 logger.warning("writing to the cache at %s failed: %s", self.engine.store.location, error)
 
@@ -128,7 +131,7 @@ class AsyncCache(SessionCache):
         await do_async(self.engine.remove_superseded())
         self.engine.guard.close()
         try:
-            await self.engine.store.close()
+            await awaited(self.engine.store.close())
         except Exception as error:
             logger.warning("closing the cache at %s failed: %s", self.engine.store.location, error)
         self.engine.guard.reopen()

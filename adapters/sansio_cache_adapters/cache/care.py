@@ -24,12 +24,12 @@ from .asked import Asking, named
 from .engine import CLOSE_SECONDS, Engine
 from .events import Stats
 from .keywords import FixedSettings
-from .maintenance import END, Entry, Maintenance, Verified, criteria_of
+from .maintenance import Entry, Maintenance, Verified, criteria_of
 from .opening import KeptUnder
 from .options import take_options
 from .putting import Put, core_given, put
 from .reading import StoredResponse
-from .work import do, do_async
+from .work import awaited, do, do_async
 
 __all__ = ["AsyncCare", "Care", "Entry", "Put", "StoredResponse", "Verified"]
 
@@ -46,14 +46,6 @@ class Answering(Protocol):
         """See :class:`~.blocking.BlockingCache`."""
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-async def _awaitable(value: Any) -> Any:
-    return value
-
-
 class Care(FixedSettings):
     """Looks after the cache of a blocking session."""
 
@@ -61,7 +53,7 @@ class Care(FixedSettings):
 
     def __init__(self, cache: Answering, ask: Asking, take: Taking) -> None:
         engine = self._engine = cache.engine
-        self._work = Maintenance(engine, ask, lambda walk: next(walk, END))
+        self._work = Maintenance(engine, ask)
         self._answer = cache.answer
         self._ask = ask
         self._take = take
@@ -185,7 +177,7 @@ class Care(FixedSettings):
         options = take_options(keywords)
         asked: Request = self._ask(request, str(keywords.pop("method", "GET")), keywords)
         given = core_given(response, body) or self._take(response)
-        return do(put(self._engine, self._answer, _as_it_is, replace(asked, options=options), given))
+        return do(put(self._engine, self._answer, replace(asked, options=options), given))
 
     def clear(self) -> None:
         """Remove everything, and the mark that the store is signed."""
@@ -212,7 +204,7 @@ class AsyncCare(FixedSettings):
 
     def __init__(self, cache: Answering, ask: Asking, take: Taking) -> None:
         engine = self._engine = cache.engine
-        self._work = Maintenance(engine, ask, lambda walk: anext(walk, END))
+        self._work = Maintenance(engine, ask)
         self._answer = cache.answer
         self._ask = ask
         self._take = take
@@ -266,7 +258,8 @@ class AsyncCare(FixedSettings):
         """See :meth:`Care.copy_to`."""
         store = self._engine.store
         if isinstance(store, AsyncFlushing):
-            await store.flush(CLOSE_SECONDS)
+            flush: Callable[[float], Any] = store.flush
+            await awaited(flush(CLOSE_SECONDS))
         copy = partial(copied, self.store, self._engine.policy.namespace, cache, secret_key)
         return await in_thread(copy)
 
@@ -280,7 +273,7 @@ class AsyncCare(FixedSettings):
 
     async def size(self) -> Size:
         """See :meth:`Care.size`."""
-        size: Size = await self._engine.store.size()
+        size: Size = await awaited(self._engine.store.size())
         return size
 
     def delete(
@@ -301,7 +294,7 @@ class AsyncCare(FixedSettings):
         options = take_options(keywords)
         asked: Request = await self._ask(request, str(keywords.pop("method", "GET")), keywords)
         given = core_given(response, body) or await self._take(response)
-        return await do_async(put(self._engine, self._answer, _awaitable, replace(asked, options=options), given))
+        return await do_async(put(self._engine, self._answer, replace(asked, options=options), given))
 
     def clear(self) -> Awaitable[None]:
         """See :meth:`Care.clear`."""

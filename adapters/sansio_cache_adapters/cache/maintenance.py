@@ -31,9 +31,9 @@ from .moments import moment
 from .reading import StoredResponse, fetched, shown, whole_body
 from .work import Work
 
-__all__ = ["END", "Criteria", "Entry", "Maintenance", "Verified", "criteria_of"]
+__all__ = ["Criteria", "Entry", "Maintenance", "Verified", "criteria_of"]
 
-END: Final = object()
+_END: Final = object()
 _BATCH: Final = 500
 _REMOVED_AT_ONCE: Final = 2000
 """Records that are kept in memory to be removed together."""
@@ -69,13 +69,11 @@ class Maintenance:
     """The verbs of ``session.cache``.
 
     :param ask: what users name a stored response by, as a request; blocks or returns an awaitable.
-    :param advance: the next of the store's records, or ``END``; blocks or returns an awaitable.
     """
 
-    def __init__(self, engine: Engine, ask: Asking, advance: Callable[[Any], Any]) -> None:
+    def __init__(self, engine: Engine, ask: Asking) -> None:
         self._engine = engine
         self._ask = ask
-        self._advance = advance
 
     def rules(self) -> Work[Rules]:
         rules = yield from self._engine.opened()
@@ -88,8 +86,8 @@ class Maintenance:
         rules = yield from self.rules()
         walk = self._engine.store.listed(batch=_BATCH)
         while True:
-            listed: Any = yield partial(self._advance, walk)
-            if listed is END:
+            listed: Any = yield partial(_next, walk)
+            if listed is _END:
                 return
             keys = Keys(listed.resource, listed.partition)
             opened = open_record(listed.stored, keys, rules.place, rules.sealer)
@@ -320,6 +318,11 @@ class Maintenance:
     def clear(self) -> Work[None]:
         yield self._engine.store.clear
         logger.info("the cache at %s was cleared", self._engine.store.location)
+
+
+def _next(walk: Any) -> Any:
+    """The next of a store's records, or ``_END``; to be awaited where the store is."""
+    return anext(walk, _END) if hasattr(walk, "__anext__") else next(walk, _END)
 
 
 def partition_of(thing: object) -> bytes | None:

@@ -15,7 +15,7 @@ from sansio_cache.records import Meta
 from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.default import default_store
 from sansio_cache_adapters.stores.forking import renew_in_child
-from sansio_cache_adapters.stores.protocol import AsyncStore, Checking, ForTasks, Store
+from sansio_cache_adapters.stores.protocol import AsyncStore, Checking, ForTasks, Instant, Store
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .locations import no_store, store_at
@@ -111,13 +111,16 @@ def probing(store: Callable[[], Any], sealer: Sealer) -> Callable[[], Meta]:
     return probe
 
 
-def awaitable(store: Any) -> tuple[AsyncStore, Callable[[], Store]]:
+def awaitable(store: Any) -> tuple[AsyncStore | Store, Callable[[], Store]]:
     """A store as tasks use it, and a way to its blocking form, by which it is probed.
 
     Stores of ours and of users that are blocking are run in threads (``Threaded``), one for each store object however
-    many sessions use it; one with a ``for_async`` of its own (Redis) is asked for it.
+    many sessions use it; one with a ``for_async`` of its own (Redis) is asked for it. A store whose every verb takes
+    microseconds (``store.instant``, as MemoryStore has it) is called by tasks as it is.
     """
     blocking: Store = store
+    if isinstance(store, Instant) and store.instant:
+        return blocking, lambda: blocking
     if isinstance(store, ForTasks):
         return store.for_async(), lambda: blocking
     from sansio_cache_adapters.stores.threaded import threaded

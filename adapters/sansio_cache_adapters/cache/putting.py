@@ -21,8 +21,6 @@ _OF_THE_CODING: Final = frozenset({"content-encoding", "content-length", "transf
 BODY_GONE: Final = (
     "put takes a response whose whole body is still there: read it first, or put it in before it is closed"
 )
-Lift = Callable[[Any], Any]
-"""Gives a value as the client's calls give theirs: as it is, or as an awaitable."""
 
 
 class Put(NamedTuple):
@@ -79,32 +77,29 @@ def decoded(status: int, reason: str | None, fields: Iterable[tuple[str, str]], 
 class _Transfer:
     """A transfer that gives what it was given."""
 
-    def __init__(self, given: Given, lift: Lift) -> None:
+    def __init__(self, given: Given) -> None:
         self._given = given
-        self._lift = lift
 
     def send(self, _: Request, /) -> Any:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
         given = self._given
-        return self._lift(Response(given.status, given.reason, given.headers, self))
+        return Response(given.status, given.reason, given.headers, self)
 
     def discard(self, native: object, /) -> Any:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
-        return self._lift(None)
 
     def abort(self, native: object, /) -> None:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
 
     def drain(self, native: object, tee: Tee | None, /) -> Any:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
-        return self._lift(None)
 
     def detached(self) -> _Transfer:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
         return self
 
 
-def put(engine: Engine, answer: Callable[[Request, Any], Any], lift: Lift, request: Request, given: Given) -> Work[Put]:
+def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Request, given: Given) -> Work[Put]:
     """Judge a response to a request, and store it.
 
     :param answer: of the session's cache: takes a request and a transfer, blocks or returns an awaitable.
@@ -114,7 +109,7 @@ def put(engine: Engine, answer: Callable[[Request, Any], Any], lift: Lift, reque
         if getattr(engine.policy, name):
             raise SettingError(f"a session with {name}=True stores nothing: put it in by another")
     asked = replace(request, options=replace(request.options, force_refresh=True))
-    answered, _, tee = yield lambda: answer(asked, _Transfer(_aged(given, engine.clock()), lift))
+    answered, _, tee = yield lambda: answer(asked, _Transfer(_aged(given, engine.clock())))
     if tee is None:
         return Put(stored=False, reason=answered.cache_status.detail or "not-storable")
     yield from tee.feed(given.body)

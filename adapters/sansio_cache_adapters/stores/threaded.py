@@ -25,14 +25,11 @@ from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache.records import Item, Meta, Stored
 
 from .forking import follow_forks, renew_in_child
-from .immediate import Immediate
 from .overlay import Overlay, laid_over
 from .protocol import (
     MARK_SECONDS,
-    AsyncStore,
     Claiming,
     Flushing,
-    Instant,
     Lease,
     Listed,
     ReadingAtOnce,
@@ -334,7 +331,7 @@ def _drain_all() -> None:
 
 
 _draining = False
-_by_store: weakref.WeakValueDictionary[int, Threaded | Immediate] = weakref.WeakValueDictionary()
+_by_store: weakref.WeakValueDictionary[int, Threaded] = weakref.WeakValueDictionary()
 """Guarded by ``_lock``."""
 _lock = threading.Lock()
 renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
@@ -348,14 +345,10 @@ def _drain_at_exit() -> None:
         atexit.register(_drain_all)
 
 
-def threaded(store: Store) -> AsyncStore:
-    """The awaitable form of a blocking store, the same object each time as long as anyone holds it.
-
-    A store whose every verb takes microseconds (``store.instant``, as MemoryStore has it) needs no threads.
-    """
+def threaded(store: Store) -> Threaded:
+    """The awaitable form of a blocking store, the same object each time as long as anyone holds it."""
     with _lock:
         known = _by_store.get(id(store))
         if known is None:
-            known = Immediate(store) if isinstance(store, Instant) and store.instant else Threaded(store)
-            _by_store[id(store)] = known
+            known = _by_store[id(store)] = Threaded(store)
         return known

@@ -12,8 +12,6 @@ from typing import TypeVar
 
 import anyio
 
-from sansio_cache_adapters.stores.immediate import Immediate
-from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import AsyncStore, Lease
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.stores.threaded import Threaded, threaded
@@ -94,8 +92,6 @@ class TestShared:
         store = threaded(inner)
         assert threaded(inner) is store
         assert isinstance(store, Threaded)
-        memory = MemoryStore()
-        assert isinstance(threaded(memory), Immediate)
         assert threaded(inner).location == inner.path
 
     def test_one_closes_while_another_writes(self, run: Run[None], inner: SQLiteStore) -> None:

@@ -19,7 +19,7 @@ from sansio_cache.messages import Options
 from sansio_cache_adapters.aiohttp.fast_path import FastPath
 from sansio_cache_adapters.aiohttp.session import AsyncCachedSession, with_cache
 from sansio_cache_adapters.cache.keywords import overriding
-from sansio_cache_adapters.cache.work import do_async
+from sansio_cache_adapters.cache.work import awaited, do_async
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.times import time_for
@@ -124,7 +124,7 @@ with warnings.catch_warnings():
             if answer is not None and answer.keeping is not None:
                 engine = self._cache.engine
                 # A mark stays, so that a write that is still on its way is not kept either.
-                await engine.store.drop(answer.keeping.keys.resource, now=engine.clock())
+                await awaited(engine.store.drop(answer.keeping.keys.resource, now=engine.clock()))
 
         def _resolve_url(self, str_or_url: StrOrURL) -> URL:
             url = URL(str_or_url)

@@ -18,7 +18,7 @@ from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.asked import asking_as, asking_plainly
 from sansio_cache_adapters.aiohttp.middleware import AiohttpCache
 from sansio_cache_adapters.cache.asked import Asking
-from sansio_cache_adapters.cache.maintenance import END, Maintenance, criteria_of
+from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
 from sansio_cache_adapters.cache.opening import KeptUnder, sealer_for
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.work import do_async
@@ -150,7 +150,7 @@ class CacheBackend:
 
     def work(self) -> Maintenance:
         """What is done with all that is stored; to be awaited."""
-        return Maintenance(self.caching().engine, self._asking(), lambda walk: anext(walk, END))
+        return Maintenance(self.caching().engine, self._asking())
 
     def _asking(self) -> Asking:
         session = None if self._session is None else self._session()

@@ -15,7 +15,7 @@ import requests
 from sansio_cache.records import Record
 from sansio_cache.urls import join, redact
 from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.maintenance import END, Maintenance, criteria_of
+from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
 from sansio_cache_adapters.cache.opening import KeptUnder
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.work import do
@@ -122,7 +122,7 @@ class BaseCache:
     def _work(self, session: requests.Session | None = None) -> Maintenance:
         session = session or (None if self._session is None else self._session()) or self._plain
         peer = getattr(session, "_peer", None)
-        return Maintenance(self.caching().engine, asking(session, peer), lambda walk: next(walk, END))
+        return Maintenance(self.caching().engine, asking(session, peer))
 
     @property
     def settings(self) -> CacheSettings:
