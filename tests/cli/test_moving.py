@@ -165,4 +165,7 @@ def test_urls_that_cachecontrol_may_have(command: Command, tmp_path: Path, monke
     assert (given["kind"], given["urls"]) == ("cachecontrol", ["http://example.org/1", "http://example.org/2"])
     assert command("import", str(tmp_path), "--urls", "-", input="http://example.org/3\n").status == 0
     assert given["urls"] == ["http://example.org/3"]
+    assert not given["anonymous"]
+    assert command("import", str(tmp_path), "--anonymous").status == 0
+    assert given["anonymous"]
     assert command("import", str(tmp_path), "--urls", str(file) + ".not").status == 2

@@ -35,7 +35,7 @@ _THEIRS = "SANSIO_CACHE_SOURCE_KEY"
     examples="""
 import ~/.cache/http_cache.sqlite --cache ~/http.sqlite
 import old_cache/ --kind requests-cache --dry-run
-import .web_cache/ --kind cachecontrol --urls urls.txt
+import .web_cache/ --kind cachecontrol --urls urls.txt --anonymous
 import old.sqlite --source-key-file old.key --secret-file http.secret --cache ~/http.sqlite
 """,
 )
@@ -52,6 +52,12 @@ import old.sqlite --source-key-file old.key --secret-file http.secret --cache ~/
     metavar="FILE",
     help="URLs, one a line, of which CacheControl may have responses: it keeps only their digests. - for a pipe.",
 )
+@click.option(
+    "--anonymous",
+    is_flag=True,
+    help="Take what CacheControl, or aiohttp-client-cache before 0.14, holds for an answer to anybody: "
+    "they do not keep who has asked.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Store nothing, only count.")
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
 @setting_options
@@ -62,6 +68,7 @@ def import_(
     kind: str | None,
     source_key_file: str | None,
     urls: IO[str] | None,
+    anonymous: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -74,7 +81,13 @@ def import_(
     store, keywords = place.target()
     # What one entry of a stranger's may take in memory is bounded as sessions bound it.
     named = [] if urls is None else [line.strip() for line in urls if line.strip()]
-    more: dict[str, Any] = {**keywords, "urls": named, "max_body": DEFAULT_MAX_BYTES // 8, **place.settings}
+    more: dict[str, Any] = {
+        **keywords,
+        "urls": named,
+        "anonymous": anonymous,
+        "max_body": DEFAULT_MAX_BYTES // 8,
+        **place.settings,
+    }
     with progress_of("importing") as tell:
         report = import_cache(source, store, kind=kind, key=key, dry_run=dry_run, progress=tell, **more)
     tell_report(report, "would be imported" if dry_run else "imported", as_json=as_json)
