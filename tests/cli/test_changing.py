@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from clock import Clock
-from command_line import Command
+from command_line import Command, fill
 from local_origin import Origin, fresh
 
 from sansio_cache import CachedSession
@@ -224,3 +224,46 @@ def test_what_the_library_logs_is_told_safely(
     ran = command("export", str(tmp_path / "out"))
     assert "not exported" in ran.err
     assert "\x1b" not in ran.err
+
+
+def test_bodies_that_are_gone_or_altered(command: Command, urls: dict[str, str], place: str) -> None:
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("UPDATE records SET body = x'00' WHERE url LIKE '%/one'")
+        database.execute("UPDATE bodies SET hashes = zeroblob(length(hashes))")
+    assert sorted(line.split("\t")[0] for line in command("verify").lines) == ["body", "body"]
+    for name in ("one", "big"):
+        ran = command("body", urls[name])
+        assert (ran.status, "is not the one that was stored" in ran.err) == (3, True)
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("DELETE FROM chunks")
+        database.execute("DELETE FROM bodies")
+    assert "gone" in {line.split("\t")[0] for line in command("verify").lines}
+    ran = command("body", urls["big"])
+    assert (ran.status, "is gone" in ran.err) == (3, True)
+
+
+def test_a_file_of_bodies_that_was_removed(place: str, clock: Clock, origin: Origin, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    command = Command(f"file://{folder}", clock)
+    urls = fill(f"file://{folder}", origin, clock)
+    for body in (folder / "bodies").rglob("*"):
+        if body.is_file():
+            body.unlink()
+    assert {line.split("\t")[0] for line in command("verify").lines} == {"gone"}
+    assert command("body", urls["big"]).status == 3
+    assert command("body", urls["one"]).status == 0
+    by_path = Command(str(folder), clock)
+    assert len(by_path("ls", "--json").json) == 6, "a folder needs no scheme"
+
+
+def test_a_coding_that_cannot_be_taken_off(command: Command, origin: Origin, place: str, clock: Clock) -> None:
+    url = origin.on("/", fresh(b"no such coding", content_encoding="compress"))
+    broken = origin.on("/broken", fresh(b"no gzip at all", content_encoding="br"))
+    with CachedSession(place, clock=clock) as session:
+        for each in (url, broken):
+            with session.get(each, stream=True) as response:
+                response.raw.read(decode_content=False)
+    ran = command("body", url)
+    assert (ran.status, "--raw gives it as it is stored" in ran.err) == (1, True)
+    assert command("body", url, "--raw").raw == b"no such coding"
+    assert command("body", broken).status == 1
