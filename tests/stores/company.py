@@ -95,7 +95,7 @@ def step(store: Store, chance: random.Random, text: str, token: str) -> None:
 
 
 def claim_all(store: Store, seed: str) -> None:
-    """Claim thirty partitions as soon as the word is given; says which were granted."""
+    """Claim thirty partitions as soon as the word is given; says which were granted, and holds them until another."""
     print("ready", flush=True)
     sys.stdin.readline()
     now = time.time()
@@ -104,6 +104,7 @@ def claim_all(store: Store, seed: str) -> None:
         for index in range(30)
     }
     print(json.dumps([index for index, lease in leases.items() if lease is Lease.GRANTED]), flush=True)
+    sys.stdin.readline()
     # Gone without a word: the leases stay.
     os._exit(0)
 
