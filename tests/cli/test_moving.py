@@ -13,7 +13,7 @@ from command_line import Command
 from old_cache import lay_out_old_cache
 
 from sansio_cache_adapters.cli import moving
-from sansio_cache_adapters.importing.report import Report
+from sansio_cache_adapters.importing.report import Reason, Report
 
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
@@ -36,6 +36,27 @@ def test_what_cannot_be_taken_over_is_counted(command: Command, theirs: str) -> 
     assert ran.json["imported"] == 0
     assert sum(ran.json["skipped"].values()) == 1
     assert "1 skipped: " in command("import", theirs, "--kind", "requests-cache").out
+
+
+@pytest.mark.parametrize("name", ["theirs.sqlite", "folder"])
+def test_where_anothers_cache_lies_it_is_said_how_to_take_it_over(
+    theirs: str, tmp_path: Path, clock: Clock, name: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "redirects.sqlite").touch()
+    ran = Command(str(tmp_path / name), clock)("ls")
+    assert ran.status == 3
+    assert "sansio-cache import takes over" in ran.err
+    assert "is a cache of" in Command(str(tmp_path / name), clock)("doctor").out
+
+
+def test_every_reason_is_explained() -> None:
+    assert {each.value for each in Reason} <= moving._MEANS.keys()
+
+
+def test_a_folder_of_somebodys(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "letter").touch()
+    assert "with other things in it" in Command(str(tmp_path), clock)("ls").err
 
 
 def test_a_dry_run_makes_nothing(command: Command, theirs: str, place: str) -> None:

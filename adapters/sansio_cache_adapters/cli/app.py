@@ -14,7 +14,15 @@ from typing import Any, Final
 
 import click
 
-from sansio_cache.errors import BadSignature, CacheError, CacheWarning, KeyRequired, SettingError, StoreError
+from sansio_cache.errors import (
+    BadSignature,
+    CacheError,
+    CacheWarning,
+    ForeignStore,
+    KeyRequired,
+    SettingError,
+    StoreError,
+)
 
 from .errors import STATUSES, Trouble, WrongUse
 from .options import cache_options
@@ -139,6 +147,8 @@ def _trouble_of(error: CacheError) -> Trouble:
         return Trouble(str(error), Trouble.SECRET)
     if isinstance(error, SettingError):
         return WrongUse(str(error))
+    if isinstance(error, ForeignStore) and "is a cache of " in str(error):
+        return Trouble(f"{error}. sansio-cache import takes over what it holds", Trouble.STORE)
     return Trouble(str(error), Trouble.STORE if isinstance(error, StoreError) else Trouble.FOUND)
 
 

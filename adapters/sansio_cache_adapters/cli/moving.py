@@ -25,6 +25,27 @@ from .secret import from_environment, from_file
 __all__ = ["export", "import_", "load"]
 
 _KINDS = ("requests-cache", "aiohttp-client-cache", "cachecontrol", "hishel")
+_MEANS = {
+    "already-there": "the cache has one that is as new",
+    "superseded": "there is a newer one to the same request",
+    "redacted": "what was asked for is not kept whole there",
+    "request-body-unknown": "what was sent is not kept there",
+    "url-unknown": "the URL is not kept there: see --urls",
+    "bad-signature": "the key does not verify it",
+    "key-required": "it is signed: give its key by --source-key-file",
+    "unsigned": "a key was given, and it is not signed",
+    "not-data": "to read it one would have to run it",
+    "damaged": "it cannot be read",
+    "incomplete": "its body is not whole",
+    "too-large": "more than is kept",
+    "needs-library": "pip install pyyaml",
+    "asker-unknown": "it may be for one user alone, and whose is not kept there",
+    "removed": "the other cache has given it up",
+    "no-file": "a link or a folder lies in its place",
+    "bound-to-its-store": "load it into a cache that is new: here nobody would find it",
+    "not-http": "its URL is none of HTTP",
+    "no-store": "the origin forbids to store it",
+}
 _THEIRS = "SANSIO_CACHE_SOURCE_KEY"
 
 
@@ -168,4 +189,5 @@ def tell_report(report: Report, done: str, *, as_json: bool) -> None:
         return
     emit(f"{report.imported} {done}")
     for reason, count in sorted(report.skipped.items()):
-        emit(f"{count} skipped: {reason}")
+        means = _MEANS.get(reason, "")
+        emit(f"{count} skipped: {reason}{f' ({means})' if means else ''}")

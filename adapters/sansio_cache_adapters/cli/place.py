@@ -22,6 +22,7 @@ from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.locations import store_at
 from sansio_cache_adapters.stores.default import Nowhere, default_path
 from sansio_cache_adapters.stores.files.store import FileStore
+from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import Listed, Store
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
@@ -194,9 +195,14 @@ def exists(store: Any) -> bool:
         found: bool = store.exists()
         return found
     folder = Path(store.location)
-    if folder.exists() and not folder.is_dir():
+    if not folder.exists():
+        return False
+    if not folder.is_dir():
         raise ForeignStore(f"{folder} is a file, and no folder of a cache")
-    return (folder / "meta").is_file() and (folder / "CACHEDIR.TAG").is_file()
+    names = [each.name for each in folder.iterdir()]
+    if names and not {"meta", "CACHEDIR.TAG"} <= set(names):
+        raise ForeignStore(left_alone(store.location, describe_folder(names)))
+    return bool(names)
 
 
 pass_place = click.make_pass_decorator(Place, ensure=True)
