@@ -57,7 +57,7 @@ def _spliced(seed: bytes, junk: bytes, where: float) -> bytes:
     return seed[:at] + junk + seed[at + len(junk) :]
 
 
-NAMES = ("cache-control", "dates", "heads", "records", "vary")
+NAMES = ("cache-control", "dates", "foreign", "heads", "records", "vary")
 
 
 def main(arguments: list[str]) -> int:

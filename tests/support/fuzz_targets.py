@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import re
 import sys
 from collections.abc import Callable
@@ -23,6 +25,9 @@ from sansio_cache.messages import Headers
 from sansio_cache.records import Flaw, Record, Stored, open_record
 from sansio_cache.sealing import UNSIGNED
 from sansio_cache.vary import ANYTHING, nominated, nominated_value
+from sansio_cache_adapters.importing.report import Reason, Skipped
+from sansio_cache_adapters.importing.sources import reader_of
+from sansio_cache_adapters.importing.values import Values
 
 __all__ = ["SEEDS", "TARGETS"]
 
@@ -130,7 +135,31 @@ def heads(data: bytes) -> None:
             assert took < allowed, f"{head[0][0]} in {name}: {took * 1000:.0f} ms"
 
 
+READ = reader_of(Values(None), None)
+FOREIGN = {
+    "created_at": "2024-05-06T07:08:09+00:00",
+    "headers": {"Content-Type": "text/plain"},
+    "_content": "aGVsbG8=",
+    "status_code": 200,
+    "request": {"method": "GET", "url": "http://made-up.example/", "headers": {}},
+}
+
+
+def foreign(data: bytes) -> None:
+    """What another library's cache holds is an entry whose parts are what they should be, or is refused by a reason."""
+    reason = ""
+    try:
+        entry = READ(data)
+        assert isinstance(entry.last.body, bytes)
+        assert entry.last.received_at >= 0
+        assert entry.last.request().url
+    except Skipped as skipped:
+        reason = skipped.reason
+    assert reason in {"", *Reason}
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
+    "foreign": foreign,
     "cache-control": cache_control,
     "dates": dates,
     "heads": heads,
@@ -139,6 +168,13 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 SEEDS: dict[str, list[bytes]] = {
+    "foreign": [
+        *(pickle.dumps(FOREIGN, protocol) for protocol in (2, 3, 4, 5)),
+        json.dumps(FOREIGN).encode(),
+        "\n".join(f"{name}: {json.dumps(value)}" for name, value in FOREIGN.items()).encode(),
+        b"\x80\x04cdatetime\ndatetime\n(C\x0a\x07\xea\x0b\x1e\x0b6\x02\x03\x08(tR.",
+        b"\x16\x00\x00\x00\x02a\x00\x02\x00\x00\x00b\x00\x08c\x00\x01\x10d\x00\x01\x00\x00\x00\x00",
+    ],
     "cache-control": [
         b'max-age=60, private="a, b", no-cache, no-store',
         b'ext="a, \\"no-store", s-maxage=5\nmax-stale, min-fresh=5',

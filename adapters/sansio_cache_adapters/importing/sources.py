@@ -21,7 +21,7 @@ from .folders import names_in, nested_names, read_file
 from .report import Reason, Skipped
 from .values import Values
 
-__all__ = ["KINDS", "Source", "open_source"]
+__all__ = ["KINDS", "Source", "open_source", "reader_of"]
 
 KINDS: Final = ("requests-cache", "aiohttp-client-cache", "hishel", "cachecontrol")
 _OF_HISHEL: Final = (
@@ -216,7 +216,7 @@ def _file(path: str, kind: str | None, values: Values, longest: int) -> Source:
     database = Database(path, longest)
     for columns in (("key", "value", "expires"), ("key", "value")):
         if database.has("responses", columns) and kind not in ("hishel", "cachecontrol"):
-            return _Rows(database, _reader(values, kind))
+            return _Rows(database, reader_of(values, kind))
     if database.has("entries", _OF_HISHEL) and database.has("streams", _CHUNKS) and kind in (None, "hishel"):
         return _Chunked(database, longest)
     ours = "store_id" in database.columns("meta")
@@ -234,10 +234,10 @@ def _folder(path: str, kind: str | None, values: Values, longest: int, urls: Ite
     names = [name for name in names_in(path) if not name.endswith(_BESIDE) and not name.startswith(".")]
     if not names or kind in ("hishel", "cachecontrol"):
         raise SettingError(f"the folder {path} has no entries of {kind or ' or '.join(KINDS)} in it")
-    return _Files(path, names, _reader(values, kind), longest)
+    return _Files(path, names, reader_of(values, kind), longest)
 
 
-def _reader(values: Values, kind: str | None) -> Callable[[object], Entry]:
+def reader_of(values: Values, kind: str | None) -> Callable[[object], Entry]:
     """Reads an entry of either cache: each of them says whose it is."""
 
     def read(raw: object) -> Entry:
