@@ -40,6 +40,17 @@ _THEIRS: Final[Mapping[str, str]] = {
     "use_temp": 'name a path: cache=os.path.join(tempfile.gettempdir(), "cache.sqlite")',
     "use_memory": 'write cache="memory:"',
     "connection": "write cache=RedisStore(client)",
+    **dict.fromkeys(("host", "port", "db", "address", "redis_url"), 'write cache="redis://host:port/0"'),
+    "password": 'write cache="redis://:password@host:port/0", or cache=RedisStore(client)',
+    **dict.fromkeys(("path", "url", "name", "table_name"), 'say where the cache lies: cache="cache.sqlite"'),
+    "salt": _BY_ITSELF.format("a signature binds a record to its place"),
+    "session_factory": "make a class of several parts: class Session(CacheMixin, …)",
+    "max_file_bytes": "write max_body=",
+    **dict.fromkeys(
+        ("block_bytes", "extension", "lock", "sync_index"), _BY_ITSELF.format("a store sees to its files itself")
+    ),
+    "key_generator": "write key_fn=",
+    "disabled": "switch it off for a block: with session.disabled(): …",
     "serializer": _BY_ITSELF.format("there is one form of records, without pickle, and bodies stay as they came"),
     "content_root_key": _BY_ITSELF.format("bodies stay as they came"),
     "decode_content": _BY_ITSELF.format("bodies stay as they came"),

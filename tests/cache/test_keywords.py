@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sansio_cache import CacheWarning
+from sansio_cache import CachedSession, CacheWarning
 from sansio_cache_adapters.cache.keywords import (
     FixedSettings,
     handing_on,
@@ -141,3 +141,22 @@ def test_a_missing_attribute_is_told() -> None:
         _ = Fixed().settings
     with pytest.raises(AttributeError, match=r"'Fixed' object has no attribute 'xyzzy'$"):
         _ = Fixed().xyzzy
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("host", 'cache="redis://host:port/0"'),
+        ("password", "RedisStore(client)"),
+        ("path", 'cache="cache.sqlite"'),
+        ("salt", "leave it out"),
+        ("session_factory", "CacheMixin"),
+        ("max_file_bytes", "max_body="),
+        ("key_generator", "key_fn="),
+        ("disabled", "session.disabled()"),
+    ],
+)
+def test_what_other_caches_take_is_translated(name: str, said: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        CachedSession(**{name: 1})
+    assert said in str(caught.value)

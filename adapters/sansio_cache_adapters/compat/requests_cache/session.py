@@ -227,7 +227,8 @@ class CacheMixin(OurMixin):
 
     def _given_out(self, request: PreparedRequest, kwargs: dict[str, Any], options: Options) -> BaseResponse:
         response: Any = self.send_with(request, kwargs, options)
-        facts: Any = vars(response).get("_facts")
+        attributes: dict[str, Any] = response.__dict__
+        facts: Any = attributes.get("_facts")
         kept = facts is None or facts.tee is not None or response.from_cache
         if kwargs.get("stream") and kept:
             # requests-cache reads what it keeps before it gives it out.
