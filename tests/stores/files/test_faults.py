@@ -10,6 +10,7 @@ import fcntl
 import multiprocessing
 import os
 import resource
+import shutil
 import stat
 import subprocess
 import sys
@@ -119,6 +120,20 @@ def test_a_folder_deleted_while_in_use(store: FileStore, path: Path, now: float)
     works(store)
     assert store.open(signed=False) == meta
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_what_a_claim_left_in_a_deleted_folder_is_nothing(path: Path, now: float) -> None:
+    """Made by another process while somebody deleted the folder; a file with something in it is somebody's."""
+    path.mkdir()
+    (path / "claims").touch()
+    store = FileStore(path)
+    works(store)
+    store.close()
+    shutil.rmtree(path)
+    path.mkdir()
+    (path / "claims").write_text("mine")
+    with pytest.raises(ForeignStore):
+        FileStore(path).open(signed=False)
 
 
 def test_every_verb_survives_a_deleted_folder(store: FileStore, path: Path, now: float) -> None:

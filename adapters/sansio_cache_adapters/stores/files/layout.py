@@ -34,6 +34,7 @@ from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
 from sansio_cache_adapters.stores.system import Folder, is_absent, is_misplaced, open_root, runs_as_root
 
 __all__ = [
+    "LOCK_FILE",
     "SHARDS",
     "TROUBLE",
     "Ids",
@@ -57,6 +58,7 @@ __all__ = [
 
 SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 _KINDS: Final = ("resources", "partitions", "bodies", "pending", "marks", "leases")
+LOCK_FILE: Final = "claims"
 _TAG_FILE: Final = "CACHEDIR.TAG"
 _TAG: Final = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -256,6 +258,9 @@ def _begun(root: Root, known: Ids | None) -> Ids:
 
 def _begin(root: Root, known: Ids | None) -> Ids:
     present = set(root.names())
+    if (seen := root.look(LOCK_FILE)) is not None and stat.S_ISREG(seen.st_mode) and seen.st_size == 0:
+        # Made by who claimed something while the folder was being deleted.
+        present.discard(LOCK_FILE)
     tag = _read(root, _TAG_FILE)
     # A tag that was not written to its end is ours if nothing else is there yet.
     if tag != _TAG and (present - {_TAG_FILE} or tag is None or not _TAG.startswith(tag)):

@@ -32,6 +32,7 @@ from sansio_cache_adapters.stores.shown import Shown
 from . import bodies, heads, marks, sweep
 from . import commit as commits
 from .layout import (
+    LOCK_FILE,
     SHARDS,
     TROUBLE,
     Ids,
@@ -56,7 +57,6 @@ P = ParamSpec("P")
 _CLOSE_SECONDS: Final = 5.0
 _DRAIN_SECONDS: Final = 0.5
 _MOST_TOUCHED: Final = 100_000
-_LOCK_FILE: Final = "claims"
 _in_use: WeakSet[FileStore] = WeakSet()
 """Added to in one step by any thread; read at exit, when no others run."""
 
@@ -98,7 +98,7 @@ class FileStore(Shown):
         self._clock = (0.0, 0.0)
         self._told = False
         self._lock = threading.Lock()
-        self._claims = Claims(partial(InFolder, partial(self._root_of, ref(self)), _LOCK_FILE))
+        self._claims = Claims(partial(InFolder, partial(self._root_of, ref(self)), LOCK_FILE))
         self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
         self._housekeeper = Housekeeper(self)
         follow_forks(self)
@@ -307,8 +307,7 @@ class FileStore(Shown):
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
         """Take or renew the claim to fetch for a partition."""
         self._see(now)
-        with mapped(self._location):
-            _ = self._root or self._reopened()
+        _ = self._root or self._with_root(is_signed)
         return self._claims.claim(partition, resource, token, now=now, until=until)
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
