@@ -10,11 +10,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from clock import Clock
 from command_line import Command
 from local_origin import Origin, fresh
 
 from sansio_cache import CachedSession
+from sansio_cache_adapters.cli.app import cli
+from sansio_cache_adapters.cli.place import Place
 
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
@@ -156,6 +159,32 @@ def test_show_goes_by_the_settings_given(
     assert says in shown["freshness"]["says"]
     assert (shown["seconds_left"] is None or shown["seconds_left"] > 0) == (state == "fresh")
     assert setting.partition("=")[0].replace("-", "_") in command("show", urls["one"], "--set", setting).out
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "value"),
+    [
+        ("expire_after=90", "expire_after", 90),
+        ("expire_after=2h", "expire_after", 7200),
+        ("expire_after=never", "expire_after", -1),
+        ("expire_after=Sun, 06 Nov 1994 08:49:37 GMT", "expire_after", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("stale_if_error=true", "stale_if_error", True),
+        ("stale-while-revalidate=1m", "stale_while_revalidate", 60),
+        ("heuristic=none", "heuristic", None),
+        ("allowed_codes=200, 404", "allowed_codes", [200, 404]),
+        ("allowed_codes=200", "allowed_codes", [200]),
+        ("allowable_codes=[200]", "allowed_codes", [200]),
+        ("ignored_parameters=a,b", "ignored_parameters", ["a", "b"]),
+        ("match_headers=yes", "match_headers", True),
+        ("match_headers=Accept", "match_headers", ["Accept"]),
+        ("namespace=mine", "namespace", "mine"),
+        ('urls_expire_after={"*": 5}', "urls_expire_after", {"*": 5}),
+    ],
+)
+def test_how_settings_are_written(clock: Clock, place: str, setting: str, name: str, value: object) -> None:
+    given = Place(clock=clock)
+    CliRunner().invoke(cli, ["show", "http://x/", "--cache", place, "--set", setting], obj=given)
+    assert given.settings == {name: value}
 
 
 @pytest.mark.parametrize(

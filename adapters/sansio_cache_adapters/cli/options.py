@@ -19,7 +19,7 @@ from .place import CACHE, Place
 from .records import Wanted
 from .requests import Asked, read_fields
 from .secret import SECRET
-from .units import AGE, SIZE
+from .units import AGE, SIZE, lasting
 
 __all__ = ["cache_options", "command", "filter_options", "request_options", "setting_options", "unverified_option"]
 
@@ -94,14 +94,23 @@ def _read_settings(context: click.Context, _: click.Parameter, given: tuple[str,
 
 
 def _value(name: str, text: str) -> Any:
-    """A setting's value: JSON, or the text itself; where a list is wanted, words with commas between."""
+    """A setting's value: JSON, or the text itself; a time may have units, and a list be words with commas between."""
+    if name in _TIMES and (seconds := lasting(text)) is not None:
+        return seconds
+    value = _plain_value(text)
+    if name in _LISTS and isinstance(value, str | int) and not isinstance(value, bool):
+        return [_plain_value(part.strip()) for part in text.split(",") if part.strip()]
+    return value
+
+
+def _plain_value(text: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except ValueError:
-        value = {"true": True, "yes": True, "false": False, "no": False, "none": None}.get(text.lower(), text)
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) and name in _LISTS else value
+        return {"true": True, "yes": True, "false": False, "no": False, "none": None}.get(text.lower(), text)
 
 
+_TIMES = frozenset({"expire_after", "heuristic", "stale_if_error", "stale_while_revalidate"})
 _LISTS = frozenset(each.name for each in fields(Policy) if each.init and "Collection[" in str(each.type))
 
 
@@ -116,7 +125,7 @@ def setting_options(function: F) -> F:
         expose_value=False,
         callback=_read_settings,
         help="A setting of the session that the cache belongs to, such as expire_after=3600, shared=true or "
-        "namespace=mine. May be repeated.",
+        "ignored_parameters=page,session. A time may be 2h or never. May be repeated.",
     )(function)
 
 

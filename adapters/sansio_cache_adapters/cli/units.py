@@ -12,7 +12,7 @@ import click
 
 from sansio_cache_adapters.cache.moments import moment
 
-__all__ = ["AGE", "LASTING", "SIZE", "age_text", "moment_text", "size_text"]
+__all__ = ["AGE", "LASTING", "SIZE", "age_text", "lasting", "moment_text", "size_text"]
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
 _AGE: Final = re.compile(r"(?:\d+(?:\.\d+)?\s*[smhdwy]\s*)+", re.ASCII | re.IGNORECASE)
@@ -58,7 +58,8 @@ def _seconds_ago(text: str) -> float | None:
     return -at.astimezone(UTC).timestamp()
 
 
-def _lasting(text: str) -> float | None:
+def lasting(text: str) -> float | None:
+    """The seconds of a time to come, -1 for ever; None where a text is none."""
     if text.lower() == "never":
         return -1.0
     seconds = _seconds_ago(text)
@@ -72,7 +73,7 @@ def _bytes(text: str) -> float | None:
 
 AGE: Final = _Unit("age", _seconds_ago, "an age such as 90s, 2h30m or 7d, or a date such as 2026-01-31")
 """Seconds ago, or where negative the POSIX time of a moment."""
-LASTING: Final = _Unit("time", _lasting, "a time such as 90s, 2h30m or 7d, or never")
+LASTING: Final = _Unit("time", lasting, "a time such as 90s, 2h30m or 7d, or never")
 """Seconds to come; -1 for ever."""
 SIZE: Final = _Unit("size", _bytes, "a size such as 500, 10k or 2.5MiB")
 """Bytes."""
