@@ -368,6 +368,24 @@ def test_differences_are_told_once_with_the_page() -> None:
     assert "docs/howto/move-from-requests-cache.md" in done.stderr
 
 
+@pytest.mark.parametrize(("name", "client"), [("requests_cache", "requests"), ("aiohttp_client_cache", "aiohttp")])
+def test_a_client_that_is_missing_is_named_with_its_extra(name: str, client: str) -> None:
+    program = f"""
+import sys
+class Missing:
+    def find_spec(self, module, path=None, target=None):
+        if module.partition(".")[0] == {client!r}:
+            raise ModuleNotFoundError(module, name=module)
+sys.meta_path.insert(0, Missing())
+try:
+    from sansio_cache.compat import {name}
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert f"pip install 'sansio-cache[{client}]'" in done.stdout
+
+
 def test_storage_of_a_users_own_is_refused() -> None:
     for make in (requests_cache.SQLiteDict, requests_cache.DictStorage, requests_cache.BaseStorage):
         with pytest.raises(NotImplementedError, match="own-store"):

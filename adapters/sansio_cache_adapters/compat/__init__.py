@@ -21,8 +21,13 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Final
 
 __all__ = ["named_under"]
+
+
+_CLIENTS: Final = {"requests": "requests", "urllib3": "requests", "aiohttp": "aiohttp", "yarl": "aiohttp"}
+"""What is imported from elsewhere, and the extra that brings it."""
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -46,7 +51,16 @@ class _Finder(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         state: str = spec.loader_state
-        module = import_module(state)
+        try:
+            module = import_module(state)
+        except ModuleNotFoundError as error:
+            extra = _CLIENTS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            raise ImportError(
+                f"{spec.name} needs {error.name}, which is not installed: pip install 'sansio-cache[{extra}]'",
+                name=error.name,
+            ) from error
         self._specs[state] = module.__spec__
         return module
 
