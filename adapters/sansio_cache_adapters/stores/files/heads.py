@@ -1,6 +1,6 @@
 """The heads of a file store: one file holds the records of a partition, small bodies included.
 
-It is never changed but replaced as a whole, under the lock of its resource's shard, by a rename, which is the commit;
+It is never changed but replaced as a whole, under the lock of its resource's shard, in one step, which is the commit;
 only the time of a record's last use is written in its place.
 """
 
@@ -110,7 +110,7 @@ def _write_rows(root: Root, shard: Folder, resource: bytes, partition: bytes, ro
         folder = shard.made(place)
         # The pointer first: one that leads to nothing is a miss, a file without one would be lost.
         _point(root, name, place)
-        pending.rename(temporary, folder, name)
+        pending.put(temporary, folder, name)
     except BaseException:
         pending.remove(temporary)
         raise

@@ -294,7 +294,7 @@ def replace(root: Root, folder: Folder, name: str, pieces: Sequence[bytes]) -> N
     pending, temporary = root.reach("pending", make=True), new_name()
     pending.write_new(temporary, pieces)
     try:
-        pending.rename(temporary, folder, name)
+        pending.put(temporary, folder, name)
     except BaseException:
         pending.remove(temporary)
         raise

@@ -16,6 +16,7 @@ from typing import Final
 
 from sansio_cache.errors import StoreBusy
 
+from .exchanging import exchanged
 from .posix import locked_at_once, unlock
 from .protocol import File, is_absent
 
@@ -293,6 +294,18 @@ class Folder:
     def rename(self, name: str, folder: Folder, new: str) -> None:
         """Give what lies under a name another one, in place of a file that may be there."""
         os.rename(name, new, src_dir_fd=self.fd, dst_dir_fd=folder.fd)
+
+    def put(self, name: str, folder: Folder, new: str) -> None:
+        """The same for a file that was just written.
+
+        ext4 writes such a file out at once when it takes the place of another, which takes milliseconds. Where the two
+        can exchange their names, they do, in one step as well, and the one that was there before is removed.
+        """
+        there = folder.look(new)
+        if there is None or not stat.S_ISREG(there.st_mode) or not exchanged(name, self.fd, new, folder.fd):
+            self.rename(name, folder, new)
+        else:
+            self.unlink(name)
 
     def remove(self, name: str) -> bool:
         """Remove a name, unless it is that of a folder or of something that another user owns; whether it went."""

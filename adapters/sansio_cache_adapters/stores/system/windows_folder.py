@@ -241,6 +241,8 @@ class Folder:
             raise _misplaced("is a folder", new)
         _patiently(lambda: os.replace(self._of(name), folder._of(new)))
 
+    put = rename
+
     def remove(self, name: str) -> bool:
         """Remove a name, unless it is that of a folder; whether it went."""
         seen = self.look(name)
