@@ -40,7 +40,8 @@ terminal would obey.
 
 Every command that is about a cache takes these, and so does `sansio-cache` before the command. `SANSIO_CACHE` names a
 cache for all commands of a shell, `{SECRET}` holds a secret. The secret is never an argument, which other
-users of the machine could read. A cache in memory (`memory:`) ends with its program, and is refused.
+users of the machine could read; the user's default cache, which all programs share, is never signed. A cache in memory
+(`memory:`) ends with its program, and is refused.
 """
 
 
