@@ -115,6 +115,7 @@ async def test_what_is_no_gzip_fails_as_without_a_cache(session: AsyncCachedSess
     assert (await session.get(url, only_if_cached=True)).status == 504
 
 
+@pytest.mark.serial
 async def test_a_bomb_is_read_in_steps(session: AsyncCachedSession, origin: Origin) -> None:
     """A reader of pieces gets pieces; the loop runs on meanwhile (G22)."""
     size = 200 * 2**20

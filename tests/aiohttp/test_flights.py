@@ -16,7 +16,7 @@ from local_origin import Conversation, Origin, Reply, Seen, fresh
 from sansio_cache import AsyncCachedSession, CachedSession, MemoryStore, SQLiteStore
 from sansio_cache_adapters.cache.flights import FLIGHTS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.serial]
 Sessions = Callable[..., AsyncCachedSession]
 Gathered = Callable[[int], Awaitable[None]]
 T = TypeVar("T")

@@ -264,6 +264,7 @@ async def test_the_users_own_preconditions_are_answered(session: AsyncCachedSess
     assert origin.count() == 2
 
 
+@pytest.mark.serial
 async def test_the_loop_is_not_blocked(sessions: Sessions, origin: Origin) -> None:
     """Misses and hits, small and large, never keep the loop for 10 ms of its thread's time (G22)."""
     session = sessions()

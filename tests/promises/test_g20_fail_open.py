@@ -16,6 +16,8 @@ from local_origin import Origin, fresh
 
 from sansio_cache import CachedSession
 
+pytestmark = pytest.mark.serial
+
 
 def until(condition: Any) -> None:
     deadline = time.monotonic() + 10

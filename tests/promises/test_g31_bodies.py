@@ -20,6 +20,8 @@ from measured import without_collector
 from sansio_cache import AsyncCachedSession, AsyncCacheTransport, MemoryStore, TrioCachedSession
 from sansio_cache_adapters.trio.http.client import HTTPSession
 
+pytestmark = pytest.mark.serial
+
 Read = Callable[[str], Awaitable[int]]
 MORE = 0.010
 """Seconds of the loop's own thread by which no step may be longer than without a cache."""

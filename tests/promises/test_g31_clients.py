@@ -12,6 +12,8 @@ from measured import step, without_collector
 
 from sansio_cache import MemoryStore
 
+pytestmark = pytest.mark.serial
+
 SIZE = 40_000
 STRANGE = [
     "no-cache with a name each",

@@ -10,6 +10,8 @@ from core_rows import ask
 from field_shapes import BODIES, FIELDS, URLS
 from measured import READINGS, fastest, for_key, peak, step
 
+pytestmark = pytest.mark.serial
+
 SHORT, LONG = 50_000, 200_000
 WITHIN_NOISE = 0.002
 """Seconds below which a growth cannot be told from chance."""

@@ -39,7 +39,7 @@ from sansio_cache_adapters.stores.sqlite import place
 __all__ = ["make_redis", "redis_server", "short_path"]
 
 # httpx2 leaves its sockets to the collector, as it does without a cache.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = [pytest.mark.serial, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 
 AT_MOST = 0.1
 Make = Callable[[], Any]

@@ -20,6 +20,8 @@ from local_origin import Origin, Reply, fresh
 from sansio_cache import CachedSession, FileStore, MemoryStore, SQLiteStore, StoreBusy
 from sansio_cache_adapters.cache.flights import FLIGHTS
 
+pytestmark = pytest.mark.serial
+
 
 def until(condition: Any, seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds

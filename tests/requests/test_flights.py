@@ -18,6 +18,8 @@ from sansio_cache import CachedSession, MemoryStore
 from sansio_cache_adapters.cache.flights import FLIGHTS
 from sansio_cache_adapters.stores.afterwards import LETTING_GO
 
+pytestmark = pytest.mark.serial
+
 CROWD = 50
 
 

@@ -8,6 +8,8 @@ import pytest
 from local_origin import Origin, fresh
 from small_disk import run_on_small_disk
 
+pytestmark = pytest.mark.serial
+
 SCRIPT = """
 import os, sqlite3, sys, time
 from sansio_cache import CachedSession, FileStore, SQLiteStore

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from local_origin import Origin, fresh
+
+pytestmark = pytest.mark.serial
 
 SCRIPT = str(Path(__file__).parents[1] / "support" / "loop_watch.py")
 MORE = 0.04

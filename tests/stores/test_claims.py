@@ -22,6 +22,8 @@ from sansio_cache_adapters.stores.claims import CHECKPOINT, AtPath, Claims, InFo
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
 from sansio_cache_adapters.stores.system import posix_folder
 
+pytestmark = pytest.mark.serial
+
 NOW = time.time()
 ONE, TWO = b"1" * 32, b"2" * 32
 RESOURCE = b"r" * 32

@@ -260,6 +260,7 @@ def test_a_loop_that_ends_closes_its_connections(redis_server: Any) -> None:
     store.close()
 
 
+@pytest.mark.serial
 def test_a_child_of_a_fork(redis_server: Any) -> None:
     """G24: it opens connections of its own, while the parent goes on with his."""
     store = RedisStore(redis_server.url)

@@ -26,6 +26,8 @@ from sansio_cache_adapters.stores.redis import verbs as redis_verbs
 from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
+pytestmark = pytest.mark.serial
+
 LARGE = 100_000_000
 
 BOUND = 2.5

@@ -258,6 +258,7 @@ def test_a_jar_is_bounded() -> None:
     assert sent(jar, "http://example.com/") == "mine=1"
 
 
+@pytest.mark.serial
 def test_very_many_lines_take_little_time() -> None:
     """G31."""
     began = time.thread_time()

@@ -30,6 +30,8 @@ from sansio_cache_adapters.stores.protocol import Lease, new_entry
 from sansio_cache_adapters.testing import make_item, name, put, stream
 from sansio_cache_adapters.testing.opening import seen
 
+pytestmark = pytest.mark.serial
+
 # Somebody else's
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 import anyio
+import pytest
 
 from sansio_cache_adapters.stores.protocol import AsyncStore, Lease
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
@@ -67,6 +68,7 @@ class TestCancelled:
 
         run(main)
 
+    @pytest.mark.serial
     def test_a_reader_goes_at_once(self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection) -> None:
         """G23: anyone who is cancelled does not wait for the thread that works for him."""
 

@@ -114,6 +114,7 @@ def test_what_was_planted_never_runs(
     assert len(list(path.parent.glob("*.corrupt-?"))) == (0 if unseen else 1)
 
 
+@pytest.mark.serial
 def test_a_read_that_must_not_wait_runs_nothing_either(store: SQLiteStore, raw: Raw) -> None:
     """G22: what was prepared before is not prepared again by itself."""
     put(store, make_item("one", now=NOW), now=NOW)
@@ -144,6 +145,7 @@ def test_others_can_read_the_view(store: SQLiteStore, raw: Raw) -> None:
     assert raw().execute("SELECT status FROM responses").fetchall() == [(200,)]
 
 
+@pytest.mark.serial
 def test_many_rows_of_one_partition_break_a_read_off(store: SQLiteStore, raw: Raw) -> None:
     """G22, G28: they hold up neither a loop nor, for long, anybody else."""
     put(store, make_item("one", now=NOW), now=NOW)
@@ -207,6 +209,7 @@ def test_a_value_larger_than_ours_is_not_read(opened: Callable[..., SQLiteStore]
     assert grown < 50_000
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("already_open", [False, True], ids=["before it is opened", "while it is open"])
 def test_a_schema_without_end_is_not_read_to_it(
     opened: Callable[..., SQLiteStore], raw: Raw, path: Path, already_open: bool

@@ -122,6 +122,7 @@ class TestByAndBy:
         assert remove(store, *map(str, range(30))) == 30
         until(lambda: rows(raw) == rows(raw, "removed") == 0)
 
+    @pytest.mark.serial
     def test_closing_does_not_wait_until_it_may_go_on(self, store: SQLiteStore, raw: Raw, now: float) -> None:
         """The sweep is put off by who removes records, and not the end of its thread with it."""
         fill(store, 500, now)
@@ -211,6 +212,7 @@ class TestOverTheBound:
         assert (store.size().entries, rows(raw), rows(raw, "removed")) == (18, 18, 0)
 
 
+@pytest.mark.serial
 def test_a_clock_that_stands_still(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, raw: Raw, now: float) -> None:
     """Tests of others stop every clock; the sweep goes on all the same."""
     fill(store, 3, now)

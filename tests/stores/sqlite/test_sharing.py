@@ -21,6 +21,8 @@ from sansio_cache_adapters.stores.protocol import LEASE_SECONDS
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
+pytestmark = pytest.mark.serial
+
 NOW = time.time()
 Script = Callable[..., subprocess.Popen[str]]
 LARGE = bytes(range(256)) * 6000
