@@ -119,7 +119,6 @@ def fastest(reading: Callable[[], None], rounds: int = 3) -> float:
 @contextmanager
 def without_collector() -> Generator[None]:
     """To collect what all tests before have left takes longer than any step that is measured here."""
-    gc.collect()
     gc.disable()
     try:
         yield
