@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import ssl
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import httpx2._transports.default
+import hypothesis  # noqa: F401 - before anything is frozen: it looks whether its sources of chance are held
 import pytest
 from certificates import Certificates
 from clock import Clock
@@ -16,6 +18,12 @@ from local_origin import Origin
 
 KEY = "a secret of at least sixteen bytes"
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def pytest_collection_finish() -> None:
+    """What was made for all tests stays to the end: who collects garbage need not look through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

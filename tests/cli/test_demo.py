@@ -123,6 +123,7 @@ def test_a_chat_is_streamed(api: Origin) -> None:
     assert asked(api, "/chat")[0] == 404
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_serve_until_interrupted() -> None:
     """A program of the manual's asks it while it runs; each request is told."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -142,6 +143,7 @@ def test_serve_until_interrupted() -> None:
         assert process.stderr.read().strip() == "200 GET '/items/1'"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_serve_quietly_on_any_port() -> None:
     command = [sys.executable, "-m", "sansio_cache", "demo", "--serve", "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -98,6 +98,7 @@ def test_an_output_that_is_full_is_told(place: str, origin: Origin) -> None:
         assert done.stderr.startswith(b"sansio-cache: the output cannot be written"), done.stderr
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it(place: str, origin: Origin, tmp_path: Path) -> None:
     release = tmp_path / "go"
     url = origin.url("/")
