@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Unpack, cast
+from typing import Any, Final, Unpack, cast
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -36,6 +36,9 @@ from .response import CachedResponse, Facts, adopt, stored_response, take_cookie
 from .transfer import Sending, tee_into
 
 __all__ = ["CacheAdapter", "core_request", "items_of", "make_cache"]
+
+_PLAIN: Final = requests.Session
+"""Theirs, whatever a program puts in its place."""
 
 
 def make_cache(
@@ -158,7 +161,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         from .asked import asking, taken
 
         # An adapter does not know its session: a URL stands for what a plain one asks for.
-        session = requests.Session()
+        session = _PLAIN()
         for prefix in ("https://", "http://"):
             session.mount(prefix, self)
         return Care(self._cache, asking(session, self._peer), taken)

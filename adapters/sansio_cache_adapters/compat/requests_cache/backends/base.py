@@ -42,6 +42,8 @@ __all__ = ["BaseCache", "Stored"]
 
 DESERIALIZE_ERRORS: Final = (AttributeError, ImportError, TypeError, ValueError)
 _LONGEST_CHAIN: Final = 30
+_PLAIN: Final = requests.Session
+"""Theirs, whatever is put in its place: ``install_cache`` puts a cached one there."""
 _SAYS_NOTHING: Final = frozenset(
     {
         *("wal", "fast_save", "timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements"),
@@ -82,7 +84,7 @@ class BaseCache:
         self._lock = threading.RLock()
         renew_in_child(self, "_lock", threading.RLock)
         self._session: weakref.ref[requests.Session] | None = None
-        self._plain = requests.Session()
+        self._plain = _PLAIN()
         known = {*_SAYS_NOTHING, *CacheSettings.__dataclass_fields__}
         for name in kwargs.keys() - known - {"old_data_on_error", "include_get_headers"}:
             REQUESTS_CACHE.differs(f"{type(self).__name__} takes {name}= and does nothing with it")

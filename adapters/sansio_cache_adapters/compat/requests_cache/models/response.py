@@ -132,6 +132,7 @@ def as_theirs(response: requests.Response, ignored: frozenset[str] = frozenset()
                 _ = each.content  # theirs have been read, whoever streams them
                 _show_cookies(each)
                 each.url = url_shown(each.url, ignored)
+                replayed(each)
             each.__class__ = CachedResponse if each.from_cache else OriginalResponse
             if each.from_cache:
                 continue
