@@ -55,6 +55,8 @@ def folder(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str], str]]:
         yield work, {**kept, "PATH": path, "HOME": str(tmp_path)}, origin.url
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_the_examples_of_the_howto_run(folder: tuple[Path, dict[str, str], str]) -> None:
     """One shell for all of them, as a reader would."""
     work, environment, url = folder
@@ -67,7 +69,7 @@ def test_the_examples_of_the_howto_run(folder: tuple[Path, dict[str, str], str])
     assert len(lines) > 10
     script = "set -e\n" + "\n".join(lines).replace(f"http://127.0.0.1:{PORT}", url)
     done = subprocess.run(
-        ["bash", "-c", script], cwd=work, env=environment, capture_output=True, text=True, timeout=55, check=False
+        ["bash", "-c", script], cwd=work, env=environment, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "RFC 9111" in done.stdout
