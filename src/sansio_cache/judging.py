@@ -224,7 +224,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     if answer is None:
         return Again(Forward(request, record, Fwd.REQUEST, "precondition-or-range"))
     # What comes with this exchange and is not stored is for the user: cookies, and what "no-cache=" names (§5.2.2.4).
-    kept = {*stored.names(), "age"}
+    kept = {*stored.names(), "age"} - {"set-cookie"}  # no answer shows what is stored of it
     own = [item for item in freshened_headers(EMPTY, reply.headers) if item[0].lower() not in kept]
     if own:
         answer = replace(answer, headers=Headers([*answer.headers, *own]))

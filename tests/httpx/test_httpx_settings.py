@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from clock import Clock
 from httpx_answers import hit
-from local_origin import Reply, fresh
+from local_origin import Reply, Seen, fresh
 from watched_origin import WatchedOrigin
 
 from sansio_cache import NEVER_EXPIRE, CacheTransport, CacheWarning, MemoryStore, NotCached, Policy, SettingError
@@ -159,3 +159,26 @@ def test_options_beside_their_extension_are_told(origin: WatchedOrigin) -> None:
         ):
             client.get(url, extensions={"refresh": True})
         client.get(url, extensions={"sansio_cache": {"refresh": True}, "theirs": 1})
+
+
+def test_cookies_of_a_confirmation_are_this_exchanges_own(origin: WatchedOrigin) -> None:
+    """G13: also where those of the stored response are kept to be looked at; no hit gives any."""
+    number = iter(range(9))
+
+    def answer(seen: Seen) -> Reply:
+        known = seen.get("If-None-Match") == '"a"'
+        fields = {"ETag": '"a"', "Set-Cookie": f"n={next(number)}", "Cache-Control": "max-age=0"}
+        return Reply(b"" if known else b"x", status=304 if known else 200, fields=fields)
+
+    url = origin.on("/", answer)
+    transport = CacheTransport(cache=MemoryStore(), keep_set_cookie=True)
+    with httpx2.Client(transport=transport) as client:
+        assert client.get(url).cookies["n"] == "0"
+        confirmed = client.get(url)
+        assert confirmed.extensions["revalidated"]
+        assert confirmed.cookies["n"] == "1"
+        client.cookies.clear()
+        hit = client.get(url, headers={"Cache-Control": "only-if-cached, max-stale=60"})
+        assert hit.extensions["from_cache"]
+        assert not hit.cookies
+        assert not client.cookies
