@@ -25,7 +25,12 @@ def awaiting(steps: Callable[[Callable[[Any], Any]], Steps]) -> Any:
     return asyncio.run(do_async(steps(later)))
 
 
-each_driver = pytest.mark.parametrize("drive", [blocking, awaiting])
+def at_once(steps: Callable[[Callable[[Any], Any]], Steps]) -> Any:
+    """By a task, where there is nothing to wait for."""
+    return asyncio.run(do_async(steps(lambda value: value)))
+
+
+each_driver = pytest.mark.parametrize("drive", [blocking, awaiting, at_once])
 
 
 @each_driver
