@@ -11,12 +11,19 @@ from typing import Any, TypeVar
 from sansio_cache.actions import LoadBody
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
-from sansio_cache.errors import StoreBusy
 from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import Meta
 from sansio_cache.sealing import Sealer
-from sansio_cache_adapters.stores.protocol import AsyncFlushing, AsyncStore, Instant, Listening, ReadingAtOnce, Store
+from sansio_cache_adapters.stores.protocol import (
+    AsyncFlushing,
+    AsyncStore,
+    Instant,
+    Listening,
+    QueueFull,
+    ReadingAtOnce,
+    Store,
+)
 from sansio_cache_adapters.stores.waiting import current_task, pause, wait_for
 
 from .engine import CLOSE_SECONDS, Engine
@@ -34,11 +41,14 @@ Spawn = Callable[[object, Callable[[], Coroutine[Any, Any, None]]], object]
 
 
 def _queued_write_failed(engine: weakref.ref[Engine], error: BaseException) -> None:
-    """Count a write that nobody waits for; more than a lock that is held, and the store is bypassed (G20)."""
+    """Bypass the store after a write that nobody waits for (G20), or only count it where the queue was too long.
+
+    One that others have locked for so long would have every write queued behind it, and with it what frees the claims.
+    """
     alive = engine()
     if alive is None:
         return
-    if isinstance(error, StoreBusy):
+    if isinstance(error, QueueFull):
         alive.events.tell("store-trouble", reason=str(error))
     else:
         alive.guard.trip(error)

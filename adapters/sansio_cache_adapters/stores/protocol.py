@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from sansio_cache.errors import StoreBusy
 from sansio_cache.records import Item, Meta, Stored
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Lease",
     "Listed",
     "Listening",
+    "QueueFull",
     "ReadingAtOnce",
     "Seen",
     "Size",
@@ -75,6 +77,10 @@ def marks_at_most(max_bytes: int) -> int:
 def new_entry() -> bytes:
     """A fresh random id, under which the chunks of a pending body are written."""
     return os.urandom(16)
+
+
+class QueueFull(StoreBusy):
+    """More is to be written than can be queued: a record was dropped, and the store is well."""
 
 
 class Lease(Enum):

@@ -35,9 +35,10 @@ class _Write(Generic[T]):
     """Something to do to the store, and what is to happen when it was done or has failed.
 
     :ivar alone: it does not belong in a transaction with others.
+    :ivar late: it is done after the transaction with the others, whatever became of that.
     """
 
-    __slots__ = ("_after", "_work", "alone")
+    __slots__ = ("_after", "_work", "alone", "late")
 
     def __init__(
         self, work: Callable[[], T], after: Callable[[T | None, BaseException | None], object], *, alone: bool
@@ -45,6 +46,7 @@ class _Write(Generic[T]):
         self._work = work
         self._after = after
         self.alone = alone
+        self.late = False
 
     def do(self) -> T:
         return self._work()
@@ -134,6 +136,12 @@ class Queue:
 
         self.worker.must(_Write(work, after, alone=alone))
 
+    def put_late(self, work: Callable[[], object]) -> None:
+        """Queue what frees those who wait for the writes before it: when these can be seen, or have failed."""
+        write = _Write(work, lambda *_: None, alone=False)
+        write.late = True
+        self.worker.must(write)
+
     def ask(self, work: Callable[[], T], *, alone: bool = True) -> Future[T]:
         """Queue a write whose result somebody wants. Cancelling the future helps as long as nobody has begun."""
         future: Future[T] = Future()
@@ -210,7 +218,15 @@ def _perform(store: Store, works: list[Callable[[], object]]) -> None:
             _in_one_transaction(in_one, group)
 
 
-def _in_one_transaction(in_one: Callable[[Callable[[], list[Any]]], list[Any]], group: list[_Write[Any]]) -> None:
+def _in_one_transaction(in_one: Callable[[Callable[[], list[Any]]], list[Any]], writes: list[_Write[Any]]) -> None:
+    group = [write for write in writes if not write.late]
+    _write_together(in_one, group)
+    for write in writes:
+        if write.late:
+            write()
+
+
+def _write_together(in_one: Callable[[Callable[[], list[Any]]], list[Any]], group: list[_Write[Any]]) -> None:
     try:
         results = in_one(lambda: [write.do() for write in group])
     except StoreBusy as error:

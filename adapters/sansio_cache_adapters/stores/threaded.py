@@ -32,6 +32,7 @@ from .protocol import (
     Flushing,
     Lease,
     Listed,
+    QueueFull,
     ReadingAtOnce,
     Seen,
     Size,
@@ -183,7 +184,7 @@ class Threaded:
             if item.entry:
                 self.abort(item.entry)
             if full:
-                queue.tell(StoreBusy("more is to be written than can be queued: the record was dropped"))
+                queue.tell(QueueFull("more is to be written than can be queued: the record was dropped"))
             return False
         layer = queue.overlay.commit(item)
         work = partial(self.store.commit, item, vary_limit=vary_limit, now=now)
@@ -246,7 +247,7 @@ class Threaded:
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
         """Give the claim back, behind all that was queued before."""
         if isinstance(self.store, Claiming):
-            self._queue.put(partial(self.store.release, partition, token, open_until=open_until))
+            self._queue.put_late(partial(self.store.release, partition, token, open_until=open_until))
 
     # Care
 

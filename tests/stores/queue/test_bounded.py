@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Stored
-from sansio_cache_adapters.stores.protocol import AsyncStore, new_entry
+from sansio_cache_adapters.stores.protocol import AsyncStore, QueueFull, new_entry
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.stores.threaded import Threaded
 from sansio_cache_adapters.testing import make_item, name
@@ -90,7 +90,7 @@ class TestNobodyWaits:
             while await committed(store, str(kept), bytes(INLINE_LIMIT)):
                 kept += 1
             assert 200 < kept < 300
-            assert [type(each) for each in told] == [StoreBusy]
+            assert [type(each) for each in told] == [QueueFull]
             assert store.load_nowait(name(str(kept))) == []
             other.execute("ROLLBACK")
             assert await store.flush(5.0)

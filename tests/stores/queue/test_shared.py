@@ -68,6 +68,27 @@ class TestCancelled:
 
         run(main)
 
+    def test_a_claim_is_given_back_though_the_writes_before_it_fail(
+        self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection
+    ) -> None:
+        """G28: and not before they can be seen, where they do not fail: it is done after their transaction."""
+
+        async def main() -> None:
+            store = Threaded(SQLiteStore(inner.path, busy_timeout=0.1))
+            await store.open(signed=False)
+            assert await store.claim(name("one"), name("one"), b"a", now=NOW, until=NOW + 50) is Lease.GRANTED
+            other.execute("BEGIN IMMEDIATE")
+            for text in ("one", "two"):
+                assert await committed(store, text)
+            store.release(name("one"), b"a")
+            with anyio.fail_after(20):
+                while await store.claim(name("one"), name("one"), b"b", now=NOW, until=NOW + 50) is Lease.HELD:
+                    await anyio.sleep(0.001)
+            other.execute("ROLLBACK")
+            await store.close()
+
+        run(main)
+
     @pytest.mark.serial
     def test_a_reader_goes_at_once(self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection) -> None:
         """G23: anyone who is cancelled does not wait for the thread that works for him."""
