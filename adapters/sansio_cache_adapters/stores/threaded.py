@@ -187,9 +187,12 @@ class Threaded:
                 queue.tell(QueueFull("more is to be written than can be queued: the record was dropped"))
             return False
         layer = queue.overlay.commit(item)
-        work = partial(self.store.commit, item, vary_limit=vary_limit, now=now)
-        queue.put(work, size=size, layer=layer)
+        queue.put(partial(self._commit, item, vary_limit, now), size=size, layer=layer)
         return True
+
+    def _commit(self, item: Item, vary_limit: int, now: float) -> None:
+        """A record's turn. Until then it holds this object, so that the next session on the store sees the record."""
+        self.store.commit(item, vary_limit=vary_limit, now=now)
 
     async def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
         """Queue what becomes of records, which this process sees at once; of those that were listed, wait for it."""
