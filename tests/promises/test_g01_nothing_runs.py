@@ -73,12 +73,10 @@ def test_no_module_can_run_what_it_reads() -> None:
     """G1: none imports a serializer that runs code, none evaluates; what moves old caches in unpickles no global."""
     found: list[str] = []
     for name, tree in modules():
-        if "importer" in name:
-            continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 found += [f"{name}: {each.name}" for each in node.names if each.name in FORBIDDEN_MODULES]
-            elif isinstance(node, ast.ImportFrom) and node.module in FORBIDDEN_MODULES:
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module in FORBIDDEN_MODULES:
                 found.append(f"{name}: {node.module}")
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
                 found.append(f"{name}: {node.func.id}")
@@ -95,9 +93,17 @@ def test_modules_are_imported_by_names_of_our_own() -> None:
     }
     assert calls <= {
         "sansio_cache/__init__.py",
+        "sansio_cache/__main__.py",
+        "sansio_cache/compat.py",
         "sansio_cache/testing.py",
         "sansio_cache_adapters/stores/redis/clients.py",
         "sansio_cache_adapters/cache/decoding.py",
+        "sansio_cache_adapters/cli/app.py",
+        "sansio_cache_adapters/cli/fetching.py",
+        "sansio_cache_adapters/cli/requests.py",
+        "sansio_cache_adapters/cli/secret.py",
+        "sansio_cache_adapters/compat/__init__.py",
+        "sansio_cache_adapters/importing/texts.py",
         "sansio_cache_adapters/moved.py",
         "sansio_cache_adapters/trio/http/suffixes.py",
     }

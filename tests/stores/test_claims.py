@@ -30,6 +30,12 @@ RESOURCE = b"r" * 32
 GRANTED, HELD, OPEN = Lease
 
 
+@pytest.fixture(autouse=True)
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock by which a timer is set stands at the time of all these tests."""
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: NOW))
+
+
 class Asked(Claims):
     """Claims that are asked at one time, for one resource."""
 

@@ -193,11 +193,12 @@ class TestForgotten:
 
     def test_a_claim_writes_nothing(self, store: SQLiteStore, path: Path, raw: Raw) -> None:
         """Neither when it is taken nor when it is given back; what an earlier version wrote holds nobody up."""
-        raw().execute("INSERT INTO leases VALUES (?, x'', x'01', ?, 0)", (name("one"), NOW + 50))
+        now = time.time()  # by the system's own clock a timer ends what is told
+        raw().execute("INSERT INTO leases VALUES (?, x'', x'01', ?, 0)", (name("one"), now + 50))
         before = Path(f"{path}-wal").read_bytes()
-        assert store.claim(name("one"), name("one"), b"a", now=NOW, until=NOW + 50) is Lease.GRANTED
-        store.release(name("one"), b"a", open_until=NOW + 40)
-        assert store.claim(name("one"), name("one"), b"b", now=NOW, until=NOW + 50) is Lease.OPEN
+        assert store.claim(name("one"), name("one"), b"a", now=now, until=now + 50) is Lease.GRANTED
+        store.release(name("one"), b"a", open_until=now + 40)
+        assert store.claim(name("one"), name("one"), b"b", now=now, until=now + 50) is Lease.OPEN
         assert Path(f"{path}-wal").read_bytes() == before
 
 
