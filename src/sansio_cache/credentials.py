@@ -25,21 +25,21 @@ __all__ = [
 
 # fmt: off
 PROOFS: Final = (
-    "*token*", "*secret*", "*session*", "*sessid*", "*password*", "*passwd*", "*passcode*", "*passphrase*",
+    "*token*", "*secret*", "*session*", "*sessid*", "*passw*", "*passcode*", "*passphrase*",
     "*credential*", "*signature*", "*assertion*", "*jwt*", "*oauth*", "*authent*", "*authoriz*", "*authoris*",
     "*authn*", "*authz*", "*auth-*", "*apikey*", "*key-*", "*keyid-*", "*bearer*", "*hmac*", "*dpop*", "*saml*",
     "*ticket*", "*macaroon*", "*wsse*", "*pwd-*", "*sig-*", "*-access-*", "*-sid-*", "*-sign-*", "*-signed-*",
-    "*-pass-*", "*-otp-*", "*-cred-*", "*-creds-*", "*-totp-*", "*-2fa-*", "*-tfa-*", "*-art-api-*", "*-pin-*",
-    "*appcheck*", "*-app-check-*",
+    "*-pass-*", "*otp-*", "*-cred-*", "*-creds-*", "*-2fa-*", "*-tfa-*", "*-art-api-*", "*-pin-*",
+    "*app*check*",
 )
 """What proves who asks."""
 NAMES: Final = (
     "*user-*", "*-userid-*", "*-username-*", "*-uid-*", "*-login-*", "*-account-*", "*-tenant-*", "*-principal-*",
-    "*-identity-*", "*-impersonate-*", "*-act-as-*", "*-on-behalf-of-*", "*-email-*", "*-orgid-*", "*-customer-*",
+    "*-identity-*", "*-impersonate-*", "*-on-behalf-of-*", "*-email-*", "*-orgid-*", "*-customer-*",
     "*-consumer-*", "*oidc*", "*cert-*", "*client-id-*", "*app-id-*", "*appid-*", "*application-id-*",
-    "*-client-s-dn-*", "*-org-*", "*organization*", "*organisation*", "*-company-*", "*-workspace-*", "*-project-*",
-    "*-team-*", "*-group-*", "*-groups-*", "*-role-*", "*-roles-*", "*-member-*", "*-subject-*", "*-sudo-*",
-    "*-license-*", "*-person-*", "*-persona-*", "*-actor-*", "*-acting-as-*", "*-select-admin-*", "*-client-dn-*",
+    "*-org-*", "*organi*ation*", "*-company-*", "*-workspace-*", "*-project-*",
+    "*-team-*", "*-group*", "*-role*", "*-member-*", "*-subject-*", "*-sudo-*",
+    "*-license-*", "*-person*", "*-actor-*", "*-act*-as-*", "*-select-admin-*", "*-client-*dn-*",
     "*-merchant-*", "*-subscriber-*", "*-employee-*", "*-patient-*", "*-student-*",
 )
 """What only says who asks: no secret, but an answer to one is none to another."""
