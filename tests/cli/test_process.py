@@ -149,8 +149,10 @@ def test_a_terminal_gets_a_table_that_fits(place: str, origin: Origin, columns: 
     for name in ("ls", "stats", "du", "verify"):
         status, shown = on_terminal(name, "--cache", place, columns=columns)
         assert status == 0
-        lines = re.split(r"[\r\n]|\x1b\[2K", shown)  # a bar is wiped out before what comes after it
-        assert max(len(strip(line)) for line in lines) <= columns, name
+        # A bar is wiped out before what comes after it. The path of a cache is as long as it is.
+        lines = [line for line in re.split(r"[\r\n]|\x1b\[2K", shown) if place not in strip(line)]
+        longest = max(lines, key=lambda line: len(strip(line)))
+        assert len(strip(longest)) <= columns, (name, longest)
     _, shown = on_terminal("ls", "--cache", place, columns=columns)
     assert "\x1b[" in shown, "a heading stands out"
     assert urls["two"] in strip(shown)
