@@ -153,10 +153,11 @@ class Database:
             most = None if ascending else at
             self._allow()
             statement = (
-                f"SELECT rowid FROM {name} NOT INDEXED WHERE (?1 IS NULL OR rowid > ?1) AND (?2 IS NULL OR rowid < ?2) "  # noqa: S608
+                f"SELECT rowid FROM {name} NOT INDEXED WHERE (:least IS NULL OR rowid > :least) "  # noqa: S608
+                f"AND (:most IS NULL OR rowid < :most) "
                 f"ORDER BY rowid {order} LIMIT {_BATCH}"
             )
-            found, error = self._until_trouble(statement, (least, most))
+            found, error = self._until_trouble(statement, {"least": least, "most": most})
             for rowid in found:
                 yield rowid
                 at = rowid
@@ -165,7 +166,7 @@ class Database:
             if len(found) < _BATCH:
                 return
 
-    def _until_trouble(self, statement: str, values: tuple[object, ...]) -> tuple[list[int], sqlite3.Error | None]:
+    def _until_trouble(self, statement: str, values: dict[str, object]) -> tuple[list[int], sqlite3.Error | None]:
         found: list[int] = []
         try:
             for (rowid,) in self._connection.execute(statement, values):
