@@ -221,14 +221,14 @@ def test_a_schema_without_end_is_not_read_to_it(
     if not already_open:
         store.close()
     other = raw()
-    other.execute("CREATE TABLE t (a, b, c, d, e, f, g, h)")
+    other.execute("CREATE TABLE t (a, b, c, d, e, f, g)")
     (root,) = other.execute("SELECT rootpage FROM sqlite_master WHERE name = 't'").fetchone()
     # To create each of them would take SQLite as long as all tests of this folder take.
     other.execute("PRAGMA writable_schema = ON")
     other.execute("BEGIN")
     other.executemany(
-        "INSERT INTO sqlite_master VALUES ('table', ?1, ?1, ?2, 'CREATE TABLE ' || ?1 || ' (a, b, c, d, e, f, g, h)')",
-        ((f"t{number}", root) for number in range(20_000)),
+        "INSERT INTO sqlite_master VALUES ('table', :t, :t, :root, 'CREATE TABLE ' || :t || ' (a, b, c, d, e, f, g)')",
+        ({"t": f"t{number}", "root": root} for number in range(20_000)),
     )
     other.execute("COMMIT")
     began = time.monotonic()
