@@ -27,7 +27,7 @@ def slow(body: bytes) -> Any:
 def test_fifty_requests_over_four_processes_make_one_fetch(
     kind: str, location: str, remotes: Any, origin: Origin, client: str
 ) -> None:
-    """G28, issue 6: single flight within each process, a lease between them."""
+    """G28: single flight within each process, a lease between them."""
     four = remotes(kind, location, *[client] * 4)
     url = origin.on("/cold", slow(b"one for all"))
     for each, count in zip(four, [13, 13, 12, 12], strict=True):
