@@ -138,7 +138,7 @@ class Queue:
 
     def put_late(self, work: Callable[[], object]) -> None:
         """Queue what frees those who wait for the writes before it: when these can be seen, or have failed."""
-        write = _Write(work, lambda *_: None, alone=False)
+        write = _Write(work, _nothing_after, alone=False)
         write.late = True
         self.worker.must(write)
 
@@ -200,6 +200,10 @@ class Queue:
         for listener in list(self.listeners):
             with suppress(Exception):
                 listener(error)
+
+
+def _nothing_after(_: object, __: object) -> None:
+    """What was freed waits for no result."""
 
 
 queues: Living[Queue] = Living()
