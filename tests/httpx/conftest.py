@@ -8,10 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 from httpx_answers import Open
+from left_behind import no_flight_is_left
 from watched_origin import WatchedOrigin
 
 from sansio_cache import CacheTransport, MemoryStore
-from sansio_cache_adapters.cache.flights import FLIGHTS
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -53,4 +53,4 @@ def opened(store: MemoryStore) -> Iterator[Open]:
 def _nothing_in_flight() -> Iterator[None]:
     """Every test leaves no flight behind: anyone who came next would wait for it."""
     yield
-    assert FLIGHTS.count() == 0
+    no_flight_is_left()

@@ -14,6 +14,7 @@ import pytest
 from anyio import to_thread
 from clock import Clock
 from httpx_answers import FRESH, hit
+from left_behind import no_flight_is_left
 from local_origin import Conversation, Reply, Seen, fresh, redirect
 from watched_origin import WatchedOrigin, tagged
 
@@ -112,10 +113,7 @@ async def test_a_body_left_in_the_middle_is_not_stored(
         await anext(pieces)
         await pieces.aclose()
     await to_thread.run_sync(origin.wait_for_none)
-    with anyio.fail_after(10):
-        # The loop ends generators in its own time.
-        while FLIGHTS.count():
-            await anyio.sleep(0.01)
+    await to_thread.run_sync(no_flight_is_left)  # while the loop ends generators in its own time
     assert store.size().entries == 0
     assert len((await client.get(url)).content) == 3_000_000
     assert hit(await client.get(url))
@@ -166,7 +164,8 @@ async def test_closing_a_body_unread_never_waits_for_it(
     async with client.stream("GET", url):
         pass
     await to_thread.run_sync(origin.wait_for_none)
-    assert (store.size().entries, FLIGHTS.count()) == (0, 0)
+    await to_thread.run_sync(no_flight_is_left)
+    assert store.size().entries == 0
 
 
 async def test_more_than_a_little_is_not_read_of_a_body_closed_unread(

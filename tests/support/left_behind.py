@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from typing import Any
 
@@ -11,7 +12,7 @@ from sansio_cache_adapters.cache.flights import FLIGHTS
 from sansio_cache_adapters.stores.protocol import AsyncFlushing, Lease
 from sansio_cache_adapters.stores.sqlite.schema import PENDING
 
-__all__ = ["half_bodies", "nothing_is_held"]
+__all__ = ["half_bodies", "no_flight_is_left", "nothing_is_held"]
 
 
 def half_bodies(store: Any) -> int:
@@ -20,6 +21,14 @@ def half_bodies(store: Any) -> int:
         return len(vars(store)["_pending"].keys() - set(vars(store)["_aborted"]))
     with closing(sqlite3.connect(store.path)) as db:
         return int(db.execute("SELECT count(*) FROM bodies WHERE state = ?", (PENDING,)).fetchone()[0])
+
+
+def no_flight_is_left() -> None:
+    """No flight goes on; those that were dropped are ended by a thread that may have its turn still to come."""
+    deadline = time.monotonic() + 10
+    while FLIGHTS.count() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert FLIGHTS.count() == 0
 
 
 async def nothing_is_held(engine: Any, store: Any, key: bytes) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from left_behind import no_flight_is_left
 from watched_origin import WatchedOrigin
-
-from sansio_cache_adapters.cache.flights import FLIGHTS
 
 
 @pytest.fixture(params=["trio", "asyncio"])
@@ -28,4 +27,4 @@ def origin() -> Iterator[WatchedOrigin]:
 @pytest.fixture(autouse=True)
 def _no_flight_is_left() -> Iterator[None]:
     yield
-    assert FLIGHTS.count() == 0
+    no_flight_is_left()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
 
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache_adapters.stores.forking import follow_forks
@@ -13,9 +12,7 @@ from sansio_cache_adapters.stores.waiting import in_thread
 
 from .maintenance import unseen
 from .runners import AsyncRunner
-
-if TYPE_CHECKING:
-    from .store import RedisStore
+from .store import RedisStore
 
 __all__ = ["AsyncRedisStore"]
 

@@ -15,11 +15,18 @@ from sansio_cache.records import Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.maintenance import Housekeeper
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, LEASE_SECONDS, Lease, Listed, Seen, Size
+from sansio_cache_adapters.stores.protocol import (
+    DEFAULT_MAX_BYTES,
+    LEASE_SECONDS,
+    AsyncStore,
+    Lease,
+    Listed,
+    Seen,
+    Size,
+)
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 from sansio_cache_adapters.stores.shown import Shown
 
-from .asynchronous import AsyncRedisStore
 from .clients import describe, redis_module
 from .maintenance import SWEEP_SECONDS, unseen
 from .runners import AsyncRunner, Runner
@@ -94,8 +101,10 @@ class RedisStore(Shown):
     def __reduce__(self) -> tuple[Callable[..., RedisStore], tuple[object, ...]]:
         return _rebuilt, (*self._given, None if self.sealer is None else self.sealer.keys)
 
-    def for_async(self) -> AsyncRedisStore:
+    def for_async(self) -> AsyncStore:
         """The same store for tasks, on asyncio and trio; the two share bounds, prefix and housekeeping."""
+        from .asynchronous import AsyncRedisStore  # which knows this store
+
         return AsyncRedisStore(self, AsyncRunner(self._target, self._timeout, self._runner))
 
     @property
