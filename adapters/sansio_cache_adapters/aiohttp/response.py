@@ -18,7 +18,7 @@ from yarl import URL
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.messages import Headers
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.moments import Moments, moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-class CachedClientResponse(LazyResponse):
+class CachedClientResponse(LazyResponse, Moments):
     """An ``aiohttp.ClientResponse`` with what the cache knows of it."""
 
     _answer: Answer | None = None
@@ -70,16 +70,6 @@ class CachedClientResponse(LazyResponse):
     def _lost(self) -> bool:
         """Whether it was to be stored, and is not."""
         return self._tee is not None and self._tee.lost
-
-    @property
-    def stored_at(self) -> datetime | None:
-        """``created_at``, under the name that ``session.cache`` has for it."""
-        return self.created_at
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """``expires``, under the name that ``session.cache`` has for it."""
-        return self.expires
 
     @property
     def is_expired(self) -> bool:

@@ -3,8 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Protocol
 
-__all__ = ["moment"]
+__all__ = ["Moments", "moment"]
+
+
+class _Timed(Protocol):
+    """A response that says its times by the names that users of requests-cache know."""
+
+    @property
+    def created_at(self) -> datetime | None: ...
+    @property
+    def expires(self) -> datetime | None: ...
+
+
+class Moments:
+    """The times of a response, under the names that ``session.cache`` has for them."""
+
+    __slots__ = ()
+
+    @property
+    def stored_at(self: _Timed) -> datetime | None:
+        """``created_at``: when it was received."""
+        return self.created_at
+
+    @property
+    def expires_at(self: _Timed) -> datetime | None:
+        """``expires``: when it becomes stale."""
+        return self.expires
 
 
 def moment(at: float | None) -> datetime | None:

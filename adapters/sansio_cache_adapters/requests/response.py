@@ -17,7 +17,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.moments import Moments, moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
@@ -30,7 +30,7 @@ __all__ = ["REDIRECTS", "CachedResponse", "Facts", "adopt", "bypassing", "stored
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-class CachedResponse(requests.Response):
+class CachedResponse(requests.Response, Moments):
     """A ``requests.Response`` with what the cache knows of it.
 
     :ivar from_cache: it was made from a stored response.
@@ -54,16 +54,6 @@ class CachedResponse(requests.Response):
         cache_key: str
         revalidated: bool
         cache_status: str
-
-    @property
-    def stored_at(self) -> datetime | None:
-        """``created_at``, under the name that ``session.cache`` has for it."""
-        return self.created_at
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """``expires``, under the name that ``session.cache`` has for it."""
-        return self.expires
 
     @property
     def is_expired(self) -> bool:

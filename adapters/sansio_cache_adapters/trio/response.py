@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sansio_cache.decisions import Answer
-from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.moments import Moments, moment
 from sansio_cache_adapters.cache.switches import DISABLED, bypassed
 from sansio_cache_adapters.trio.http.client import Response
 
@@ -15,7 +15,7 @@ from .bodies import CachedHop
 __all__ = ["CachedTrioResponse"]
 
 
-class CachedTrioResponse(Response):
+class CachedTrioResponse(Response, Moments):
     """A response with what the cache knows of it, worked out when it is looked at."""
 
     if TYPE_CHECKING:
@@ -40,16 +40,6 @@ class CachedTrioResponse(Response):
     def expires(self) -> datetime | None:
         """When it becomes stale; None for never, and where it is not stored."""
         return moment(self._hop.expires) if isinstance(self._hop, CachedHop) else None
-
-    @property
-    def stored_at(self) -> datetime | None:
-        """``created_at``, under the name that ``session.cache`` has for it."""
-        return self.created_at
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """``expires``, under the name that ``session.cache`` has for it."""
-        return self.expires
 
     @property
     def is_expired(self) -> bool:
