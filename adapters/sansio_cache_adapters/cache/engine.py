@@ -136,7 +136,7 @@ class Engine:
     ) -> Answer | Paused[Answer] | None:
         """The answer to a request if reading the store is all it takes; else its exchange, paused where it is not.
 
-        None where the store is not to be asked now. Whoever takes the answer says so to :meth:`answered`.
+        None where the store is not to be asked now. One who takes the answer says so to :meth:`answered`.
 
         :param load: the records of a partition, or None where the store cannot say at once.
         :param load_body: how a body begins; None where reading that has to be waited for.

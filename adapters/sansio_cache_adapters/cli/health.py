@@ -256,7 +256,7 @@ def of_signing(opened: Opened) -> Iterator[Finding]:
         says = "it is not signed, and a secret was given: sessions that have one find nothing in it"
         yield Finding("wrong", "signature", says, "sansio-cache resign --sign-unsigned begins to sign it")
     else:
-        says = "it is not signed: whoever can write to it can change what programs are answered"
+        says = "it is not signed: anyone who can write to it can change what programs are answered"
         yield Finding("note", "signature", says, "sansio-cache keygen, then resign --sign-unsigned")
     if any(len(key) < 16 for key in opened.sealer.keys):
         yield Finding("warning", "secret", "it is shorter than 16 bytes", "sansio-cache keygen, then rotate")

@@ -38,7 +38,7 @@ def _take(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 def _refuse(_: click.Context, __: click.Parameter, value: Any) -> None:
     if value is not None:
         raise WrongUse(
-            "a secret is never given as an argument: whoever lists the processes of this machine sees those, and the "
+            "a secret is never given as an argument: anyone who lists this machine's processes sees those, and the "
             f"shell's history keeps them. Put it into {SECRET}, into a file (--secret-file) or into the keyring "
             "(--keyring), and take this one for known to others"
         )

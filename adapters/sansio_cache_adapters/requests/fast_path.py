@@ -243,7 +243,7 @@ class FastPath:
             return {**session.merge_environment_settings(url, given, stream, verify, cert)}
         proxies = self._proxies(session, url, keywords, _said_of_proxies(session, keywords))
         return {
-            # Whoever sends may change what they get.
+            # A sender may change what it gets.
             "proxies": proxies.copy(),
             "stream": session.stream if stream is None else stream,
             "verify": _merged_verify(session, verify),

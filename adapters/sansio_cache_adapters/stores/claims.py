@@ -1,7 +1,7 @@
 """Claims to fetch for all, as locks of a file beside the store: two bytes for a partition.
 
 A claim costs a few calls of the system and waits for nothing. The system frees it when its holder dies, however it
-dies, so that there is nothing to renew for others, to sweep, or to tell by a clock. Whoever holds the first byte of a
+dies, so that there is nothing to renew for others, to sweep, or to tell by a clock. The holder of the first byte of a
 partition fetches for all. The second is held, for some seconds, by a process that found the answer not storable:
 nobody queues for it. Where the lock file cannot be made there are no claims: everybody fetches for themselves.
 """

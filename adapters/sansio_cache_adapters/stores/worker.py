@@ -72,7 +72,7 @@ class _Due(NamedTuple):
 
 
 class _Queue:
-    """What a worker's threads know of it, so that the worker itself, and whoever owns it, can be collected."""
+    """What a worker's threads know of it, so that the worker itself and its owner can be collected."""
 
     def __init__(self, made: _Made) -> None:
         self.made = made

@@ -86,7 +86,7 @@ async def with_trio(report: Report, origin: Origin, file: Path) -> None:
 
     report.begin(
         "trio: TrioCachedSession, on the same file",
-        "Look at the answers: hits again, whoever has stored them.",
+        "Look at the answers: hits again, by whichever client they were stored.",
         *_REQUESTS,
     )
     async with TrioCachedSession(cache=file, secret_key=OLD_KEY) as session:

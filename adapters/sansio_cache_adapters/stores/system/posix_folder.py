@@ -235,7 +235,7 @@ class Folder:
             os.close(fd)
 
     def open(self, name: str, flags: int) -> int:
-        """A descriptor of a file, for whoever only locks its bytes; closed by them."""
+        """A descriptor of a file, for one who only locks its bytes, and closes it."""
         return os.open(name, flags, 0o600, dir_fd=self.fd)
 
     def write_new(self, name: str, pieces: Sequence[bytes]) -> None:

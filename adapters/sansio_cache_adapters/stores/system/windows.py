@@ -92,7 +92,7 @@ class Windows:
     pragmas: tuple[str, ...] = ()
 
     def owns(self, seen: os.stat_result) -> bool:
-        """A file has an owner there, but Python does not say which; whoever may write into the folder has it."""
+        """A file has an owner there, but Python does not say which; anyone who may write into the folder has it."""
         return True
 
     def may_be_altered(self, path: str, seen: os.stat_result) -> bool:

@@ -1,7 +1,7 @@
 """A folder as Windows has it: all that a file store asks of the operating system.
 
 By paths, since no descriptor of a folder can be had there. A link or a mount point in the place of a file or folder of
-ours is seen by a look just before the use, and not at the use itself, as on POSIX: whoever can put one there has the
+ours is seen by a look just before the use, and not at the use itself, as on POSIX: anyone who can put one there has the
 rights of the user already. Pointers are small files, since to make a link takes a right that users do not have. What
 somebody has open cannot be renamed or removed for as long: it is tried again for a while.
 """
@@ -113,7 +113,7 @@ class Folder:
 
     @property
     def is_ours(self) -> bool:
-        """Whoever may write into it has it."""
+        """Anyone who may write into it has it."""
         return True
 
     def owns(self, seen: os.stat_result) -> bool:
@@ -185,7 +185,7 @@ class Folder:
             os.close(fd)
 
     def open(self, name: str, flags: int) -> int:
-        """A descriptor of a file, for whoever only locks its bytes; closed by them."""
+        """A descriptor of a file, for one who only locks its bytes, and closes it."""
         return os.open(self._of(name), flags, 0o600)
 
     def write_new(self, name: str, pieces: Sequence[bytes]) -> None:

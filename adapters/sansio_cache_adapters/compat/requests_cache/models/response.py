@@ -129,7 +129,7 @@ def as_theirs(response: requests.Response, ignored: frozenset[str] = frozenset()
     for each in (response, *response.history):
         if isinstance(each, OurResponse) and not isinstance(each, BaseResponse):
             if each.from_cache:
-                _ = each.content  # theirs have been read, whoever streams them
+                _ = each.content  # theirs have been read, by whom they are streamed does not matter
                 _show_cookies(each)
                 each.url = url_shown(each.url, ignored)
                 replayed(each)
