@@ -11,7 +11,7 @@ from typing import Any, Final
 from .functions import plain_result
 from .messages import Headers, Kept, Request
 
-__all__ = ["Decode", "FilteredResponse", "passes_filter"]
+__all__ = ["Decode", "FilteredResponse", "passes_filter", "text_of"]
 
 Decode = Callable[[str, bytes], Iterable[bytes]]
 """A body with the codings of a Content-Encoding taken off, in pieces; raises ValueError where that cannot be done."""
@@ -34,6 +34,15 @@ def passes_filter(
     if arguments == 1:
         return bool(plain_result(keep(FilteredResponse(request, kept, decode)), "filter_fn"))
     return bool(plain_result(keep(request, kept), "filter_fn"))
+
+
+def text_of(content: bytes, content_type: str) -> str:
+    """Content as text, by the charset that its Content-Type names, else UTF-8."""
+    named = _CHARSET.search(content_type)
+    try:
+        return content.decode(named[1] if named else "utf-8", "replace")
+    except LookupError:
+        return content.decode("utf-8", "replace")
 
 
 class FilteredResponse:
@@ -90,11 +99,7 @@ class FilteredResponse:
     @property
     def text(self) -> str:
         """The content as text, by the charset that Content-Type names, else UTF-8."""
-        named = _CHARSET.search(self.headers.get("content-type", ""))
-        try:
-            return self.content.decode(named[1] if named else "utf-8", "replace")
-        except LookupError:
-            return self.content.decode("utf-8", "replace")
+        return text_of(self.content, self.headers.get("content-type", ""))
 
     def json(self) -> Any:
         """The content, read as JSON.

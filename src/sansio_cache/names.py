@@ -62,7 +62,17 @@ _THEIRS: Final[Mapping[str, str]] = {
     "max_bytes": _OF_STORE.format("max_bytes"),
     "max_entries": _OF_STORE.format("max_entries"),
     "max_cache_bytes": _OF_STORE.format("max_bytes"),
+    "rfc": "leave rfc=True out, and write cache_control=False for rfc=False",
     "ttl": "write expire_after=",
+    **dict.fromkeys(("tti", "default_tti"), "a time runs from the receipt: write expire_after="),
+    "max_size": _OF_STORE.format("max_bytes"),
+    "max_stream_size": "write max_body=",
+    "soft_delete_ttl": _BY_ITSELF.format("what is being read stays readable"),
+    "collection_name": "write prefix=",
+    **dict.fromkeys(
+        ("forever", "filemode", "dirmode", "lock_class"),
+        _BY_ITSELF.format("files are for their owner only, and processes take turns by themselves"),
+    ),
     "ttl_offset": _BY_ITSELF.format("records expire by themselves"),
     "default_ttl": "write expire_after=",
     "force_cache": "write cache_control=False",
@@ -79,12 +89,33 @@ _THEIRS: Final[Mapping[str, str]] = {
 }
 """What users of other caches write, and what it is here."""
 
+_SERIALIZERS: Final = "no serializer: there is one form of records, without pickle, and secret_key= signs them"
+_RESPONSES: Final = "the client's own type of response: every session's has from_cache, cache_status and the like"
+_CORE: Final = "the core (docs/howto/sansio.md)"
+
 PUBLIC: Final[Mapping[str, str]] = {
     **dict.fromkeys(("SQLiteCache", "SQLiteBackend", "SQLiteDict", "SyncSqliteStorage"), "SQLiteStore(path)"),
-    **dict.fromkeys(("AsyncSqliteStorage", "SQLiteStorage"), "SQLiteStore(path)"),
+    **dict.fromkeys(("AsyncSqliteStorage", "SQLiteStorage", "SqliteStorage"), "SQLiteStore(path)"),
     **dict.fromkeys(("FileCache", "FileBackend", "FileStorage", "SeparateBodyFileCache"), "FileStore(folder)"),
+    **dict.fromkeys(("FileDict", "LRUFileDict"), "FileStore(folder, max_bytes=…)"),
     **dict.fromkeys(("RedisCache", "RedisBackend", "RedisStorage", "AsyncRedisStorage"), "RedisStore(url)"),
-    **dict.fromkeys(("BaseCache", "CacheBackend", "DictCache", "InMemoryStorage"), "MemoryStore()"),
+    **dict.fromkeys(("RedisDict", "RedisHashDict"), "RedisStore(url)"),
+    **dict.fromkeys(("BaseCache", "CacheBackend", "DictCache", "DictStorage", "InMemoryStorage"), "MemoryStore()"),
+    **dict.fromkeys(
+        ("BaseStorage", "AsyncBaseStorage", "SeparateBodyBaseCache"), "a store of your own (docs/howto/own-store.md)"
+    ),
+    **dict.fromkeys(
+        ("safe_pickle_serializer", "pickle_serializer", "json_serializer", "yaml_serializer", "bson_serializer"),
+        _SERIALIZERS,
+    ),
+    **dict.fromkeys(("SerializerPipeline", "Stage", "CattrStage", "SERIALIZERS", "Serializer"), _SERIALIZERS),
+    **dict.fromkeys(("CachedResponse", "OriginalResponse", "AnyResponse", "CacheStatus"), _RESPONSES),
+    **dict.fromkeys(("CacheActions", "CacheDirectives", "State", "AnyState", "IdleClient"), _CORE),
+    "create_key": "the cache_key of a response, or the key of an entry of session.cache",
+    **dict.fromkeys(("CacheOptions", "CacheConfig", "AsyncCacheConfig"), "Policy, or its settings as keywords"),
+    **dict.fromkeys(("ExpiresAfter", "OneDayCache", "BaseHeuristic"), "expire_after= of a session"),
+    "LastModified": "Heuristic(share, cap)",
+    **dict.fromkeys(("get_expiration_datetime", "get_expiration_seconds"), "expire_after=, which knows every spelling"),
     **dict.fromkeys(
         ("MongoCache", "MongoDBBackend", "GridFSCache", "DynamoDbCache", "DynamoDBBackend", "DynamoDbBackend"),
         "a store of your own (docs/howto/own-store.md)",
@@ -113,13 +144,23 @@ OF_CACHE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("has_url", "has_key"), "write session.cache.contains(url)"),
     **dict.fromkeys(("delete_url", "delete_urls", "bulk_delete"), "write session.cache.delete(urls=[…])"),
     "get_urls": "write session.cache.urls()",
-    **dict.fromkeys(("responses", "keys", "values", "items"), "write session.cache.entries(), which shows no bodies"),
+    **dict.fromkeys(
+        ("responses", "keys", "values", "items"),
+        "write session.cache.entries(), and session.cache.get(entry) for one with its body",
+    ),
     "redirects": "hops of redirects are stored like other responses, each for itself",
     "response_count": "write session.cache.size()",
     **dict.fromkeys(
         ("delete_expired_responses", "remove_expired_responses", "remove_old_entries"),
         "write session.cache.delete(expired=True)",
     ),
+    "count": "write len(session.cache), or session.cache.size()",
+    "sorted": "write sorted(session.cache, key=lambda entry: entry.stored_at)",
+    "create_key": "a response has it as cache_key, an entry as key",
+    "update": "write other.cache.copy_to(store)",
+    "save_response": "write session.cache.put(url, response)",
+    "reset_expiration": "a session judges what is stored by its own expire_after",
+    "recreate_keys": "keys need not be made anew",
     "remove_invalid_responses": "write session.cache.delete(invalid=True)",
     **dict.fromkeys(("db_path", "cache_dir", "cache_name", "paths"), "write session.cache.store.location"),
     **dict.fromkeys(("get_response", "read"), "write session.get(url, only_if_cached=True)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,7 @@ async def test_a_stored_response_is_looked_at(opened: Opener, origin: Origin, na
     found = await client.ask("get", small)
     assert (found.status, found.reason, found.method, found.url) == (200, "OK", "GET", small)
     assert (found.body, found.content, found.headers["x-a"], found.ok) == (b"small", b"small", "1", True)
+    assert (found.text, found.headers.lines("set-cookie")) == ("small", ["a=1"])
     assert abs((found.stored_at - datetime.now(UTC)).total_seconds()) < 5
     assert found.expires_at - found.stored_at == timedelta(seconds=60)
     coded = await client.ask("get", large)
@@ -77,6 +79,49 @@ async def test_a_cache_is_gone_through_and_thinned_out(opened: Opener, origin: O
     assert await client.ask("get", last) is None
     assert await client.ask("urls") == [urls[2]]
     assert (await client.ask("size")).entries == 1
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_a_stored_response_is_read_as_text_and_as_json(opened: Opener, origin: Origin, name: str) -> None:
+    client = await opened(name, cache_control=False)
+    latin = origin.on(
+        "/latin", Reply("Grüße".encode("latin-1"), fields={"Content-Type": "text/plain; charset=latin-1"})
+    )
+    data = origin.on("/data", fresh(b'{"a": [1, 2]}', coded=True))
+    for url in (latin, data):
+        await client.is_hit("GET", url)
+    assert (await client.ask("get", latin)).text == "Grüße"
+    assert (await client.ask("get", data)).json() == {"a": [1, 2]}
+    with pytest.raises(ValueError, match=r"codec|Expecting"):
+        (await client.ask("get", latin)).json()
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_the_stored_responses_of_one_kind(opened: Opener, origin: Origin, name: str) -> None:
+    """Expired or not, old, tagged: what is said must all be true."""
+    now = time.time()
+    client = await opened(name, cache_control=False, clock=lambda: now, urls_expire_after={"*/short": 10})
+    short, long = (origin.on(path, Reply(b"x")) for path in ("/short", "/long"))
+    for url in (short, long):
+        await client.is_hit("GET", url)
+
+    async def urls(*keep: Any, **keywords: Any) -> list[str]:
+        return sorted(entry.url for entry in await client.ask("filter", *keep, **keywords))
+
+    assert await urls() == [long, short]
+    assert (await urls(expired=True), await urls(expired=False)) == ([], [long, short])
+    now += 20
+    assert (await urls(expired=True), await urls(expired=False)) == ([short], [long])
+    assert await urls(older_than=timedelta(seconds=15)) == [long, short]
+    assert await urls(older_than=30) == await urls(older_than=1e300) == []
+    assert await urls(lambda entry: entry.status == 404, expired=True) == []
+    assert await urls(tags=["none"]) == []
+    with pytest.raises(SettingError, match="expired="):
+        await urls("text")
+    with pytest.raises(SettingError, match="tags takes a list"):
+        await urls(tags="one")
+    with pytest.raises(SettingError, match="older_than takes seconds"):
+        await urls(older_than="a day")
 
 
 @pytest.mark.parametrize("name", ["requests", "httpx"])

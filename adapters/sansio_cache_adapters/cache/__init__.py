@@ -6,8 +6,8 @@ blocking and awaiting sessions both carry out), ``engine``, ``exchange`` (one re
 ``flights`` (one fetch for many askers), ``tee`` (bodies on their way into the store), ``stored_body`` (and out of it),
 ``decoding``, ``prepared`` (what fast paths remember), ``peers``, ``tls``, ``client_certificates`` and
 ``connection_auth`` (whom a client talks to, as whom), ``doors`` (the list of all that says so), ``circuit_breaker`` (a
-store in trouble is bypassed), ``events``, ``background``, ``care`` (``session.cache``), and the two ways of carrying
-work out: ``blocking`` and ``asynchronous``.
+store in trouble is bypassed), ``events``, ``background``, ``care`` (``session.cache``) with ``selecting`` (which
+entries a user asks for), and the two ways of carrying work out: ``blocking`` and ``asynchronous``.
 
 Every client imports from here; nothing here imports a client.
 """

@@ -29,6 +29,7 @@ from .opening import KeptUnder
 from .options import take_options
 from .putting import Put, core_given, put
 from .reading import StoredResponse
+from .selecting import Wanted, wanted
 from .work import awaited, do, do_async
 
 __all__ = ["AsyncCare", "Care", "Entry", "Put", "StoredResponse", "Verified"]
@@ -130,9 +131,23 @@ class Care(FixedSettings):
         """The URLs stored, redacted, each once, sorted."""
         return sorted({entry.url for entry in self.entries()})
 
-    def filter(self, keep: Callable[[Entry], bool]) -> list[Entry]:
-        """The stored responses for which ``keep`` is true."""
-        return [entry for entry in self.entries() if keep(entry)]
+    def filter(
+        self,
+        keep: Wanted | None = None,
+        *,
+        expired: bool | None = None,
+        older_than: float | timedelta | None = None,
+        tags: Iterable[str] = (),
+    ) -> list[Entry]:
+        """The stored responses of which all of this is true.
+
+        :param keep: a function of an entry.
+        :param expired: True for those that are stale by the settings that they were kept under, False for the others.
+        :param older_than: received longer ago; seconds or a timedelta.
+        :param tags: stored with any of these tags.
+        """
+        is_wanted = wanted(self._engine.clock(), keep, expired, older_than, tags)
+        return [entry for entry in self.entries() if is_wanted(entry)]
 
     def size(self) -> Size:
         """How much the store holds."""
@@ -267,9 +282,17 @@ class AsyncCare(FixedSettings):
         """See :meth:`Care.urls`."""
         return sorted({entry.url for entry in await self.entries()})
 
-    async def filter(self, keep: Callable[[Entry], bool]) -> list[Entry]:
+    async def filter(
+        self,
+        keep: Wanted | None = None,
+        *,
+        expired: bool | None = None,
+        older_than: float | timedelta | None = None,
+        tags: Iterable[str] = (),
+    ) -> list[Entry]:
         """See :meth:`Care.filter`."""
-        return [entry for entry in await self.entries() if keep(entry)]
+        is_wanted = wanted(self._engine.clock(), keep, expired, older_than, tags)
+        return [entry for entry in await self.entries() if is_wanted(entry)]
 
     async def size(self) -> Size:
         """See :meth:`Care.size`."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from sansio_cache.decisions import FromStore
+from sansio_cache.filtering import text_of
 from sansio_cache.messages import Headers
 from sansio_cache.records import Record, open_record, variant_of
 from sansio_cache.rules import Rules
@@ -26,6 +29,8 @@ class StoredResponse:
 
     :ivar key: the partition key, hexadecimal.
     :ivar url: redacted.
+    :ivar headers: with the ``Set-Cookie`` that ``keep_set_cookie=True`` has kept; a name's lines are
+        ``headers.lines(name)``.
     :ivar body: as it was received, its content coding kept.
     :ivar stored_at: when it was received; aware, UTC.
     :ivar expires_at: when it becomes stale by the settings it was kept under; None for never.
@@ -49,6 +54,21 @@ class StoredResponse:
         :raises ValueError: it cannot be taken off here.
         """
         return without_coding(self.headers.get("content-encoding") or "", self.body)
+
+    @property
+    def text(self) -> str:
+        """The content as text, by the charset that Content-Type names, else UTF-8.
+
+        :raises ValueError: its content coding cannot be taken off here.
+        """
+        return text_of(self.content, self.headers.get("content-type") or "")
+
+    def json(self) -> Any:
+        """The content, read as JSON.
+
+        :raises ValueError: it is none.
+        """
+        return json.loads(self.content)
 
     @property
     def ok(self) -> bool:
@@ -104,7 +124,7 @@ def shown(record: Record, body: bytes) -> StoredResponse:
         head.url,
         head.status,
         head.reason,
-        Headers(record.shown),
+        record.headers,  # its Set-Cookie too, if that was kept: nothing is answered with this
         body,
         moment(head.received_at),
         moment(head.stale_at),

@@ -147,8 +147,8 @@ def _trouble_of(error: CacheError) -> Trouble:
         return Trouble(str(error), Trouble.SECRET)
     if isinstance(error, SettingError):
         return WrongUse(str(error))
-    if isinstance(error, ForeignStore) and "is a cache of " in str(error):
-        return Trouble(f"{error}. sansio-cache import takes over what it holds", Trouble.STORE)
+    if isinstance(error, ForeignStore):
+        return Trouble(str(error).replace("import_cache()", "sansio-cache import"), Trouble.STORE)
     return Trouble(str(error), Trouble.STORE if isinstance(error, StoreError) else Trouble.FOUND)
 
 

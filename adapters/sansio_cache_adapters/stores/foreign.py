@@ -23,7 +23,8 @@ def left_alone(path: str, what: str) -> str:
 
     :param what: as :func:`describe_file` and :func:`describe_folder` say it.
     """
-    return f"{path} {what}: it is left as it is, and nothing is cached. Give another path: cache=…"
+    brought = ", and import_cache() brings along what it holds" if what.endswith(_UNUSABLE) else ""
+    return f"{path} {what}: it is left as it is, and nothing is cached. Give another path: cache=…{brought}"
 
 
 def describe_file(start: bytes) -> str:
