@@ -6,7 +6,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 html_theme = "furo"
-exclude_patterns = ["_build"]
+# The figures are a part of the page on performance, not a page.
+exclude_patterns = ["_build", "topics/figures.md"]
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 suppress_warnings = ["myst.xref_missing"]

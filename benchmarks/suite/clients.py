@@ -27,7 +27,7 @@ class Client(ABC):
 
     colour: ClassVar[Colour]
     multiplies: ClassVar[bool] = False
-    """Whether `multiply` works, as it does where rows can be copied because nothing binds them to their keys."""
+    """Whether `multiply` works."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -56,8 +56,12 @@ class Client(ABC):
         """Put these into the store. Not timed, so the fastest way will do."""
         return await self.serial(urls)
 
-    async def multiply(self, count: int) -> None:
-        """Copy the last stored row until there are `count` of them: filling a large store takes some peers minutes."""
+    async def multiply(self, count: int, url: str) -> None:
+        """Copy what was stored last, which is of this URL, until there are `count` entries.
+
+        Filling a large store by requests takes minutes. Peers' rows are copied, since nothing binds them to their
+        keys; ours are written anew, each under a URL of its own.
+        """
         raise NotImplementedError
 
     async def purge(self) -> None:

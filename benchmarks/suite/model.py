@@ -85,14 +85,16 @@ class Scale:
     """How long one rate is measured, in one cell of one round."""
     many: int
     """The entries of a large store."""
+    most: int
+    """The entries of a very large one."""
     huge: int
     """The size of a body that must pass in bounded memory, in bytes."""
     starts: int
     """How often a module is imported anew."""
 
 
-FULL = Scale(seconds=1.0, many=100_000, huge=GIB, starts=7)
-QUICK = Scale(seconds=0.25, many=5_000, huge=64 * MIB, starts=3)
+FULL = Scale(seconds=0.8, many=100_000, most=1_000_000, huge=GIB, starts=7)
+QUICK = Scale(seconds=0.25, many=5_000, most=20_000, huge=64 * MIB, starts=3)
 
 
 @dataclass(slots=True)
@@ -130,6 +132,10 @@ class Scenario:
     """Whether the rounds share one store, filled in the first: true where nothing but hits is measured."""
     only: frozenset[str] = frozenset()
     """The names of the contenders that are asked, where not all that could be are."""
+    most_rounds: int = 1 << 30
+    """In how many rounds it runs at most: what takes long and varies little is measured once."""
+    optional: bool = False
+    """Whether it runs only where it is named."""
 
     def fits(self, contender: Contender) -> bool:
         """Whether the contender can be asked this at all."""

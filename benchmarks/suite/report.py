@@ -6,7 +6,8 @@ import importlib.metadata
 import os
 import platform
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from suite.contenders import BY_NAME
 from suite.model import Contender, Scenario
 from suite.rounds import Plan, Results
-from suite.targets import judge, peers, ratio
+from suite.summary import lost_rows, short_rows
+from suite.targets import SESSIONS, judge, peers, ratio
 
 PACKAGES = ("sansio-cache", "requests", "requests-cache", "CacheControl", "hishel", "httpx2", "aiohttp",
             "aiohttp-client-cache", "trio", "itsdangerous", "msgspec")  # fmt: skip
@@ -22,7 +24,7 @@ PACKAGES = ("sansio-cache", "requests", "requests-cache", "CacheControl", "hishe
 
 def markdown(plan: Plan, results: Results) -> str:
     """All tables."""
-    parts = [_scenario(scenario, plan, results) for scenario in plan.scenarios]
+    parts = [*_summary(plan, results), *(_scenario(scenario, plan, results) for scenario in plan.scenarios)]
     verdicts = judge(results)
     if verdicts:
         mark = {True: "met", False: "not met", None: "not measured"}
@@ -79,6 +81,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int
     return "\n".join([line(head), line(rule), *map(line, rows)])
 
 
+def _summary(plan: Plan, results: Results) -> Iterator[str]:
+    """Ours beside the fastest peers, and where we lose."""
+    if short := short_rows(plan.scenarios, results):
+        head = ["signed, on SQLite, beside the fastest peer", *SESSIONS]
+        yield "## In short\n\n" + table(head, short, left=(0, 1, 2, 3))
+    if lost := lost_rows(plan.scenarios, results):
+        head = ["where others are faster", "client", "who", "how much", "what it keeps"]
+        yield "## Where we lose\n\n" + table(head, lost, left=(0, 1, 2, 3, 4))
+
+
 def _scenario(scenario: Scenario, plan: Plan, results: Results) -> str:
     first, *others = scenario.figures
     head = ["contender", first.unit, "x fastest peer", "x named peer", "x limit", *(figure.unit for figure in others)]
@@ -124,7 +136,11 @@ def number(value: float) -> str:
 def _method(plan: Plan) -> str:
     names = ", ".join(f"{name} {version}" for name, version in environment().items())
     kind = "a quick look, not for quoting" if plan.quick else "interleaved"
-    return f"Medians of {plan.rounds} rounds ({kind}), origin on loopback, each cell in a process of its own. {names}."
+    once = ", ".join(scenario.name for scenario in plan.scenarios if plan.of(scenario) < plan.rounds)
+    return (
+        f"Measured on {time.strftime('%Y-%m-%d', time.gmtime())}: medians of {plan.rounds} rounds ({kind})"
+        f"{f'; once: {once}' if once else ''}. Origin on loopback, each cell in a process of its own. {names}."
+    )
 
 
 def listing() -> str:

@@ -67,10 +67,14 @@ class Plan:
     rounds: int
     quick: bool
 
+    def of(self, scenario: Scenario) -> int:
+        """In how many rounds a scenario runs."""
+        return min(self.rounds, scenario.most_rounds)
+
     def cells(self) -> Iterator[tuple[int, Scenario, Contender]]:
         """Every cell, in the order in which they run."""
         for scenario in self.scenarios:
-            for number in range(self.rounds):
+            for number in range(self.of(scenario)):
                 for contender in self.contenders:
                     if scenario.fits(contender):
                         yield number, scenario, contender
@@ -88,7 +92,7 @@ def run(plan: Plan, folder: Path, report: Callable[[Scenario, Contender, int, Ou
             store = folder / scenario.name / (contender.name if scenario.keeps else f"{contender.name}-{number}")
             store.mkdir(parents=True, exist_ok=True)
             cells.append(_in_a_process(scenario, contender, base, store, quick=plan.quick))
-            if not scenario.keeps or number == plan.rounds - 1:
+            if not scenario.keeps or number == plan.of(scenario) - 1:
                 shutil.rmtree(store, ignore_errors=True)
             report(scenario, contender, number, cells[-1])
     return results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from statistics import median
 from time import perf_counter
@@ -70,6 +71,12 @@ class Rate:
         """Measure one batch."""
         self._rates.append(self._count / await self._once())
 
+    async def alone(self) -> float:
+        """The seconds that one request takes."""
+        urls = self._batches(1)
+        self.done += 1
+        return await timed(self._work, urls, self._size)
+
     @property
     def per_second(self) -> float:
         """The median of all batches."""
@@ -89,6 +96,17 @@ async def take_turns(seconds: float, *rates: Rate) -> None:
     for _ in turns(seconds * len(rates)):
         for rate in rates:
             await rate.turn()
+
+
+async def percentile(rate: Rate, seconds: float) -> float:
+    """The milliseconds within which 99 of 100 requests of this kind end, one by one, for half as long as the rate."""
+    times = sorted([await rate.alone() for _ in turns(seconds / 2, least=100)])
+    return 1000 * times[int(len(times) * 0.99)]
+
+
+def sleep_until(moment: float) -> None:
+    """Wait for that second of the clock, in a loop in which nothing else runs meanwhile."""
+    time.sleep(max(0.0, moment - time.time()))
 
 
 def turns(seconds: float, least: int = 3) -> Iterator[int]:

@@ -90,6 +90,8 @@ CONTENDERS: tuple[Contender, ...] = (
               startup=_ours("CachedSession", "requests")),
     Contender("ours-requests-prepared", "requests", "ours", partial(ours.OursRequestsPrepared, signed=True),
               LIMIT, rival="requests-cache-signed", limit="limit-requests-prepared-signed"),
+    Contender("ours-requests-files", "requests", "ours", partial(ours.OursRequests, signed=True, files=True),
+              SHARED | {"signed"}, rival="cachecontrol-file"),
     Contender("ours-requests-memory", "requests", "ours", partial(ours.OursRequests, memory=True), CACHE,
               rival="cachecontrol-dict", limit="limit-requests-memory"),
     Contender("ours-aiohttp", "aiohttp", "ours", ours.OursAiohttp, SHARED | {"purge"},

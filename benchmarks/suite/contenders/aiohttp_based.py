@@ -70,7 +70,7 @@ class AiohttpClientCache(Aiohttp):
                 return len(await response.read())
         return await super().get(url)
 
-    async def multiply(self, count: int) -> None:
+    async def multiply(self, count: int, url: str) -> None:
         have = await self.left()
         with sqlite3.connect(self.setting.folder / "cache.sqlite") as connection:
             connection.execute(

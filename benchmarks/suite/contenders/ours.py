@@ -10,18 +10,20 @@ from suite.model import GIB, Setting
 
 
 class _Ours(Client):
-    """The keywords of our sessions."""
+    """The keywords of our sessions, and what they are filled with quickly."""
 
     session: Any
+    multiplies = True
 
-    def __init__(self, setting: Setting, *, signed: bool = False, memory: bool = False) -> None:
+    def __init__(self, setting: Setting, *, signed: bool = False, memory: bool = False, files: bool = False) -> None:
         super().__init__(setting)
         self.signed = signed
         self.memory = memory
+        self.files = files
 
     def keywords(self) -> dict[str, Any]:
         """What any of our sessions is opened with."""
-        from sansio_cache import MemoryStore, SQLiteStore
+        from sansio_cache import FileStore, MemoryStore, SQLiteStore
 
         path = str(self.setting.folder / "cache.sqlite")
         keywords: dict[str, Any] = {}
@@ -29,11 +31,18 @@ class _Ours(Client):
             keywords["secret_key"] = SECRET
         if self.memory:
             keywords["cache"] = MemoryStore()
+        elif self.files:
+            keywords["cache"] = FileStore(self.setting.folder / "files")
         elif self.setting.mode == "huge":
             keywords |= {"cache": SQLiteStore(path, max_bytes=4 * GIB), "max_body": 2 * GIB}
         else:
             keywords["cache"] = path
         return keywords
+
+    async def _copy(self, stored: Any, count: int) -> None:
+        from suite.contenders.copies import copy_response
+
+        copy_response(self.session.cache.kept_under(), stored, count)
 
 
 class OursRequests(_Ours, BlockingClient):
@@ -54,11 +63,14 @@ class OursRequests(_Ours, BlockingClient):
     def end(self) -> None:
         self.session.close()
 
+    async def multiply(self, count: int, url: str) -> None:
+        await self._copy(self.session.cache.get(url), count - await self.left())
+
     async def purge(self) -> None:
         self.session.cache.delete(expired=True)
 
     async def left(self) -> int:
-        return len(self.session.cache.urls())
+        return int(self.session.cache.size().entries)
 
 
 class OursRequestsPrepared(OursRequests):
@@ -91,11 +103,14 @@ class OursAiohttp(_Ours, AsyncioClient):
     async def end(self) -> None:
         await self.session.close()
 
+    async def multiply(self, count: int, url: str) -> None:
+        await self._copy(await self.session.cache.get(url), count - await self.left())
+
     async def purge(self) -> None:
         await self.session.cache.delete(expired=True)
 
     async def left(self) -> int:
-        return len(await self.session.cache.urls())
+        return int((await self.session.cache.size()).entries)
 
 
 class OursTrio(_Ours, TrioClient):
@@ -120,5 +135,6 @@ class OursTrio(_Ours, TrioClient):
     async def end(self) -> None:
         await self.session.__aexit__(None, None, None)
 
-    async def purge(self) -> None:
-        await self.session.cache.delete(expired=True)
+    multiply = OursAiohttp.multiply
+    purge = OursAiohttp.purge
+    left = OursAiohttp.left

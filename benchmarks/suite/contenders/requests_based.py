@@ -56,7 +56,7 @@ class RequestsCache(Requests):
         else:
             self.session = CachedSession(backend=backend, expire_after=3600)
 
-    async def multiply(self, count: int) -> None:
+    async def multiply(self, count: int, url: str) -> None:
         have = await self.left()
         with sqlite3.connect(self.setting.folder / "cache.sqlite") as connection:
             connection.execute(

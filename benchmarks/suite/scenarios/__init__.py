@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from suite.scenarios import core, crowds, hits, memory, purge, startup, writes
+from suite.scenarios import core, crowds, hits, memory, million, purge, startup, writes
 
 SCENARIOS = (
     *hits.SCENARIOS,
@@ -10,6 +10,7 @@ SCENARIOS = (
     *crowds.SCENARIOS,
     *memory.SCENARIOS,
     *purge.SCENARIOS,
+    *million.SCENARIOS,
     *startup.SCENARIOS,
     *core.SCENARIOS,
 )

@@ -124,12 +124,13 @@ SCENARIOS = (
         frozenset({"share"}),
         mixed,
     ),
-    Scenario("stampede", "50 at once for one cold key", (FETCHES,), frozenset({"store"}), stampede),
+    Scenario("stampede", "50 at once for one cold key", (FETCHES,), frozenset({"store"}), stampede, most_rounds=1),
     Scenario(
         "stampede_processes",
         "50 at once for one cold key, from 4 processes",
         (FETCHES, ERRORS),
         frozenset({"share"}),
         stampede_processes,
+        most_rounds=1,
     ),
 )

@@ -1,7 +1,8 @@
-"""Whether a large body passes in bounded memory."""
+"""Whether a large body passes in bounded memory, and what a session keeps in mind of many small ones."""
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from suite.model import MIB, Cell, Figure, Scenario
 from suite.timing import Untrue
 
 STATUS = Path("/proc/self/status")
+STORED, HITS = 1_000, 10_000
 PEERS_SIZE = 64 * MIB
 """Peers that hold the body several times over would need more memory than most machines have for a GiB of it."""
 
@@ -56,7 +58,52 @@ async def huge_body(cell: Cell) -> dict[str, float]:
     return figures
 
 
+async def kept_in_mind(cell: Cell) -> dict[str, float]:
+    """The resident memory after a thousand stored and ten thousand hits, above that after one of each."""
+    client = cell.client()
+    await client.start()
+    urls = cell.origin.urls("b", 1024, STORED, f"mind{os.getpid()}-")
+    for _ in range(2):
+        await client.serial(urls[:1])
+    gc.collect()
+    at_rest = resident()
+    await client.serial(urls)
+    gc.collect()
+    figures = {"stored": (resident() - at_rest) / MIB}
+    for _ in range(HITS // STORED):
+        await client.serial(urls)
+    gc.collect()
+    figures["mib"] = (resident() - at_rest) / MIB
+    await client.close()
+    return figures
+
+
 SCENARIOS = (
+    Scenario(
+        "memory",
+        "Memory after 1,000 stored and 10,000 hits, 1 KiB, above that after one of each",
+        (Figure("mib", "MiB", "less"), Figure("stored", "MiB before the hits", "less")),
+        frozenset({"store"}),
+        kept_in_mind,
+        only=frozenset(
+            {
+                "requests",
+                "requests-cache",
+                "requests-cache-signed",
+                "cachecontrol-file",
+                "hishel-requests",
+                "hishel-trio",
+                "aiohttp",
+                "aiohttp-client-cache",
+                "aiohttp-client-cache-signed",
+                "ours-requests-signed",
+                "ours-requests-files",
+                "ours-aiohttp-signed",
+                "ours-trio-signed",
+            }
+        ),
+        most_rounds=1,
+    ),
     Scenario(
         "huge_body",
         "Peak memory while a large body passes (1 GiB for ours, 64 MiB for the others)",
@@ -86,5 +133,6 @@ SCENARIOS = (
                 "ours-trio-signed",
             }
         ),
+        most_rounds=1,
     ),
 )

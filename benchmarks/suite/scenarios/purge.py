@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from suite.clients import Client
 from suite.model import KIB, Cell, Figure, Scenario
 from suite.processes import Gate, Workers
-from suite.timing import Untrue
+from suite.timing import Untrue, sleep_until
 
 SIZE = KIB
 SEED = 500
@@ -46,19 +46,26 @@ async def _fill(cell: Cell, client: Client, count: int) -> None:
     No entry may expire before the last one is there, since a store may sweep by itself. So how long the filling will
     take is measured first.
     """
-    started = perf_counter()
-    await client.fill(cell.origin.urls("b", SIZE, SEED, "probe"))
-    each = (perf_counter() - started) / SEED
+    probe = cell.origin.urls("b", SIZE, SEED, "probe")
+    each = await _each(client.fill(probe))
+    others = SEED
+    if client.multiplies:
+        others += SEED
+        each += await _each(client.multiply(others, probe[-1])) * count / SEED
     own = SEED if client.multiplies else count
     until = int(time.time() + 5 + 1.5 * each * own)
-    await client.fill(cell.origin.urls(f"u/{until}", SIZE, own, f"old{os.getpid()}"))
+    old = cell.origin.urls(f"u/{until}", SIZE, own, f"old{os.getpid()}")
+    await client.fill(old)
     if client.multiplies:
-        await client.multiply(count + SEED)
-    _sleep_until(until + 1.5)
+        await client.multiply(count + others, old[-1])
+    sleep_until(until + 1.5)
 
 
-def _sleep_until(moment: float) -> None:
-    time.sleep(max(0.0, moment - time.time()))  # nothing else runs in this loop meanwhile
+async def _each(work: Awaitable[object]) -> float:
+    """The seconds that this took for each of SEED entries."""
+    started = perf_counter()
+    await work
+    return (perf_counter() - started) / SEED
 
 
 async def _write(cell: Cell, gate: Gate, index: int) -> dict[str, float]:
@@ -101,5 +108,6 @@ SCENARIOS = (
         ),
         frozenset({"purge"}),
         purge,
+        most_rounds=1,
     ),
 )

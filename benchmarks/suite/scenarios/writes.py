@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from suite.model import KIB, Cell, Figure, Scenario
-from suite.timing import Rate, Untrue, cycle, never_twice, take_turns
+from suite.timing import Rate, Untrue, cycle, never_twice, percentile, take_turns
 
 OPS = Figure("ops", "requests/s")
+P99 = Figure("p99", "ms p99", "less")
 SIZE = KIB
 SAMPLE = 50
 
@@ -31,10 +32,11 @@ async def miss(cell: Cell) -> dict[str, float]:
     before, _ = cell.origin.totals()
     rate = Rate(client.serial, batch, SIZE)
     await take_turns(cell.scale.seconds, rate)
+    p99 = await percentile(rate, cell.scale.seconds)
     if (reached := cell.origin.totals()[0] - before) != rate.done:
         raise Untrue(f"{reached} requests reached the origin, {rate.done} were made")
     await client.close()
-    figures = {"ops": rate.per_second}
+    figures = {"ops": rate.per_second, "p99": p99}
     if "share" in cell.contender.does:
         figures["kept"] = await _kept(cell, asked[:: max(1, len(asked) // SAMPLE)])
     return figures
@@ -59,14 +61,15 @@ async def validate(cell: Cell) -> dict[str, float]:
     _, before = cell.origin.totals()
     rate = Rate(client.serial, cycle(urls), SIZE)
     await take_turns(cell.scale.seconds, rate)
+    p99 = await percentile(rate, cell.scale.seconds)
     confirmed = cell.origin.totals()[1] - before
     await client.close()
     if "plain" not in cell.contender.does and confirmed != rate.done:
         raise Untrue(f"{confirmed} of {rate.done} requests were answered with 304")
-    return {"ops": rate.per_second}
+    return {"ops": rate.per_second, "p99": p99}
 
 
 SCENARIOS = (
-    Scenario("miss", "Miss and store, 1 KiB", (OPS, Figure("kept", "% stored")), frozenset({"store"}), miss),
-    Scenario("validate", "Validate, 1 KiB (304)", (OPS,), frozenset({"store"}), validate),
+    Scenario("miss", "Miss and store, 1 KiB", (OPS, P99, Figure("kept", "% stored")), frozenset({"store"}), miss),
+    Scenario("validate", "Validate, 1 KiB (304)", (OPS, P99), frozenset({"store"}), validate),
 )
