@@ -1,80 +1,82 @@
-"""Work: the same generator, driven by calls that block and by calls that are awaited."""
+"""Work: one coroutine for clients that block and for clients that await."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import trio
 
-from sansio_cache_adapters.cache.work import do, do_async
+from sansio_cache_adapters.cache.work import Work, awaited, do
 
-Steps = Generator[Callable[[], Any], Any, Any]
-
-
-def blocking(steps: Callable[[Callable[[Any], Any]], Steps]) -> Any:
-    return do(steps(lambda value: value))
+Give = Callable[[Any], Any]
 
 
-def awaiting(steps: Callable[[Callable[[Any], Any]], Steps]) -> Any:
+def blocking(work: Callable[[Give], Work[Any]]) -> Any:
+    return do(work(lambda value: value))
+
+
+def on_asyncio(work: Callable[[Give], Work[Any]]) -> Any:
     async def later(value: Any) -> Any:
         await asyncio.sleep(0)
         return value
 
-    return asyncio.run(do_async(steps(later)))
+    return asyncio.run(work(later))
 
 
-def at_once(steps: Callable[[Callable[[Any], Any]], Steps]) -> Any:
+def on_trio(work: Callable[[Give], Work[Any]]) -> Any:
+    async def later(value: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return value
+
+    return trio.run(work, later)
+
+
+def at_once(work: Callable[[Give], Work[Any]]) -> Any:
     """By a task, where there is nothing to wait for."""
-    return asyncio.run(do_async(steps(lambda value: value)))
+    return asyncio.run(work(lambda value: value))
 
 
-each_driver = pytest.mark.parametrize("drive", [blocking, awaiting, at_once])
+each_colour = pytest.mark.parametrize("colour", [blocking, on_asyncio, on_trio, at_once])
 
 
-@each_driver
-def test_results_come_back_where_they_were_asked_for(drive: Any) -> None:
-    def steps(give: Callable[[Any], Any]) -> Steps:
-        first = yield lambda: give(2)
-        second = yield lambda: give(first + 3)
-        return first, second
-
-    assert drive(steps) == (2, 5)
+async def two_questions(give: Give) -> tuple[int, int]:
+    first = await awaited(give(2))
+    return first, await awaited(give(first + 3))
 
 
-@each_driver
-def test_no_call_at_all_is_work_too(drive: Any) -> None:
-    def steps(give: Callable[[Any], Any]) -> Steps:
-        return "done"
-        yield lambda: give(None)
-
-    assert drive(steps) == "done"
+async def no_question(_: Give) -> str:
+    return "done"
 
 
-@each_driver
-def test_an_error_is_raised_where_the_call_was_asked_for(drive: Any) -> None:
-    def steps(give: Callable[[Any], Any]) -> Steps:
-        try:
-            yield lambda: give(1 / 0)
-        except ZeroDivisionError:
-            return (yield lambda: give("mended"))
-
-    assert drive(steps) == "mended"
+async def mending(give: Give) -> str:
+    try:
+        await awaited(give(1 / 0))
+    except ZeroDivisionError:
+        return str(await awaited(give("mended")))
+    return "not reached"
 
 
-@each_driver
-def test_an_error_that_is_not_caught_comes_out(drive: Any) -> None:
+@each_colour
+@pytest.mark.parametrize(("work", "result"), [(two_questions, (2, 5)), (no_question, "done"), (mending, "mended")])
+def test_what_work_comes_to(colour: Any, work: Any, result: object) -> None:
+    assert colour(work) == result
+
+
+@each_colour
+def test_an_error_comes_out_through_finally(colour: Any) -> None:
     ended: list[str] = []
 
-    def steps(give: Callable[[Any], Any]) -> Steps:
+    async def work(give: Give) -> None:
         try:
-            yield lambda: give(1 / 0)
+            await awaited(give(1 / 0))
         finally:
-            ended.append("finally")
+            ended.append(await awaited(give("finally")))
 
     with pytest.raises(ZeroDivisionError):
-        drive(steps)
+        colour(work)
     assert ended == ["finally"]
 
 
@@ -82,14 +84,14 @@ def test_a_cancelled_await_is_raised_where_it_waited() -> None:
     """``finally`` may then still ask for something, as in any coroutine."""
     seen: list[str] = []
 
-    def steps() -> Steps:
+    async def work() -> None:
         try:
-            yield lambda: asyncio.sleep(60)
+            await awaited(asyncio.sleep(60))
         finally:
-            seen.append((yield lambda: asyncio.sleep(0, "released")))
+            seen.append(await awaited(asyncio.sleep(0, "released")))
 
     async def main() -> None:
-        task = asyncio.create_task(do_async(steps()))
+        task = asyncio.create_task(work())
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -97,3 +99,22 @@ def test_a_cancelled_await_is_raised_where_it_waited() -> None:
 
     asyncio.run(main())
     assert seen == ["released"]
+
+
+def test_a_blocking_session_does_not_wait_for_what_must_be_awaited() -> None:
+    """A store of the wrong colour: said so, and the work is ended."""
+    ended: list[str] = []
+
+    class Waiting:
+        def __await__(self) -> Any:
+            yield "a loop would have to go on from here"
+
+    async def work(store: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await awaited(store())
+        finally:
+            ended.append("finally")
+
+    with pytest.raises(TypeError, match="must be awaited"):
+        do(work(Waiting))
+    assert ended == ["finally"]

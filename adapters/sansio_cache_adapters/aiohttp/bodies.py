@@ -15,7 +15,6 @@ from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, 
 from sansio_cache_adapters.cache.events import logger
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, UNREAD, Tee
-from sansio_cache_adapters.cache.work import Work, do_async
 
 from .private import coding_complaint
 from .private_reader import is_drained, peeked, pulled
@@ -136,14 +135,14 @@ class NetworkBody:
         tee = self._tee
         if tee is None or tee.done or self._left is not None:
             return
-        await do_async(tee.feed(data))
+        await tee.feed(data)
         if is_drained(self._raw):
             await self.finish()
 
     async def finish(self) -> None:
         """The body has come to a clean end: keep it."""
         if self._tee is not None:
-            await do_async(self._tee.finish())
+            await self._tee.finish()
             self._settled()
 
     def abandon(self, why: str = UNREAD) -> None:
@@ -176,9 +175,9 @@ class NetworkBody:
 
     async def _keep_rest(self, data: bytes, tee: Tee) -> None:
         try:
-            await do_async(tee.feed(data))
+            await tee.feed(data)
             if await _is_coded_so(self._check, data):
-                await do_async(tee.finish())
+                await tee.finish()
         finally:
             self.abandon(INCOMPLETE)
 
@@ -203,8 +202,9 @@ class NetworkBody:
         tee = self._tee
         if tee is not None and not tee.done and self._left is None:
             # Most bytes are only held; what would have to be written now cannot be.
-            if not _done_at_once(tee.feed(data)):
-                self.abandon()
+            tee.hold(data)
+            if tee.done:
+                self._settled()
             elif is_drained(self._raw):
                 self._left = self._rest(b"", tee)
         return data
@@ -272,15 +272,6 @@ async def _is_coded_so(coding: str, data: bytes) -> bool:
     return True
 
 
-def _done_at_once(work: Work[None]) -> bool:
-    try:
-        next(work)
-    except StopIteration:
-        return True
-    work.close()
-    return False
-
-
 class StoredContent:
     """The content of a response from a store: bytes at hand, or a body that is read in chunks as it is asked for.
 
@@ -303,7 +294,7 @@ class StoredContent:
         if isinstance(self._body, bytes):
             return self.arrived(), ()
         try:
-            return await do_async(self._body.read()), ()
+            return await self._body.read(), ()
         except StoreError as error:
             raise ClientPayloadError(f"the stored body is gone: {error}") from error
 

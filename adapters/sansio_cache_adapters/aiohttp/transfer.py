@@ -13,7 +13,6 @@ from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Options, Reque
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
-from sansio_cache_adapters.cache.work import do_async
 
 from .bodies import Decoding, coding_of
 from .connections import connectors
@@ -114,8 +113,8 @@ class Sending:
             try:
                 while not raw.at_eof() and not tee.done:
                     data, _ = await raw.readchunk()
-                    await do_async(tee.feed(data))
-                await do_async(tee.finish())
+                    await tee.feed(data)
+                await tee.finish()
             finally:
                 tee.abandon(INCOMPLETE)
         native.release()

@@ -5,7 +5,7 @@ Each client makes of it the request that it would send, so that ``session.cache`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from sansio_cache.errors import SettingError
@@ -13,7 +13,7 @@ from sansio_cache.messages import Headers, Request
 
 __all__ = ["Asking", "as_url", "named", "request_like"]
 
-Asking = Callable[[Any, str, dict[str, Any]], Any]
+Asking = Callable[[Any, str, dict[str, Any]], Request | Awaitable[Request]]
 """Makes a core request of a thing, a method for a URL, and what a request of the client takes beside them."""
 
 

@@ -16,7 +16,6 @@ from sansio_cache.policy import Policy
 from sansio_cache.records import Meta
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.protocol import (
-    AsyncFlushing,
     AsyncStore,
     Instant,
     Listening,
@@ -26,12 +25,12 @@ from sansio_cache_adapters.stores.protocol import (
 )
 from sansio_cache_adapters.stores.waiting import current_task, pause, wait_for
 
-from .engine import CLOSE_SECONDS, Engine
+from .engine import Engine
 from .events import logger
 from .exchange import Delivered, Transfer
 from .session_cache import SessionCache
 from .stored_body import load_body
-from .work import Work, awaited, do_async
+from .work import Work, awaited
 
 __all__ = ["AsyncCache", "Spawn"]
 
@@ -91,7 +90,7 @@ class AsyncCache(SessionCache):
 
         :raises KeyRequired: the store is signed, and there is no secret.
         """
-        await do_async(self.engine.opened())
+        await self.engine.opened()
 
     def look(self, request: Request) -> Answer | Paused[Answer] | Awaitable[Answer | Paused[Answer]] | None:
         """The answer if reading the store is all it takes; else what :meth:`answer` goes on with.
@@ -106,7 +105,7 @@ class AsyncCache(SessionCache):
     async def _with_body(self, paused: Paused[Answer]) -> Answer | Paused[Answer]:
         action = paused.action
         assert isinstance(action, LoadBody)  # noqa: S101 - the caller has looked
-        start = await do_async(load_body(self.engine, action.record, action.index))
+        start = await load_body(self.engine, action.record, action.index)
         return self.engine.with_body(paused, start)
 
     def answer(
@@ -117,28 +116,25 @@ class AsyncCache(SessionCache):
         :param begun: what :meth:`look` has given for this request, a moment ago.
         :raises Exception: see :func:`sansio_cache.exchange.exchange`.
         """
-        return do_async(self._answering(request, transfer, begun))
+        return self._answering(request, transfer, begun)
 
     def _submit(self, key: tuple[bytes, bytes], work: Callable[[], Work[None]]) -> None:
         spawn = self._spawn()
         if spawn is not None:
-            spawn(key, lambda: do_async(work()))
+            spawn(key, work)
 
     async def flush(self) -> None:
         """Write what is queued for a store that is somebody else's to close, if it is well; takes 5 s at most."""
-        store: Any = self.engine.store
         if not self.engine.guard.down:
-            await do_async(self.engine.remove_superseded())
+            await self.engine.remove_superseded()
             try:
-                if isinstance(store, AsyncFlushing):
-                    flush: Callable[[float], Any] = store.flush
-                    await awaited(flush(CLOSE_SECONDS))
+                await self.engine.flush()
             except Exception as error:
                 logger.warning("writing to the cache at %s failed: %s", self.engine.store.location, error)
 
     async def close(self) -> None:
         """Write what is queued, close the store's connections."""
-        await do_async(self.engine.remove_superseded())
+        await self.engine.remove_superseded()
         self.engine.guard.close()
         try:
             await awaited(self.engine.store.close())

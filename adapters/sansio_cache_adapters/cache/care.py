@@ -16,26 +16,26 @@ from msgspec.structs import replace
 from sansio_cache.messages import Request
 from sansio_cache.names import OF_CACHE
 from sansio_cache.sealing import SecretKey
-from sansio_cache_adapters.stores.protocol import AsyncFlushing, Size
+from sansio_cache_adapters.stores.protocol import Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.stores.waiting import in_thread
 
 from .asked import Asking, named
-from .engine import CLOSE_SECONDS, Engine
+from .engine import Engine
 from .events import Stats
 from .keywords import FixedSettings
 from .maintenance import Entry, Maintenance, Verified, criteria_of
 from .opening import KeptUnder
 from .options import take_options
-from .putting import Put, core_given, put
+from .putting import Given, Put, core_given, put
 from .reading import StoredResponse
 from .selecting import Wanted, wanted
-from .work import awaited, do, do_async
+from .work import awaited, do
 
 __all__ = ["AsyncCare", "Care", "Entry", "Put", "StoredResponse", "Verified"]
 
-Taking = Callable[[Any], Any]
-"""Makes a :class:`~.putting.Given` of a client's own response, which it reads; blocks or returns an awaitable."""
+Taking = Callable[[Any], Given | Awaitable[Given]]
+"""Takes the response of a client's own that is to be put in, which it reads."""
 
 
 class Answering(Protocol):
@@ -151,8 +151,7 @@ class Care(FixedSettings):
 
     def size(self) -> Size:
         """How much the store holds."""
-        size: Size = self._engine.store.size()
-        return size
+        return do(awaited(self._engine.store.size()))
 
     def delete(
         self,
@@ -190,8 +189,8 @@ class Care(FixedSettings):
         :raises SettingError: for what is no response, and in a session that stores nothing.
         """
         options = take_options(keywords)
-        asked: Request = self._ask(request, str(keywords.pop("method", "GET")), keywords)
-        given = core_given(response, body) or self._take(response)
+        asked = do(awaited(self._ask(request, str(keywords.pop("method", "GET")), keywords)))
+        given = core_given(response, body) or do(awaited(self._take(response)))
         return do(put(self._engine, self._answer, replace(asked, options=options), given))
 
     def clear(self) -> None:
@@ -242,7 +241,7 @@ class AsyncCare(FixedSettings):
     def contains(self, request: Any = None, method: str = "GET", **keywords: Any) -> Awaitable[bool]:
         """See :meth:`Care.contains`."""
         options = take_options(keywords)
-        return do_async(self._work.contains(named(request, keywords), method, keywords, options))
+        return self._work.contains(named(request, keywords), method, keywords, options)
 
     def __contains__(self, request: object) -> bool:
         raise TypeError("the cache of an awaiting session is asked with: await session.cache.contains(url)")
@@ -263,18 +262,15 @@ class AsyncCare(FixedSettings):
     def get(self, request: Any = None, method: str = "GET", **keywords: Any) -> Awaitable[StoredResponse | None]:
         """See :meth:`Care.get`."""
         take_options(keywords)
-        return do_async(self._work.get(named(request, keywords), method, keywords))
+        return self._work.get(named(request, keywords), method, keywords)
 
     def entries(self) -> Awaitable[list[Entry]]:
         """See :meth:`Care.entries`."""
-        return do_async(self._work.entries())
+        return self._work.entries()
 
     async def copy_to(self, cache: Any, *, secret_key: SecretKey | Ungiven = UNGIVEN) -> int:
         """See :meth:`Care.copy_to`."""
-        store = self._engine.store
-        if isinstance(store, AsyncFlushing):
-            flush: Callable[[float], Any] = store.flush
-            await awaited(flush(CLOSE_SECONDS))
+        await self._engine.flush()
         copy = partial(copied, self.store, self._engine.policy.namespace, cache, secret_key)
         return await in_thread(copy)
 
@@ -296,8 +292,7 @@ class AsyncCare(FixedSettings):
 
     async def size(self) -> Size:
         """See :meth:`Care.size`."""
-        size: Size = await awaited(self._engine.store.size())
-        return size
+        return await awaited(self._engine.store.size())
 
     def delete(
         self,
@@ -310,26 +305,28 @@ class AsyncCare(FixedSettings):
         tags: Iterable[str] = (),
     ) -> Awaitable[int]:
         """See :meth:`Care.delete`."""
-        return do_async(self._work.delete(criteria_of(of, urls, requests, expired, older_than, invalid, tags)))
+        return self._work.delete(criteria_of(of, urls, requests, expired, older_than, invalid, tags))
 
     async def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Put:
         """See :meth:`Care.put`."""
         options = take_options(keywords)
-        asked: Request = await self._ask(request, str(keywords.pop("method", "GET")), keywords)
-        given = core_given(response, body) or await self._take(response)
-        return await do_async(put(self._engine, self._answer, replace(asked, options=options), given))
+        asked = await awaited(self._ask(request, str(keywords.pop("method", "GET")), keywords))
+        given = core_given(response, body)
+        if given is None:
+            given = await awaited(self._take(response))
+        return await put(self._engine, self._answer, replace(asked, options=options), given)
 
     def clear(self) -> Awaitable[None]:
         """See :meth:`Care.clear`."""
-        return do_async(self._work.clear())
+        return self._work.clear()
 
     def verify(self) -> Awaitable[Verified]:
         """See :meth:`Care.verify`."""
-        return do_async(self._work.verify())
+        return self._work.verify()
 
     def resign(self, *, unsign: bool = False, sign_unsigned: bool = False) -> Awaitable[int]:
         """See :meth:`Care.resign`."""
-        return do_async(self._work.resign(unsign=unsign, sign_unsigned=sign_unsigned))
+        return self._work.resign(unsign=unsign, sign_unsigned=sign_unsigned)
 
 
 def copied(store: Any, namespace: str, cache: Any, secret_key: SecretKey | Ungiven) -> int:

@@ -9,9 +9,9 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from sansio_cache.errors import ForeignStore, NoPlace, ReadOnlyStore, SettingError, StoreError
 from sansio_cache_adapters.stores.forking import follow_forks
@@ -19,10 +19,11 @@ from sansio_cache_adapters.stores.worker import Worker
 
 from .events import Events, logger
 from .notices import warn_once
-from .work import Work
+from .work import awaited
 
 __all__ = ["Guard"]
 
+D = TypeVar("D")
 T = TypeVar("T")
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 2.0
@@ -60,18 +61,17 @@ class Guard:
         """Why nothing can be stored now; empty if it can."""
         return "store-unavailable" if self.down else "read-only" if self.read_only else ""
 
-    def attempting(self, otherwise: T, call: Callable[[], Any]) -> Work[T]:
+    async def attempting(self, otherwise: D, call: Callable[[], T | Awaitable[T]]) -> T | D:
         """What a call to the store returns, or ``otherwise`` while it is not well; as work."""
         if self.down:
             return otherwise
         try:
-            result: T = yield call
+            return await awaited(call())
         except SettingError:
             raise
         except Exception as error:  # a store of the user's own may raise anything
             self.trip(error)
             return otherwise
-        return result
 
     def trip(self, error: BaseException) -> None:
         """Bypass the store from now on, until it works again; said once for each time, and for longer in a relapse."""

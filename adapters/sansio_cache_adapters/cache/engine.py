@@ -28,12 +28,12 @@ from sansio_cache.records import Head, Meta
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.forking import renew_in_child
-from sansio_cache_adapters.stores.protocol import Claiming, Seen
+from sansio_cache_adapters.stores.protocol import AsyncClaiming, AsyncFlushing, AsyncStore, Claiming, Seen, Store
 
 from .circuit_breaker import Guard
 from .events import Event, Events, Stats
 from .flights import FLIGHTS
-from .work import Work
+from .work import awaited
 
 __all__ = ["CLOSE_SECONDS", "Engine"]
 
@@ -63,7 +63,7 @@ class Engine:
     def __init__(
         self,
         policy: Policy,
-        store: Any,
+        store: Store | AsyncStore,
         sealer: Sealer,
         *,
         probe: Callable[[], Meta],
@@ -76,7 +76,7 @@ class Engine:
     ) -> None:
         self.policy = policy
         self.store = store
-        self.claims = isinstance(store, Claiming)
+        self.claims: Claiming | AsyncClaiming | None = store if isinstance(store, Claiming) else None
         self.sealer = sealer
         self.me = me
         self.wait = wait
@@ -100,16 +100,14 @@ class Engine:
         """The counters since the session began."""
         return self.events.stats()
 
-    def opened(self) -> Work[Rules | None]:
+    async def opened(self) -> Rules | None:
         """The rules; None while the store cannot be opened.
 
         :raises KeyRequired: the store is signed, and this session has no secret.
         """
         if self.rules is not None:
             return self.rules
-        call = partial(self.store.open, signed=self.sealer.signed)
-        unopened: Meta | None = None
-        meta = yield from self.guard.attempting(unopened, call)
+        meta = await self.guard.attempting(None, partial(self.store.open, signed=self.sealer.signed))
         return None if meta is None else self.take_meta(meta)
 
     def take_meta(self, meta: Meta) -> Rules:
@@ -176,7 +174,7 @@ class Engine:
         """Note records that are not to be used again; they go before the next look into the store. Never blocks."""
         self.noted.extend((partition, record) for record in records)
 
-    def remove_superseded(self) -> Work[None]:
+    async def remove_superseded(self) -> None:
         """Remove what was noted, while the store is well."""
         while self.noted and not self.guard.down:
             try:
@@ -184,9 +182,15 @@ class Engine:
             except IndexError:  # another thread was faster
                 return
             partition, (variant, rev, _) = noted
-            yield from self.guard.attempting(0, partial(self.store.change, [Seen(partition, variant, rev)], None))
+            await self.guard.attempting(0, partial(self.store.change, [Seen(partition, variant, rev)], None))
             if self.guard.down:
                 self.noted.appendleft(noted)
+
+    async def flush(self) -> None:
+        """Write what the store has queued; takes 5 s at most."""
+        if isinstance(self.store, AsyncFlushing):
+            flush: Callable[[float], bool | Awaitable[bool]] = self.store.flush
+            await awaited(flush(CLOSE_SECONDS))
 
     def answered(self, request: Request, answer: Answer) -> None:
         """Count an answer, and note that its record was used."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -38,7 +38,7 @@ from .engine import Engine
 from .flights import Flight, NotStorable, OwnFlight
 from .stored_body import discard, load_body
 from .tee import Tee
-from .work import Work
+from .work import Work, awaited
 
 __all__ = ["Delivered", "Exchange", "Lead", "Response", "Transfer"]
 
@@ -48,7 +48,6 @@ NOT_STORABLE_SECONDS: Final = 10.0
 """For so long other processes hear that the answer is not storable, and do not queue."""
 
 N = TypeVar("N")
-N_contra = TypeVar("N_contra", contravariant=True)
 
 
 class Response(Generic[N]):
@@ -77,26 +76,26 @@ class Response(Generic[N]):
         self.refusal = refusal
 
 
-class Transfer(Protocol[N_contra]):
+class Transfer(Protocol[N]):
     """How a client's request goes to the network. Each method blocks or returns an awaitable, as the client does."""
 
-    def send(self, request: Request, /) -> Any:
-        """The :class:`Response`, its body unread; raises the client's own errors."""
+    def send(self, request: Request, /) -> Response[N] | Awaitable[Response[N]]:
+        """The response, its body unread; raises the client's own errors."""
         ...
 
-    def discard(self, native: N_contra, /) -> Any:
+    def discard(self, native: N, /) -> Awaitable[None] | None:
         """Give up a response that is not the answer, and give its connection back where it is at its end."""
         ...
 
-    def abort(self, native: N_contra, /) -> None:
+    def abort(self, native: N, /) -> None:
         """Drop a response and its connection at once; never blocks, never raises."""
         ...
 
-    def drain(self, native: N_contra, tee: Tee | None, /) -> Any:
+    def drain(self, native: N, tee: Tee | None, /) -> Awaitable[None] | None:
         """Read a response to its end into a tee: a background validation's."""
         ...
 
-    def detached(self) -> Transfer[N_contra]:
+    def detached(self) -> Transfer[N]:
         """The same for a later time, when the user may have changed what belongs to them."""
         ...
 
@@ -129,10 +128,10 @@ class Lead:
             # A copy of what another process leads.
             return
         engine = self.engine
-        if self.leased:
+        if self.leased and engine.claims is not None:
             self.leased = False
             open_until = engine.clock() + open_seconds if open_seconds else 0.0
-            engine.give_back(partial(engine.store.release, self.partition, self.token, open_until=open_until))
+            engine.give_back(partial(engine.claims.release, self.partition, self.token, open_until=open_until))
         engine.flights.end(self.flight, storable=storable)
 
 
@@ -166,7 +165,7 @@ class Exchange(Generic[N]):
         self._refusal = ""
         self._begun = FORKS.generation
 
-    def answered(self, request: Request, begun: Answer | Paused[Answer] | Steps[Answer]) -> Work[Delivered[N]]:
+    async def answered(self, request: Request, begun: Answer | Paused[Answer] | Steps[Answer]) -> Delivered[N]:
         """The answer to a request, and what its body comes from.
 
         :param begun: its exchange, at its start or paused; or the answer, where a look into the store has shown it.
@@ -183,11 +182,11 @@ class Exchange(Generic[N]):
                     while True:
                         # Each method here is named for the verb that it performs.
                         work: Work[object] = getattr(self, action.verb)(action)
-                        action = steps.send((yield from work))
+                        action = steps.send(await work)
                 except StopIteration as done:
                     answer = done.value
             self._engine.answered(request, answer)
-            return (yield from self._deliver(answer))
+            return await self._deliver(answer)
         except BaseException as error:
             # Failed or cancelled: nobody waits for it any longer.
             self._give_up()
@@ -198,28 +197,25 @@ class Exchange(Generic[N]):
         """Why nothing that the network brought may be kept; ``""`` where it may."""
         return self._refusal if self._begun == FORKS.generation else "begun-before-fork"
 
-    def load(self, action: Load) -> Work[Loaded]:
+    async def load(self, action: Load) -> Loaded:
         """Read a partition."""
         engine = self._engine
         if engine.noted:
-            yield from engine.remove_superseded()
-        records = yield from self._records(action.keys.partition)
-        return Loaded(records, engine.clock())
+            await engine.remove_superseded()
+        return Loaded(await self._records(action.keys.partition), engine.clock())
 
-    def load_body(self, action: LoadBody) -> Work[BodyStart | None]:
+    async def load_body(self, action: LoadBody) -> BodyStart | None:
         """Read how a body begins."""
-        return (yield from load_body(self._engine, action.record, action.index))
+        return await load_body(self._engine, action.record, action.index)
 
-    def discard(self, action: Discard) -> Work[None]:
+    async def discard(self, action: Discard) -> None:
         """Remove a record whose body is not there."""
-        yield from discard(self._engine, action.record)
+        await discard(self._engine, action.record)
 
     def _records(self, partition: bytes) -> Work[Sequence[Stored]]:
-        engine = self._engine
-        nothing: Sequence[Stored] = ()
-        return engine.guard.attempting(nothing, partial(engine.store.load, partition))
+        return self._engine.guard.attempting((), partial(self._engine.store.load, partition))
 
-    def claim(self, action: Claim) -> Work[Granted | Landed | Alone]:
+    async def claim(self, action: Claim) -> Granted | Landed | Alone:
         """Lead a flight, or wait for the one under way."""
         engine = self._engine
         if self._begun != FORKS.generation:
@@ -230,17 +226,17 @@ class Exchange(Generic[N]):
                 return Alone(engine.clock())
             leads, flight = joined
             if not leads:
-                return (yield from self._wait(flight, action.patience))
+                return await self._wait(flight, action.patience)
             self._lead = flight.lead = Lead(engine, flight, action.keys.partition, action.keys.resource)
-        return (yield from self._lease(self._lead, action))
+        return await self._lease(self._lead, action)
 
-    def _wait(self, flight: Flight, patience: float) -> Work[Landed | Alone]:
+    async def _wait(self, flight: Flight, patience: float) -> Landed | Alone:
         """Wait for a flight's head, then a little for its body (``wait_for_body``)."""
         engine = self._engine
-        ended: bool = yield partial(engine.wait, flight.head, patience)
+        ended = await awaited(engine.wait(flight.head, patience))
         if ended:
             began = engine.clock()
-            ended = yield partial(engine.wait, flight.done, self._patience)
+            ended = await awaited(engine.wait(flight.done, self._patience))
             # The next leader may have a reader that rests as well: all together they are waited for no longer.
             self._patience = max(self._patience - (engine.clock() - began), 0.0)
             if not ended and flight.lead is not None:
@@ -249,12 +245,13 @@ class Exchange(Generic[N]):
             ended = ended and not flight.rests
         return Landed(engine.clock()) if ended else Alone(engine.clock())
 
-    def _lease(self, lead: Lead, action: Claim) -> Work[Granted | Landed | Alone]:
+    async def _lease(self, lead: Lead, action: Claim) -> Granted | Landed | Alone:
         """The store's lease; while another process has it, that one's answer is waited for."""
         engine = self._engine
         if lead.leased:
             return Granted(engine.clock())
-        if not engine.claims:
+        claims = engine.claims
+        if claims is None:
             # Our own flight goes on: the others of this process share this fetch.
             return Alone(engine.clock())
         engine.settle()
@@ -262,21 +259,18 @@ class Exchange(Generic[N]):
         pause, waited = FIRST_POLL, False
         while True:
             now = engine.clock()
-            call = partial(
-                engine.store.claim, lead.partition, lead.resource, lead.token, now=now, until=now + LEASE_SECONDS
-            )
+            call = partial(claims.claim, lead.partition, lead.resource, lead.token, now=now, until=now + LEASE_SECONDS)
             # A leader that fails or is cancelled here may hold it all the same, and gives it back: a frozen server does
             # what it was asked when it goes on.
             lead.leased = not engine.guard.down
-            unknown: Lease | None = None
-            lease = yield from engine.guard.attempting(unknown, call)
+            lease = await engine.guard.attempting(None, call)
             if lease is None:
                 return Alone(now)
             if lease is Lease.GRANTED:
                 if waited:
                     return Landed(engine.clock())
                 # Another may have had the lease, and given it back, between our look into the store and our claim.
-                there = yield from self._records(lead.partition)
+                there = await self._records(lead.partition)
                 # What is gone meanwhile answers nobody, and is no news.
                 is_news = not {each.rev for each in there}.issubset(action.seen)
                 return Landed(engine.clock()) if is_news else Granted(engine.clock())
@@ -285,61 +279,59 @@ class Exchange(Generic[N]):
                 # Our own flight goes on: the others of this process still share this fetch.
                 return Alone(now)
             waited = True
-            yield partial(engine.pause, pause)
+            await awaited(engine.pause(pause))
             pause = min(2 * pause, LAST_POLL)
 
-    def fetch(self, action: Fetch) -> Work[Received | Unreachable]:
+    async def fetch(self, action: Fetch) -> Received | Unreachable:
         """Send a request; a failure of the network is a reply."""
         if self._native is not None:
-            yield from self._discard()
+            await self._discard()
         clock = self._engine.clock
         asked = clock()
         try:
-            response: Response[N] = yield partial(self._transfer.send, action.request)
+            response = await awaited(self._transfer.send(action.request))
         except Exception as error:  # whatever the client raises is the client's, and goes back to its user
             return Unreachable(error, clock())
         self._native = response.native
         self._refusal = response.refusal
         return Received(response.status, response.reason, response.headers, asked, clock(), response.version)
 
-    def freshen(self, action: Freshen) -> Work[bool]:
+    async def freshen(self, action: Freshen) -> bool:
         """Replace a record's head, if it is still the same."""
         engine = self._engine
         if self._why_not_kept():
             return False
         item = action.item
         call = partial(engine.store.change, [Seen(item.partition, item.variant, action.rev)], item)
-        return (yield from engine.guard.attempting(0, call)) == 1
+        return (await engine.guard.attempting(0, call)) == 1
 
-    def drop(self, action: Drop) -> Work[None]:
+    async def drop(self, action: Drop) -> None:
         """Invalidate a resource, in the store and for those who would join a flight that began before."""
         engine = self._engine
         engine.flights.forget(engine.store_id, action.resource)
         store = engine.store
         # The answer to an unsafe request need not wait for what it invalidates.
         drop = store.drop_soon if isinstance(store, DroppingSoon) else store.drop
-        call = partial(drop, action.resource, now=engine.clock())
-        yield from engine.guard.attempting(0, call)
+        call: Callable[[], object] = partial(drop, action.resource, now=engine.clock())
+        await engine.guard.attempting(None, call)
 
-    def supersede(self, action: Supersede) -> Work[None]:
+    async def supersede(self, action: Supersede) -> None:
         """Remove records that an answer has superseded."""
         if self._why_not_kept():
             # Nobody knows whose answer it is.
             return
         self._engine.supersede(action.keys.partition, action.superseded)
-        yield from self._engine.remove_superseded()
+        await self._engine.remove_superseded()
 
-    def later(self, action: Later) -> Work[None]:
+    async def later(self, action: Later) -> None:
         """Validate in the background."""
         options = Options(refresh=True, expiry=action.request.options.expiry, tags=action.request.options.tags)
         self._later(replace(action.request, options=options), (self._engine.store_id, action.keys.partition))
-        return
-        yield  # pragma: no cover - makes this work like its fellows
 
-    def _discard(self) -> Work[None]:
+    async def _discard(self) -> None:
         native, self._native = self._native, None
         if native is not None:
-            yield partial(self._transfer.discard, native)
+            await awaited(self._transfer.discard(native))
 
     def _give_up(self) -> None:
         lead, self._lead = self._lead, None
@@ -353,14 +345,14 @@ class Exchange(Generic[N]):
         if native is not None:
             self._transfer.abort(native)
 
-    def _deliver(self, answer: Answer) -> Work[Delivered[N]]:
+    async def _deliver(self, answer: Answer) -> Delivered[N]:
         """What the client gets: the answer, its own response where the body comes from there, and the tee to feed.
 
         The duty of a leader passes to the tee, or ends here.
         """
         if not isinstance(answer.body, FromNetwork):
             self._release(storable=True)
-            yield from self._discard()
+            await self._discard()
             return Delivered(answer, None, None)
         native, keeping = self._native, answer.keeping
         if keeping is None:
@@ -373,7 +365,7 @@ class Exchange(Generic[N]):
         if refusal:
             if not self._why_not_kept():
                 engine.supersede(keeping.keys.partition, keeping.superseded)
-                yield from engine.remove_superseded()
+                await engine.remove_superseded()
             self._release(storable=False)
             engine.events.tell("not-stored", keeping.method, keeping.url, keeping.status, refusal, answer.key)
             status = replace(answer.cache_status, stored=False, detail=refusal)

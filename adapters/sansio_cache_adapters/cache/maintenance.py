@@ -5,9 +5,9 @@ None of it raises for a record that is broken or forged: it is counted and logge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -29,11 +29,10 @@ from .engine import Engine
 from .events import logger
 from .moments import moment
 from .reading import StoredResponse, fetched, shown, whole_body
-from .work import Work
+from .work import awaited
 
 __all__ = ["Criteria", "Entry", "Maintenance", "Verified", "criteria_of"]
 
-_END: Final = object()
 _BATCH: Final = 500
 _REMOVED_AT_ONCE: Final = 2000
 """Records that are kept in memory to be removed together."""
@@ -75,38 +74,26 @@ class Maintenance:
         self._engine = engine
         self._ask = ask
 
-    def rules(self) -> Work[Rules]:
-        rules = yield from self._engine.opened()
+    async def rules(self) -> Rules:
+        rules = await self._engine.opened()
         if rules is None:
             raise StoreError(f"the cache at {self._engine.store.location} cannot be opened now")
         return rules
 
-    def each(self, take: Callable[[Listed, Record | Flaw], Work[object] | None]) -> Work[None]:
-        """Show every record, opened, to ``take``, and do what work that gives."""
-        rules = yield from self.rules()
+    async def each(self) -> AsyncGenerator[tuple[Listed, Record | Flaw]]:
+        """Every record as it is listed, and opened."""
+        rules = await self.rules()
         walk = self._engine.store.listed(batch=_BATCH)
-        while True:
-            listed: Any = yield partial(_next, walk)
-            if listed is _END:
-                return
+        while (listed := await _next(walk)) is not None:
             keys = Keys(listed.resource, listed.partition)
             opened = open_record(listed.stored, keys, rules.place, rules.sealer)
             if isinstance(opened, Flaw):
                 kind = "bad-signature" if opened in (Flaw.SIGNATURE, Flaw.PLACE) else "flaw"
                 self._engine.events.tell(kind, listed.method, listed.url, listed.status, opened.value, keys.partition)
-            work = take(listed, opened)
-            if work is not None:
-                yield from work
+            yield listed, opened
 
-    def entries(self) -> Work[list[Entry]]:
-        found: list[Entry] = []
-
-        def take(_: Listed, opened: Record | Flaw) -> None:
-            if isinstance(opened, Record):
-                found.append(self._entry(opened))
-
-        yield from self.each(take)
-        return found
+    async def entries(self) -> list[Entry]:
+        return [self._entry(record) for record in await self.records()]
 
     def _entry(self, record: Record) -> Entry:
         head = record.head
@@ -114,88 +101,81 @@ class Maintenance:
         stored_at, expires_at = moment(head.received_at), moment(head.stale_at)
         return Entry(key, head.method, head.url, head.status, head.length, stored_at, expires_at, head.tags)
 
-    def contains(self, thing: object, method: str, keywords: dict[str, Any], options: Options) -> Work[bool]:
+    async def contains(self, thing: object, method: str, keywords: dict[str, Any], options: Options) -> bool:
         partition = partition_of(thing)
         if partition is not None:
-            return bool((yield from self.of_partition(partition)))
-        request: Request = yield partial(self._ask, thing, method, keywords)
+            return bool(await self.of_partition(partition))
+        request = await awaited(self._ask(thing, method, keywords))
         if options is not NO_OPTIONS:
             request = replace(request, options=options)
         if request.options.force_refresh:
             return False
-        rules = yield from self.rules()
+        rules = await self.rules()
         plan = rules.plan(request)
         if not isinstance(plan, LookUp):
             return False
         for keys in (plan.keys, *plan.others):
-            stored = yield partial(self._engine.store.load, keys.partition)
+            stored = await awaited(self._engine.store.load(keys.partition))
             records, _ = rules.open(stored, keys)
             choice = rules.choose(request, rules.matching(request, records), self._engine.clock())
             if isinstance(choice, Reuse | ReuseStale):
                 return True
         return False
 
-    def records(self) -> Work[list[Record]]:
+    async def records(self) -> list[Record]:
         """Every record that can be opened, in the order in which the store lists them; without bodies."""
-        found: list[Record] = []
+        return [opened async for _, opened in self.each() if isinstance(opened, Record)]
 
-        def take(_: Listed, opened: Record | Flaw) -> None:
-            if isinstance(opened, Record):
-                found.append(opened)
-
-        yield from self.each(take)
-        return found
-
-    def key(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[str]:
+    async def key(self, thing: object, method: str, keywords: dict[str, Any]) -> str:
         """The partition key of a request, hexadecimal."""
-        request: Request = yield partial(self._ask, thing, method, keywords)
-        rules = yield from self.rules()
+        request = await awaited(self._ask(thing, method, keywords))
+        rules = await self.rules()
         return rules.maker.keys(request).partition.hex()
 
-    def of_partition(self, partition: bytes) -> Work[list[Record]]:
+    async def of_partition(self, partition: bytes) -> list[Record]:
         """The records of a partition that can be opened, the newest first."""
-        rules = yield from self.rules()
-        return (yield from fetched(self._engine, rules, partition))
+        rules = await self.rules()
+        return await fetched(self._engine, rules, partition)
 
-    def matching(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[Record | None]:
+    async def matching(self, thing: object, method: str, keywords: dict[str, Any]) -> Record | None:
         """The stored response, fresh or stale, that a request would be answered from or validated by."""
         partition = partition_of(thing)
         if partition is not None:
-            return next(iter((yield from self.of_partition(partition))), None)
-        request: Request = yield partial(self._ask, thing, method, keywords)
-        rules = yield from self.rules()
+            return next(iter(await self.of_partition(partition)), None)
+        request = await awaited(self._ask(thing, method, keywords))
+        rules = await self.rules()
         keys = rules.maker.keys(request)
-        stored = yield partial(self._engine.store.load, keys.partition)
+        stored = await awaited(self._engine.store.load(keys.partition))
         records, _ = rules.open(stored, keys)
         return next(iter(rules.matching(request, records)), None)
 
-    def body(self, record: Record) -> Work[bytes]:
+    async def body(self, record: Record) -> bytes:
         """The body of a record, coding kept."""
-        rules = yield from self.rules()
-        return (yield from whole_body(self._engine, rules, record))
+        rules = await self.rules()
+        return await whole_body(self._engine, rules, record)
 
-    def get(self, thing: object, method: str, keywords: dict[str, Any]) -> Work[StoredResponse | None]:
+    async def get(self, thing: object, method: str, keywords: dict[str, Any]) -> StoredResponse | None:
         """The stored response, fresh or stale, that a request would be answered from or validated by."""
-        record = yield from self.matching(thing, method, keywords)
-        return None if record is None else shown(record, (yield from self.body(record)))
+        record = await self.matching(thing, method, keywords)
+        return None if record is None else shown(record, (await self.body(record)))
 
-    def discard(self, partition: bytes) -> Work[int]:
+    async def discard(self, partition: bytes) -> int:
         """Remove the records of one partition; how many there were."""
         count = 0
-        for record in (yield from self.of_partition(partition)):
+        for record in await self.of_partition(partition):
             variant = variant_of(record.head.method, record.head.vary)
             seen = Seen(partition, variant, record.stored.rev)
-            count += yield partial(self._engine.store.change, [seen], None)
+            count += await awaited(self._engine.store.change([seen], None))
         return count
 
-    def expire(self, record: Record, expiry: Expiry) -> Work[bool]:
+    async def expire(self, record: Record, expiry: Expiry) -> bool:
         """Give a record another time; whether it was still there.
 
         :param expiry: remembered with it, as a time that was given with one request.
         """
-        rules = yield from self.rules()
+        rules = await self.rules()
         engine, policy, head = self._engine, self._engine.policy, record.head
-        for stored in (yield from fetched(engine, rules, head.partition)):
+        for stored in await fetched(engine, rules, head.partition):
             if stored.stored.rev == record.stored.rev and stored.stored.entry == record.stored.entry:
                 request = Request(head.method, head.url)
                 told = Remembered(pack(expiry), pack(policy.settings_time(request), policy.cache_control))
@@ -206,65 +186,59 @@ class Maintenance:
                 )
                 if item is not None:
                     seen = Seen(head.partition, item.variant, stored.stored.rev)
-                    changed: int = yield partial(engine.store.change, [seen], item)
+                    changed: int = await awaited(engine.store.change([seen], item))
                     return changed > 0
         return False
 
-    def delete(self, criteria: Criteria) -> Work[int]:
-        rules = yield from self.rules()
+    async def delete(self, criteria: Criteria) -> int:
+        rules = await self.rules()
         count = 0
         for partition in criteria.partitions:
-            count += yield from self.discard(partition)
+            count += await self.discard(partition)
         for url in criteria.urls:
-            request: Request = yield partial(self._ask, url, "GET", {})
+            request = await awaited(self._ask(url, "GET", {}))
             resource = rules.maker.resource(request)
-            count += yield partial(self._engine.store.drop, resource, now=self._engine.clock())
+            count += await awaited(self._engine.store.drop(resource, now=self._engine.clock()))
         unreadable: set[bytes] = set()
         for thing in criteria.requests:
-            request = yield partial(self._ask, thing, "GET", {})
+            request = await awaited(self._ask(thing, "GET", {}))
             keys = rules.maker.keys(request)
-            removed, all_read = yield from self._delete_request(rules, keys)
+            removed, all_read = await self._delete_request(rules, keys)
             count += removed
             if not all_read:
                 unreadable.add(keys.partition)
         if criteria.walks or unreadable:
-            count += yield from self._delete_walking(criteria, unreadable)
+            count += await self._delete_walking(criteria, unreadable)
         return count
 
-    def _delete_request(self, rules: Rules, keys: Keys) -> Work[tuple[int, bool]]:
+    async def _delete_request(self, rules: Rules, keys: Keys) -> tuple[int, bool]:
         """Remove what is stored for one request, all variants; how many, and whether every record could be read."""
         store = self._engine.store
-        stored = yield partial(store.load, keys.partition)
+        stored = await awaited(store.load(keys.partition))
         records, flaws = rules.open(stored, keys)
         count = 0
         for record in records:
             variant = variant_of(record.head.method, record.head.vary)
-            count += yield partial(store.change, [Seen(keys.partition, variant, record.stored.rev)], None)
+            count += await awaited(store.change([Seen(keys.partition, variant, record.stored.rev)], None))
         return count, not flaws
 
-    def _delete_walking(self, criteria: Criteria, unreadable: set[bytes]) -> Work[int]:
+    async def _delete_walking(self, criteria: Criteria, unreadable: set[bytes]) -> int:
         """Look at every record, and remove those that match.
 
         :param unreadable: partitions of which the records go that cannot be opened.
         """
-        now = self._engine.clock()
+        now, change = self._engine.clock(), self._engine.store.change
         doomed: list[Listed] = []
         count = 0
-
-        def remove() -> Work[None]:
-            nonlocal count
-            count += yield partial(self._engine.store.change, doomed, None)
-            doomed.clear()
-
-        def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
-            is_named = isinstance(opened, Flaw) and listed.partition in unreadable
-            if is_named or self._doomed(opened, criteria, now):
-                doomed.append(listed)
-            return remove() if len(doomed) >= _REMOVED_AT_ONCE else None
-
-        yield from self.each(take)
-        yield from remove()
-        return count
+        async with aclosing(self.each()) as records:
+            async for listed, opened in records:
+                is_named = isinstance(opened, Flaw) and listed.partition in unreadable
+                if is_named or self._doomed(opened, criteria, now):
+                    doomed.append(listed)
+                if len(doomed) >= _REMOVED_AT_ONCE:
+                    count += await awaited(change(doomed, None))
+                    doomed = []
+        return count + await awaited(change(doomed, None))
 
     def _doomed(self, opened: Record | Flaw, criteria: Criteria, now: float) -> bool:
         if isinstance(opened, Flaw):
@@ -276,53 +250,43 @@ class Maintenance:
             or not criteria.tags.isdisjoint(head.tags)
         )
 
-    def verify(self) -> Work[Verified]:
+    async def verify(self) -> Verified:
         good = 0
         flaws: dict[str, int] = {}
-
-        def take(_: Listed, opened: Record | Flaw) -> None:
-            nonlocal good
+        async for _, opened in self.each():
             if isinstance(opened, Record):
                 good += 1
             else:
                 flaws[opened.value] = flaws.get(opened.value, 0) + 1
-
-        yield from self.each(take)
         return Verified(good, flaws)
 
-    def resign(self, *, unsign: bool, sign_unsigned: bool = False) -> Work[int]:
+    async def resign(self, *, unsign: bool, sign_unsigned: bool = False) -> int:
         if unsign and sign_unsigned:
             raise SettingError("resign takes unsign=True or sign_unsigned=True: one is the contrary of the other")
-        rules = yield from self.rules()
+        rules = await self.rules()
         sealer = UNSIGNED if unsign else rules.sealer
         if not unsign and not sealer.signed:
             raise SettingError("resign needs the session's secret_key; to remove signatures say unsign=True")
         count = 0
-
-        def reseal(listed: Listed, record: Record) -> Work[None]:
-            nonlocal count
-            sealed = sealer.seal(encode_head(record.head))
-            count += yield partial(self._engine.store.change, [listed], sealed)
-
-        def take(listed: Listed, opened: Record | Flaw) -> Work[None] | None:
-            if sign_unsigned and opened is Flaw.UNSIGNED:
-                opened = open_record(listed.stored, Keys(listed.resource, listed.partition), rules.place, UNSIGNED)
-            is_old = isinstance(opened, Record) and (unsign or not sealer.verifies_newest(listed.stored.sealed))
-            return reseal(listed, opened) if isinstance(opened, Record) and is_old else None
-
-        yield from self.each(take)
+        async with aclosing(self.each()) as records:
+            async for listed, opened in records:
+                if sign_unsigned and opened is Flaw.UNSIGNED:
+                    opened = open_record(listed.stored, Keys(listed.resource, listed.partition), rules.place, UNSIGNED)
+                if isinstance(opened, Record) and (unsign or not sealer.verifies_newest(listed.stored.sealed)):
+                    sealed = sealer.seal(encode_head(opened.head))
+                    count += await awaited(self._engine.store.change([listed], sealed))
         if unsign:
-            yield self._engine.store.unsign
+            await awaited(self._engine.store.unsign())
         return count
 
-    def clear(self) -> Work[None]:
-        yield self._engine.store.clear
+    async def clear(self) -> None:
+        await awaited(self._engine.store.clear())
         logger.info("the cache at %s was cleared", self._engine.store.location)
 
 
-def _next(walk: Any) -> Any:
-    """The next of a store's records, or ``_END``; to be awaited where the store is."""
-    return anext(walk, _END) if hasattr(walk, "__anext__") else next(walk, _END)
+async def _next(walk: Iterator[Listed] | AsyncIterator[Listed]) -> Listed | None:
+    """The next of a store's records, None after the last."""
+    return next(walk, None) if isinstance(walk, Iterator) else await anext(walk, None)
 
 
 def partition_of(thing: object) -> bytes | None:

@@ -13,7 +13,7 @@ from sansio_cache.messages import Headers, Kept, Received, Request
 from .engine import Engine
 from .exchange import Response
 from .tee import Tee
-from .work import Work
+from .work import awaited
 
 __all__ = ["BODY_GONE", "Given", "Put", "core_given", "decoded", "put"]
 
@@ -99,7 +99,7 @@ class _Transfer:
         return self
 
 
-def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Request, given: Given) -> Work[Put]:
+async def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Request, given: Given) -> Put:
     """Judge a response to a request, and store it.
 
     :param answer: of the session's cache: takes a request and a transfer, blocks or returns an awaitable.
@@ -109,11 +109,11 @@ def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Request,
         if getattr(engine.policy, name):
             raise SettingError(f"a session with {name}=True stores nothing: put it in by another")
     asked = replace(request, options=replace(request.options, force_refresh=True))
-    answered, _, tee = yield lambda: answer(asked, _Transfer(_aged(given, engine.clock())))
+    answered, _, tee = await awaited(answer(asked, _Transfer(_aged(given, engine.clock()))))
     if tee is None:
         return Put(stored=False, reason=answered.cache_status.detail or "not-storable")
-    yield from tee.feed(given.body)
-    yield from tee.finish()
+    await tee.feed(given.body)
+    await tee.finish()
     return Put(stored=tee.outcome == "", reason=tee.outcome or "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from sansio_cache.decisions import FromStore
@@ -18,7 +17,7 @@ from .decoding import BrokenCoding, decoders, taken_off
 from .engine import Engine
 from .moments import moment
 from .stored_body import StoredBody
-from .work import Work
+from .work import awaited
 
 __all__ = ["StoredResponse", "fetched", "shown", "whole_body", "without_coding"]
 
@@ -88,15 +87,15 @@ def without_coding(coding: str, body: bytes) -> bytes:
     return b"".join(taken_off(coding, body))
 
 
-def fetched(engine: Engine, rules: Rules, partition: bytes) -> Work[list[Record]]:
+async def fetched(engine: Engine, rules: Rules, partition: bytes) -> list[Record]:
     """The records of a partition that can be opened, the newest first, small bodies included."""
-    stored = yield partial(engine.store.load, partition)
+    stored = await awaited(engine.store.load(partition))
     opened = [open_record(each, None, rules.place, rules.sealer) for each in stored]
     records = [each for each in opened if isinstance(each, Record) and each.head.partition == partition]
     return sorted(records, key=lambda record: record.head.received_at, reverse=True)
 
 
-def whole_body(engine: Engine, rules: Rules, record: Record) -> Work[bytes]:
+async def whole_body(engine: Engine, rules: Rules, record: Record) -> bytes:
     """The body of a record, coding kept, verified.
 
     :raises BadSignature: it is not what was signed; the record is dropped.
@@ -106,12 +105,12 @@ def whole_body(engine: Engine, rules: Rules, record: Record) -> Work[bytes]:
     if head.length and record.stored.body is None:
         # A walk over the store leaves small bodies out.
         variant = variant_of(head.method, head.vary)
-        again = yield from fetched(engine, rules, head.partition)
+        again = await fetched(engine, rules, head.partition)
         record = next((each for each in again if variant_of(each.head.method, each.head.vary) == variant), record)
     body = StoredBody(engine, FromStore(record, 0, record.head.length))
     pieces: list[bytes] = []
     while not body.at_end:
-        pieces.append((yield from body.read()))
+        pieces.append(await body.read())
     return b"".join(pieces)
 
 

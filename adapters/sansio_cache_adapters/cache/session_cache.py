@@ -15,8 +15,8 @@ from sansio_cache.messages import Received, Request
 
 from .engine import Engine
 from .events import logger
-from .exchange import Delivered, Exchange, Response, Transfer
-from .work import Work
+from .exchange import Delivered, Exchange, Transfer
+from .work import Work, awaited
 
 __all__ = ["SessionCache"]
 
@@ -53,16 +53,16 @@ class SessionCache(ABC):
             begun = exchange(request, engine.rules, engine.clock(), background=background)
         return Exchange(engine, transfer, partial(self._later, transfer)).answered(request, begun)
 
-    def _answering_opened(self, request: Request, transfer: Transfer[N], *, background: bool) -> Work[Delivered[N]]:
-        if (yield from self.engine.opened()) is None:
-            return (yield from self._without_store(request, transfer))
-        return (yield from self._answering(request, transfer, background=background))
+    async def _answering_opened(self, request: Request, transfer: Transfer[N], *, background: bool) -> Delivered[N]:
+        if (await self.engine.opened()) is None:
+            return await self._without_store(request, transfer)
+        return await self._answering(request, transfer, background=background)
 
-    def _without_store(self, request: Request, transfer: Transfer[N]) -> Work[Delivered[N]]:
+    async def _without_store(self, request: Request, transfer: Transfer[N]) -> Delivered[N]:
         engine = self.engine
         engine.without_store(request)
         asked = engine.clock()
-        response: Response[N] = yield partial(transfer.send, request)
+        response = await awaited(transfer.send(request))
         received = Received(response.status, response.reason, response.headers, asked, engine.clock())
         answer = engine.without_store(request, received)
         engine.answered(request, answer)
@@ -71,11 +71,11 @@ class SessionCache(ABC):
     def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
         self._submit(key, partial(self._validating, request, transfer.detached()))
 
-    def _validating(self, request: Request, transfer: Transfer[Any]) -> Work[None]:
+    async def _validating(self, request: Request, transfer: Transfer[Any]) -> None:
         try:
-            _, native, tee = yield from self._answering(request, transfer, background=True)
+            _, native, tee = await self._answering(request, transfer, background=True)
             if native is not None:
-                yield partial(transfer.drain, native, tee)
+                await awaited(transfer.drain(native, tee))
         except Exception as error:
             # The good entry is still there (G27); the next asker tries again.
             logger.warning("background validation of a stale response failed: %s", error)

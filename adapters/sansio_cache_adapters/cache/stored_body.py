@@ -13,19 +13,19 @@ from sansio_cache.records import Flaw, Record, variant_of
 from sansio_cache_adapters.stores.protocol import Seen
 
 from .engine import Engine
-from .work import Work
+from .work import awaited
 
 __all__ = ["StoredBody", "discard", "load_body", "may_fetch_anew"]
 
 
-def load_body(engine: Engine, record: Record, index: int) -> Work[BodyStart | None]:
+async def load_body(engine: Engine, record: Record, index: int) -> BodyStart | None:
     """The list of a body's hashes, where it has more chunks than one, and one of its chunks; None where it is gone."""
     store, entry, head = engine.store, record.stored.entry, record.head
     try:
         hashes: object = b""
         if head.length > head.chunk_size:
-            hashes = yield partial(store.hashes, entry)
-        chunk: object = yield partial(store.chunk, entry, index)
+            hashes = await awaited(store.hashes(entry))
+        chunk: object = await awaited(store.chunk(entry, index))
     except StoreError:
         return None
     except Exception as error:  # a store of the user's own may raise anything
@@ -34,11 +34,11 @@ def load_body(engine: Engine, record: Record, index: int) -> Work[BodyStart | No
     return BodyStart(hashes, chunk)
 
 
-def discard(engine: Engine, record: Record) -> Work[None]:
+async def discard(engine: Engine, record: Record) -> None:
     """Remove a record, if it is still the same, lest every later reader meet it."""
     head = record.head
     seen = Seen(head.partition, variant_of(head.method, head.vary), record.stored.rev)
-    yield from engine.guard.attempting(0, partial(engine.store.change, [seen], None))
+    await engine.guard.attempting(0, partial(engine.store.change, [seen], None))
 
 
 def may_fetch_anew(error: Exception, policy: Policy) -> bool:
@@ -67,7 +67,7 @@ class StoredBody:
         """Whether all was read."""
         return self._at >= self._source.stop
 
-    def read(self) -> Work[bytes]:
+    async def read(self) -> bytes:
         """The next piece, at most a chunk (1 MiB); ``b""`` at the end.
 
         :raises BadSignature: it is not what was signed (without a secret BrokenRecord); the record is dropped.
@@ -82,42 +82,42 @@ class StoredBody:
             whole = at == 0 and source.stop == len(stored.body)
             return stored.body if whole else stored.body[at : source.stop]
         index, offset = divmod(at, head.chunk_size)
-        chunk = yield from self._chunk(index)
+        chunk = await self._chunk(index)
         stop = min(source.stop - index * head.chunk_size, len(chunk))
         self._at = index * head.chunk_size + stop
         return chunk if offset == 0 and stop == len(chunk) else chunk[offset:stop]
 
-    def _chunk(self, index: int) -> Work[bytes]:
+    async def _chunk(self, index: int) -> bytes:
         """One chunk, verified."""
         opened, record = self._opened, self._source.record
         if opened is None:
-            start = yield from load_body(self._engine, record, index)
+            start = await load_body(self._engine, record, index)
             if start is None:
-                raise (yield from self._gone())
+                raise await self._gone()
             found = open_body(record.head, start.hashes, index, start.chunk)
             if isinstance(found, Flaw):
-                raise (yield from self._broken())
+                raise await self._broken()
             opened = self._opened = found
         taken = opened.take(index)
         if taken is not None:
             return taken
         try:
-            chunk: object = yield partial(self._engine.store.chunk, record.stored.entry, index)
+            chunk: object = await awaited(self._engine.store.chunk(record.stored.entry, index))
         except StoreError:
-            yield from discard(self._engine, record)
+            await discard(self._engine, record)
             raise
         except Exception as error:  # a store of the user's own may raise anything, and memory may run out in any
             self._engine.guard.trip(error)
             raise StoreError(f"the stored body cannot be read: {str(error) or type(error).__name__}") from error
         # Anyone who can write to a store can put there values of any type.
         if not isinstance(chunk, bytes) or not opened.hashes.holds(index, chunk):
-            raise (yield from self._broken())
+            raise await self._broken()
         return chunk
 
-    def _gone(self) -> Work[StoreError]:
-        yield from discard(self._engine, self._source.record)
+    async def _gone(self) -> StoreError:
+        await discard(self._engine, self._source.record)
         return StoreError("the stored body is gone")
 
-    def _broken(self) -> Work[Exception]:
-        yield from discard(self._engine, self._source.record)
+    async def _broken(self) -> Exception:
+        await discard(self._engine, self._source.record)
         return self._engine.unreadable_body(self._source.record.head, "body")

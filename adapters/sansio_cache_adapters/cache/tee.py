@@ -21,7 +21,7 @@ from .decoding import taken_off
 from .engine import Engine
 from .events import logger
 from .flights import Duty
-from .work import Work
+from .work import Work, awaited
 
 __all__ = ["INCOMPLETE", "UNREAD", "Tee"]
 
@@ -86,26 +86,39 @@ class Tee:
         """Whether it is settled that it is not stored."""
         return bool(self.outcome)
 
-    def feed(self, data: bytes) -> Work[None]:
+    async def feed(self, data: bytes) -> None:
         """Take bytes of the body, as received."""
         if self.done or not data:
             return
         chunks = self._intake.feed(data)
         while self._intake.check():
             # What a coding expands to may be a thousand times as much: an event loop gets its turn in between.
-            yield from self._guarded(self._pause())
+            await self._guarded(self._pause())
         for chunk in chunks:
-            yield from self._guarded(self._write(chunk))
+            await self._guarded(self._write(chunk))
             if self.done:
                 return
+        self._look_at_bounds()
+        if self._engine.noted:
+            await self._engine.remove_superseded()
+
+    def hold(self, data: bytes) -> None:
+        """Take bytes where nothing can be waited for: held, or given up where some had to be written."""
+        if self.done or not data:
+            return
+        if self._intake.feed(data) or self._intake.check():
+            self.abandon()
+        else:
+            self._look_at_bounds()
+
+    def _look_at_bounds(self) -> None:
         if self._intake.refused:
             self._end(Storing.TOO_LARGE.value, storable=False)
-            yield from self._engine.remove_superseded()
         elif self._lead is not None and self._engine.clock() > self._overdue:
             # Others have waited long enough for this body (``wait_for_body``).
             self.set_free()
 
-    def finish(self) -> Work[None]:
+    async def finish(self) -> None:
         """The body has come to its end, as the client judges it: commit, if it is whole."""
         if self.done:
             return
@@ -113,15 +126,9 @@ class Tee:
             self._spare_uncertain()
             self._end(INCOMPLETE)
         else:
-            try:
-                yield from self._commit()
-            except Exception as error:
-                self._failed(error)
-            except BaseException:
-                self.abandon("cancelled")
-                raise
+            await self._guarded(self._commit())
         if self._engine.noted:
-            yield from self._engine.remove_superseded()
+            await self._engine.remove_superseded()
 
     def set_free(self) -> None:
         """Let those go on who wait for this body; it may still be kept. For a timer: an unread body feeds nothing."""
@@ -155,9 +162,9 @@ class Tee:
         if self._superseded:
             self._superseded = tuple(each for each in self._superseded if each.certain)
 
-    def _guarded(self, work: Work[None]) -> Work[None]:
+    async def _guarded(self, work: Work[None]) -> None:
         try:
-            yield from work
+            await work
         except Exception as error:
             self._failed(error)
         except BaseException:
@@ -168,30 +175,29 @@ class Tee:
         self._engine.guard.trip(error)
         self.abandon("store-unavailable")
 
-    def _pause(self) -> Work[None]:
-        yield partial(self._engine.pause, 0.0)
+    async def _pause(self) -> None:
+        await awaited(self._engine.pause(0.0))
 
-    def _write(self, chunk: bytes) -> Work[None]:
+    async def _write(self, chunk: bytes) -> None:
         store = self._engine.store
         if not self._entry:
             self._entry = new_entry()
-        yield partial(store.write, self._entry, self._written, chunk)
+        await awaited(store.write(self._entry, self._written, chunk))
         self._written += 1
 
-    def _commit(self) -> Work[None]:
+    async def _commit(self) -> None:
         engine, chunker = self._engine, self._intake.chunker
         rest = chunker.rest()
         inline = not self._entry and chunker.length <= INLINE_LIMIT
         if not inline and rest:
-            yield from self._write(rest)
+            await self._write(rest)
         item = self._item(rest if inline else None, chunker.length, bytes(chunker.hashes))
         if isinstance(item, Storing):
             self._end(item.value, storable=False)
             return
         entry, self._entry = self._entry, b""
-        call = partial(engine.store.commit, item, vary_limit=self._keeping.vary_limit, now=engine.clock())
         try:
-            kept: bool = yield call
+            kept = await awaited(engine.store.commit(item, vary_limit=self._keeping.vary_limit, now=engine.clock()))
         except BaseException:
             self._entry = entry
             raise

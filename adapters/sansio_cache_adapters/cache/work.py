@@ -1,55 +1,36 @@
 """Work: what sessions do with stores and networks, written once for blocking and awaiting clients.
 
-A :data:`Work` is a generator that yields calls and is sent their results. :func:`do` calls them; :func:`do_async`
-awaits what they return, where that is something to wait for: a store in memory answers tasks at once. What a call
-raises is raised where it was yielded, cancellation included, so that ``finally`` means the same in both.
+Work is a coroutine that awaits :func:`awaited` of what a store, a transfer or a clock returns. Where these block there
+is nothing to wait for, and :func:`do` has the result of the work at once; a task awaits the work like any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["Work", "awaited", "do", "do_async"]
+__all__ = ["Work", "awaited", "do"]
 
 T = TypeVar("T")
-Work = Generator[Callable[[], Any], Any, T]
+Work = Coroutine[Any, Any, T]
+
+
+async def awaited(result: T | Awaitable[T]) -> T:
+    """A result that is there, or that has to be waited for: a store in memory answers tasks at once."""
+    there: Any = result
+    value: T = await there if hasattr(there, "__await__") else there
+    return value
 
 
 def do(work: Work[T]) -> T:
-    """The result of work whose calls block."""
+    """The result of work of which every call blocks.
+
+    :raises TypeError: one of them returned something to wait for.
+    """
     try:
-        call = next(work)
-        while True:
-            try:
-                result = call()
-            except BaseException as error:
-                call = work.throw(error)
-            else:
-                call = work.send(result)
+        work.send(None)
     except StopIteration as done:
         value: T = done.value
         return value
-
-
-async def awaited(result: Any) -> Any:
-    """A result that is there, or that has to be waited for."""
-    return await result if hasattr(result, "__await__") else result
-
-
-async def do_async(work: Work[T]) -> T:
-    """The result of work whose calls return awaitables, or plain results where there is nothing to wait for."""
-    try:
-        call = next(work)
-        while True:
-            try:
-                result = call()
-                if hasattr(result, "__await__"):
-                    result = await result
-            except BaseException as error:
-                call = work.throw(error)
-            else:
-                call = work.send(result)
-    except StopIteration as done:
-        value: T = done.value
-        return value
+    work.close()
+    raise TypeError("a blocking session takes a store that blocks, and was given one whose methods must be awaited")

@@ -15,7 +15,7 @@ from sansio_cache_adapters.cache.putting import Given, decoded
 from .common import core_headers, core_request
 from .peers import Peer
 
-__all__ = ["AsyncNowhere", "Nowhere", "asking", "asking_awaiting", "taken", "taken_awaiting"]
+__all__ = ["AsyncNowhere", "Nowhere", "asking", "taken", "taken_awaiting"]
 
 
 class Nowhere(httpx2.BaseTransport):
@@ -43,17 +43,6 @@ def asking(peer: Peer) -> Asking:
         if url is not None:
             thing = _plain_client().build_request(method, url, **keywords)
         return core_request(thing, peer) if isinstance(thing, httpx2.Request) else request_like(thing, keywords)
-
-    return asked
-
-
-def asking_awaiting(peer: Peer) -> Asking:
-    """The same for a transport that awaits."""
-    ask = asking(peer)
-
-    async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
-        request: Request = ask(thing, method, keywords)
-        return request
 
     return asked
 

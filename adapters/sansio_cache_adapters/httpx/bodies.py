@@ -21,7 +21,7 @@ from sansio_cache.framing import body_here
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
-from sansio_cache_adapters.cache.work import Work, do, do_async
+from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.stores.afterwards import LETTING_GO
 
 from .common import Timeouts, core_headers
@@ -65,13 +65,13 @@ class _Passing:
         self._expected = expected_length(native.request.method, native.status_code, core_headers(native.headers))
         self._taken = 0
 
-    def take(self, data: bytes) -> Work[None]:
+    async def take(self, data: bytes) -> None:
         """Feed the store with what the reader gets next; with the last byte promised it is stored."""
-        yield from self.tee.feed(data)
+        await self.tee.feed(data)
         self._taken += len(data)
         # Many readers never ask for the end that comes after the last byte.
         if self._taken == self._expected:
-            yield from self.tee.finish()
+            await self.tee.finish()
 
     def worth_taking(self) -> bool:
         """Whether what has arrived of a body closed unread may be all of it, and can be had without waiting.
@@ -162,13 +162,13 @@ class AsyncTeeStream(httpx2.AsyncByteStream):
         try:
             pieces = 0
             async for data in stream:
-                await do_async(passing.take(data))
+                await passing.take(data)
                 yield data
                 # httpx2 gives what it has without a pause, be it thirty thousand pieces of two bytes.
                 pieces += 1
                 if pieces % _PAUSE_AFTER == 0:
                     await anyio.lowlevel.checkpoint()
-            await do_async(passing.tee.finish())
+            await passing.tee.finish()
         finally:
             passing.tee.abandon(INCOMPLETE)
             await _ended(stream)
@@ -229,7 +229,7 @@ async def tee_into_async(native: httpx2.Response, tee: Tee, left: Left) -> None:
     """Let the body of a response pass through a tee; see :func:`tee_into`."""
     whole = _whole(native, tee)
     if whole is not None:
-        await do_async(_keep(whole, tee))
+        await _keep(whole, tee)
     if not native.is_stream_consumed:
         native.stream = AsyncTeeStream(native, tee, left)
 
@@ -248,9 +248,9 @@ def _whole(native: httpx2.Response, tee: Tee) -> bytes | None:
     return native.content
 
 
-def _keep(body: bytes, tee: Tee) -> Work[None]:
-    yield from tee.feed(body)
-    yield from tee.finish()
+async def _keep(body: bytes, tee: Tee) -> None:
+    await tee.feed(body)
+    await tee.finish()
 
 
 def arrived_whole(native: httpx2.Response) -> bytes | None:
@@ -295,7 +295,7 @@ class AsyncStoredStream(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with _mapped():
-            while data := await do_async(self._body.read()):
+            while data := await self._body.read():
                 for piece in _pieces(data, coded=self._coded):
                     yield piece
                     if self._coded:

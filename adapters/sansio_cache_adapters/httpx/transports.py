@@ -31,7 +31,7 @@ from sansio_cache_adapters.cache.options import CacheKeywords, split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .asked import AsyncNowhere, Nowhere, asking, asking_awaiting, taken, taken_awaiting
+from .asked import AsyncNowhere, Nowhere, asking, taken, taken_awaiting
 from .bodies import AsyncStoredStream, Left, StoredStream, stored_stream, tee_into, tee_into_async
 from .common import (
     core_request,
@@ -249,7 +249,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
     @property
     def cache(self) -> AsyncCare:
         """Looks after the cache: find, delete, verify, count."""
-        return AsyncCare(self._cache, asking_awaiting(self._peer), taken_awaiting)
+        return AsyncCare(self._cache, asking(self._peer), taken_awaiting)
 
     @classmethod
     def wrap(

@@ -23,7 +23,7 @@ from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.opening import Keeper
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
-from sansio_cache_adapters.cache.work import do
+from sansio_cache_adapters.cache.work import awaited, do
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import Flushing
@@ -108,7 +108,7 @@ class _Importer:
     def __init__(self, cache: BlockingCache, *, dry_run: bool, anonymous: bool = False) -> None:
         self._engine = cache.engine
         store = self._engine.store
-        self._rules: Rules = self._engine.take_meta(store.open(signed=self._engine.sealer.signed))
+        self._rules: Rules = self._engine.take_meta(do(awaited(store.open(signed=self._engine.sealer.signed))))
         self._obeying = dataclasses.replace(self._rules.policy, cache_control=True)
         self._dry_run = dry_run
         self._anonymous = anonymous
@@ -200,7 +200,7 @@ class _Importer:
                 raise Skipped(Reason.SUPERSEDED)
             # The other cache keeps what a redirect has led to a second time, as received a moment later.
             return newest <= received_at
-        stored = self._engine.store.load(keeping.keys.partition)
+        stored = do(awaited(self._engine.store.load(keeping.keys.partition)))
         records, flaws = self._rules.open(stored, keeping.keys)
         if Flaw.SIGNATURE in flaws:
             raise BadSignature(request.url, keeping.keys.partition.hex(), "signature")

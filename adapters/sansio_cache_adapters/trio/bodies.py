@@ -17,7 +17,6 @@ from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import Response
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
-from sansio_cache_adapters.cache.work import do_async
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.errors import ReadError, TransportError
 from sansio_cache_adapters.trio.http.hop import Chunks, Hop
@@ -122,7 +121,7 @@ class StoredChunks:
             piece, self._given = self._given, b""
         else:
             try:
-                piece = await do_async(self._body.read())
+                piece = await self._body.read()
             except StoreError as error:
                 raise BodyGone(f"the stored body is gone: {error}") from error
         if not piece:
@@ -170,7 +169,7 @@ class TeeChunks:
             if piece:
                 self._ahead.append(piece)
             size += len(piece)
-            await do_async(self._tee.feed(piece) if piece else self._tee.finish())
+            await (self._tee.feed(piece) if piece else self._tee.finish())
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -184,12 +183,12 @@ class TeeChunks:
         try:
             piece = await anext(aiter(self._inner))
         except StopAsyncIteration:
-            await do_async(self._tee.finish())
+            await self._tee.finish()
             raise
         except BaseException:
             self._tee.abandon(INCOMPLETE)
             raise
-        await do_async(self._tee.feed(piece))
+        await self._tee.feed(piece)
         return piece
 
     def parsed(self) -> bytes | None:
@@ -206,9 +205,9 @@ class TeeChunks:
             self._tee.abandon(INCOMPLETE)
             raise
         if piece:
-            await do_async(self._tee.feed(piece))
+            await self._tee.feed(piece)
         elif piece is not None:
-            await do_async(self._tee.finish())
+            await self._tee.finish()
         return piece
 
     async def aclose(self) -> None:

@@ -19,7 +19,7 @@ from sansio_cache.messages import Options
 from sansio_cache_adapters.aiohttp.fast_path import FastPath
 from sansio_cache_adapters.aiohttp.session import AsyncCachedSession, with_cache
 from sansio_cache_adapters.cache.keywords import overriding
-from sansio_cache_adapters.cache.work import awaited, do_async
+from sansio_cache_adapters.cache.work import awaited
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.times import time_for
@@ -113,7 +113,7 @@ with warnings.catch_warnings():
             return Options(expiry=expiry_for(given), when_kept=True)
 
         async def _stored(self, method: str, url: URL, keywords: dict[str, Any]) -> Any:
-            return await do_async(self._backend.work().matching(str(url), method, dict(keywords)))
+            return await self._backend.work().matching(str(url), method, dict(keywords))
 
         def _is_hop(self, response: ClientResponse, keywords: dict[str, Any]) -> bool:
             return keywords.get("allow_redirects") is False and response.status in REDIRECTS - self._backend.codes

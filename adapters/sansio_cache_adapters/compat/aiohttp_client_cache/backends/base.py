@@ -21,7 +21,6 @@ from sansio_cache_adapters.cache.asked import Asking
 from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
 from sansio_cache_adapters.cache.opening import KeptUnder, sealer_for
 from sansio_cache_adapters.cache.reading import without_coding
-from sansio_cache_adapters.cache.work import do_async
 from sansio_cache_adapters.compat.aiohttp_client_cache.cache_control import ExpirationPatterns, ExpirationTime
 from sansio_cache_adapters.compat.aiohttp_client_cache.cache_keys import normalize_url_params
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import AnyResponse, CachedResponse, stored
@@ -159,11 +158,10 @@ class CacheBackend:
             return as_session
         plainly = asking_plainly()
 
-        async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
+        def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request | Awaitable[Request]:
             params = keywords.pop("params", None)
             url = normalize_url_params(thing, params) if params else thing
-            request: Request = await plainly(url, method, {"headers": keywords.get("headers") or {}})
-            return request
+            return plainly(url, method, {"headers": keywords.get("headers") or {}})
 
         return asked
 
@@ -190,13 +188,13 @@ class CacheBackend:
     async def records(self, *, hops: bool = False) -> list[Record]:
         """What is stored; or the redirects that lead to it, which aiohttp-client-cache does not count."""
         unseen = REDIRECTS - self.codes
-        found = [each for each in await do_async(self.work().records()) if (each.head.status in unseen) is hops]
+        found = [each for each in await self.work().records() if (each.head.status in unseen) is hops]
         return sorted(found, key=lambda record: record.head.received_at)
 
     async def shown(self, record: Record) -> CachedResponse | None:
         """A stored response with its content; None where that is gone or cannot be read."""
         try:
-            body = await do_async(self.work().body(record))
+            body = await self.work().body(record)
             content = without_coding(record.headers.get("content-encoding") or "", body)
         except Exception:  # broken, forged or gone: the others go on
             return None
@@ -205,7 +203,7 @@ class CacheBackend:
     async def by_key(self, key: str) -> Record | None:
         """What is stored under a key, a redirect or not."""
         try:
-            found = await do_async(self.work().of_partition(bytes.fromhex(key)))
+            found = await self.work().of_partition(bytes.fromhex(key))
         except ValueError:
             return None
         return found[0] if found else None
@@ -237,7 +235,7 @@ class CacheBackend:
             if record is None or record.head.status not in REDIRECTS - self.codes:
                 return record
             target = URL(record.head.url).join(URL(record.headers.get("location") or ""))
-            record = await do_async(self.work().matching(str(target), record.head.method, {}))
+            record = await self.work().matching(str(target), record.head.method, {})
         return None
 
     async def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
@@ -253,7 +251,7 @@ class CacheBackend:
         record = await self.by_key(key)
         final = await self.final(record)
         for each in {id(each): each for each in (record, final) if each is not None}.values():
-            await do_async(self.work().discard(each.head.partition))
+            await self.work().discard(each.head.partition)
 
     async def bulk_delete(self, keys: Iterable[str]) -> None:
         """Remove what is stored under these keys."""
@@ -270,7 +268,7 @@ class CacheBackend:
 
     async def _key(self, url: Any, method: str, keywords: dict[str, Any]) -> str:
         keywords.pop("json_serialize", None)
-        return await do_async(self.work().key(url, method, keywords))
+        return await self.work().key(url, method, keywords)
 
     def create_key(self, method: str, url: Any, **kwargs: Any) -> str:
         """The key of a request, as far as its method, URL and fields tell; opens the store if that was not done."""
@@ -286,13 +284,13 @@ class CacheBackend:
 
     async def delete_expired_responses(self) -> None:
         """Remove what has expired, and what the filter would not keep."""
-        await do_async(self.work().delete(criteria_of((), (), (), True, None, False, ())))
+        await self.work().delete(criteria_of((), (), (), True, None, False, ()))
         if self.filter_fn is keep_all:
             return
         for record in await self.records():
             found = await self.shown(record)
             if found is not None and not await self.wanted(found):
-                await do_async(self.work().discard(record.head.partition))
+                await self.work().discard(record.head.partition)
 
     async def wanted(self, response: Any) -> bool:
         """Whether the filter keeps a response."""
@@ -301,7 +299,7 @@ class CacheBackend:
 
     async def clear(self) -> None:
         """Remove everything."""
-        await do_async(self.work().clear())
+        await self.work().clear()
 
     async def close(self) -> None:
         """Write what is queued, close files and connections; using the cache opens them again."""

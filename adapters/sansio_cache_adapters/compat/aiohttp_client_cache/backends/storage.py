@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sansio_cache.records import Record
-from sansio_cache_adapters.cache.work import do_async
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import CachedResponse
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 
@@ -59,7 +58,7 @@ class _View(BaseCache):
     async def delete(self, key: str) -> None:
         """Remove what is stored under a key."""
         if await self.contains(key):
-            await do_async(self._cache.work().discard(bytes.fromhex(key)))
+            await self._cache.work().discard(bytes.fromhex(key))
 
     async def bulk_delete(self, keys: Iterable[str]) -> None:
         """Remove what is stored under these keys."""
