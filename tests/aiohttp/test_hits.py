@@ -219,6 +219,17 @@ async def test_reading_after_the_end_fails_as_it_does_plain(
     assert hits[0].headers["Cache-Control"] == "max-age=3600"
 
 
+async def test_nothing_is_built_that_nobody_looks_at(session: AsyncCachedSession, origin: Origin) -> None:
+    """A hit that is read, and left, has no reader of aiohttp's: a class between ours must not end that."""
+    url = origin.on("/a", fresh(b"body"))
+    await get(session, url)
+    async with session.get(url) as hit:
+        assert await hit.read() == b"body"
+    assert isinstance(hit, CachedClientResponse)
+    assert hit.from_cache
+    assert "content" not in vars(hit)
+
+
 async def test_async_with_and_await_are_both_there(session: AsyncCachedSession, origin: Origin) -> None:
     """``async with session.get()`` and ``await session.get()``, on a miss and on a hit."""
     url = origin.on("/a", fresh(b"body"))

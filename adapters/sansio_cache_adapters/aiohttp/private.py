@@ -153,7 +153,7 @@ class LazyResponse(ClientResponse):
 
     def __init_subclass__(cls) -> None:
         # A class of the user's own wants to be asked.
-        cls._plain = cls.__bases__ == (LazyResponse,)
+        cls._plain = LazyResponse in cls.__bases__
 
     def _leave(self) -> asyncio.Task[None] | None:
         """The work that is left to do for a body that is not going to be read any further."""
