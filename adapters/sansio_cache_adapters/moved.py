@@ -8,11 +8,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+
+    class _Imports(MetaPathFinder, Loader): ...
+
+else:
+    # What those bring is not needed here, and to import them takes longer than all of this.
+    _Imports = object
 
 __all__ = ["find_moved_modules"]
 
@@ -32,7 +39,7 @@ def _places(name: str) -> list[str]:
     return [f"{folder}{dot}{first}.{rest}", f"{folder}{dot}{first}.http.{rest}"]
 
 
-class _Finder(MetaPathFinder, Loader):
+class _Finder(_Imports):
     """Comes last, so that it is asked only for what is nowhere else."""
 
     def __init__(self) -> None:
@@ -44,6 +51,8 @@ class _Finder(MetaPathFinder, Loader):
         package, _, name = fullname.partition(".")
         if package != _PACKAGE or not name or name.count(".") > name.startswith("stores."):
             return None
+        from importlib.util import find_spec
+
         for place in _places(name):
             try:
                 found = find_spec(f"{_PACKAGE}.{place}")

@@ -7,7 +7,6 @@ and no third-party module.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -157,6 +156,8 @@ def _extra(name: str) -> str:
 
 def _installed() -> list[str]:
     """The public names that can be had here: those whose extra is installed."""
+    from importlib.util import find_spec
+
     missing = {extra for extra, modules in _EXTRAS.items() if not all(map(find_spec, modules))}
     return [name for name in _LAZY if _extra(name) not in missing]
 

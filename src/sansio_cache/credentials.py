@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cached_property, lru_cache
 from typing import Final
 
 __all__ = [
@@ -91,10 +92,20 @@ class FieldNames(dict[str, bool]):
         wanted = given - {f"!{each}" for each in left_out}
         self._exact = frozenset(each for each in wanted if "*" not in each)
         patterns = wanted - self._exact
-        self._wanted = _search(patterns)
-        self._any_pattern = bool(patterns)
+        self._patterns = patterns
         self._never = frozenset(each for each in left_out if "*" not in each)
-        self._left_out = _search((*EXCEPTIONS, *(left_out - self._never)))
+        self._exceptions = (*EXCEPTIONS, *(left_out - self._never))
+
+    # Compiled for the first field that is looked for: that takes a good part of all the time that a program needs to
+    # make a session. Two threads may do it twice.
+
+    @cached_property
+    def _wanted(self) -> re.Pattern[str]:
+        return _search(self._patterns)
+
+    @cached_property
+    def _left_out(self) -> re.Pattern[str]:
+        return _search(self._exceptions)
 
     def __missing__(self, field: str) -> bool:
         found = self._find(field)
@@ -106,15 +117,23 @@ class FieldNames(dict[str, bool]):
         if field in self._never or field in self._exact:
             return field not in self._never
         if len(field) > _LONGEST:
-            return self._any_pattern
+            return bool(self._patterns)
         spelled = _spelled(field)
         return self._wanted.search(spelled) is not None and self._left_out.search(spelled) is None
 
 
-_UNSHOWN = _search((*PROOFS, *_PASSING))
 _SET_COOKIES: Final = frozenset({"set-cookie", "set-cookie2"})
 _BOUND = FieldNames({"cookie", "cookie2", *DEFAULT_IDENTITY})
-_PASSES = _search(_PASSING)
+
+
+@lru_cache(maxsize=1)
+def _unshown() -> re.Pattern[str]:
+    return _search((*PROOFS, *_PASSING))
+
+
+@lru_cache(maxsize=1)
+def _passes() -> re.Pattern[str]:
+    return _search(_PASSING)
 
 
 def stays_with_origin(field: str) -> bool:
@@ -123,7 +142,7 @@ def stays_with_origin(field: str) -> bool:
     That is what separates users, cookies, and what names nobody but is secret all the same (codes,
     tokens against CSRF).
     """
-    return _BOUND[field.lower()] or _PASSES.search(_spelled(field)) is not None
+    return _BOUND[field.lower()] or _passes().search(_spelled(field)) is not None
 
 
 def is_secret_field(field: str) -> bool:
@@ -133,4 +152,4 @@ def is_secret_field(field: str) -> bool:
 
 def is_secret_parameter(name: str) -> bool:
     """Whether the value of a URL's parameter of this name is not to be shown."""
-    return len(name) > _LONGEST or _UNSHOWN.search(_spelled(_HUMP.sub("-", name))) is not None
+    return len(name) > _LONGEST or _unshown().search(_spelled(_HUMP.sub("-", name))) is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from functools import lru_cache
 
 __all__ = ["format_date", "parse_date"]
@@ -19,14 +18,10 @@ _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 # IMF-fixdate    = day-name "," SP date1 SP time-of-day SP GMT
 # rfc850-date    = day-name-l "," SP date2 SP time-of-day SP GMT
 # asctime-date   = day-name SP date3 SP time-of-day SP year
-_FORMATS = tuple(
-    # "a cache recipient SHOULD match the field value case-insensitively" (RFC 9111 §4.2)
-    re.compile(form, re.ASCII | re.IGNORECASE)
-    for form in (
-        rf"{_DAYS}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
-        rf"{_LONG_DAYS}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
-        rf"{_DAYS} {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_TIME} (?P<year>[0-9]{{4}})",
-    )
+_FORMS = (
+    rf"{_DAYS}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
+    rf"{_LONG_DAYS}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
+    rf"{_DAYS} {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_TIME} (?P<year>[0-9]{{4}})",
 )
 _LONGEST = len("Wednesday, 09-Nov-94 08:49:37 GMT")
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01T00:00:00Z, the first date that datetime knows
@@ -48,10 +43,16 @@ def parse_date(text: str, now: float | None = None) -> float | None:
     return century_before if at is None or at - now > _FIFTY_YEARS else at
 
 
+@lru_cache(maxsize=1)
+def _formats() -> list[re.Pattern[str]]:
+    # "a cache recipient SHOULD match the field value case-insensitively" (RFC 9111 §4.2)
+    return [re.compile(form, re.ASCII | re.IGNORECASE) for form in _FORMS]
+
+
 @lru_cache(maxsize=512)
 def _parse(text: str, century: int) -> tuple[float | None, float | None]:
     """The time in this century, and in the one before: the same where the year has four digits."""
-    for form in _FORMATS:
+    for form in _formats():
         match = form.fullmatch(text)
         if match is not None:
             year = int(match["year"])
@@ -75,6 +76,8 @@ def _seconds(match: re.Match[str], year: int) -> float | None:
 
 @lru_cache(maxsize=512)
 def _format_second(second: int) -> str:
+    from email.utils import format_datetime  # dates are read by settings, too, and written by responses alone
+
     return format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True)
 
 

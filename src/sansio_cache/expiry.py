@@ -6,10 +6,9 @@ A user's explicit time replaces the response's own freshness; see :mod:`sansio_c
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
-
-import msgspec
 
 from .dates import parse_date
 from .errors import SettingError
@@ -57,7 +56,8 @@ class DoNotCache:
 DO_NOT_CACHE: Final = DoNotCache()
 
 
-class Resident(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Resident:
     """Fresh for so many seconds after we received it; ``math.inf``: for ever.
 
     :ivar any_status: meant for this very response, be it an error.
@@ -67,7 +67,8 @@ class Resident(msgspec.Struct, frozen=True):
     any_status: bool = False
 
 
-class Until(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Until:
     """Fresh until a POSIX time.
 
     :ivar any_status: meant for this very response, be it an error.

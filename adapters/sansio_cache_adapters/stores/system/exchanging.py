@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = ["exchanged"]
@@ -14,9 +14,12 @@ _EXCHANGE: Final = 2
 """``RENAME_EXCHANGE`` of renameat2(2)."""
 
 
-def _found() -> Callable[..., int] | None:
+@lru_cache(maxsize=1)
+def _renameat2() -> Callable[..., int] | None:
     if sys.platform != "linux":
         return None
+    import ctypes  # takes as long as a fifth of our own modules, and a store of files alone needs it
+
     try:
         call: Any = ctypes.CDLL(None).renameat2
     except (OSError, AttributeError):  # an older libc, or another
@@ -27,11 +30,7 @@ def _found() -> Callable[..., int] | None:
     return found
 
 
-_renameat2: Final = _found()
-
-
 def exchanged(name: str, folder: int, other: str, other_folder: int) -> bool:
     """Exchange two names, each in the folder of a descriptor; False where that cannot be done, whatever keeps it."""
-    if _renameat2 is None:
-        return False
-    return _renameat2(folder, os.fsencode(name), other_folder, os.fsencode(other), _EXCHANGE) == 0
+    call = _renameat2()
+    return call is not None and call(folder, os.fsencode(name), other_folder, os.fsencode(other), _EXCHANGE) == 0
