@@ -26,8 +26,8 @@ from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.opening import CacheLocation, resolve
-from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
-from sansio_cache_adapters.cache.peers import checked_name
+from sansio_cache_adapters.cache.options import current_options, take_options
+from sansio_cache_adapters.cache.setup import checked_name, split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven

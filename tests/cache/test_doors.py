@@ -15,9 +15,8 @@ from urllib3.poolmanager import PoolKey
 
 from sansio_cache.keys import KeyMaker
 from sansio_cache.messages import Headers, Request
-from sansio_cache.policy import ALIASES, Policy
+from sansio_cache.policy import ALIASES, SETTINGS, Policy
 from sansio_cache_adapters.cache.doors import DOORS, Decides
-from sansio_cache_adapters.cache.options import SETTINGS
 from sansio_cache_adapters.trio.http.client import HTTPSession, RequestOptions
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from sansio_cache import Policy, SettingError
 from sansio_cache.messages import NO_OPTIONS
-from sansio_cache_adapters.cache.options import OPTIONS, split_policy, take_options
+from sansio_cache_adapters.cache.options import OPTIONS, take_options
+from sansio_cache_adapters.cache.setup import split_policy
 
 
 def test_options_are_taken_and_the_rest_is_left() -> None:

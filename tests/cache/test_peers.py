@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_cache.errors import SettingError
-from sansio_cache_adapters.cache.peers import basic, checked_name, described, hashed, part, proxied
+from sansio_cache_adapters.cache.peers import basic, described, hashed, part, proxied
+from sansio_cache_adapters.cache.setup import checked_name
 
 
 def test_a_description_is_its_parts() -> None:

@@ -202,4 +202,4 @@ def test_many_adapters_do_not_pile_up(session: CachedSession) -> None:
     for _ in range(200):
         session.mount("http://here.test/", Canned())
         session.get("http://here.test/a")
-    assert len(session._wrapped) <= 64
+    assert len(session._handler._wrapped) <= 64

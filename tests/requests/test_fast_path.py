@@ -145,7 +145,7 @@ class Told:
 
     def __init__(self, session: CachedSession, monkeypatch: pytest.MonkeyPatch) -> None:
         self.requests: list[tuple[Any, Request]] = []
-        fast = session._fast
+        fast = session._handler._fast
         prepare = fast._prepared
 
         def noted(*arguments: Any) -> Any:
@@ -222,7 +222,7 @@ def url(session: CachedSession, origin: Origin) -> str:
 def looked(session: CachedSession, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ways that requests took."""
     ways: list[str] = []
-    fast, adapter = session._fast.look, CacheAdapter.send
+    fast, adapter = session._handler._fast.look, CacheAdapter.send
 
     def noted_fast(*arguments: Any) -> Any:
         ways.append("fast")
@@ -232,17 +232,17 @@ def looked(session: CachedSession, monkeypatch: pytest.MonkeyPatch) -> list[str]
         ways.append("adapter")
         return adapter(*arguments, **keywords)
 
-    monkeypatch.setattr(session._fast, "look", noted_fast)
+    monkeypatch.setattr(session._handler._fast, "look", noted_fast)
     monkeypatch.setattr(CacheAdapter, "send", noted_adapter)
     return ways
 
 
 def test_a_hit_passes_the_adapter_by(session: CachedSession, url: str, looked: list[str]) -> None:
     """That is what makes it fast; the prepared request is one object for all."""
-    known = session._fast._remembered.get(url)
+    known = session._handler._fast._remembered.get(url)
     session.get(url)
     assert looked == ["fast"]
-    assert session._fast._remembered.get(url) is known
+    assert session._handler._fast._remembered.get(url) is known
 
 
 def test_whoever_watches_sees_hits(
@@ -303,9 +303,9 @@ SECURE = "https://a.test/"
 
 def remembered(session: CachedSession) -> bool:
     """Whether a request is not prepared anew; no origin is asked."""
-    before = session._fast._remembered.get(SECURE)
+    before = session._handler._fast._remembered.get(SECURE)
     session.get(SECURE, only_if_cached=True)
-    return session._fast._remembered.get(SECURE) is before
+    return session._handler._fast._remembered.get(SECURE) is before
 
 
 CHANGES: dict[str, Any] = {
@@ -343,9 +343,9 @@ def test_what_is_remembered_is_bounded(session: CachedSession, origin: Origin) -
         urls = [origin.url(f"/a?{number}&" + "x" * length) for number in range(1100)]
         for url in urls:
             session.get(url, only_if_cached=True)
-        assert session._fast._remembered.info().currsize <= PREPARED_BYTES
-        assert session._fast._remembered.get(urls[0]) is None or length == 10
-        assert session._fast._remembered.get(urls[-1]) is not None
+        assert session._handler._fast._remembered.info().currsize <= PREPARED_BYTES
+        assert session._handler._fast._remembered.get(urls[0]) is None or length == 10
+        assert session._handler._fast._remembered.get(urls[-1]) is not None
 
 
 def test_a_mutable_header_given_is_no_trouble(session: CachedSession, url: str) -> None:

@@ -210,6 +210,6 @@ def test_a_file_counts_by_its_state_where_it_is_named(tmp_path: Path) -> None:
 def test_a_name_travels_with_a_pickled_session(tmp_path: Path) -> None:
     with CachedSession(tmp_path / "a.sqlite", peer="ann") as session, pickle.loads(pickle.dumps(session)) as copy:
         assert copy._peer == "ann"
-        assert copy._wrapped == {}
+        assert copy._handler._wrapped == {}
     adapter = CacheAdapter(cache=tmp_path / "b.sqlite", peer="ann")
     assert pickle.loads(pickle.dumps(adapter))._peer == "ann"

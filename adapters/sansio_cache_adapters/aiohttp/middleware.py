@@ -36,8 +36,8 @@ from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.notices import warn_once
 from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
-from sansio_cache_adapters.cache.options import CacheOptions, current_options, split_policy, take_options
-from sansio_cache_adapters.cache.peers import checked_name
+from sansio_cache_adapters.cache.options import CacheOptions, current_options, take_options
+from sansio_cache_adapters.cache.setup import checked_name, split_policy
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 

@@ -28,7 +28,8 @@ from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, overriding, refuse_more
 from sansio_cache_adapters.cache.opening import CacheLocation
-from sansio_cache_adapters.cache.options import CacheKeywords, split_policy, take_options
+from sansio_cache_adapters.cache.options import CacheKeywords, take_options
+from sansio_cache_adapters.cache.setup import split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 

@@ -10,9 +10,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 from sansio_cache.decisions import Answer
-from sansio_cache.functions import arguments_of, plain_result
+from sansio_cache.functions import plain_result
 from sansio_cache.urls import redact
 from sansio_cache_adapters.stores.forking import renew_in_child
+
+from .setup import check_functions
 
 __all__ = ["Event", "Events", "Reasons", "Stats", "logger"]
 
@@ -100,9 +102,7 @@ class Events:
     """Counts, logs and hands on the decisions of one session; safe for several threads."""
 
     def __init__(self, on_event: Callable[[Event], object] | None, clock: Callable[[], float]) -> None:
-        if on_event is not None:
-            arguments_of(on_event, "on_event", ("event",))
-        arguments_of(clock, "clock", ())
+        check_functions(on_event, clock)
         self._on_event = on_event
         self._clock = clock
         self._lock = threading.Lock()

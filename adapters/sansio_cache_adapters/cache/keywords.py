@@ -160,6 +160,9 @@ class FixedSettings:
     def __repr__(self) -> str:
         own = vars(self)
         engine = own.get("_engine") or getattr(own.get("_cache"), "engine", None)
+        told = own.get("_told")
+        if engine is None and told is not None:  # nothing was asked yet
+            return described(self, told, told.sealer)
         if engine is None:  # it is just being made
             return super().__repr__()
         return described(self, engine.store, engine.sealer)

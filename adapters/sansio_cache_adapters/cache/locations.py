@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from sansio_cache.errors import SettingError
 from sansio_cache_adapters.stores import system
-from sansio_cache_adapters.stores.paths import expand_home, is_url
-from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
+from sansio_cache_adapters.stores.paths import absolute_path, expand_home, is_url
+from sansio_cache_adapters.stores.settings import DEFAULT_MAX_BYTES
 
-__all__ = ["no_store", "store_at"]
+__all__ = ["no_store", "sqlite_path", "store_at"]
 
 _TAKES: Final = 'a path or a store, or one of "redis://…", "rediss://…", "memory:", "sqlite:///…", "file:///…"'
 _OTHERS: Final = ("aiohttp_client_cache", "cachecontrol", "diskcache", "hishel", "requests_cache")
@@ -24,15 +24,15 @@ def store_at(location: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_B
     :param max_bytes: what it holds at most.
     :raises SettingError: for a URL of another kind, or one that names no place.
     """
-    text: object = os.fspath(location)
-    if isinstance(text, str) and text.startswith(("~/", f"~{os.sep}")) and expand_home(text) is None:
-        from sansio_cache_adapters.stores.default import Nowhere
-
-        return Nowhere(f"there is no home folder for {text}")
-    if not isinstance(location, str) or not is_url(location):
+    path = sqlite_path(location)
+    if path is not None:
         from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
-        return SQLiteStore(location, max_bytes=max_bytes)
+        return SQLiteStore(path, max_bytes=max_bytes)
+    if not isinstance(location, str) or not is_url(location):
+        from sansio_cache_adapters.stores.default import Nowhere
+
+        return Nowhere(f"there is no home folder for {os.fspath(location)}")
     scheme = location.partition(":")[0].lower()
     if scheme in ("redis", "rediss") and "://" in location:
         from sansio_cache_adapters.stores.redis.store import RedisStore
@@ -43,15 +43,29 @@ def store_at(location: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_B
 
         return MemoryStore(max_bytes=max_bytes)
     in_memory = ":memory:" in location.lower()
-    if scheme == "sqlite" and not in_memory:
-        from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
-
-        return SQLiteStore(_file_of(location), max_bytes=max_bytes)
     if scheme == "file" and not in_memory:
         from sansio_cache_adapters.stores.files.store import FileStore
 
         return FileStore(_path_of(location), max_bytes=max_bytes)
     raise SettingError(f"cache takes {_TAKES}, not {_shown(location)}: {_advice(scheme, location)}")
+
+
+def sqlite_path(cache: object) -> str | None:
+    """The absolute path of the SQLite file that a user's ``cache=`` stands for; None where it is another store.
+
+    :raises SettingError: for a path or a URL of a file that names no place.
+    """
+    if not isinstance(cache, str | os.PathLike):
+        return None
+    location = cast("str | os.PathLike[str]", cache)
+    text: object = os.fspath(location)
+    if isinstance(text, str) and text.startswith(("~/", f"~{os.sep}")) and expand_home(text) is None:
+        return None
+    if isinstance(location, str) and is_url(location):
+        if location.partition(":")[0].lower() != "sqlite" or ":memory:" in location.lower():
+            return None
+        location = _file_of(location)
+    return absolute_path(location, "SQLiteStore takes the path of a file")
 
 
 def _path_of(url: str) -> str:

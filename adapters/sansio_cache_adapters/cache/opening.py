@@ -16,11 +16,12 @@ from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.default import default_store
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.protocol import AsyncStore, Checking, ForTasks, Instant, Store
-from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+from sansio_cache_adapters.stores.settings import Ungiven
 
 from .locations import no_store, store_at
+from .setup import Setup, check_place
 
-__all__ = ["CacheLocation", "Keeper", "KeptUnder", "awaitable", "probing", "resolve", "sealer_for"]
+__all__ = ["CacheLocation", "Keeper", "KeptUnder", "awaitable", "probing", "resolve", "sealer_for", "store_of"]
 
 
 class KeptUnder(NamedTuple):
@@ -57,12 +58,7 @@ def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer
     :raises SettingError: for another type, for a secret without a place, or for a secret other than the store's.
     """
     if cache is None:
-        if not isinstance(secret_key, Ungiven):
-            make_sealer(secret_key)  # a wrong key is the more pressing error
-            raise SettingError(
-                "secret_key needs a place of its own: the default cache is shared by all programs and unsigned. "
-                'Name a path or a store: CachedSession("my-cache.sqlite", secret_key=…)'
-            )
+        check_place(secret_key)
         store: Any = default_store()
     elif isinstance(cache, str | os.PathLike):
         store = store_at(cast("str | os.PathLike[str]", cache))
@@ -73,13 +69,27 @@ def resolve(cache: object, secret_key: SecretKey | Ungiven) -> tuple[Any, Sealer
     return store, sealer_for(store, secret_key)
 
 
-def sealer_for(store: object, secret_key: SecretKey | Ungiven) -> Sealer:
+def store_of(setup: Setup) -> Any:
+    """The store of a session: the one that it was given, or that of its file, which is made here."""
+    if setup.given is not None:
+        return setup.given
+    store = default_store() if setup.path is None else store_at(setup.path)
+    sealer_for(store, setup.sealer)
+    return store
+
+
+def sealer_for(store: object, secret_key: SecretKey | Sealer | Ungiven) -> Sealer:
     """The sealer of a store: the one it first got. Given again, the secret must be the same.
+
+    :param secret_key: the secret, or the sealer that was made of it.
 
     :raises SettingError: for a wrong key, or another than the store has.
     """
     own = getattr(store, "sealer", None)
-    given = UNSIGNED if secret_key is UNGIVEN or isinstance(secret_key, Ungiven) else make_sealer(secret_key)
+    if isinstance(secret_key, Ungiven):
+        given = UNSIGNED
+    else:
+        given = secret_key if isinstance(secret_key, Sealer) else make_sealer(secret_key)
     with _lock:
         known = own if isinstance(own, Sealer) and own.signed else _sealers.get(store)
         if known is None or (not known.signed and not given.signed):

@@ -9,14 +9,14 @@ from typing import Any, Final, TypedDict, cast
 from sansio_cache.errors import SettingError
 from sansio_cache.expiry import ExpireAfter, parse_expire_after
 from sansio_cache.messages import NO_OPTIONS, Options
-from sansio_cache.policy import SETTINGS, Policy, make_policy
+from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.stores.settings import Ungiven
 
 from .events import Event
 
-__all__ = ["OPTIONS", "CacheKeywords", "CacheOptions", "current_options", "split_policy", "take_options"]
+__all__ = ["OPTIONS", "CacheKeywords", "CacheOptions", "current_options", "take_options"]
 
 OPTIONS: Final = ("expire_after", "only_if_cached", "refresh", "force_refresh", "tags")
 """The keywords that a single request takes; they are never sent."""
@@ -64,19 +64,3 @@ def take_options(keywords: dict[str, Any]) -> Options:
         if not isinstance(tag, str) or not tag:
             raise SettingError(f"tags takes names, not {tag!r}")
     return Options(expiry=parse_expire_after(given.pop("expire_after", None)), tags=tags, **given)
-
-
-def split_policy(keywords: dict[str, Any], policy: Policy | None = None) -> Policy:
-    """The policy that a session's keywords make; they are removed from there.
-
-    :param policy: one made before; then no settings may be given beside it.
-    :raises SettingError: see :class:`~sansio_cache.policy.Policy`.
-    """
-    settings = {name: keywords.pop(name) for name in list(keywords) if name in SETTINGS}
-    if policy is None:
-        return make_policy(settings)
-    if not isinstance(policy, Policy):
-        raise SettingError(f"policy takes a Policy, not {policy!r}")
-    if settings:
-        raise SettingError(f"give {', '.join(sorted(settings))} to the Policy or to the session, not to both")
-    return policy

@@ -10,23 +10,9 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Iterable
 
-from sansio_cache.errors import SettingError
 from sansio_cache.urls import origin
 
-__all__ = ["basic", "checked_name", "described", "hashed", "part", "proxied"]
-
-
-def checked_name(peer: object) -> str | None:
-    """What a user gives as ``peer=``.
-
-    :raises SettingError: for what is neither a name nor None.
-    """
-    if peer is not None and (not isinstance(peer, str) or not peer):
-        raise SettingError(
-            f"peer takes a str that names whom the client talks to, and as whom (or None), not {peer!r}; "
-            'for example peer="intranet as ann"'
-        )
-    return peer
+__all__ = ["basic", "described", "hashed", "part", "proxied"]
 
 
 def part(name: str, value: object) -> str:

@@ -10,8 +10,6 @@ from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from sansio_cache.cache_status import CacheStatus, Fwd
-
 __all__ = ["DISABLED", "Block", "bypassed", "is_off", "switched_off"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -102,4 +100,7 @@ def bypassed(status: int, why: str = "") -> str:
 
     :param status: its status code.
     """
+    # Sessions come without the core; what bypasses it had a request first.
+    from sansio_cache.cache_status import CacheStatus, Fwd
+
     return str(CacheStatus(fwd=Fwd.BYPASS, fwd_status=status, detail=why))

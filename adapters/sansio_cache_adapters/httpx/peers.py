@@ -9,7 +9,8 @@ from typing import Any, Final, cast
 import httpx2
 
 from sansio_cache.errors import SettingError
-from sansio_cache_adapters.cache.peers import checked_name, described, part, proxied
+from sansio_cache_adapters.cache.peers import described, part, proxied
+from sansio_cache_adapters.cache.setup import checked_name
 from sansio_cache_adapters.cache.tls import of_context
 
 __all__ = ["Peer", "peer_of"]

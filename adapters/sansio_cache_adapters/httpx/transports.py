@@ -27,7 +27,8 @@ from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
-from sansio_cache_adapters.cache.options import CacheKeywords, split_policy
+from sansio_cache_adapters.cache.options import CacheKeywords
+from sansio_cache_adapters.cache.setup import split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 

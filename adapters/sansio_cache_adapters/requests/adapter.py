@@ -24,8 +24,8 @@ from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import CacheLocation, resolve
-from sansio_cache_adapters.cache.options import current_options, split_policy, take_options
-from sansio_cache_adapters.cache.peers import checked_name
+from sansio_cache_adapters.cache.options import current_options, take_options
+from sansio_cache_adapters.cache.setup import checked_name, split_policy
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -35,7 +35,7 @@ from .peers import Way
 from .response import CachedResponse, Facts, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
-__all__ = ["CacheAdapter", "core_request", "items_of", "make_cache"]
+__all__ = ["CacheAdapter", "core_request", "items_of", "make_cache", "undecodable"]
 
 _PLAIN: Final = requests.Session
 """Theirs, whatever a program puts in its place."""
@@ -53,10 +53,11 @@ def make_cache(
     :raises SettingError: see :func:`~sansio_cache_adapters.cache.opening.resolve`.
     """
     store, sealer = resolve(cache, secret_key)
-    return BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=_undecodable())
+    return BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=undecodable())
 
 
-def _undecodable() -> frozenset[str]:
+def undecodable() -> frozenset[str]:
+    """The content codings that this client cannot take off."""
     from urllib3.util.request import ACCEPT_ENCODING
 
     return frozenset({"br", "zstd"}) - frozenset(ACCEPT_ENCODING.split(","))

@@ -8,41 +8,38 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, Self, Unpack, cast
 
 import requests
 from requests.adapters import BaseAdapter
 
-from sansio_cache.messages import NO_OPTIONS, Options
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
-from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.care import Care
-from sansio_cache_adapters.cache.events import Event
-from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, name_settings, overriding, refuse_more
-from sansio_cache_adapters.cache.opening import CacheLocation
-from sansio_cache_adapters.cache.options import CacheKeywords, current_options, split_policy, take_options
-from sansio_cache_adapters.cache.peers import checked_name
-from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
+from sansio_cache_adapters.cache.first_use import at_first_use, is_made
+from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, name_settings, refuse_more
+from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split_policy
+from sansio_cache_adapters.cache.switches import Block, switched_off
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .adapter import CacheAdapter, make_cache
-from .asked import asking, taken
-from .fast_path import FastPath, Going
-from .keywords import RequestOptions
-from .parts import StoredFirst
-from .response import CachedResponse, bypassing
-from .transfer import bypassed
+if TYPE_CHECKING:
+    # What answers requests comes with the first of them: see `setup`.
+    from sansio_cache.messages import Options
+    from sansio_cache_adapters.cache.blocking import BlockingCache
+    from sansio_cache_adapters.cache.care import Care
+    from sansio_cache_adapters.cache.events import Event
+    from sansio_cache_adapters.cache.opening import CacheLocation
+    from sansio_cache_adapters.cache.options import CacheKeywords
+
+    from .adapter import CacheAdapter
+    from .handling import Handler
+    from .keywords import RequestOptions
+    from .response import CachedResponse
 
 __all__ = ["CacheMixin", "CachedSession"]
 
-_MOST_WRAPPED: Final = 64
 _PLAIN: Final = requests.Session
 """Theirs, whatever a program puts in its place: ``requests.Session = CachedSession`` is a way to cache all of it."""
-_asking: ContextVar[CacheMixin | None] = ContextVar("sansio_cache_asking", default=None)
-"""The session whose request is under way."""
 
 
 if TYPE_CHECKING:
@@ -87,10 +84,10 @@ class CacheMixin(FixedSettings, _Session):
         refuse_more(type(self).__name__, more)
         policy = split_policy(keywords, policy)
         peer = checked_name(peer)
-        own = make_cache(cache, secret_key, policy, on_event, clock)
+        told = set_up(cache, secret_key, policy, on_event, clock)
         with handing_on(self, CacheMixin, keywords):
             super().__init__(**keywords)
-        self._begin(own, peer)
+        self._begin(told, peer)
 
     name_settings(__init__)
 
@@ -102,15 +99,28 @@ class CacheMixin(FixedSettings, _Session):
                 f"{cls.__name__}: CacheMixin belongs before requests.Session, which calls no class behind it"
             )
 
-    def _begin(self, cache: BlockingCache, peer: str | None) -> None:
-        self._cache = cache
+    def _begin(self, told: Setup | BlockingCache, peer: str | None) -> None:
+        for name in ("_cache", "_handler"):
+            vars(self).pop(name, None)
+        self._told = told
         self._peer = peer
         renew_in_child(self.cookies, "_cookies_lock", threading.RLock)
-        self._wrapped: dict[int, CacheAdapter] = {}
-        self._fast = FastPath(self, type(self).adapter_over, cache, CacheMixin)
-        behind = overriding(type(self), CacheMixin, _PLAIN, "send")
-        self._first = StoredFirst(self, self.adapter_over, cache) if behind else None
         self._made = True
+
+    @at_first_use
+    def _cache(self) -> BlockingCache:
+        told = self._told
+        if not isinstance(told, Setup):
+            return told
+        from .handling import cache_of
+
+        return cache_of(told)
+
+    @at_first_use
+    def _handler(self) -> Handler:
+        from .handling import Handler
+
+        return Handler(self, self._cache, self._peer, CacheMixin)
 
     @classmethod
     def wrap(cls, session: requests.Session, cache: CacheLocation = None, **keywords: Unpack[CacheKeywords]) -> Self:
@@ -131,28 +141,18 @@ class CacheMixin(FixedSettings, _Session):
     @property
     def cache(self) -> Care:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return Care(self._cache, asking(self, self._peer), taken)
+        return self._handler.care(self)
 
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
         """The adapter mounted for a URL; for a request that is being sent, with the cache above it."""
-        if _asking.get() is not self:
-            return super().get_adapter(url)  # type: ignore[arg-type] # bytes where a user gave bytes
-        return self.adapter_over(url) or super().get_adapter(url)  # type: ignore[arg-type]
+        return self._handler.get_adapter(self, url)
 
     def adapter_over(self, url: str | bytes) -> CacheAdapter | None:
         """The cache above the adapter mounted for a URL, or None where that has a cache of its own.
 
         :raises requests.exceptions.InvalidSchema: none is mounted.
         """
-        adapter = super().get_adapter(url)  # type: ignore[arg-type]
-        if isinstance(adapter, CacheAdapter):
-            return None
-        wrapped = self._wrapped.get(id(adapter))
-        if wrapped is None:
-            if len(self._wrapped) >= _MOST_WRAPPED:
-                self._wrapped.clear()
-            wrapped = self._wrapped[id(adapter)] = CacheAdapter.over(self._cache, adapter, self._peer)
-        return wrapped
+        return self._handler.adapter_over(self, url)
 
     def request(self, method: Any, url: Any, *args: Any, **keywords: Any) -> CachedResponse:
         """As ``requests.Session.request``; takes ``expire_after``, ``only_if_cached``, ``refresh``,
@@ -161,64 +161,17 @@ class CacheMixin(FixedSettings, _Session):
         :raises BadSignature: see ``docs/topics/security.md``.
         :raises NotCached: ``offline``, and nothing stored answers.
         """  # noqa: D205
-        options = take_options(keywords)
-        cached = not is_off(self)
-        going: Going | None = None
-        if cached and not args and self._fast.applies(self, method, url, keywords):
-            found = self._fast.look(self, url, keywords, options)
-            if not isinstance(found, Going):
-                return found
-            going = found
-        given, asking = current_options.set(options), _asking.set(self if cached else None)
-        try:
-            if going is not None:
-                response = self._fast.send(self, going, keywords)
-            else:
-                response = super().request(method, url, *args, **keywords)
-        finally:
-            _asking.reset(asking)
-            current_options.reset(given)
-        return bypassing(response, "" if cached else DISABLED)
+        return self._handler.request(self, method, url, args, keywords)
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> CachedResponse:
         """As ``requests.Session.send``, with the keywords of :meth:`request` for the cache."""
-        options = take_options(keywords)
-        if _asking.get() is self and options is NO_OPTIONS:
-            # Part of a request of ours, one hop of several perhaps: its options hold.
-            return cast(CachedResponse, self._sent(request, keywords))
-        cached = not is_off(self)
-        given, asking = current_options.set(options), _asking.set(self if cached else None)
-        try:
-            response = self._sent(request, keywords) if cached else super().send(request, **keywords)
-        finally:
-            _asking.reset(asking)
-            current_options.reset(given)
-        if not cached:
-            bypassed(super().get_adapter, response)
-        return bypassing(response, "" if cached else DISABLED)
+        return self._handler.send(self, request, keywords)
 
     def send_with(
         self, request: requests.PreparedRequest, keywords: dict[str, Any], options: Options
     ) -> requests.Response:
         """The response to a request, or to one hop of several, for a session that says its options in other words."""
-        given, asking = current_options.set(options), _asking.set(self)
-        try:
-            return self._sent(request, keywords)
-        finally:
-            _asking.reset(asking)
-            current_options.reset(given)
-
-    def _sent(self, request: requests.PreparedRequest, keywords: dict[str, Any]) -> requests.Response:
-        """The response to a request, by the ``send`` of the classes behind unless a stored one answers before."""
-        first = self._first
-        before = None if first is None else first.asked(request, keywords)
-        if first is None or before is None:
-            return super().send(request, **keywords)
-        found = first.look(before, request, keywords)
-        if found is not None:
-            return found
-        with first.watched(before):
-            return super().send(request, **keywords)
+        return self._handler.send_with(self, request, keywords, options)
 
     if TYPE_CHECKING:
 
@@ -237,7 +190,9 @@ class CacheMixin(FixedSettings, _Session):
     def close(self) -> None:
         """Close the adapters, and the cache: background validation is waited for, 5 s at most."""
         super().close()
-        self._cache.close()
+        told = self._told
+        if is_made(self, "_cache") or not isinstance(told, Setup) or told.given is not None:
+            self._cache.close()
 
     def __getstate__(self) -> dict[str, Any]:
         plain: Any = super()

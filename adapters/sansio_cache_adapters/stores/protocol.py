@@ -21,6 +21,8 @@ from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 from sansio_cache.errors import StoreBusy
 from sansio_cache.records import Item, Meta, Stored
 
+from .settings import DEFAULT_MAX_BYTES
+
 __all__ = [
     "DEFAULT_MAX_BYTES",
     "KEEP_REPLACED",
@@ -52,7 +54,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-DEFAULT_MAX_BYTES: Final = 1024**3
 LEASE_SECONDS: Final = 60.0
 """A writer or leader that has not renewed its lease for so long is taken for dead."""
 KEEP_REPLACED: Final = 60.0

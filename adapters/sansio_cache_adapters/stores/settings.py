@@ -7,7 +7,10 @@ from typing import Final
 
 from sansio_cache.errors import SettingError
 
-__all__ = ["UNGIVEN", "Ungiven", "check_bounds"]
+__all__ = ["DEFAULT_MAX_BYTES", "UNGIVEN", "Ungiven", "check_bounds"]
+
+
+DEFAULT_MAX_BYTES: Final = 1024**3
 
 
 class Ungiven(Enum):

@@ -31,8 +31,9 @@ from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, refuse_more
 from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
-from sansio_cache_adapters.cache.options import CacheOptions, split_policy, take_options
-from sansio_cache_adapters.cache.peers import checked_name, described, part
+from sansio_cache_adapters.cache.options import CacheOptions, take_options
+from sansio_cache_adapters.cache.peers import described, part
+from sansio_cache_adapters.cache.setup import checked_name, split_policy
 from sansio_cache_adapters.cache.stored_body import may_fetch_anew
 from sansio_cache_adapters.cache.switches import Block, is_off, switched_off
 from sansio_cache_adapters.cache.tls import of_context, system_authorities, trusting

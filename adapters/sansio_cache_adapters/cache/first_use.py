@@ -1,0 +1,50 @@
+"""Attributes that are made when they are first asked for."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
+
+from sansio_cache_adapters.stores.forking import renew_in_child
+
+__all__ = ["at_first_use", "is_made"]
+
+T = TypeVar("T")
+
+_lock = threading.RLock()
+renew_in_child(sys.modules[__name__], "_lock", threading.RLock)
+
+
+class at_first_use(Generic[T]):  # noqa: N801 - a decorator, as cached_property is
+    """An attribute that a method makes, once, whichever thread asks first.
+
+    ``functools.cached_property`` may make two where two threads ask: of a session's cache there must be one. Later the
+    attribute is an ordinary one, and costs nothing more.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> at_first_use[T]: ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> T: ...
+    def __get__(self, owner: object | None, kind: type) -> at_first_use[T] | T:
+        if owner is None:
+            return self
+        with _lock:
+            known: dict[str, T] = vars(owner)
+            if self._name not in known:
+                known[self._name] = self._make(owner)
+            return known[self._name]
+
+
+def is_made(owner: object, name: str) -> bool:
+    """Whether an attribute has been asked for."""
+    return name in vars(owner)

@@ -1,0 +1,95 @@
+"""Making a session costs little: what answers requests comes with the first of them, and nothing is decided late."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_origin import Origin, fresh
+
+from sansio_cache import CachedSession, SQLiteStore
+from sansio_cache_adapters.cache.first_use import is_made
+
+KEY = "0123456789abcdef" * 4
+LATER = {"ctypes", "msgspec", "sqlite3", "sansio_cache.exchange", "sansio_cache_adapters.cache.engine"}
+"""What no session needs to be made."""
+
+REQUESTS = """
+import json, sys
+import requests
+before = set(sys.modules)
+from sansio_cache import CachedSession
+session = CachedSession(sys.argv[1], secret_key=sys.argv[2])
+repr(session)
+print(json.dumps(sorted(set(sys.modules) - before)))
+session.close()
+"""
+
+
+def imported(script: str, path: Path) -> set[str]:
+    ran = subprocess.run([sys.executable, "-c", script, path, KEY], capture_output=True, text=True, check=True)
+    return set(json.loads(ran.stdout))
+
+
+@pytest.mark.parametrize("script", [pytest.param(REQUESTS, id="requests")])
+def test_a_session_is_made_without_what_answers_requests(script: str, tmp_path: Path) -> None:
+    modules = imported(script, tmp_path / "new.sqlite")
+    assert not modules & LATER
+    assert len([name for name in modules if name.startswith("sansio_cache")]) <= 40
+    assert not (tmp_path / "new.sqlite").exists()
+
+
+def test_threads_that_ask_first_make_one_cache(tmp_path: Path) -> None:
+    with CachedSession(tmp_path / "a.sqlite") as session, ThreadPoolExecutor(8) as threads:
+        start = threading.Barrier(8)
+
+        def ask(_: int) -> Any:
+            start.wait()
+            return session._cache
+
+        assert len(set(map(id, threads.map(ask, range(8))))) == 1
+
+
+def test_a_relative_path_is_that_of_the_folder_where_the_session_was_made(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with CachedSession("a.sqlite") as session:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        session.get(origin.on("/a", fresh(b"1")))
+        assert os.listdir() == []
+        assert (tmp_path / "a.sqlite").exists()
+        assert str(tmp_path / "a.sqlite") in repr(session)
+
+
+def test_a_session_that_asked_nothing_is_closed_without_a_cache(tmp_path: Path) -> None:
+    with CachedSession(tmp_path / "a.sqlite", secret_key=KEY) as session:
+        assert "signed" in repr(session)
+    assert not is_made(session, "_cache")
+    assert not (tmp_path / "a.sqlite").exists()
+
+
+def test_a_session_that_asked_nothing_closes_the_store_that_it_was_given(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "a.sqlite")
+    store.open(signed=False)
+    CachedSession(store).close()
+    assert store.known_entries() is None  # it is not open
+
+
+def test_a_session_that_asked_nothing_travels(origin: Origin, tmp_path: Path) -> None:
+    url = origin.on("/a", fresh(b"1"))
+    with CachedSession(tmp_path / "a.sqlite", secret_key=KEY, expire_after=60) as session:
+        copy = pickle.loads(pickle.dumps(session))
+    with copy:
+        copy.get(url)
+        assert copy.get(url).from_cache
+        assert copy.policy.expire_after == 60
