@@ -119,9 +119,8 @@ def test_a_time_in_every_spelling(expire_after: Any, hit: bool, expires: bool, c
             said = {"expire_after": expire_after} if of_request else {}
             session.get(counter, **said)
             again = session.get(counter)
-            if of_request and expire_after in (DO_NOT_CACHE, EXPIRE_IMMEDIATELY):
-                assert not again.from_cache
-                continue
+            if of_request and expire_after == DO_NOT_CACHE:
+                continue  # it means not to read alone
             assert again.from_cache is hit
             assert (again.expires is not None) is expires
 
@@ -348,9 +347,6 @@ def test_one_cache_for_a_whole_program(counter: str, tmp_path: Path) -> None:
         assert requests.get(counter).text == "3"
         requests_cache.clear()
         assert len(cache.responses) == 0
-        with requests_cache.enabled(backend="memory"):
-            assert [requests.get(counter).text for _ in range(2)] == ["4", "4"]
-        assert requests_cache.is_installed()
     finally:
         requests_cache.uninstall_cache()
         cache = requests_cache.get_cache()

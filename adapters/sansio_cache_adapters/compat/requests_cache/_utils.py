@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime
 from inspect import signature
 from typing import Any
 
-__all__ = ["coalesce", "get_placeholder_class", "get_valid_kwargs", "patch_form_boundary", "try_int"]
+__all__ = ["RichMixin", "coalesce", "get_placeholder_class", "get_valid_kwargs", "patch_form_boundary", "try_int"]
+
+
+class RichMixin:
+    """What shows an object of a dataclass or of attrs by those attributes that are not as they are by default."""
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any, Any]]:
+        """Triples of a name, a value and what it is by default."""
+        for name, default in _shown(type(self)):
+            value = getattr(self, name)
+            yield name, str(value) if isinstance(value, datetime) else value, default
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={value!r}" for name, value, default in self.__rich_repr__() if value != default]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _shown(kind: Any) -> Iterator[tuple[str, Any]]:
+    if is_dataclass(kind):
+        for each in fields(kind):
+            if each.repr:
+                yield each.name, each.default if each.default_factory is MISSING else each.default_factory()
+        return
+    for each in getattr(kind, "__attrs_attrs__", ()):
+        if each.repr:
+            make: Any = getattr(each.default, "factory", None)
+            yield each.name, each.default if make is None else make()
 
 
 def coalesce(*values: Any, default: Any = None) -> Any:

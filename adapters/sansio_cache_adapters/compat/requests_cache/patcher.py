@@ -61,13 +61,15 @@ def disabled() -> Generator[None]:
 
 @contextmanager
 def enabled(*args: Any, **kwargs: Any) -> Generator[None]:
-    """Give the sessions that are made within a block one cache; takes what :func:`install_cache` takes."""
-    before = requests.Session
+    """Give the sessions that are made within a block one cache, and make plain ones after it.
+
+    Takes what :func:`install_cache` takes.
+    """
     install_cache(*args, **kwargs)
     try:
         yield
     finally:
-        _patch(before)
+        uninstall_cache()
 
 
 def get_cache() -> BaseCache | None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self, cast
 
 import requests
-from requests import PreparedRequest
+from requests import PreparedRequest, hooks
 from requests import Session as OriginalSession
+from requests.adapters import BaseAdapter
 
 from sansio_cache.expiry import Resident
 from sansio_cache.messages import Options
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
-from sansio_cache_adapters.compat.times import time_for
+from sansio_cache_adapters.compat.times import grace_of, time_for
+from sansio_cache_adapters.requests.adapter import CacheAdapter
 from sansio_cache_adapters.requests.session import CacheMixin as OurMixin
 
 from .backends import BackendSpecifier, BaseCache, StrOrPath, init_backend
 from .models import AnyResponse, CachedResponse
 from .models.response import BaseResponse, as_theirs, replayed
+from .policy.directives import CacheDirectives
 from .policy.expiration import (
+    DO_NOT_CACHE,
     EXPIRE_IMMEDIATELY,
     ExpirationPatterns,
     ExpirationTime,
@@ -55,7 +60,19 @@ class _Asked:
         self.only_if_cached = bool(said.pop("only_if_cached", False))
         self.refresh = bool(said.pop("refresh", False)) or self.expire_after == EXPIRE_IMMEDIATELY
         self.force_refresh = bool(said.pop("force_refresh", False))
+        if self.expire_after == DO_NOT_CACHE:  # of one request that says: do not read
+            self.expire_after, self.force_refresh = None, True
         self.begun = False
+
+    def hear(self, request: PreparedRequest) -> None:
+        """Take what the fields of the request say as if it had been said in keywords."""
+        if "Cache-Control" in request.headers:
+            said = CacheDirectives.from_headers(request.headers)
+            if self.expire_after is None:
+                self.expire_after = said.max_age
+            self.only_if_cached |= said.only_if_cached
+            self.refresh |= said.must_revalidate or said.max_age == EXPIRE_IMMEDIATELY
+            self.force_refresh |= said.no_cache or said.no_store
 
 
 _asked: ContextVar[_Asked | None] = ContextVar("sansio_cache_compat_asked", default=None)
@@ -115,7 +132,15 @@ class CacheMixin(OurMixin):
         super(OurMixin, cls).__init_subclass__(**keywords)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
+        # requests_mock puts its own adapter before all others in this way: the cache stays above it.
+        object.__setattr__(self, "_replaced" if name == "get_adapter" else name, value)
+
+    def adapter_over(self, url: str | bytes) -> CacheAdapter | None:
+        """The cache above the adapter for a URL."""
+        replaced: Callable[..., BaseAdapter] | None = self.__dict__.get("_replaced")
+        if replaced is None:
+            return super().adapter_over(url)
+        return CacheAdapter.over(self._cache, replaced(url), self._peer)
 
     @classmethod
     def wrap(cls, original_session: requests.Session, **kwargs: Any) -> Self:  # type: ignore[override]
@@ -189,6 +214,7 @@ class CacheMixin(OurMixin):
         if asked.begun:
             return cast(AnyResponse, self.send_with(request, kwargs, self._options(request, asked)))
         asked.begun = True
+        asked.hear(request)
         self._tell_of_credentials(request)
         if self.settings.disabled:
             with self.disabled():
@@ -197,6 +223,10 @@ class CacheMixin(OurMixin):
         keep = self.settings.filter_fn
         if keep is not None and not keep(response):
             self._backend.discard(response.cache_key)
+        elif not response.from_cache:
+            # requests has called them already; requests-cache calls them once more, and programs count on it.
+            requests_hooks: Any = hooks
+            response = requests_hooks.dispatch_hook("response", request.hooks, response, **kwargs)
         return cast(AnyResponse, response)
 
     def _tell_of_credentials(self, request: PreparedRequest) -> None:
@@ -216,11 +246,23 @@ class CacheMixin(OurMixin):
             record = self._stored(request, kwargs)
             # Without a validator there is nothing to ask the origin about.
             asked.refresh = record is not None and record.head.facts.validator
-        response = self._given_out(request, kwargs, self._options(request, asked))
+        fallback = self._fallback(request, asked, kwargs)
+        try:
+            response = self._given_out(request, kwargs, self._options(request, asked))
+        except requests.RequestException:
+            # What is fresh was only to be asked about.
+            found = self._given_out(request, kwargs, Options(only_if_cached=True)) if asked.refresh else None
+            if found is None or not found.from_cache:
+                raise
+            return found
         if response.from_cache and kwargs.get("allow_redirects") is False and self._is_hop(response):
             asked.force_refresh = True
             response = self._given_out(request, kwargs, self._options(request, asked))
-        if not response.from_cache and self._is_useless(response, self._options(request, asked)):
+        if response.from_cache:
+            return response
+        if fallback is not None and response.status_code not in settings.codes:
+            return self._instead_of(response, fallback, request)
+        if self._is_useless(response, self._options(request, asked)):
             self._backend.discard(response.cache_key)
             vars(response)["expires"] = None
         return response
@@ -234,7 +276,7 @@ class CacheMixin(OurMixin):
             # requests-cache reads what it keeps before it gives it out.
             _ = response.content
             replayed(response)
-        return as_theirs(response, frozenset(self.settings.ignored_parameters or ()))
+        return as_theirs(response, self.settings)
 
     def _options(self, request: PreparedRequest, asked: _Asked) -> Options:
         settings, url = self.settings, request.url or ""
@@ -256,6 +298,26 @@ class CacheMixin(OurMixin):
         unanswered = get_504_response(request)
         return self._stale(request, kwargs, unanswered) if self.settings.stale_if_error else unanswered
 
+    def _fallback(self, request: PreparedRequest, asked: _Asked, kwargs: dict[str, Any]) -> CachedResponse | None:
+        """What would be used in the place of a response with a status that is not kept.
+
+        Ours, which goes by RFC 5861, does so for the server's own errors alone, and gives up the stored response for
+        others: so it is read before the origin is asked.
+        """
+        record = self._stored(request, kwargs) if self.settings.stale_if_error else None
+        if record is None:
+            return None
+        asks_anyway = asked.refresh or self.settings.always_revalidate
+        return self._backend.of_record(record) if asks_anyway or record.head.stale_at < time.time() else None
+
+    def _instead_of(self, response: BaseResponse, found: CachedResponse, request: PreparedRequest) -> BaseResponse:
+        grace = grace_of(self.settings.stale_if_error)
+        if grace is not True and found.expires is not None and time.time() > found.expires.timestamp() + grace:
+            response.raise_for_status()
+            return response
+        found.request, found.url = request, request.url or ""
+        return found
+
     def _stale(self, request: PreparedRequest, kwargs: dict[str, Any], otherwise: BaseResponse) -> BaseResponse:
         record = self._stored(request, kwargs)
         if record is None or record.head.status not in self.settings.codes:
@@ -263,8 +325,7 @@ class CacheMixin(OurMixin):
         found = self._backend.of_record(record)
         if found is None:
             return otherwise
-        found.request = request
-        found.url = request.url or ""
+        found.request, found.url = request, request.url or ""
         return found
 
     def _stored(self, request: PreparedRequest, kwargs: dict[str, Any]) -> Any:

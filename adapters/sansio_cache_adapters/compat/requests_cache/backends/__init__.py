@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
-from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache.policy.settings import DEFAULT_CACHE_NAME
 
 from .base import BaseCache
@@ -63,7 +63,12 @@ def init_backend(cache_name: StrOrPath, backend: BackendSpecifier | None = None,
     cache_name = cache_name if cache_name and not (named and cache_name == DEFAULT_CACHE_NAME) else named[0]
     if isinstance(backend, BaseCache):
         if cache_name and cache_name != DEFAULT_CACHE_NAME:
-            REQUESTS_CACHE.differs("a cache that is given has its name already: give cache_name= to it")
+            backend.cache_name = str(cache_name)
+            warnings.warn(
+                "cache_name= renames a cache that is given, and does not move it: give the name to the cache",
+                DeprecationWarning,
+                stacklevel=3,
+            )
         return backend
     name = str(backend or "sqlite").lower()
     if name not in BACKEND_CLASSES:

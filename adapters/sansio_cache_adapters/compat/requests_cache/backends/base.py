@@ -299,7 +299,7 @@ class BaseCache:
         """The stored responses in an order: by ``expires``, ``size`` or ``key``."""
         orders: dict[str, Callable[[CachedResponse], Any]] = {
             "expires": lambda response: response.expires_unix or 0,
-            "size": lambda response: response.size,
+            "size": _weight,
             "key": lambda response: response.cache_key,
         }
         if key not in orders:
@@ -335,8 +335,11 @@ class BaseCache:
 
     def update(self, other: BaseCache) -> None:
         """Store what another cache holds, too."""
-        for response in other.filter():
-            self.save_response(response, expires=response.expires)
+        records = {each.head.partition: each for entry in other.entries() for each in (*entry.history, entry.record)}
+        for record in records.values():
+            response = other.of_record(record)
+            if response is not None:
+                self.save_response(response, expires=-1 if response.expires is None else response.expires)
 
     def clear(self) -> None:
         """Remove everything."""
@@ -353,6 +356,13 @@ class BaseCache:
         return f"<{type(self).__name__}(name={self.cache_name})>"
 
     __repr__ = __str__
+
+
+def _weight(response: Any) -> int:
+    """About how much of a cache a response takes."""
+    fields = sum(len(name) + len(value) for name, value in response.headers.items())
+    size: int = response.size + fields
+    return size + sum(_weight(hop) for hop in response.history)
 
 
 def _key(record: Record) -> str:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from requests import PreparedRequest, Request
-from urllib3 import HTTPResponse as CachedHTTPResponse
 
 from .base import RichMixin
+from .raw_response import CachedHTTPResponse
 from .request import CachedRequest
 from .response import BaseResponse, CachedResponse, OriginalResponse
 

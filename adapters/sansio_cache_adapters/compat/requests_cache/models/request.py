@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,28 +10,30 @@ import requests
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
+from .base import RichMixin
+
 __all__ = ["CachedRequest"]
 
 
-class CachedRequest:
+@dataclass(repr=False)
+class CachedRequest(RichMixin):
     """A request; of a stored response only what is kept, which is neither fields nor a body."""
 
-    def __init__(
-        self,
-        body: bytes | str | None = None,
-        cookies: RequestsCookieJar | None = None,
-        headers: Any = None,
-        method: str | None = None,
-        url: str | None = None,
-    ) -> None:
-        self.body = body.encode() if isinstance(body, str) else body or b""
-        self.cookies = RequestsCookieJar() if cookies is None else cookies
-        self.headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(headers or {})
-        self.method = method
-        self.url = url
+    body: Any = b""
+    cookies: Any = field(default_factory=RequestsCookieJar)
+    headers: Any = field(default_factory=CaseInsensitiveDict[str])
+    method: str | None = None
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.body, bytes):
+            self.body = str(self.body or "").encode()
+        self.headers = CaseInsensitiveDict(self.headers or {})
+        if self.cookies is None:
+            self.cookies = RequestsCookieJar()
 
     @classmethod
-    def from_request(cls, original_request: requests.PreparedRequest) -> CachedRequest:
+    def from_request(cls, original_request: Any) -> CachedRequest:
         """A copy of a request."""
         given: Any = original_request
         return cls(given.body, getattr(given, "_cookies", None), given.headers, given.method, given.url)
@@ -43,7 +46,7 @@ class CachedRequest:
 
     def copy(self) -> CachedRequest:
         """A copy."""
-        return CachedRequest(self.body, self.cookies, self.headers, self.method, self.url)
+        return replace(self)
 
     def prepare(self) -> requests.PreparedRequest:
         """The request as it could be sent."""
@@ -55,7 +58,7 @@ class CachedRequest:
         return made
 
     @property
-    def _cookies(self) -> RequestsCookieJar:
+    def _cookies(self) -> Any:
         return self.cookies
 
     def __str__(self) -> str:

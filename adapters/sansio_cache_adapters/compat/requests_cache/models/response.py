@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from math import ceil
 from typing import Any, Final, cast
 
 import requests
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
-from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from sansio_cache.records import Record
 from sansio_cache_adapters.cache.moments import moment
@@ -18,9 +18,11 @@ from sansio_cache_adapters.compat.cookies import cookies_of
 from sansio_cache_adapters.compat.keys import url_shown
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache.policy.expiration import ExpirationTime, get_expiration_datetime
+from sansio_cache_adapters.compat.requests_cache.policy.settings import CacheSettings
 from sansio_cache_adapters.compat.times import utcnow
 from sansio_cache_adapters.requests.response import CachedResponse as OurResponse
 
+from .raw_response import CachedHTTPResponse
 from .request import CachedRequest
 
 __all__ = [
@@ -36,6 +38,16 @@ __all__ = [
 ]
 
 DATETIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S %Z"
+_BY_DEFAULT: Final = {
+    "expires": None,
+    "cache_key": "",
+    "revalidated": False,
+    "cache_status": "",
+    "from_cache": False,
+}
+_SHOWN: Final = (
+    *("created_at", "elapsed", "encoding", "expires", "headers", "history", "reason", "request", "status_code", "url"),
+)
 
 
 class BaseResponse(OurResponse):
@@ -74,7 +86,7 @@ class BaseResponse(OurResponse):
     def __str__(self) -> str:
         fresh = "stale" if self.is_expired else "fresh"
         return (
-            f"<{type(self).__name__} [{self.status_code}]: created: {format_datetime(self.created_at)}, "
+            f'<{type(self).__name__} [{self.status_code}]: "created: {format_datetime(self.created_at)}, '
             f"expires: {format_datetime(self.expires)} ({fresh}), size: {format_file_size(self.size)}, "
             f"request: {self.request.method} {self.request.url}>"
         )
@@ -98,15 +110,35 @@ def format_file_size(n_bytes: int) -> str:
 class OriginalResponse(BaseResponse):
     """A response that has just come from the network."""
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__()
+        self.__dict__.update(_BY_DEFAULT, created_at=utcnow(), **attributes)
+
+    @classmethod
+    def wrap_response(cls, response: Any, actions: Any) -> OriginalResponse:
+        """A response as one of these, with the key and the time under which it was kept."""
+        if not isinstance(response, cls):
+            response.__class__ = cls
+            kept = {} if actions.skip_write else {"expires": actions.expires, "cache_key": actions.cache_key}
+            response.__dict__.update({**_BY_DEFAULT, "cache_key": None, "created_at": utcnow(), **kept})
+        made: OriginalResponse = response
+        return made
+
+    @property
+    def is_expired(self) -> bool:
+        """False: it is as new as can be."""
+        return False
+
+    def __str__(self) -> str:
+        return repr(self)
+
 
 class CachedResponse(BaseResponse):
     """A response from a cache."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__()
-        self.__dict__.update(
-            created_at=utcnow(), expires=None, cache_key="", revalidated=False, cache_status="", from_cache=True
-        )
+        self.__dict__.update(_BY_DEFAULT, created_at=utcnow(), from_cache=True)
         for name, value in attributes.items():
             setattr(self, name, value)
 
@@ -118,27 +150,47 @@ class CachedResponse(BaseResponse):
             setattr(made, name, getattr(response, name, None))
         content: Any = made
         content._content, content._content_consumed = response.content, True
+        made.raw = CachedHTTPResponse.from_cached_response(made)
+        made.request = cast(Any, CachedRequest.from_request(response.request))
+        made.history = [] if made.is_redirect else [cls.from_response(hop) for hop in response.history]
         return made
 
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        """Pairs of a name and a value, for rich."""
+        for name in _SHOWN:
+            value = getattr(self, name)
+            yield name, str(value) if isinstance(value, datetime) else value
 
-def as_theirs(response: requests.Response, ignored: frozenset[str] = frozenset()) -> BaseResponse:
-    """A response of a session of ours as one of theirs.
+    def __repr__(self) -> str:
+        shown = [f"{name}={value!r}" for name, value in self.__rich_repr__() if value]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
-    :param ignored: names of parameters of which a stored response's URL does not say the value.
-    """
+
+def as_theirs(response: requests.Response, settings: CacheSettings | None = None) -> BaseResponse:
+    """A response of a session of ours as one of theirs."""
     for each in (response, *response.history):
-        if isinstance(each, OurResponse) and not isinstance(each, BaseResponse):
+        if not isinstance(each, OurResponse):
+            each.__dict__.update(_BY_DEFAULT, created_at=utcnow())  # of a double that stands for the network
+            each.__class__ = OriginalResponse
+        elif not isinstance(each, BaseResponse):
             if each.from_cache:
                 _ = each.content  # theirs have been read, by whom they are streamed does not matter
                 _show_cookies(each)
-                each.url = url_shown(each.url, ignored)
+                each.url = url_shown(each.url, frozenset(settings.ignored_parameters or () if settings else ()))
                 replayed(each)
             each.__class__ = CachedResponse if each.from_cache else OriginalResponse
-            if each.from_cache:
-                continue
-            if each.created_at is None:
+            if each.created_at is None and not each.from_cache:
                 each.__dict__["created_at"] = utcnow()
+        if settings is not None and settings.cache_control:
+            _show_whole_seconds(each)
     return cast(BaseResponse, response)
+
+
+def _show_whole_seconds(response: Any) -> None:
+    """Servers give times in whole seconds; ours takes from them the part of one that the response was under way."""
+    if response.expires is not None and response.created_at is not None and not response.headers.get("Expires"):
+        left = (response.expires - response.created_at).total_seconds()
+        response.__dict__["expires"] = response.created_at + timedelta(seconds=ceil(left))
 
 
 def _show_cookies(response: OurResponse) -> None:
@@ -153,17 +205,7 @@ def _show_cookies(response: OurResponse) -> None:
 
 def replayed(response: requests.Response) -> None:
     """Let the body of a response, which has been read, be read as a stream once more."""
-    headers = HTTPHeaderDict(response.headers)
-    for name in ("Content-Encoding", "Transfer-Encoding", "Content-Length"):
-        headers.discard(name)
-    response.raw = HTTPResponse(
-        BytesIO(response.content),
-        headers=headers,
-        status=response.status_code,
-        reason=response.reason,
-        preload_content=False,
-        request_url=response.url,
-    )
+    response.raw = CachedHTTPResponse.from_cached_response(response)
 
 
 def stored(record: Record, content: bytes, history: list[CachedResponse], ignored: frozenset[str]) -> CachedResponse:

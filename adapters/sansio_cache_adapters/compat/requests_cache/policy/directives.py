@@ -1,23 +1,27 @@
-"""Cache-Control as requests-cache reads and writes it; here the core does that, by RFC 9111."""
+"""Cache-Control as requests-cache reads and writes it; for the session the core does that, by RFC 9111."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from requests.structures import CaseInsensitiveDict
 
 from sansio_cache.cache_control import parse_cache_control
+from sansio_cache_adapters.compat.requests_cache._utils import RichMixin
 
 from .expiration import DO_NOT_CACHE, HeaderDict, get_expiration_seconds
 
 __all__ = ["CacheDirectives", "set_request_headers"]
 
+_UNREAD: Final = "X-ACTUAL-NO-CACHE"
+"""What says in a request of requests-cache that the cache is not to be read; it stays with the program."""
 
-@dataclass
-class CacheDirectives:
+
+@dataclass(repr=False)
+class CacheDirectives(RichMixin):
     """What the fields of a request or a response say to a cache."""
 
     expires: str | None = None
@@ -28,6 +32,7 @@ class CacheDirectives:
     must_revalidate: bool = False
     no_cache: bool = False
     no_store: bool = False
+    actual_no_cache: bool = False
     only_if_cached: bool = False
     stale_if_error: int | None = None
     stale_while_revalidate: int | None = None
@@ -35,10 +40,11 @@ class CacheDirectives:
     last_modified: str | None = None
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str]) -> CacheDirectives:
+    def from_headers(cls, headers: Mapping[str, Any] | None) -> CacheDirectives:
         """The directives among some fields."""
-        fields = CaseInsensitiveDict(headers)
-        read: Any = parse_cache_control([fields.get("Cache-Control", "")])
+        fields: CaseInsensitiveDict[Any] = CaseInsensitiveDict(headers or {})
+        said = fields.get("Cache-Control") or ""
+        read: Any = parse_cache_control([said.decode("latin-1") if isinstance(said, bytes) else said])
 
         def seconds(name: str) -> int | None:
             value = getattr(read, name)
@@ -53,6 +59,7 @@ class CacheDirectives:
             must_revalidate=bool(read.must_revalidate),
             no_cache=bool(read.no_cache),
             no_store=bool(read.no_store),
+            actual_no_cache=bool(fields.get(_UNREAD)),
             only_if_cached=bool(read.only_if_cached),
             stale_if_error=seconds("stale_if_error"),
             stale_while_revalidate=seconds("stale_while_revalidate"),
@@ -82,7 +89,9 @@ def set_request_headers(
         directives.append("must-revalidate")
     if force_refresh:
         directives.append("no-cache")
-    if expire_after is not None and expire_after != DO_NOT_CACHE:
+    if expire_after == DO_NOT_CACHE:
+        fields[_UNREAD] = "true"
+    elif expire_after is not None:
         directives.append(f"max-age={get_expiration_seconds(expire_after)}")
     if directives:
         fields["Cache-Control"] = ",".join(sorted(set(directives)))

@@ -67,8 +67,10 @@ def get_expiration_datetime(
         return datetime.fromtimestamp(expiry.at, UTC)
     if expiry.seconds == inf:
         return None
-    delta = timedelta(seconds=expiry.seconds)
-    return (start_time or utcnow()) + (-delta if negative_delta else delta)
+    start, delta = start_time or utcnow(), timedelta(seconds=expiry.seconds)
+    if not delta:
+        return start
+    return start - delta if negative_delta else start + delta
 
 
 def get_expiration_seconds(expire_after: ExpirationTime) -> int:

@@ -15,6 +15,7 @@ from sansio_cache.policy import Heuristic, Policy
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
+from sansio_cache_adapters.compat.requests_cache._utils import RichMixin
 from sansio_cache_adapters.compat.times import grace_of
 
 from .expiration import ExpirationPattern, ExpirationTime, get_expiration_seconds
@@ -48,8 +49,8 @@ DEFAULT_IGNORED_PARAMS: Final = AUTH_HEADERS + AUTH_PARAMS
 _RENAMED: Final = {"old_data_on_error": "stale_if_error", "include_get_headers": "match_headers"}
 
 
-@dataclass
-class CacheSettings:
+@dataclass(repr=False)
+class CacheSettings(RichMixin):
     """What a session does; each may be changed at any time."""
 
     allowable_codes: Iterable[int] = DEFAULT_STATUS_CODES
