@@ -61,6 +61,18 @@ def test_an_end_releases_everyone_and_may_come_twice() -> None:
     led(flights, keys(), "the next")
 
 
+def test_who_asks_when_it_has_come_need_not_wait() -> None:
+    """The futures are made for those who wait; before anyone does there are none."""
+    flights = Flights()
+    flight = led(flights, keys())
+    flights.landed(flight)
+    assert "made" not in vars(flight.landed)
+    assert flight.head.done()
+    assert flight.done is flight.done
+    flights.end(flight)
+    assert flight.done.done()
+
+
 def test_an_end_of_an_older_flight_leaves_the_newer() -> None:
     flights = Flights()
     old = led(flights, keys())

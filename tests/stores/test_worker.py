@@ -67,6 +67,31 @@ def test_its_thread_is_its_own_and_ends_when_there_is_nothing_to_do() -> None:
     assert names[1:] == ["again"]
 
 
+def test_jobs_that_can_wait_are_gathered_until_one_comes_that_cannot() -> None:
+    groups: list[int] = []
+    done = threading.Event()
+
+    def perform(jobs: list[Callable[[], object]]) -> None:
+        groups.append(len(jobs))
+        for job in jobs:
+            job()
+
+    worker = Worker(group=4, perform=perform, lingers=60)
+    began = time.monotonic()
+    for _ in range(2):
+        worker.must(int, waits=True)
+    worker.must(done.set)
+    assert done.wait(10)
+    # A whole group waits for no more.
+    more = threading.Barrier(2)
+    for job in (int, int, int, more.wait):
+        worker.must(job, waits=True)
+    more.wait(10)
+    assert time.monotonic() - began < 30
+    assert worker.end(10)
+    assert sum(groups) >= 7
+
+
 def test_several_threads_share_the_jobs() -> None:
     """At most as many as were asked for."""
     worker, together = Worker(size=3), threading.Barrier(3)

@@ -43,16 +43,34 @@ class NotStorable:
     """The answer was not storable a moment ago: nobody queues for it."""
 
 
+class _Moment:
+    """What comes once. Its future is made when somebody waits for it, which is seldom."""
+
+    has_come = False
+
+    @property
+    def future(self) -> Future[None]:
+        # Of threads that make one at the same time all get the same.
+        future: Future[None] = vars(self).setdefault("made", Future())
+        if self.has_come:
+            _resolve(future)
+        return future
+
+    def come(self) -> None:
+        self.has_come = True
+        future: Future[None] | None = vars(self).get("made")
+        if future is not None:
+            _resolve(future)
+
+
 class Flight:
     """One fetch that others may wait for.
 
-    :ivar head: done when the response's head has come, or the flight has ended.
-    :ivar done: done when the flight has ended for those who wait.
     :ivar lead: the leader's duty, once there is one.
     :ivar rests: it has ended for those who wait only because its body takes too long.
     """
 
-    __slots__ = ("done", "head", "key", "lead", "leader", "resource", "rests")
+    __slots__ = ("ended", "key", "landed", "lead", "leader", "resource", "rests")
 
     def __init__(self, key: tuple[bytes, bytes], resource: bytes, leader: object) -> None:
         self.key = key
@@ -60,8 +78,18 @@ class Flight:
         self.leader = leader
         self.lead: Duty | None = None
         self.rests = False
-        self.head: Future[None] = Future()
-        self.done: Future[None] = Future()
+        self.landed = _Moment()
+        self.ended = _Moment()
+
+    @property
+    def head(self) -> Future[None]:
+        """Done when the response's head has come, or the flight has ended."""
+        return self.landed.future
+
+    @property
+    def done(self) -> Future[None]:
+        """Done when the flight has ended for those who wait."""
+        return self.ended.future
 
 
 class Flights:
@@ -93,7 +121,7 @@ class Flights:
 
     def landed(self, flight: Flight) -> None:
         """The head of the response has come, and is being stored."""
-        _resolve(flight.head)
+        flight.landed.come()
 
     def end(self, flight: Flight, *, storable: bool = True) -> None:
         """Release everyone who waits. Idempotent."""
@@ -105,8 +133,8 @@ class Flights:
                     self._not_storable.clear()
                 self._not_storable[flight.key] = time.monotonic() + REMEMBERED
         flight.lead = None
-        _resolve(flight.head)
-        _resolve(flight.done)
+        flight.landed.come()
+        flight.ended.come()
 
     def forget(self, store_id: bytes, resource: bytes) -> None:
         """A resource was dropped: nobody joins a flight that began before."""
@@ -128,9 +156,10 @@ class Flights:
 
 
 def _resolve(future: Future[None]) -> None:
-    # Two may end it at once; the first one did.
-    with suppress(InvalidStateError):
-        future.set_result(None)
+    if not future.done():
+        # Two may end it at once; the first one did.
+        with suppress(InvalidStateError):
+            future.set_result(None)
 
 
 def wait_blocking(future: Future[None], seconds: float) -> bool:

@@ -62,6 +62,14 @@ class LockFile:
         self._held: dict[int, _Holding] = {}
         self._open: dict[int, _Holding] = {}
 
+    def lies_at(self, place: Place) -> bool:
+        """Whether it is what lies there now."""
+        try:
+            found = place.look()
+        except OSError:
+            return False
+        return found is not None and self.identity == (found.st_dev, found.st_ino)
+
     def close_if_idle(self) -> bool:
         """Close it if nobody needs it; whether it is closed."""
         with self._guard:
@@ -276,6 +284,16 @@ class Claims:
         """
         return self._claim(self._offset(partition), _Holding(token, resource, min(until, now + LEASE_SECONDS)), now)
 
+    def claim_nowait(
+        self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float
+    ) -> Lease | None:
+        """The same at once, or None where the lock file must be opened first."""
+        place, file = self._at, self._file
+        if place is None or file is None or not file.lies_at(place):
+            return None
+        holding = _Holding(token, resource, min(until, now + LEASE_SECONDS))
+        return self._take(file, self._offset(partition), holding, now)
+
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
         """Give a claim back. Idempotent; never waits, never raises."""
         self._release(self._offset(partition), token, open_until)
@@ -313,10 +331,16 @@ class Claims:
             return Lease.OPEN
         try:
             file = self._current(self._locks)
-            lease = Lease.OPEN if file is None else file.claim(offset, holding, now)
         except OSError:
             return Lease.OPEN
-        if file is not None and lease is Lease.GRANTED:
+        return Lease.OPEN if file is None else self._take(file, offset, holding, now)
+
+    def _take(self, file: LockFile, offset: int, holding: _Holding, now: float) -> Lease:
+        try:
+            lease = file.claim(offset, holding, now)
+        except OSError:
+            return Lease.OPEN
+        if lease is Lease.GRANTED:
             self._taken[offset, holding.token] = file
         return lease
 

@@ -17,7 +17,7 @@ _PID: Final = 4
 
 def new_token() -> bytes:
     """A token for one lease, 16 bytes: random ones, then what tells this host and this process."""
-    return secrets.token_bytes(_RANDOM) + _HERE + os.getpid().to_bytes(_PID, "big")
+    return os.urandom(_RANDOM) + _HERE + os.getpid().to_bytes(_PID, "big")
 
 
 def is_abandoned(token: bytes) -> bool:

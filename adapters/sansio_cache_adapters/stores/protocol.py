@@ -34,6 +34,7 @@ __all__ = [
     "AsyncStore",
     "Checking",
     "Claiming",
+    "ClaimingAtOnce",
     "DroppingSoon",
     "Flushing",
     "ForTasks",
@@ -262,6 +263,17 @@ class Claiming(Protocol):
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
         """Give the claim back; with ``open_until``, others hear OPEN until then. Never raises."""
+        ...
+
+
+@runtime_checkable
+class ClaimingAtOnce(Claiming, Protocol):
+    """:class:`Claiming` whose claims are a matter of microseconds: what an event loop may call, both verbs."""
+
+    def claim_nowait(
+        self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float
+    ) -> Lease | None:
+        """The same as ``claim``, or None where that would take longer."""
         ...
 
 

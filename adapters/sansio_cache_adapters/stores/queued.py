@@ -27,6 +27,8 @@ QUEUED_BYTES: Final = 16 * 1024**2
 IDLE: Final = 30.0
 """Seconds after which the threads of a store in use end; the next write or read begins others."""
 _QUEUED: Final = 10_000
+LINGERS: Final = 0.003
+"""Seconds for which writes that nobody waits for are gathered: one transaction, and one change of threads, for many."""
 _GROUP: Final = 32
 _REMEMBERED: Final = 1024
 
@@ -69,7 +71,9 @@ class Queue:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.listeners: list[OnError] = []
-        self.worker = Worker("sansio-cache writer", group=_GROUP, perform=partial(_perform, store), idle=IDLE)
+        self.worker = Worker(
+            "sansio-cache writer", group=_GROUP, perform=partial(_perform, store), idle=IDLE, lingers=LINGERS
+        )
         self._forget()
         queues.add(self)
 
@@ -134,13 +138,13 @@ class Queue:
             if error is not None:
                 self.tell(error)
 
-        self.worker.must(_Write(work, after, alone=alone))
+        self.worker.must(_Write(work, after, alone=alone), waits=not alone)
 
     def put_late(self, work: Callable[[], object]) -> None:
         """Queue what frees those who wait for the writes before it: when these can be seen, or have failed."""
         write = _Write(work, _nothing_after, alone=False)
         write.late = True
-        self.worker.must(write)
+        self.worker.must(write, waits=True)
 
     def ask(self, work: Callable[[], T], *, alone: bool = True) -> Future[T]:
         """Queue a write whose result somebody wants. Cancelling the future helps as long as nobody has begun."""

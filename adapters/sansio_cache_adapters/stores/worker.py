@@ -80,6 +80,7 @@ class _Queue:
         # Each held by a thread as long as it serves. So one thread serves after the other where there is one place.
         self.places = [_thread.allocate_lock() for _ in range(made.size)]
         self.works = _thread.allocate_lock()
+        self.hurry = Bell()
 
     def serve(self, place: _thread.LockType) -> None:
         """Do what comes until nothing does, or what was asked for is an end."""
@@ -101,6 +102,8 @@ class _Queue:
             pause = max(later[0].at - time.monotonic(), 0.0) if later else self.made.idle
             try:
                 heapq.heappush(later, self.jobs.get(timeout=pause))
+                if self.made.lingers and len(later) + self.jobs.qsize() < self.made.group:
+                    self.hurry.wait(self.made.lingers)
                 for _ in range(self.made.group - 1):
                     heapq.heappush(later, self.jobs.get_nowait())
             except Empty:
@@ -155,6 +158,7 @@ class _Made(NamedTuple):
     perform: Callable[[list[Job]], object]
     idle: float
     rests: bool
+    lingers: float
 
 
 class Worker:
@@ -169,6 +173,7 @@ class Worker:
     :param rests: whether a fork waits, a second at most, for the job that is being done: what it has locked would be
         locked in the child for ever.
     :param drains: whether what is left at exit is done then, for 5 s at most.
+    :param lingers: seconds for which jobs that can wait (:meth:`must`) are gathered, until one comes that cannot.
     """
 
     def __init__(
@@ -181,8 +186,9 @@ class Worker:
         idle: float = _IDLE,
         rests: bool = False,
         drains: bool = False,
+        lingers: float = 0.0,
     ) -> None:
-        self._made = _Made(name, size, group, perform, idle, rests)
+        self._made = _Made(name, size, group, perform, idle, rests, lingers)
         self._resting = False
         self._begin_anew()
         follow_forks(self)
@@ -231,12 +237,13 @@ class Worker:
         self.must(run)
         return future
 
-    def must(self, job: Job) -> None:
+    def must(self, job: Job, *, waits: bool = False) -> None:
         """The same as a call.
 
+        :param waits: it can wait a little for others (``lingers``).
         :raises RuntimeError: no thread can be started: the interpreter is about to end.
         """
-        if not self._put(0.0, job):
+        if not self._put(0.0, job, waits=waits):
             raise RuntimeError("no thread can be started")
 
     def insist(self, job: Job, seconds: float) -> None:
@@ -264,10 +271,12 @@ class Worker:
             self._next_try = now + _AGAIN
             self.after(_AGAIN, self._settle)
 
-    def _put(self, seconds: float, job: Job | None) -> bool:
+    def _put(self, seconds: float, job: Job | None, *, waits: bool = False) -> bool:
         """Whether there is a thread that will do it."""
         queue = self._queue
         queue.jobs.put(_Due(time.monotonic() + seconds if seconds > 0 else 0.0, next(_numbers), job))
+        if not waits:
+            queue.hurry.ring()
         for place in queue.places:
             if not place.locked() and place.acquire(blocking=False):
                 try:

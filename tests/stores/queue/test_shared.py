@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import pytest
@@ -82,9 +82,55 @@ class TestCancelled:
                 assert await committed(store, text)
             store.release(name("one"), b"a")
             with anyio.fail_after(20):
-                while await store.claim(name("one"), name("one"), b"b", now=NOW, until=NOW + 50) is Lease.HELD:
+                while inner.claim(name("one"), name("one"), b"b", now=NOW, until=NOW + 50) is Lease.HELD:
                     await anyio.sleep(0.001)
             other.execute("ROLLBACK")
+            await store.close()
+
+        run(main)
+
+    def test_a_claim_on_its_way_back_is_taken_over_by_its_own_process(
+        self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection
+    ) -> None:
+        """It sees what is queued, so it does not wait for that; others get the claim when the second is given back."""
+
+        async def main() -> None:
+            store = Threaded(inner)
+            await store.open(signed=False)
+            another = SQLiteStore(inner.path)
+            other.execute("BEGIN IMMEDIATE")
+            for token in (b"a", b"b"):
+                assert await store.claim(name("one"), name("one"), token, now=NOW, until=NOW + 50) is Lease.GRANTED
+                assert await committed(store, "one", token)
+                store.release(name("one"), token)
+            assert await store.claim(name("one"), name("one"), b"c", now=NOW, until=NOW + 50) is Lease.GRANTED
+            other.execute("ROLLBACK")
+            await store.size()
+            assert another.claim(name("one"), name("one"), b"d", now=NOW, until=NOW + 50) is Lease.HELD
+            store.release(name("one"), b"c")
+            await store.size()
+            assert another.claim(name("one"), name("one"), b"d", now=NOW, until=NOW + 50) is Lease.GRANTED
+            another.close()
+            await store.close()
+
+        run(main)
+
+    def test_a_claim_takes_no_thread_where_the_lock_file_is_open(self, run: Run[None], inner: SQLiteStore) -> None:
+        async def main() -> None:
+            store = Threaded(inner)
+            await store.open(signed=False)
+            threads: list[int] = []
+            claims = inner._claims
+            take = claims._take
+
+            def noted(*arguments: Any) -> Lease:
+                threads.append(threading.get_ident())
+                return take(*arguments)
+
+            claims._take = noted  # type: ignore[method-assign]
+            for text in ("one", "two"):
+                assert await store.claim(name(text), name(text), b"a", now=NOW, until=NOW + 50) is Lease.GRANTED
+            assert [each == threading.get_ident() for each in threads] == [False, True]
             await store.close()
 
         run(main)

@@ -237,6 +237,13 @@ class SQLiteStore(Shown):
         self._connections.refuse_if_read_only()
         return self._claims.claim(partition, resource, token, now=now, until=until)
 
+    def claim_nowait(
+        self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float
+    ) -> Lease | None:
+        """The same at once, or None where that cannot be."""
+        self._connections.refuse_if_read_only()
+        return self._claims.claim_nowait(partition, resource, token, now=now, until=until)
+
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
         """Give the claim back."""
         self._claims.release(partition, token, open_until=open_until)

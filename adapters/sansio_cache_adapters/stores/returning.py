@@ -1,0 +1,57 @@
+"""Claims that a process gives back behind what it has queued, and may want again before their turn has come."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import NamedTuple
+
+__all__ = ["Returned", "Returning"]
+
+
+class Returned(NamedTuple):
+    """A claim on its way back: the token under which the store knows it, and which of its partition's it is."""
+
+    token: bytes
+    number: int
+
+
+class Returning:
+    """The claims of one store that are on their way back.
+
+    The process sees what it has queued, so it need not wait for its own claim to be free: the next one takes it over,
+    and the store goes on to know it by the token of the first.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._leaving: dict[bytes, Returned] = {}
+        self._known: dict[bytes, bytes] = {}
+
+    def token(self, partition: bytes, token: bytes) -> bytes:
+        """The token under which the store is to be asked for a claim."""
+        with self._lock:
+            leaving = self._leaving.pop(partition, None)
+            if leaving is not None:
+                self._known[token] = leaving.token
+            return self._known.get(token, token)
+
+    def forget(self, token: bytes) -> bytes:
+        """The token under which the store knows a claim that is ours no longer."""
+        with self._lock:
+            return self._known.pop(token, token)
+
+    def leave(self, partition: bytes, token: bytes) -> Returned:
+        """Note that a claim is on its way back."""
+        with self._lock:
+            returned = self._leaving[partition] = Returned(self._known.pop(token, token), next(self._numbers))
+            return returned
+
+    def leaves(self, partition: bytes, returned: Returned) -> bool:
+        """Whether nobody has taken the claim over: its turn has come, and it is given back now."""
+        with self._lock:
+            if self._leaving.get(partition) != returned:
+                return False
+            del self._leaving[partition]
+            return True
