@@ -46,7 +46,8 @@ def test_where_anothers_cache_lies_it_is_said_how_to_take_it_over(
     (tmp_path / "folder" / "redirects.sqlite").touch()
     ran = Command(str(tmp_path / name), clock)("ls")
     assert ran.status == 3
-    assert "sansio-cache import takes over" in ran.err
+    assert "sansio-cache import brings along what it holds" in ran.err
+    assert "--cache" in ran.err
     assert "is a cache of" in Command(str(tmp_path / name), clock)("doctor").out
 
 

@@ -141,7 +141,7 @@ def on_terminal(*arguments: str, columns: int = 80) -> tuple[int, str]:
     return process.wait(30), data.decode()
 
 
-@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("columns", [40, 80, 200])
 def test_a_terminal_gets_a_table_that_fits(place: str, origin: Origin, columns: int) -> None:
     urls = fill(place, origin, time.time)
     with CachedSession(place) as session:
@@ -151,6 +151,8 @@ def test_a_terminal_gets_a_table_that_fits(place: str, origin: Origin, columns: 
         assert status == 0
         # A bar is wiped out before what comes after it. The path of a cache is as long as it is.
         lines = [line for line in re.split(r"[\r\n]|\x1b\[2K", shown) if place not in strip(line)]
+        # In a narrow one a URL has lines of its own, to be copied as they are.
+        lines = [line for line in lines if columns > 40 or "http://" not in line]
         longest = max(lines, key=lambda line: len(strip(line)))
         assert len(strip(longest)) <= columns, (name, longest)
     _, shown = on_terminal("ls", "--cache", place, columns=columns)

@@ -148,7 +148,8 @@ def _trouble_of(error: CacheError) -> Trouble:
     if isinstance(error, SettingError):
         return WrongUse(str(error))
     if isinstance(error, ForeignStore):
-        return Trouble(str(error).replace("import_cache()", "sansio-cache import"), Trouble.STORE)
+        said = str(error).replace("import_cache()", "sansio-cache import").replace("cache=…", "--cache")
+        return Trouble(said, Trouble.STORE)
     return Trouble(str(error), Trouble.STORE if isinstance(error, StoreError) else Trouble.FOUND)
 
 

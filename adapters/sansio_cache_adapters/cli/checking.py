@@ -47,7 +47,7 @@ verify --heads --json
 @pass_place
 def verify(place: Place, heads: bool, quiet: bool, as_json: bool) -> None:
     """Open every record, verify its signature and its body, and name what is wrong. Nothing is changed."""
-    opened = place.open()
+    opened = place.open(checks=False)
     good, wrong = _verify(opened, heads=heads)
     counts = Counter(flaw.value for _, flaw in wrong)
     if as_json:
@@ -60,6 +60,8 @@ def verify(place: Place, heads: bool, quiet: bool, as_json: bool) -> None:
         note(f"{good} good, heads{'' if heads else ' and bodies'}{signed}; {len(wrong)} wrong")
     if wrong:
         said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        if opened.strange():
+            raise Trouble(f"{said}. It was signed with another secret than the one that was given", Trouble.SECRET)
         raise Trouble(f"{said}. They are misses to every session; purge --invalid removes them", Trouble.FOUND)
 
 

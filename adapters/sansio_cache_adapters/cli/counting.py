@@ -13,7 +13,7 @@ from sansio_cache.urls import split
 
 from .app import cli
 from .options import command, filter_options, setting_options, unverified_option
-from .output import bar, emit, on_terminal, progress, table, warn_unverified
+from .output import bar, emit, entry, on_terminal, progress, table, warn_unverified
 from .place import Opened, Place, pass_place
 from .records import Row, Wanted, found_of
 from .text import plain
@@ -86,7 +86,7 @@ stats --cache file:///var/cache/mine --json | jq .hosts
 @pass_place
 def stats(place: Place, globs: tuple[str, ...], wanted: Wanted, top: int, as_json: bool, unverified: bool) -> None:
     """Count what is stored: by state, host, status, size and age, with bars."""
-    opened = place.open(unverified=unverified)
+    opened = place.open(unverified=unverified, checks=not wanted.invalid)
     warn_unverified(opened.unverified)
     total, groups = _count(opened, wanted.with_urls(globs))
     if as_json:
@@ -96,7 +96,7 @@ def stats(place: Place, globs: tuple[str, ...], wanted: Wanted, top: int, as_jso
         return
     emit(f"{plain(opened.store.location)}", "bold")
     signed = "signed" if opened.meta.signed else "not signed"
-    emit(f"{_many(total.number)}, {size_text(total.bytes)} of bodies, {signed}")
+    entry("", f"{_many(total.number)}, {size_text(total.bytes)} of bodies, {signed}")
     for name, each in groups.items():
         _show_group(name, each, total, top)
 
@@ -135,7 +135,8 @@ def _show_group(name: str, group: Counted, total: Sum, top: int) -> None:
     width = min(max(len(label) for label, _ in shown), 32)
     for label, each in shown[: len(shown) - len(left)]:
         cut = label if len(label) <= width else label[: width - 1] + "…"
-        emit(f"  {cut:<{width}} {each.number:>8} {size_text(each.bytes):>9}  {bar(each.number / most)}")
+        said = f"  {cut:<{width}} {each.number:>8} {size_text(each.bytes):>9}  "
+        emit(f"{said}{bar(each.number / most, len(said))}")
     if left:
         emit(f"  and {len(left)} more: --top {len(shown)} shows all")
 
@@ -161,7 +162,7 @@ du --json
 @pass_place
 def du(place: Place, globs: tuple[str, ...], wanted: Wanted, depth: int, as_json: bool, unverified: bool) -> None:
     """Say what takes the room: bytes of bodies below each host and path, the most first."""
-    opened = place.open(unverified=unverified)
+    opened = place.open(unverified=unverified, checks=not wanted.invalid)
     warn_unverified(opened.unverified)
     sums, total = Counted(), Sum()
     with progress("counting", opened.store.size().entries) as tick:
@@ -178,7 +179,7 @@ def du(place: Place, globs: tuple[str, ...], wanted: Wanted, depth: int, as_json
     table(("size", "responses", "URL"), [(text(each.bytes), str(each.number), name) for name, each in largest],
           right=("size", "responses"))  # fmt: skip
     if on_terminal():
-        emit(f"{size_text(total.bytes)} of bodies in all; with their heads {size_text(opened.store.size().bytes)}")
+        entry("", f"{size_text(total.bytes)} of bodies in all; with their heads {size_text(opened.store.size().bytes)}")
 
 
 def _below(url: str, depth: int) -> str:

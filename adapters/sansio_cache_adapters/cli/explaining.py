@@ -44,7 +44,7 @@ def explain_url(place: Place, url: str, asked: Asked, moment: float | None, as_j
     The decision is that of the core itself, which is asked without a network. Nothing is changed. Where requests is
     installed the request is the one that CachedSession would send; -H gives it other fields.
     """
-    opened = place.open()
+    opened = place.open(checks=False)
     now = opened.now if moment is None else opened.now - moment if moment >= 0 else -moment
     request, client = as_sent(url, asked)
     found = _explained(opened, request, now)

@@ -91,7 +91,7 @@ def get(
         raise WrongUse(f"{plain(url)} is no URL: it begins with http:// or https://")
     if offline:
         place.settings = {**place.settings, "offline": True}
-    opened = place.open(makes=not offline)
+    opened = place.open(makes=not offline, checks=False)
     options = {name: True for name in ("refresh", "force_refresh", "only_if_cached") if getattr(asked.options, name)}
     more = {"expire_after": expire_after} if expire_after is not None else {}
     keywords: dict[str, Any] = {**options, **more, **({"tags": tags} if tags else {})}

@@ -246,7 +246,10 @@ def _checked(store: SQLiteStore | FileStore) -> Iterator[Finding]:
 def of_signing(opened: Opened) -> Iterator[Finding]:
     """Whether it is signed, and whether the secret is there."""
     signed, given = opened.meta.signed, opened.sealer.signed
-    if signed and given:
+    if opened.strange():
+        says = "it was signed with another secret than the one that was given"
+        yield Finding("wrong", "signature", says, "give the right one; after a change both, one a line (--secret-file)")
+    elif signed and given:
         yield Finding("ok", "signature", "it is signed, and the secret was given")
     elif signed:
         yield Finding(
@@ -278,12 +281,12 @@ def of_records(opened: Opened, *, bodies: bool) -> Iterator[Finding]:
                 flaws[flaw.value if flaw is not None else row.state] += 1
             ahead += row.stored_at > opened.now + CLOCK_SKEW
             expired += row.state == "stale"
-    if flaws:
+    if flaws and not opened.strange():
         said = ", ".join(f"{count} {name}" for name, count in sorted(flaws.items()))
         yield Finding(
             "wrong", "damage", f"{said}: misses to every session", "verify names them, purge --invalid removes them"
         )
-    elif opened.unverified:
+    elif flaws or opened.unverified:
         yield Finding("note", "damage", "not looked for, without the secret")
     else:
         yield Finding("ok", "damage", f"none found{'' if bodies else ' in heads; --bodies reads bodies, too'}")

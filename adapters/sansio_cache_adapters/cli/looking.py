@@ -72,7 +72,7 @@ def ls(
     if as_json + as_csv + (database is not None) > 1:
         raise WrongUse("give one of --json, --csv and --sqlite")
     _check_globs(globs)
-    opened = place.open(unverified=unverified)
+    opened = place.open(unverified=unverified, checks=not wanted.invalid)
     warn_unverified(opened.unverified)
     found = _sorted(found_of(opened, wanted.with_urls(globs)), sort, reverse=reverse, limit=limit)
     if as_json:

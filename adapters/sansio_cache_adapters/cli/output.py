@@ -19,7 +19,10 @@ from rich.text import Text
 __all__ = ["bar", "emit", "entry", "note", "on_terminal", "progress", "progress_of", "table", "warn_unverified"]
 
 _WIDEST_BAR: Final = 30
-_NARROWEST: Final = 30
+_ROOM: Final = 30
+"""Columns that the last cell of a table wants, to stand beside the others."""
+_NARROWEST: Final = 16
+"""Columns of a terminal below which a text is not folded any more."""
 Tick = Callable[[], None]
 Tell = Callable[[int, int], object]
 
@@ -47,6 +50,9 @@ def entry(head: str, text: str, style: str = "") -> None:
 
 def note(line: str) -> None:
     """A line beside the answer, for the person who runs the command."""
+    if sys.stderr.isatty():
+        width = max(shutil.get_terminal_size().columns, _NARROWEST)
+        line = "\n".join(textwrap.fill(each, width, break_on_hyphens=False) for each in line.split("\n"))
     click.echo(line, err=True)
 
 
@@ -66,20 +72,45 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Seque
         for row in rows:
             click.echo("\t".join(row))
         return
+    shown = [tuple(row) for row in rows]
+    room = shutil.get_terminal_size().columns - sum(_widths(columns, shown)[:-1]) - 2 * (len(columns) - 1)
+    if room < _ROOM and last == -1:
+        _stacked(columns, shown, right)
+        return
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for number, name in enumerate(columns):
         folds = number == last % len(columns)
         justify: Literal["left", "right"] = "right" if name in right else "left"
         drawn.add_column(name, justify=justify, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
-    for row in rows:
+    for row in shown:
         drawn.add_row(*map(Text, row))
     Console().print(drawn)
 
 
-def bar(share: float) -> str:
-    """A bar for a share between 0 and 1; anything above nothing is seen."""
+def _widths(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[int]:
+    return [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+
+
+def _stacked(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    """Rows where there is no room beside each other: the last cell gets lines of its own."""
+    widths = _widths(columns, rows)
+    for row in rows:
+        cells = zip(columns, row, widths, strict=True)
+        aligned = [cell.rjust(width) if name in right else cell.ljust(width) for name, cell, width in cells][:-1]
+        emit("  ".join(aligned).rstrip(), "bold")
+        emit(f"  {row[-1]}")
+
+
+def bar(share: float, beside: int = 0) -> str:
+    """A bar for a share between 0 and 1; anything above nothing is seen.
+
+    :param beside: columns that are taken by what stands before it.
+    """
     blocks = _blocks()
-    steps = round(min(max(share, 0.0), 1.0) * _WIDEST_BAR * len(blocks))
+    widest = _WIDEST_BAR
+    if on_terminal():
+        widest = max(min(shutil.get_terminal_size().columns - beside, _WIDEST_BAR), 1)
+    steps = round(min(max(share, 0.0), 1.0) * widest * len(blocks))
     whole, part = divmod(max(steps, 1 if share > 0 else 0), len(blocks))
     return blocks[-1] * whole + (blocks[part - 1] if part else "")
 

@@ -6,15 +6,17 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
 
 from sansio_cache.errors import ForeignStore
+from sansio_cache.keys import Keys
 from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
-from sansio_cache.records import Meta
+from sansio_cache.records import Flaw, Meta, open_record
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import UNSIGNED, Sealer, make_sealer
 from sansio_cache_adapters.cache.blocking import BlockingCache
@@ -33,6 +35,8 @@ from .secret import SECRET, from_environment, from_file, from_keyring
 __all__ = ["CACHE", "Opened", "Place", "exists", "pass_place"]
 
 CACHE: Final = "SANSIO_CACHE"
+_LOOKED_AT: Final = 100
+"""Records that tell whether a secret is the right one."""
 _UNBOUNDED: Final = 1024**4
 """How much a store may hold is its program's to say: what is opened here evicts nothing."""
 
@@ -49,6 +53,18 @@ class Opened(NamedTuple):
     rules: Rules
     now: float
     unverified: bool = False
+
+    def strange(self) -> int:
+        """How many records were looked at, where the secret verifies none of them; 0 where it verifies any."""
+        if not (self.meta.signed and self.sealer.signed):
+            return 0
+        looked = 0
+        for listed in islice(self.store.listed(batch=_LOOKED_AT), _LOOKED_AT):
+            keys = Keys(listed.resource, listed.partition)
+            if open_record(listed.stored, keys, self.rules.place, self.sealer) is not Flaw.SIGNATURE:
+                return 0
+            looked += 1
+        return looked
 
     def care(self, tick: Callable[[], None] = lambda: None) -> Care:
         """What sessions have as ``session.cache``.
@@ -156,6 +172,7 @@ class Place:
         writes: bool = False,
         makes: bool = False,
         unverified: bool = False,
+        checks: bool = True,
         secret: Sequence[str] | None = None,
     ) -> Opened:
         """The store, opened.
@@ -163,8 +180,9 @@ class Place:
         :param writes: the command changes it; else it is opened to be read, where the store knows the difference.
         :param makes: it is made where there is none.
         :param unverified: a signed one may be looked at without its secret.
+        :param checks: a secret that verifies nothing of the first records is taken for a wrong one.
         :param secret: the secrets, oldest first; else those of the options.
-        :raises Trouble: there is none, or it is signed and there is no secret.
+        :raises Trouble: there is none, or it is signed and there is no secret, or a wrong one.
         """
         secret = self.secret() if secret is None else secret
         sealer = UNSIGNED if secret is None else make_sealer(secret)
@@ -182,8 +200,14 @@ class Place:
             said = f"the cache at {store.location} is signed: give its secret in {SECRET}, "
             raise Trouble(f"{said}by --secret-file or by --keyring", Trouble.SECRET)
         click.get_current_context().call_on_close(store.close)
-        rules = Rules(policy, meta, sealer)
-        return Opened(store, meta, sealer, rules, self.clock(), unverified=is_open)
+        opened = Opened(store, meta, sealer, Rules(policy, meta, sealer), self.clock(), unverified=is_open)
+        if checks and not unverified and (strange := opened.strange()):
+            raise Trouble(
+                f"the cache at {store.location} was signed with another secret: the one that was given verifies none "
+                f"of {strange} records. After a change of the secret give both, one a line (--secret-file)",
+                Trouble.SECRET,
+            )
+        return opened
 
 
 def exists(store: Any) -> bool:

@@ -94,7 +94,7 @@ def resign(place: Place, unsign: bool, sign_unsigned: bool) -> None:
     """
     if unsign and sign_unsigned:
         raise WrongUse("give --unsign or --sign-unsigned, not both")
-    opened = place.open(writes=True)
+    opened = place.open(writes=True, checks=not sign_unsigned)
     if not opened.sealer.signed:
         said = "give the secret that it is to be signed with" if sign_unsigned else "it is not signed"
         raise Trouble(f"the cache at {opened.store.location}: {said}", Trouble.SECRET)

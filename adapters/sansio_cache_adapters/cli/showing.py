@@ -59,7 +59,7 @@ def show(
     URL is what was asked for, or as ls shows it, or a key of ls --json. The settings of the program that uses the cache
     decide how long a response is fresh: give those that are not the defaults with --set.
     """
-    opened = place.open(unverified=unverified)
+    opened = place.open(unverified=unverified, checks=False)
     warn_unverified(opened.unverified)
     found = named(opened, url, method=method, key=entry)
     if as_json:
