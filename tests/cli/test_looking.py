@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -290,3 +291,10 @@ def test_rows_of_any_type_are_shown(command: Command, place: str, urls: dict[str
         assert ran.status in (0, 1)
         assert "\x1b" not in ran.out
     assert {row["state"] for row in command("ls", "--json").json} == {"unreadable"}
+
+
+def test_an_extra_that_is_missing_is_named(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    ran = Command("redis://127.0.0.1", clock)("ls")
+    assert ran.status == 2
+    assert "pip install 'sansio-cache[redis]'" in ran.err

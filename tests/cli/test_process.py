@@ -185,20 +185,3 @@ def test_a_terminal_gets_no_binary_body(place: str, origin: Origin) -> None:
     assert status == 0
     assert "\x1b" not in shown
     assert "before \\x1b]0;owned\\x07 after" in shown
-
-
-def test_completion() -> None:
-    for shell in ("bash", "zsh", "fish"):
-        done = ran("completion", shell)
-        assert done.returncode == 0
-        assert "_SANSIO_CACHE_COMPLETE" in done.stdout
-    assert ran("completion", "tcsh").returncode == 2
-    offered = ran(_SANSIO_CACHE_COMPLETE="bash_complete", COMP_WORDS="sansio-cache ver", COMP_CWORD="1")
-    assert "verify" in offered.stdout
-
-
-def test_a_script_completes_in_bash(tmp_path: Path) -> None:
-    script = tmp_path / "completion"
-    script.write_text(ran("completion", "bash").stdout)
-    done = subprocess.run(["bash", "-n", str(script)], capture_output=True, check=False, timeout=20)
-    assert done.returncode == 0, done.stderr

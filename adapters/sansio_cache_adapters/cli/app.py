@@ -31,6 +31,8 @@ from .text import plain, plain_block
 
 __all__ = ["cli", "run", "version_text"]
 
+_EXTRA: Final = "pip install 'sansio-cache["
+"""What an error says of a package that an extra brings."""
 _COMMANDS: Final = (
     "looking",
     "showing",
@@ -87,6 +89,10 @@ class Cli(click.Group):
             raise _unwritten(error) from error
         except CacheError as error:
             raise _trouble_of(error) from error
+        except ImportError as error:
+            if _EXTRA not in str(error):
+                raise
+            raise WrongUse(str(error)) from error
 
 
 @click.group(

@@ -64,6 +64,7 @@ import old.sqlite --source-key-file old.key --secret-file http.secret --cache ~/
 @click.option("--kind", type=click.Choice(_KINDS), help="Which library wrote it; else that is found out.")
 @click.option(
     "--source-key-file",
+    type=click.Path(),
     metavar="FILE",
     help=f"A file with the key that the other library signed with; else {_THEIRS} holds it.",
 )

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from sansio_cache.messages import Options
 from sansio_cache.names import ALIASES
@@ -44,6 +45,11 @@ def _refuse(_: click.Context, __: click.Parameter, value: Any) -> None:
         )
 
 
+def _files(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete the name of a file or folder."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def cache_options(function: F) -> F:
     """Which cache, and where its secret is. The group takes them too, before the command."""
     hidden: dict[str, Any] = {"hidden": True, "expose_value": False, "callback": _refuse, "metavar": "…"}
@@ -53,11 +59,13 @@ def cache_options(function: F) -> F:
             metavar="CACHE",
             expose_value=False,
             callback=_take("cache"),
+            shell_complete=_files,
             help="A path of a SQLite file or of a folder of files, or sqlite:///…, file:///…, redis://…, rediss://…; "
             f"else what {CACHE} names, else the user's default cache.",
         ),
         click.option(
             "--secret-file",
+            type=click.Path(),
             metavar="FILE",
             expose_value=False,
             callback=_take("secret_file"),

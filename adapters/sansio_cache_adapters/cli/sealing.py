@@ -115,7 +115,9 @@ rotate --cache ~/http.sqlite --secret-file old.secret --new-secret-file new.secr
 rotate --keyring old --new-keyring new
 """,
 )
-@click.option("--new-secret-file", metavar="FILE", help=f"A file with the new secret; else {_NEW} holds it.")
+@click.option(
+    "--new-secret-file", type=click.Path(), metavar="FILE", help=f"A file with the new secret; else {_NEW} holds it."
+)
 @click.option("--new-keyring", metavar="NAME", help="The name of the new secret in your keyring.")
 @setting_options
 @pass_place

@@ -1,0 +1,99 @@
+"""Completion, in the shells themselves, begun as the manual says."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(240)
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
+SHELLS = {"bash": ["bash", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}
+MOST = 60.0
+"""Seconds; each word that is completed is a process of Python's."""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home folder with the command, a cache's file, and what the manual's lines have made of it."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "sansio-cache"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sansio_cache "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "mine.sqlite").touch()
+    section = PAGE.read_text("utf-8").partition("## `completion`")[2].partition("\n## ")[0]
+    lines = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
+    assert len(lines) == 5
+    done = subprocess.run(["sh", "-e"], input="\n".join(lines), text=True, env=environment(tmp_path), timeout=60)
+    assert done.returncode == 0
+    return tmp_path
+
+
+def environment(home: Path) -> dict[str, str]:
+    path = os.pathsep.join((str(home / "bin"), os.environ["PATH"]))
+    return {"HOME": str(home), "PATH": path, "TERM": "dumb", "PS1": "$ ", "LANG": "C.UTF-8"}
+
+
+@contextmanager
+def typing(shell: str, home: Path) -> Iterator[int]:
+    """A shell at a terminal; the descriptor of its keyboard and screen."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(home)
+        os.execvpe(SHELLS[shell][0], SHELLS[shell], environment(home))
+    try:
+        yield terminal
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(terminal)
+
+
+def is_shown(terminal: int, keys: str, expected: str) -> bool:
+    """Whether something comes after some keys, tabs being pressed again and again."""
+    os.write(terminal, keys.encode())
+    shown, end = b"", time.monotonic() + MOST
+    while time.monotonic() < end:
+        os.write(terminal, b"\t")
+        while select.select([terminal], [], [], 2.0)[0]:
+            shown += os.read(terminal, 65536)
+            if expected in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode("utf-8", "replace")):
+                return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("sansio-cache veri", "sansio-cache verify"),
+        ("sansio-cache ls --unv", "sansio-cache ls --unverified"),
+        ("sansio-cache completion z", "sansio-cache completion zsh"),
+        ("sansio-cache ls --cache mi", "mine.sqlite"),
+    ],
+)
+def test_a_shell_completes(shell: str, keys: str, expected: str, home: Path) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell}")
+    with typing(shell, home) as terminal:
+        assert is_shown(terminal, keys, expected)
+
+
+def test_another_shell_is_refused(home: Path) -> None:
+    done = subprocess.run(
+        ["sansio-cache", "completion", "tcsh"], env=environment(home), capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 2
+    assert "bash" in done.stderr
