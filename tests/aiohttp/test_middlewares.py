@@ -13,7 +13,7 @@ from local_origin import Origin, Reply, Seen, fresh, redirect
 
 from sansio_cache import AsyncCachedSession, BadSignature, CacheMiddleware, MemoryStore, SettingError, SQLiteStore
 from sansio_cache_adapters.aiohttp.response import CachedClientResponse
-from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]
@@ -104,7 +104,7 @@ async def test_the_cache_is_a_middleware(origin: Origin, tmp_path: Any, key: str
     url = origin.on("/r", redirect("/a"))
     origin.on("/a", fresh(b"a"))
     cache = CacheMiddleware(tmp_path / "cache.sqlite", secret_key=key)
-    assert isinstance(cache.cache, AsyncCare)
+    assert isinstance(cache.cache, AsyncStoredResponses)
     async with cache, ClientSession(auto_decompress=False, middlewares=[cache]) as client:
         for number in range(2):
             async with client.get(url) as response:

@@ -28,7 +28,7 @@ from sansio_cache import (
     SettingError,
     SQLiteStore,
 )
-from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 
 pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]
@@ -43,7 +43,7 @@ async def test_a_session_is_aiohttps(session: AsyncCachedSession, origin: Origin
     """Libraries that ask for a ClientSession accept ours."""
     assert isinstance(session, ClientSession)
     assert session.auto_decompress
-    assert isinstance(session.cache, AsyncCare)
+    assert isinstance(session.cache, AsyncStoredResponses)
     assert isinstance(session.cache.store, SQLiteStore)
     assert session.policy == Policy()
     assert await text(session, origin.on("/a", fresh(b"a"))) == "a"

@@ -309,7 +309,7 @@ def test_what_is_ours_is_not_among_them() -> None:
 def test_what_other_caches_have_in_their_cache(name: str) -> None:
     async def aiohttp_too() -> None:
         async with AsyncCachedSession(cache=MemoryStore()) as session:
-            with pytest.raises(AttributeError, match=f"'AsyncCare' object has no attribute '{name}': "):
+            with pytest.raises(AttributeError, match=f"'AsyncStoredResponses' object has no attribute '{name}': "):
                 getattr(session.cache, name)
 
     asyncio.run(aiohttp_too())

@@ -39,7 +39,7 @@ def test_a_blocking_session_says_where_its_cache_lies_and_what_is_in_it(
         if kind is CachedSession:
             made.get(origin.on("/a", fresh(b"a")))
             assert repr(made) == f"<CachedSession {path}, signed, 1 entry>"
-            assert repr(made.cache) == f"<Care {path}, signed, 1 entry>"
+            assert repr(made.cache) == f"<StoredResponses {path}, signed, 1 entry>"
             assert repr(made.cache.store) == f"<SQLiteStore {path}, 1 entry>"
             made.cache.clear()
             assert repr(made.cache.store) == f"<SQLiteStore {path}, 0 entries>"

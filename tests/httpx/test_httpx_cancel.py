@@ -21,7 +21,7 @@ from local_origin import Conversation, Seen, fresh
 from watched_origin import WatchedOrigin
 
 from sansio_cache import AsyncCacheTransport, MemoryStore, SQLiteStore
-from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ class HttpxHouse:
         self.key = b""
 
     @property
-    def cache(self) -> AsyncCare:
+    def cache(self) -> AsyncStoredResponses:
         return self.transport.cache
 
     async def get(self, path: str = "/") -> httpx2.Response:

@@ -13,7 +13,7 @@ from clock import Clock
 from local_origin import Conversation, Reply, Seen, fresh, redirect
 from watched_origin import WatchedOrigin, tagged
 
-from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 
 __all__ = ["USES", "Cancel", "House", "Use", "cancel_everywhere", "cancel_in_half_a_body", "serve"]
 
@@ -28,7 +28,7 @@ class House(Protocol):
     clock: Clock
 
     @property
-    def cache(self) -> AsyncCare: ...
+    def cache(self) -> AsyncStoredResponses: ...
     async def get(self, path: str = "/") -> Any:
         """The response, its body read, redirects followed."""
         ...

@@ -19,7 +19,7 @@ from local_origin import Reply, Seen, fresh
 from watched_origin import WatchedOrigin
 
 from sansio_cache import MemoryStore, SQLiteStore, TrioCachedSession
-from sansio_cache_adapters.cache.care import AsyncCare
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.trio.session import CachedTrioResponse
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +33,7 @@ class TrioHouse:
         self.key = b""
 
     @property
-    def cache(self) -> AsyncCare:
+    def cache(self) -> AsyncStoredResponses:
         return self.session.cache
 
     async def get(self, path: str = "/") -> CachedTrioResponse:

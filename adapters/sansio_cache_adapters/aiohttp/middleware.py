@@ -29,7 +29,6 @@ from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
-from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
@@ -38,6 +37,7 @@ from sansio_cache_adapters.cache.notices import warn_once
 from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheOptions, current_options, take_options
 from sansio_cache_adapters.cache.setup import checked_name, split_policy
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -313,9 +313,9 @@ class CacheMiddleware(FixedSettings):
         return other
 
     @property
-    def cache(self) -> AsyncCare:
+    def cache(self) -> AsyncStoredResponses:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return AsyncCare(self._cache.inner, asking_plainly(), taken)
+        return AsyncStoredResponses(self._cache.inner, asking_plainly(), taken)
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """The response to a request, stored or from the network.

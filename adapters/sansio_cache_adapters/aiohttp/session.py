@@ -21,7 +21,6 @@ from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
-from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
@@ -30,6 +29,7 @@ from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, over
 from sansio_cache_adapters.cache.opening import CacheLocation
 from sansio_cache_adapters.cache.options import CacheKeywords, take_options
 from sansio_cache_adapters.cache.setup import split_policy
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -159,9 +159,9 @@ with warnings.catch_warnings():
             return self._cache.engine.policy
 
         @property
-        def cache(self) -> AsyncCare:
+        def cache(self) -> AsyncStoredResponses:
             """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-            return AsyncCare(self._cache.inner, asking_as(self._look), taken)
+            return AsyncStoredResponses(self._cache.inner, asking_as(self._look), taken)
 
         async def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> ClientResponse:
             # Most requests say nothing but what ``get()`` adds.

@@ -1,13 +1,18 @@
 """What every session has, whatever its client.
 
-In reading order: ``options``, ``keywords``, ``locations`` and ``opening`` (what users say, and the store that it
-names), ``switches`` (``disabled()``), ``notices`` (warnings for a program's author), ``work`` (the coroutines that
-blocking and awaiting sessions both carry out), ``engine``, ``exchange`` (one request on its way through the cache),
-``flights`` (one fetch for many askers), ``tee`` (bodies on their way into the store), ``stored_body`` (and out of it),
-``decoding``, ``prepared`` (what fast paths remember), ``peers``, ``tls``, ``client_certificates`` and
-``connection_auth`` (whom a client talks to, as whom), ``doors`` (the list of all that says so), ``circuit_breaker`` (a
-store in trouble is bypassed), ``events``, ``background``, ``care`` (``session.cache``) with ``selecting`` (which
-entries a user asks for), and the two ways of carrying work out: ``blocking`` and ``asynchronous``.
+In reading order:
+
+- what users write: ``setup``, ``first_use``, ``options``, ``keywords``, ``locations``, ``opening`` (the store that is
+  named) and ``switches`` (``disabled()``); ``notices`` (warnings for a program's author);
+- what a session is made of: ``work`` (coroutines that blocking and awaiting sessions share), ``engine``, ``events``,
+  ``circuit_breaker`` (a store in trouble is bypassed) and ``background`` (threads of blocking sessions);
+- a request on its way: ``exchange``, ``flights`` (one fetch for many askers), ``tee`` (a body on its way into the
+  store), ``stored_body`` (and out of it) and ``decoding``; ``session_cache`` with ``blocking`` and ``asynchronous``, by
+  which a session answers;
+- ``session.cache``: ``asked`` (what names a stored response), ``maintenance``, ``selecting``, ``reading``, ``moments``,
+  ``putting`` and ``stored_responses``;
+- whose answer it is: ``peers``, ``tls``, ``client_certificates``, ``connection_auth`` and ``doors`` (the list of all
+  that says so); ``environment`` and ``prepared`` (for the fast paths).
 
 Every client imports from here; nothing here imports a client.
 """

@@ -20,8 +20,8 @@ from sansio_cache.records import Flaw, Meta, open_record
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import UNSIGNED, Sealer, make_sealer
 from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.locations import store_at
+from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.stores.default import Nowhere, default_path
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
@@ -66,7 +66,7 @@ class Opened(NamedTuple):
             looked += 1
         return looked
 
-    def care(self, tick: Callable[[], None] = lambda: None) -> Care:
+    def responses(self, tick: Callable[[], None] = lambda: None) -> StoredResponses:
         """What sessions have as ``session.cache``.
 
         :param tick: called for each record that is looked at.
@@ -74,7 +74,7 @@ class Opened(NamedTuple):
         watched: Any = _Watched(self.store, tick)
         cache = BlockingCache(self.rules.policy, watched, self.sealer)
         cache.engine.take_meta(self.meta)
-        return Care(cache, _ask, _take)
+        return StoredResponses(cache, _ask, _take)
 
 
 class _Watched:

@@ -22,7 +22,7 @@ _NEW = "SANSIO_CACHE_NEW_SECRET"
 
 def _resign(opened: Opened, *, unsign: bool = False, sign_unsigned: bool = False) -> int:
     with progress("signing", opened.store.size().entries) as tick:
-        return opened.care(tick).resign(unsign=unsign, sign_unsigned=sign_unsigned)
+        return opened.responses(tick).resign(unsign=unsign, sign_unsigned=sign_unsigned)
 
 
 @command(
@@ -136,7 +136,7 @@ def rotate(place: Place, new_secret_file: str | None, new_keyring: str | None) -
     if not opened.meta.signed:
         raise Trouble(f"the cache at {opened.store.location} is not signed", Trouble.SECRET)
     count = _resign(opened)
-    left = opened.care().verify()
+    left = opened.responses().verify()
     note(f"{count} signed with the new secret")
     unverified = left.flaws.get("signature", 0)
     if unverified:

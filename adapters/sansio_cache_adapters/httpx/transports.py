@@ -21,7 +21,6 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.care import AsyncCare, Care
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
@@ -29,6 +28,7 @@ from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
 from sansio_cache_adapters.cache.options import CacheKeywords
 from sansio_cache_adapters.cache.setup import split_policy
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, StoredResponses
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -120,9 +120,9 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         return self._cache.engine.policy
 
     @property
-    def cache(self) -> Care:
+    def cache(self) -> StoredResponses:
         """Looks after the cache: find, delete, verify, count."""
-        return Care(self._cache, asking(self._peer), taken)
+        return StoredResponses(self._cache, asking(self._peer), taken)
 
     @classmethod
     def wrap(
@@ -248,9 +248,9 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         return self._cache.engine.policy
 
     @property
-    def cache(self) -> AsyncCare:
+    def cache(self) -> AsyncStoredResponses:
         """Looks after the cache: find, delete, verify, count."""
-        return AsyncCare(self._cache, asking(self._peer), taken_awaiting)
+        return AsyncStoredResponses(self._cache, asking(self._peer), taken_awaiting)
 
     @classmethod
     def wrap(

@@ -20,12 +20,12 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.background import ALARMS
 from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
 from sansio_cache_adapters.cache.opening import CacheLocation, resolve
 from sansio_cache_adapters.cache.options import current_options, take_options
 from sansio_cache_adapters.cache.setup import checked_name, split_policy
+from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
@@ -157,7 +157,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         return adapter
 
     @property
-    def cache(self) -> Care:
+    def cache(self) -> StoredResponses:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
         from .asked import asking, taken
 
@@ -165,7 +165,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         session = _PLAIN()
         for prefix in ("https://", "http://"):
             session.mount(prefix, self)
-        return Care(self._cache, asking(session, self._peer), taken)
+        return StoredResponses(self._cache, asking(session, self._peer), taken)
 
     def send(
         self,

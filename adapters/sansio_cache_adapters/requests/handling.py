@@ -11,11 +11,11 @@ from requests.adapters import BaseAdapter
 
 from sansio_cache.messages import NO_OPTIONS, Options
 from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.care import Care
 from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.cache.opening import store_of
 from sansio_cache_adapters.cache.options import current_options, take_options
 from sansio_cache_adapters.cache.setup import Setup
+from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.cache.switches import DISABLED, is_off
 
 from .adapter import CacheAdapter, undecodable
@@ -62,9 +62,9 @@ class Handler:
         behind = overriding(type(session), part, requests.Session, "send")
         self._first = StoredFirst(session, partial(_adapter_over, session), cache) if behind else None
 
-    def care(self, session: requests.Session) -> Care:
+    def stored_responses(self, session: requests.Session) -> StoredResponses:
         """What finds, deletes, verifies and counts what is stored."""
-        return Care(self._cache, asking(session, self._peer), taken)
+        return StoredResponses(self._cache, asking(session, self._peer), taken)
 
     def _behind(self, session: requests.Session) -> Any:
         """The session, as the classes behind its cache have it."""

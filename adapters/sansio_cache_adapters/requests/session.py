@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     # What answers requests comes with the first of them: see `setup`.
     from sansio_cache.messages import Options
     from sansio_cache_adapters.cache.blocking import BlockingCache
-    from sansio_cache_adapters.cache.care import Care
     from sansio_cache_adapters.cache.events import Event
     from sansio_cache_adapters.cache.opening import CacheLocation
     from sansio_cache_adapters.cache.options import CacheKeywords
+    from sansio_cache_adapters.cache.stored_responses import StoredResponses
 
     from .adapter import CacheAdapter
     from .handling import Handler
@@ -139,9 +139,9 @@ class CacheMixin(FixedSettings, _Session):
         return self._cache.engine.policy
 
     @property
-    def cache(self) -> Care:
+    def cache(self) -> StoredResponses:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return self._handler.care(self)
+        return self._handler.stored_responses(self)
 
     def get_adapter(self, url: str | bytes) -> BaseAdapter:
         """The adapter mounted for a URL; for a request that is being sent, with the cache above it."""

@@ -24,7 +24,6 @@ from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
-from sansio_cache_adapters.cache.care import AsyncCare
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
@@ -35,6 +34,7 @@ from sansio_cache_adapters.cache.options import CacheOptions, take_options
 from sansio_cache_adapters.cache.peers import described, part
 from sansio_cache_adapters.cache.setup import checked_name, split_policy
 from sansio_cache_adapters.cache.stored_body import may_fetch_anew
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.cache.switches import Block, is_off, switched_off
 from sansio_cache_adapters.cache.tls import of_context, system_authorities, trusting
 from sansio_cache_adapters.stores.forking import cut_off, follow_forks
@@ -131,9 +131,9 @@ class TrioCachedSession(FixedSettings, HTTPSession):
             cut_off(each.fileno() for each in self.pool.forsake())
 
     @property
-    def cache(self) -> AsyncCare:
+    def cache(self) -> AsyncStoredResponses:
         """What looks after the cache."""
-        return AsyncCare(self._cache, asking(self._prepared, self._core_request), taken)
+        return AsyncStoredResponses(self._cache, asking(self._prepared, self._core_request), taken)
 
     def _prepared(self, method: str, url: str, keywords: dict[str, Any]) -> OutgoingRequest:
         return self._with_cookies(self.prepare(method, url, cast("RequestOptions", keywords)))

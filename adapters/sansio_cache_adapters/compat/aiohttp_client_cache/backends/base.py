@@ -241,10 +241,10 @@ class CacheBackend:
     async def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
         """Store a response that did not come by a session."""
         from sansio_cache_adapters.aiohttp.asked import taken
-        from sansio_cache_adapters.cache.care import AsyncCare
+        from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 
-        care = AsyncCare(self.caching().inner, asking_plainly(), taken)
-        await care.put(response, response, expire_after=expires)
+        kept = AsyncStoredResponses(self.caching().inner, asking_plainly(), taken)
+        await kept.put(response, response, expire_after=expires)
 
     async def delete(self, key: str) -> None:
         """Remove what is stored under a key, and what a redirect there leads to."""

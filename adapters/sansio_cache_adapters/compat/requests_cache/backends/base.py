@@ -226,14 +226,14 @@ class BaseCache:
 
     def save_response(self, response: requests.Response, cache_key: str | None = None, expires: Any = None) -> None:
         """Store a response that did not come by a session."""
-        from sansio_cache_adapters.cache.care import Care
+        from sansio_cache_adapters.cache.stored_responses import StoredResponses
 
         request: Any = response.request
         thing = request.prepare() if isinstance(request, CachedRequest) else request
         if thing is None:
             raise TypeError("a response is stored for its request: response.request is None")
         cache = self.caching()
-        Care(cache, asking(self._plain, None), taken).put(thing, response, expire_after=expires)
+        StoredResponses(cache, asking(self._plain, None), taken).put(thing, response, expire_after=expires)
 
     def create_key(self, request: Any, match_headers: Iterable[str] | None = None, **kwargs: Any) -> str:
         """The key of a request."""

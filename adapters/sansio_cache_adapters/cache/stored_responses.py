@@ -1,6 +1,7 @@
 """``session.cache``: finds, deletes, verifies and counts what is stored, the same for blocking and awaiting sessions.
 
-The verbs are work, written once (``maintenance``); :class:`Care` does them by calling, :class:`AsyncCare` by awaiting.
+The verbs are work, written once (``maintenance``); :class:`StoredResponses` has their results at once, and what
+:class:`AsyncStoredResponses` gives is awaited.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .reading import StoredResponse
 from .selecting import Wanted, wanted
 from .work import awaited, do
 
-__all__ = ["AsyncCare", "Care", "Entry", "Put", "StoredResponse", "Verified"]
+__all__ = ["AsyncStoredResponses", "StoredResponses", "Entry", "Put", "StoredResponse", "Verified"]
 
 Taking = Callable[[Any], Given | Awaitable[Given]]
 """Takes the response of a client's own that is to be put in, which it reads."""
@@ -47,8 +48,8 @@ class Answering(Protocol):
         """See :class:`~.blocking.BlockingCache`."""
 
 
-class Care(FixedSettings):
-    """Looks after the cache of a blocking session."""
+class _StoredResponses(FixedSettings):
+    """What both have in common."""
 
     _theirs = OF_CACHE
 
@@ -62,8 +63,8 @@ class Care(FixedSettings):
 
     @property
     def store(self) -> Any:
-        """The store."""
-        return self._engine.store
+        """The store, as the session was given it."""
+        return getattr(self._engine.store, "store", self._engine.store)
 
     def kept_under(self) -> KeptUnder:
         """The store, the secret and the settings of this session."""
@@ -73,6 +74,22 @@ class Care(FixedSettings):
     def stats(self) -> Stats:
         """The counters of this session."""
         return self._engine.stats
+
+    def __bool__(self) -> bool:
+        # One that is empty is there all the same.
+        return True
+
+    async def _put(self, request: Any, response: Any, body: bytes | None, keywords: dict[str, Any]) -> Put:
+        options = take_options(keywords)
+        asked = await awaited(self._ask(request, str(keywords.pop("method", "GET")), keywords))
+        given = core_given(response, body)
+        if given is None:
+            given = await awaited(self._take(response))
+        return await put(self._engine, self._answer, replace(asked, options=options), given)
+
+
+class StoredResponses(_StoredResponses):
+    """The stored responses of a blocking session."""
 
     def contains(self, request: Any = None, method: str = "GET", **keywords: Any) -> bool:
         """Whether the session would answer a request from the store at this moment.
@@ -92,10 +109,6 @@ class Care(FixedSettings):
 
     def __len__(self) -> int:
         return self.size().entries
-
-    def __bool__(self) -> bool:
-        # One that is empty is there all the same.
-        return True
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries())
@@ -188,10 +201,7 @@ class Care(FixedSettings):
         :return: whether it is stored, and why not (the words of Cache-Status).
         :raises SettingError: for what is no response, and in a session that stores nothing.
         """
-        options = take_options(keywords)
-        asked = do(awaited(self._ask(request, str(keywords.pop("method", "GET")), keywords)))
-        given = core_given(response, body) or do(awaited(self._take(response)))
-        return do(put(self._engine, self._answer, replace(asked, options=options), given))
+        return do(self._put(request, response, body, keywords))
 
     def clear(self) -> None:
         """Remove everything, and the mark that the store is signed."""
@@ -211,35 +221,11 @@ class Care(FixedSettings):
         return do(self._work.resign(unsign=unsign, sign_unsigned=sign_unsigned))
 
 
-class AsyncCare(FixedSettings):
-    """Looks after the cache of an awaiting session; see :class:`Care`."""
-
-    _theirs = OF_CACHE
-
-    def __init__(self, cache: Answering, ask: Asking, take: Taking) -> None:
-        engine = self._engine = cache.engine
-        self._work = Maintenance(engine, ask)
-        self._answer = cache.answer
-        self._ask = ask
-        self._take = take
-        self._made = True
-
-    @property
-    def store(self) -> Any:
-        """The store, as the session was given it."""
-        return getattr(self._engine.store, "store", self._engine.store)
-
-    def kept_under(self) -> KeptUnder:
-        """See :meth:`Care.kept_under`."""
-        return KeptUnder(self.store, self._engine.sealer, self._engine.policy)
-
-    @property
-    def stats(self) -> Stats:
-        """The counters of this session."""
-        return self._engine.stats
+class AsyncStoredResponses(_StoredResponses):
+    """The stored responses of an awaiting session; see :class:`StoredResponses`."""
 
     def contains(self, request: Any = None, method: str = "GET", **keywords: Any) -> Awaitable[bool]:
-        """See :meth:`Care.contains`."""
+        """See :meth:`StoredResponses.contains`."""
         options = take_options(keywords)
         return self._work.contains(named(request, keywords), method, keywords, options)
 
@@ -249,9 +235,6 @@ class AsyncCare(FixedSettings):
     def __len__(self) -> int:
         raise TypeError("the cache of an awaiting session is counted with: (await session.cache.size()).entries")
 
-    def __bool__(self) -> bool:
-        return True
-
     def __iter__(self) -> Iterator[Entry]:
         raise TypeError("the cache of an awaiting session is gone through with: async for entry in session.cache")
 
@@ -260,22 +243,22 @@ class AsyncCare(FixedSettings):
             yield entry
 
     def get(self, request: Any = None, method: str = "GET", **keywords: Any) -> Awaitable[StoredResponse | None]:
-        """See :meth:`Care.get`."""
+        """See :meth:`StoredResponses.get`."""
         take_options(keywords)
         return self._work.get(named(request, keywords), method, keywords)
 
     def entries(self) -> Awaitable[list[Entry]]:
-        """See :meth:`Care.entries`."""
+        """See :meth:`StoredResponses.entries`."""
         return self._work.entries()
 
     async def copy_to(self, cache: Any, *, secret_key: SecretKey | Ungiven = UNGIVEN) -> int:
-        """See :meth:`Care.copy_to`."""
+        """See :meth:`StoredResponses.copy_to`."""
         await self._engine.flush()
         copy = partial(copied, self.store, self._engine.policy.namespace, cache, secret_key)
         return await in_thread(copy)
 
     async def urls(self) -> list[str]:
-        """See :meth:`Care.urls`."""
+        """See :meth:`StoredResponses.urls`."""
         return sorted({entry.url for entry in await self.entries()})
 
     async def filter(
@@ -286,12 +269,12 @@ class AsyncCare(FixedSettings):
         older_than: float | timedelta | None = None,
         tags: Iterable[str] = (),
     ) -> list[Entry]:
-        """See :meth:`Care.filter`."""
+        """See :meth:`StoredResponses.filter`."""
         is_wanted = wanted(self._engine.clock(), keep, expired, older_than, tags)
         return [entry for entry in await self.entries() if is_wanted(entry)]
 
     async def size(self) -> Size:
-        """See :meth:`Care.size`."""
+        """See :meth:`StoredResponses.size`."""
         return await awaited(self._engine.store.size())
 
     def delete(
@@ -304,28 +287,23 @@ class AsyncCare(FixedSettings):
         invalid: bool = False,
         tags: Iterable[str] = (),
     ) -> Awaitable[int]:
-        """See :meth:`Care.delete`."""
+        """See :meth:`StoredResponses.delete`."""
         return self._work.delete(criteria_of(of, urls, requests, expired, older_than, invalid, tags))
 
-    async def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Put:
-        """See :meth:`Care.put`."""
-        options = take_options(keywords)
-        asked = await awaited(self._ask(request, str(keywords.pop("method", "GET")), keywords))
-        given = core_given(response, body)
-        if given is None:
-            given = await awaited(self._take(response))
-        return await put(self._engine, self._answer, replace(asked, options=options), given)
+    def put(self, request: Any, response: Any, body: bytes | None = None, **keywords: Any) -> Awaitable[Put]:
+        """See :meth:`StoredResponses.put`."""
+        return self._put(request, response, body, keywords)
 
     def clear(self) -> Awaitable[None]:
-        """See :meth:`Care.clear`."""
+        """See :meth:`StoredResponses.clear`."""
         return self._work.clear()
 
     def verify(self) -> Awaitable[Verified]:
-        """See :meth:`Care.verify`."""
+        """See :meth:`StoredResponses.verify`."""
         return self._work.verify()
 
     def resign(self, *, unsign: bool = False, sign_unsigned: bool = False) -> Awaitable[int]:
-        """See :meth:`Care.resign`."""
+        """See :meth:`StoredResponses.resign`."""
         return self._work.resign(unsign=unsign, sign_unsigned=sign_unsigned)
 
 
