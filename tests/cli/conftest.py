@@ -11,11 +11,11 @@ import pytest
 from clock import Clock
 from command_line import Command, fill
 from local_origin import Origin
-from redis_servers import RedisServer, shared_redis
+from redis_servers import RedisServer, make_redis, redis_server, shared_redis, short_path
 
 from sansio_cache import RedisStore
 
-__all__ = ["shared_redis"]
+__all__ = ["make_redis", "redis_server", "shared_redis", "short_path"]
 
 
 @pytest.fixture

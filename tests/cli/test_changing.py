@@ -200,7 +200,7 @@ def test_where_there_is_no_cache_none_is_made(
             assert client.keys() == []
 
 
-@every_store
+@pytest.mark.parametrize("place", ["sqlite", "files"], indirect=True)
 def test_nothing_is_evicted_that_its_program_would_keep(
     command: Command, urls: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from clock import Clock
 from command_line import Command
 
+from sansio_cache import RedisStore
 from sansio_cache_adapters.cli import health
 from sansio_cache_adapters.cli.health import of_sqlite
 
@@ -156,6 +157,41 @@ def test_clocks(command: Command, urls: dict[str, str], clock: Clock) -> None:
     assert looked(command)["clock"]["says"].startswith("6 were stored")
     clock.advance(5000)
     assert looked(command)["stale"]["says"].startswith("6 are stale")
+
+
+@pytest.mark.parametrize(
+    ("memory", "policy", "level", "said"),
+    [
+        ("0", "noeviction", "warning", "maxmemory is not set"),
+        ("0", "allkeys-lru", "warning", "maxmemory is not set"),
+        ("100mb", "noeviction", "warning", "once it is full, nothing more is stored"),
+        ("100mb", "allkeys-lru", "ok", "maxmemory-policy allkeys-lru"),
+        ("100mb", "volatile-lru", "ok", "maxmemory-policy volatile-lru"),
+    ],
+)
+def test_what_bounds_a_server(redis_server: Any, clock: Clock, memory: str, policy: str, level: str, said: str) -> None:
+    """G28: nothing else bounds a cache in Redis."""
+    store = RedisStore(redis_server.url)
+    store.open(signed=False)
+    store.close()
+    with redis_server.client() as client:
+        client.config_set("maxmemory", memory)
+        client.config_set("maxmemory-policy", policy)
+    found = looked(Command(redis_server.tcp_url, clock))["maxmemory"]
+    assert (found["level"], said in found["says"]) == (level, True)
+    assert ("allkeys-lru" in found["advice"]) == (level == "warning")
+
+
+def test_a_server_that_does_not_say_what_bounds_it(redis_server: Any, clock: Clock) -> None:
+    """Who hosts it may not let anyone ask."""
+    store = RedisStore(redis_server.url)
+    store.open(signed=False)
+    store.close()
+    with redis_server.client() as client:
+        client.acl_setuser("default", enabled=True, nopass=True, commands=["-info"], keys="*")
+    command = Command(redis_server.tcp_url, clock)
+    assert looked(command)["maxmemory"]["level"] == "note"
+    assert command("doctor").status == 0
 
 
 @pytest.mark.parametrize(

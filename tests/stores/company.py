@@ -25,7 +25,7 @@ def open_store(kind: str, location: str) -> Store:
         return FileStore(location, max_bytes=64 * 1024 * 1024)
     from sansio_cache_adapters.stores.redis.store import RedisStore
 
-    return RedisStore(location, max_bytes=64 * 1024 * 1024)
+    return RedisStore(location)
 
 
 def item_of(store: Store, chance: random.Random, text: str, resource: str) -> Item:

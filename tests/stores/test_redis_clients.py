@@ -24,8 +24,9 @@ import redis.sentinel
 import trio
 import trustme
 
-from sansio_cache.errors import SettingError
+from sansio_cache.errors import CacheWarning, SettingError
 from sansio_cache.records import Stored
+from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
@@ -279,14 +280,16 @@ def test_a_child_of_a_fork(redis_server: Any) -> None:
 
 
 def test_a_pickled_store_comes_back_on_the_same_place(redis_server: Any) -> None:
-    """With its prefix, its bounds and its secret."""
-    store = RedisStore(
-        redis_server.url, prefix="mine", max_bytes=10**6, max_entries=9, secret_key=["k" * 32, "l" * 32], timeout=0.5
-    )
+    """With its prefix, its bound and its secret."""
+    with pytest.warns(CacheWarning):
+        store = RedisStore(
+            redis_server.url, prefix="mine", max_bytes=10**6, secret_key=["k" * 32, "l" * 32], timeout=0.5
+        )
     stored = round_trip(store)
-    again: RedisStore = pickle.loads(pickle.dumps(store))
+    with pytest.warns(CacheWarning):
+        again: RedisStore = pickle.loads(pickle.dumps(store))
     assert list(again.load(name("one"))) == [stored]
-    assert (again.max_bytes, again.max_entries, again.sealer) == (10**6, 9, store.sealer)
+    assert (again.max_bytes, again.sealer) == (10**6, store.sealer)
     assert again.location == store.location
     store.close()
     again.close()
@@ -366,6 +369,9 @@ class TestLookAlikes:
         large = put(store, stream(store, make_item("large", b"x" * 70_000, now=now)), now=now)
         assert store.chunk(large.entry, 0) == b"x" * 70_000
         assert len(asyncio.run(store.for_async().load(name("one")))) == 1
+        assert store.size().entries == len(list(store.listed())) == 2
+        assert asyncio.run(store.for_async().size()) == store.size()
+        assert store.claim(name("one"), name("one"), b"t" * 16, now=now, until=now + 9) is Lease.GRANTED
         assert store.drop(name("resource"), now=now) == 2
         store.close()
         assert client.ping()

@@ -21,7 +21,7 @@ _OTHERS: Final = ("aiohttp_client_cache", "cachecontrol", "diskcache", "hishel",
 def store_at(location: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
     """The store that a user's path or URL names; a path is that of a SQLite file.
 
-    :param max_bytes: what it holds at most.
+    :param max_bytes: what it holds at most; a Redis server has bounds of its own.
     :raises SettingError: for a URL of another kind, or one that names no place.
     """
     path = sqlite_path(location)
@@ -37,7 +37,7 @@ def store_at(location: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_B
     if scheme in ("redis", "rediss") and "://" in location:
         from sansio_cache_adapters.stores.redis.store import RedisStore
 
-        return RedisStore(scheme + location[len(scheme) :], max_bytes=max_bytes)
+        return RedisStore(scheme + location[len(scheme) :])
     if location.lower() == "memory:":
         from sansio_cache_adapters.stores.memory import MemoryStore
 

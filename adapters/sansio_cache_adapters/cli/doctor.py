@@ -11,7 +11,7 @@ from sansio_cache.errors import CacheError
 
 from .app import cli
 from .errors import Trouble
-from .health import Finding, of_damage, of_file, of_locks, of_records, of_signing, of_sqlite, of_versions
+from .health import Finding, of_damage, of_file, of_locks, of_records, of_server, of_signing, of_sqlite, of_versions
 from .options import command, setting_options
 from .output import entry
 from .place import Place, exists, pass_place
@@ -36,7 +36,7 @@ doctor --bodies --secret-file http.secret --json
 @setting_options
 @pass_place
 def doctor(place: Place, bodies: bool, as_json: bool) -> None:
-    """Look at versions, SQLite's known faults, permissions, locks, signatures and damage, and give advice.
+    """Look at versions, SQLite's known faults, permissions, locks, signatures, damage and bounds, and give advice.
 
     Only what is wrong makes the exit status 1; warnings and notes do not. What is stored is not changed.
     """
@@ -78,6 +78,7 @@ def _of_place(place: Place, *, bodies: bool) -> Iterator[Finding]:
     yield from of_records(opened, bodies=bodies)
     yield from of_damage(opened.store)
     yield from of_locks(opened.store)
+    yield from of_server(opened.store)
 
 
 def _show(finding: Finding) -> None:

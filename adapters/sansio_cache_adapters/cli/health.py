@@ -36,6 +36,7 @@ __all__ = [
     "of_file",
     "of_locks",
     "of_records",
+    "of_server",
     "of_signing",
     "of_sqlite",
     "of_versions",
@@ -228,8 +229,33 @@ def of_locks(store: Any) -> Iterator[Finding]:
             writing.close()
     else:
         began = time.perf_counter()
-        store.size()
+        store.exists()
         yield Finding("ok", "server", f"it answers in {(time.perf_counter() - began) * 1000:.1f} ms")
+
+
+def of_server(store: Any) -> Iterator[Finding]:
+    """What bounds a server of Redis: nothing else bounds the cache in it."""
+    if isinstance(store, SQLiteStore | FileStore):
+        return
+    from sansio_cache_adapters.stores.redis.store import RedisStore  # nobody else need load it
+
+    if not isinstance(store, RedisStore):
+        return
+    try:
+        bound = store.bound()
+    except StoreError as error:
+        yield Finding("note", "maxmemory", f"the server does not say what bounds it: {error}")
+        return
+    said = f"maxmemory {size_text(bound.bytes)}, maxmemory-policy {bound.policy or 'not said'}"
+    advice = "set maxmemory-policy allkeys-lru (volatile-lru, if it also holds what must stay)"
+    if not bound.bytes:
+        said = "maxmemory is not set: the cache grows until what it holds expires"
+        yield Finding("warning", "maxmemory", said, f"set maxmemory, and {advice.removeprefix('set ')}")
+    elif bound.policy == "noeviction":
+        says = f"{said}: once it is full, nothing more is stored until something expires"
+        yield Finding("warning", "maxmemory", says, advice)
+    else:
+        yield Finding("ok", "maxmemory", said)
 
 
 def _checked(store: SQLiteStore | FileStore) -> Iterator[Finding]:

@@ -16,15 +16,18 @@ from sansio_cache.records import Item, Stored
 
 from .protocol import Listed
 
-__all__ = ["REV_BYTES", "USED_AT", "Row", "fresh_rev", "pack", "row_of", "stored_in", "unpack"]
+__all__ = ["AHEAD", "REV_BYTES", "RESOURCE", "USED_AT", "Row", "fresh_rev", "pack", "row_of", "stored_in", "unpack"]
 
 # rev, entry, and the lengths of sealed head, body (-1: it lies elsewhere) and info.
 _HOT = Struct(">Q16sIiI")
 # variant, resource, partition, used, requested_at, received_at, stale_at, purge_at, size of the body.
 _COLD = Struct(">32s32s32sdddddQ")
-_AHEAD = _HOT.size + _COLD.size
+AHEAD: Final = _HOT.size + _COLD.size
+"""Bytes of a row before the sealed head; what people should read comes last, after the body."""
 REV_BYTES: Final = 8
 """A row begins with its rev in so many bytes; the entry follows."""
+RESOURCE: Final = slice(_HOT.size + 32, _HOT.size + 64)
+"""Where in a row its resource lies."""
 USED_AT: Final = _HOT.size + 3 * 32
 """Where in a row the time of its last use lies: a big-endian double, which may be overwritten in place."""
 
@@ -68,7 +71,7 @@ class Row(NamedTuple):
     @property
     def packed_size(self) -> int:
         """Bytes of :func:`pack`."""
-        return _AHEAD + len(self.sealed) + len(self.body or b"") + len(self.info)
+        return AHEAD + len(self.sealed) + len(self.body or b"") + len(self.info)
 
     def listed(self) -> Listed | None:
         """The record as maintenance sees it; None where what people should read is broken."""
@@ -138,7 +141,7 @@ def unpack(data: bytes, at: int = 0) -> list[Row]:
     """The rows that lie one after the other from ``at`` on; none at all where anything does not add up."""
     rows: list[Row] = []
     while at < len(data):
-        end = at + _AHEAD
+        end = at + AHEAD
         if end > len(data):
             return []
         rev, entry, sealed, body, info = _HOT.unpack_from(data, at)
@@ -161,7 +164,7 @@ def stored_in(data: bytes, at: int = 0) -> list[Stored]:
     found: list[Stored] = []
     total = len(data)
     while at < total:
-        end = at + _AHEAD
+        end = at + AHEAD
         if end > total:
             return []
         rev, entry, sealed, body, info = _HOT.unpack_from(data, at)

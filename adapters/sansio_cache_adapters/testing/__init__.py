@@ -27,4 +27,6 @@ class StoreContract(RecordPromises, ChangePromises, BoundPromises):
     :cvar shared: whether two objects made on one ``tmp_path`` are one store.
     :cvar own_clock: whether the store forgets by a clock of its own (a server's), so that moving ``now``
         ahead moves nothing; the tests that need it to are skipped.
+    :cvar bounded: whether the store holds ``max_bytes`` and ``max_entries`` itself; False where a server has bounds of
+        its own, and the tests of them are skipped.
     """

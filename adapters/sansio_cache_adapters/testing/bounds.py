@@ -25,6 +25,7 @@ class BoundPromises(Opening):
 
     def test_the_longest_unused_go_above_the_bound(self, make: MakeStore, now: float) -> None:
         """``max_bytes`` holds after the sweeps; what was touched stays."""
+        self.bounds()
         store = make(max_bytes=1024 * KIB)
         entries = [put(store, make_item(f"{index}", b"x" * 40 * KIB, now=now), now=now + index) for index in range(20)]
         store.touch(name("0"), entries[0].entry, now=now + 200)
@@ -39,6 +40,7 @@ class BoundPromises(Opening):
 
     def test_the_number_of_entries_is_bounded(self, make: MakeStore, now: float) -> None:
         """``max_entries`` holds after the sweeps."""
+        self.bounds()
         store = make(max_entries=10)
         for index in range(30):
             put(store, make_item(f"{index}", now=now), now=now + index)
@@ -48,6 +50,7 @@ class BoundPromises(Opening):
 
     def test_pending_bytes_count(self, make: MakeStore, now: float) -> None:
         """A body on its way in takes the room of others."""
+        self.bounds()
         store = make(max_bytes=3 * CHUNK_SIZE)
         for index in range(40):
             put(store, make_item(f"{index}", b"x" * 60 * KIB, now=now), now=now + index)

@@ -131,10 +131,13 @@ class Opening:
     :cvar shared: whether two objects made on one ``tmp_path`` are one store.
     :cvar own_clock: whether the store forgets by a clock of its own (a server's), so that moving ``now``
         ahead moves nothing; the tests that need it to are skipped.
+    :cvar bounded: whether the store holds ``max_bytes`` and ``max_entries`` itself; False where a server has bounds of
+        its own, and the tests of them are skipped.
     """
 
     shared: ClassVar[bool] = True
     own_clock: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True
 
     def make_store(
         self, tmp_path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, max_entries: int | None = None
@@ -171,6 +174,11 @@ class Opening:
         """Skip the test where time cannot be moved by ``now``."""
         if self.own_clock:
             pytest.skip("this store forgets by its own clock")
+
+    def bounds(self) -> None:
+        """Skip the test where the store does not add up what it holds."""
+        if not self.bounded:
+            pytest.skip("this store is bounded by its server")
 
     def claim(self, store: Store, token: str, now: float, until: float | None = None, text: str = "one") -> Lease:
         """Claim partition ``text`` of the one resource; the test is skipped where a store lets nobody claim."""

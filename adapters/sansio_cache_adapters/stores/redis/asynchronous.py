@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from math import inf
 
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.protocol import Lease, Listed, Seen, Size
+from sansio_cache_adapters.stores.rows import Row
 from sansio_cache_adapters.stores.shown import Shown
 from sansio_cache_adapters.stores.waiting import in_thread
 
-from .maintenance import unseen
 from .runners import AsyncRunner
-from .store import RedisStore
+from .store import LISTED_AT_ONCE, RedisStore
+from .verbs import unseen
 
 __all__ = ["AsyncRedisStore"]
 
@@ -25,7 +27,6 @@ class AsyncRedisStore(Shown):
 
     def __init__(self, store: RedisStore, runner: AsyncRunner) -> None:
         self.max_bytes = store.max_bytes
-        self.max_entries = store.max_entries
         self.sealer = store.sealer
         self.blocking = store
         self._verbs = store.verbs
@@ -106,33 +107,41 @@ class AsyncRedisStore(Shown):
 
     # Care
 
-    async def listed(self, *, batch: int = 500) -> AsyncIterator[Listed]:
-        """Every record that the index knows, each once."""
+    async def _rows(self, batch: int) -> AsyncIterator[Row]:
         seen = set[int]()
-        cursor, page = await self._run(self._verbs.page(b"0", batch))
-        while True:
-            for each in unseen(page, seen):
-                yield each
-            if cursor == b"0":
-                return
-            cursor, page = await self._run(self._verbs.page(cursor, batch))
+        async for heads in self._runner.pages(self._verbs.names.every_heads, batch):
+            for row in unseen(await self._run(self._verbs.rows(heads), longest=inf), seen):
+                yield row
+
+    async def listed(self, *, batch: int = LISTED_AT_ONCE) -> AsyncIterator[Listed]:
+        """Every record, each once. Takes its time: all keys of the server are looked through."""
+        async for row in self._rows(batch):
+            if (listed := row.listed()) is not None:
+                yield listed
 
     async def clear(self) -> None:
-        """Remove everything but the id and the salt. Takes its time: the server's keys are looked through."""
-        await self._run(self._verbs.clear(), longest=float("inf"))
+        """Remove everything but the id and the salt. Takes its time, as :meth:`listed` does."""
+        for pattern in self._verbs.names.all:
+            async for keys in self._runner.pages(pattern, LISTED_AT_ONCE):
+                await self._run(self._verbs.clear(keys), longest=inf)
 
     async def unsign(self) -> None:
         """Remove the mark that the store is signed."""
         await self._run(self._verbs.unsign())
 
     async def size(self) -> Size:
-        """How much it holds."""
-        return await self._run(self._verbs.size())
+        """How much it holds. Takes its time, as :meth:`listed` does: nobody keeps count."""
+        entries = total = 0
+        async for row in self._rows(LISTED_AT_ONCE):
+            entries, total = entries + 1, total + row.cost
+        async for bodies in self._runner.pages(self._verbs.names.every_body, LISTED_AT_ONCE):
+            total += await self._run(self._verbs.pending(bodies), longest=inf)
+        return Size(entries, total)
 
     async def sweep(self, *, now: float, limit: int = 500) -> int:
-        """One batch of what is due, and then of what is over the bound."""
+        """0: what has expired goes by itself. Bodies that were given up are gone after this."""
         await self.flush(1.0)
-        return await self._run(self._verbs.sweep(now=now, limit=limit))
+        return 0
 
     async def flush(self, timeout: float) -> bool:
         """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""

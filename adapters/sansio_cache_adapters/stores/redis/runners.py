@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
@@ -17,14 +18,16 @@ from sansio_cache_adapters.stores.loops import loops
 from sansio_cache_adapters.stores.waiting import in_thread
 
 from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
-from .commands import Call, Command, Keys, Steps
-from .index_scripts import SCRIPTS
+from .commands import Call, Command, Steps
+from .scripts import SCRIPTS
 
 __all__ = ["AsyncRunner", "Runner"]
 
 T = TypeVar("T")
 Words = tuple[Any, ...]
 """A command as it is sent."""
+Carried = Generator[list[Words], Any, T]
+"""A verb as words to send; it is sent the replies."""
 
 _MOST_AT_ONCE: Final = 50
 """Connections of a process, and of each event loop, at most: who comes later waits his turn."""
@@ -51,11 +54,11 @@ _SPOILT: Final = ("WRONGTYPE", "not an integer", "not a valid float", "attempt t
 """What a server says of a key in which somebody has put something else than we do."""
 
 
-def _remedy(command: Command, error: Exception) -> Generator[Words, Any, Any]:
+def _remedy(command: Command, error: Exception) -> Carried[Any]:
     """What to send where a command has failed; the reply to it, in the end.
 
     A script that the server has not seen since it started is sent as text. A key that holds what is not ours stays as
-    it is, and answers as an empty one: it belongs to one record, one resource or the index.
+    it is, and answers as an empty one: it belongs to one record or one resource.
 
     :raises Exception: the error, if there is no remedy.
     """
@@ -72,18 +75,25 @@ def _remedy(command: Command, error: Exception) -> Generator[Words, Any, Any]:
             raise StoreError("this server runs no Lua scripts, which RedisStore needs") from error
         else:
             raise error
-        reply = yield words
+        [reply] = yield [words]
         if not isinstance(reply, Exception):
             return reply
         error = reply
 
 
-def _result(steps: Steps[T], reply: list[Any] | None) -> tuple[list[Command], None] | tuple[None, T]:
-    """The next commands of a verb, or what it returns."""
-    try:
-        return (steps.send(reply) if reply is not None else next(steps)), None
-    except StopIteration as stop:
-        return None, stop.value
+def _carried(steps: Steps[T]) -> Carried[T]:
+    """A verb as words to send, and again where there is a remedy; it is sent the replies, errors included."""
+    replies: Any = None
+    while True:
+        try:
+            commands = steps.send(replies)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        replies = (yield [_words(each) for each in commands]) if commands else []
+        for index, reply in enumerate(replies):
+            if isinstance(reply, Exception):
+                replies[index] = yield from _remedy(commands[index], reply)
 
 
 class _Shared:
@@ -127,22 +137,46 @@ class Runner:
         :raises StoreError: for anything that goes wrong, in about ``timeout`` seconds.
         """
         end = time.monotonic() + (self._timeout if longest is None else longest)
+        try:
+            with self._turn() as shared:
+                return self._run(shared.client, _carried(steps), end)
+        finally:
+            steps.close()
+
+    @contextmanager
+    def _turn(self) -> Generator[_Shared]:
+        """A client, for one who takes his turn."""
         if not self._turns.acquire(timeout=self._timeout):
             raise StoreBusy(f"{self._target.location}: too many connections are in use")
         try:
             with _mapped(self._target.location):
-                return self._run(self._connected(), steps, end)
+                yield self._connected()
         finally:
             self._turns.release()
-            steps.close()
 
-    def _run(self, shared: _Shared, steps: Steps[T], end: float) -> T:
-        commands, value = _result(steps, None)
-        while commands is not None:
+    def _run(self, client: Any, carried: Carried[T], end: float) -> T:
+        replies: list[Any] | None = None
+        while True:
+            try:
+                words = carried.send(replies)
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
             if time.monotonic() > end:
                 raise TimeoutError("the server is too slow")
-            commands, value = _result(steps, self._send(shared.client, commands))
-        return value  # type: ignore[return-value]  # None only where T is
+            replies = self._replies(client, words)
+
+    def pages(self, pattern: str, size: int) -> Iterator[list[bytes]]:
+        """All keys that match, so many at a time, on all nodes; some may come twice. Nothing is held in between."""
+        keys: Iterator[bytes] | None = None
+        while True:
+            with self._turn() as shared:
+                if keys is None:
+                    keys = iter(shared.client.scan_iter(pattern, size))
+                page = list(islice(keys, size))
+            if not page:
+                return
+            yield page
 
     def _connected(self) -> _Shared:
         with self._lock:
@@ -150,24 +184,6 @@ class Runner:
                 # Connecting takes two steps that may each have to wait: the socket, and the first reply.
                 self._shared = _Shared(blocking_client(self._target, self._timeout / 2))
             return self._shared
-
-    def _send(self, client: Any, commands: list[Command]) -> list[Any]:
-        if any(isinstance(each, Keys) for each in commands):
-            return [list(client.scan_iter(each.pattern, 500)) for each in commands if isinstance(each, Keys)]
-        replies = self._replies(client, [_words(each) for each in commands])
-        for index, reply in enumerate(replies):
-            if isinstance(reply, Exception):
-                replies[index] = self._again(client, _remedy(commands[index], reply))
-        return replies
-
-    def _again(self, client: Any, remedy: Generator[Words, Any, Any]) -> Any:
-        reply = None
-        while True:
-            try:
-                words = remedy.send(reply)
-            except StopIteration as done:
-                return done.value
-            reply = self._reply(client, words)
 
     def _replies(self, client: Any, words: list[Words]) -> list[Any]:
         if len(words) == 1 or self._target.cluster:
@@ -255,7 +271,7 @@ class AsyncRunner:
                 async with asyncio.timeout(self._timeout if longest is None else longest):
                     connected = await self._connect(loop)
                     async with connected.turns:
-                        return await self._run(connected.client, steps)
+                        return await self._run(connected.client, _carried(steps))
         finally:
             steps.close()
 
@@ -271,30 +287,35 @@ class AsyncRunner:
             await connected.begin()
         return connected
 
-    async def _run(self, client: Any, steps: Steps[T]) -> T:
-        commands, value = _result(steps, None)
-        while commands is not None:
-            commands, value = _result(steps, await self._send(client, commands))
-        return value  # type: ignore[return-value]  # None only where T is
-
-    async def _send(self, client: Any, commands: list[Command]) -> list[Any]:
-        if any(isinstance(each, Keys) for each in commands):
-            wanted = [each for each in commands if isinstance(each, Keys)]
-            return [[key async for key in client.scan_iter(each.pattern, 500)] for each in wanted]
-        replies = await self._replies(client, [_words(each) for each in commands])
-        for index, reply in enumerate(replies):
-            if isinstance(reply, Exception):
-                replies[index] = await self._again(client, _remedy(commands[index], reply))
-        return replies
-
-    async def _again(self, client: Any, remedy: Generator[Words, Any, Any]) -> Any:
-        reply = None
+    async def _run(self, client: Any, carried: Carried[T]) -> T:
+        replies: list[Any] | None = None
         while True:
             try:
-                words = remedy.send(reply)
-            except StopIteration as done:
-                return done.value
-            reply = await self._reply(client, words)
+                words = carried.send(replies)
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
+            replies = await self._replies(client, words)
+
+    async def pages(self, pattern: str, size: int) -> AsyncIterator[list[bytes]]:
+        """All keys that match; see :meth:`Runner.pages`."""
+        loop = _running_loop()
+        if loop is None or self._target.given is not None:
+            blocking = self._blocking.pages(pattern, size)
+            while (given := await in_thread(lambda: next(blocking, None))) is not None:
+                yield given
+            return
+        keys: AsyncIterator[bytes] | None = None
+        while True:
+            with _mapped(self._target.location):
+                connected = await self._connect(loop)
+                async with connected.turns:
+                    if keys is None:
+                        keys = aiter(connected.client.scan_iter(pattern, size))
+                    page = [key async for key in _first(keys, size)]
+            if not page:
+                return
+            yield page
 
     async def _replies(self, client: Any, words: list[Words]) -> list[Any]:
         if len(words) == 1 or self._target.cluster:
@@ -321,6 +342,14 @@ class AsyncRunner:
                     await each.close()
                 elif loop.is_running():
                     asyncio.run_coroutine_threadsafe(each.close(), loop)
+
+
+async def _first(keys: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    for _ in range(size):
+        try:
+            yield await anext(keys)
+        except StopAsyncIteration:
+            return
 
 
 def _descriptors(client: Any) -> Iterator[int]:

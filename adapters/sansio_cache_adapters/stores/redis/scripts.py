@@ -1,4 +1,4 @@
-"""The scripts that run inside the Redis server, on records and bodies: each is one atomic step on keys of one slot."""
+"""The scripts that run inside the Redis server: each is one atomic step on keys of one slot."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from sansio_cache.records import INLINE_LIMIT
 from sansio_cache.sealing import MAX_HEAD
+from sansio_cache_adapters.stores.rows import AHEAD
 
-__all__ = ["OF_RECORDS", "ROW_BYTES", "Script", "script"]
+__all__ = ["OPEN", "ROW_BYTES", "SCRIPTS", "Script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,13 @@ ROW_BYTES: Final = 4 * (MAX_HEAD + INLINE_LIMIT)
 _ROWS: Final = 10_000
 _BYTES: Final = 64 * 1024 * 1024
 """Rows of one partition, and bytes of them, that are read at most: a server does nothing else meanwhile."""
+OPEN: Final = b"open"
+"""What lies in the place of a lease where nobody need queue."""
 
-# A row of records (rows.py) begins with its rev (8 bytes) and its entry (16 bytes).
+# A row of records (rows.py) begins with its rev (8 bytes), its entry (16 bytes), and the lengths of the sealed head and
+# of the body, four bytes each; all ones say that the body lies elsewhere.
 _HELPERS: Final = """
 local function num(value) return tonumber(value) end
-local function entry_of(row) return string.sub(row, 9, 24) end
 local function dropped(mark, requested_at, now)
   mark = num(mark or '')
   return mark and num(requested_at) <= mark and math.abs(num(now) - mark) < 600
@@ -51,65 +54,65 @@ local function marked(before, now)
   if at and at > num(now) and at < num(now) + 600 then return before end
   return now
 end
-local function lives(key)
-  -- Whether a key is there that ends within twice the time of a lease: none of ours lasts longer.
-  local left = redis.call('PTTL', key)
-  return left >= 0 and left <= 120000
-end
 local function extend(key, fresh, ttl)
   if num(ttl) == 0 then redis.call('PERSIST', key) return end
   local left = redis.call('PTTL', key)
   if fresh or (left >= 0 and left < num(ttl)) then redis.call('PEXPIRE', key, ttl) end
 end
-local function later(key, member, score)
-  local before = redis.call('ZSCORE', key, member)
-  if not before or num(before) < num(score) then redis.call('ZADD', key, score, member) end
-end
 """
-_ROWS_OF: Final = f"""
-local ROWS = {_ROWS}
+_OF_ROWS: Final = f"""
+local function entry_of(row) return string.sub(row, 9, 24) end
+local function parting(row)
+  -- The body that goes with a row: '' where it lies in it.
+  return string.sub(row, 29, 32) == '\\255\\255\\255\\255' and entry_of(row) or ''
+end
 local function rows_of(key)
-  -- Names and rows in turn. What is not as ours are is taken out: to go through it all holds up everybody.
-  local rows = {{}}
-  if redis.call('HLEN', key) > ROWS then
+  -- Names and beginnings of rows in turn. What is not as ours are is taken out: to go through it holds up everybody.
+  local rows, left = {{}}, {_BYTES}
+  local names = redis.call('HLEN', key) <= {_ROWS} and redis.call('HKEYS', key)
+  for _, name in ipairs(names or {{}}) do left = left - redis.call('HSTRLEN', key, name) end
+  if not names or left < 0 then
     redis.call('UNLINK', key)
     return rows
   end
-  for _, name in ipairs(redis.call('HKEYS', key)) do
-    if redis.call('HSTRLEN', key, name) > {ROW_BYTES} then
-      redis.call('HDEL', key, name)
-    else
-      rows[#rows + 1] = name
-      rows[#rows + 1] = redis.call('HGET', key, name)
-    end
+  for _, name in ipairs(names) do
+    rows[#rows + 1] = name
+    rows[#rows + 1] = string.sub(redis.call('HGET', key, name), 1, 32)
   end
   return rows
 end
 """
 
 
-def script(otherwise: Any, body: str) -> Script:
-    """A script with the functions that all have in common."""
+def _script(otherwise: Any, body: str) -> Script:
     return Script(_HELPERS + body, otherwise)
+
+
+def _script_of_rows(otherwise: Any, body: str) -> Script:
+    return Script(_HELPERS + _OF_ROWS + body, otherwise)
 
 
 # -- of a resource: KEYS parts, mark
 
-ENTER: Final = script(
+ENTER: Final = _script(
     0,
     """
--- partition, requested_at ('' for a lease), now, until when the partition may hold something, ttl, forgotten before
-if ARGV[2] ~= '' and dropped(text(KEYS[2]), ARGV[2], ARGV[3]) then return 0 end
+-- partition, ttl, requested_at ('' for one that asks no mark), now
+if ARGV[3] ~= '' and dropped(text(KEYS[2]), ARGV[3], ARGV[4]) then return 0 end
+-- By the server's clock, since those of hosts may differ.
+local at = num(redis.call('TIME')[1])
 local fresh = redis.call('EXISTS', KEYS[1]) == 0
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[6])
-later(KEYS[1], ARGV[1], ARGV[4])
-extend(KEYS[1], fresh, ARGV[5])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', at)
+local last = num(ARGV[2]) == 0 and 1e15 or at + math.ceil(num(ARGV[2]) / 1000)
+local before = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not before or num(before) < last then redis.call('ZADD', KEYS[1], last, ARGV[1]) end
+extend(KEYS[1], fresh, ARGV[2])
 return 1
 """,
 )
 """Note a partition among those of its resource, before anything is put into it; 0 where it was dropped."""
 
-MARK: Final = script(
+MARK: Final = _script(
     (),
     """
 -- now, ttl
@@ -123,27 +126,45 @@ return partitions
 )
 """Mark a resource as dropped; its partitions."""
 
-# -- of a partition: KEYS heads, used, mark, lease, open
+# -- of a partition: KEYS heads, used, mark, lease
 
-LOAD: Final = Script(
-    f"""
--- Without the helpers, and without arguments: each hit sends and runs this.
-local rows, left = {{}}, {_BYTES}
+# Without the helpers, and without arguments: each hit sends and runs this.
+_READ: Final = f"""
+local names, rows, left = {{}}, {{}}, {_BYTES}
 if redis.call('HLEN', KEYS[1]) > {_ROWS} then return rows end
 for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
   local size = redis.call('HSTRLEN', KEYS[1], name)
-  if size <= {ROW_BYTES} and size <= left then
+  if size >= {AHEAD} and size <= {ROW_BYTES} then
+    names[#names + 1] = name
     left = left - size
-    rows[#rows + 1] = redis.call('HGET', KEYS[1], name)
+  end
+end
+if left < 0 then return rows end
+for i, name in ipairs(names) do rows[i] = redis.call('HGET', KEYS[1], name) end
+"""
+LOAD: Final = Script(_READ + "return rows", ())
+"""The rows of a partition, without those that are longer than any of ours; none where there are too many."""
+
+LIST: Final = Script(
+    _READ
+    + f"""
+local function length(row, at)
+  local a, b, c, d = string.byte(row, at, at + 3)
+  return ((a * 256 + b) * 256 + c) * 256 + d
+end
+for i, row in ipairs(rows) do
+  local head, body = {AHEAD} + length(row, 25), length(row, 29)
+  if body < 2147483648 then
+    rows[i] = string.sub(row, 1, 28) .. '\\0\\0\\0\\0' .. string.sub(row, 33, head) .. string.sub(row, head + body + 1)
   end
 end
 return rows
 """,
     (),
 )
-"""The rows of a partition, without those that are longer than any of ours; none where there are too many."""
+"""The same, without the bodies in them."""
 
-PART: Final = script(
+PART: Final = _script(
     None,
     """
 -- field, bytes at most
@@ -153,46 +174,40 @@ return redis.call('HGET', KEYS[1], ARGV[1])
 )
 """A field of a hash, if it is not longer than any of ours."""
 
-COMMIT: Final = script(
+COMMIT: Final = _script_of_rows(
     None,
-    _ROWS_OF
-    + """
+    """
 -- variant, row, entry, requested_at, now, ttl, vary_limit
 if dropped(text(KEYS[3]), ARGV[4], ARGV[5]) then return false end
-if redis.call('HLEN', KEYS[1]) > ROWS then redis.call('UNLINK', KEYS[1], KEYS[2]) end
 local gone = {}
-local fresh = redis.call('EXISTS', KEYS[1]) == 0
-local old = redis.call('HGET', KEYS[1], ARGV[1])
-if old then
-  redis.call('ZREM', KEYS[2], entry_of(old))
-  gone[1] = entry_of(old)
+local function let_go(variant, row)
+  redis.call('HDEL', KEYS[1], variant)
+  redis.call('ZREM', KEYS[2], entry_of(row))
+  gone[#gone + 1] = parting(row)
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('ZADD', KEYS[2], ARGV[5], ARGV[3])
-extend(KEYS[1], fresh, ARGV[6])
-extend(KEYS[2], fresh, ARGV[6])
-local over = redis.call('HLEN', KEYS[1]) - num(ARGV[7])
-if over <= 0 then return gone end
 local others = {}
-local rows = rows_of(KEYS[1])
+local rows = redis.call('HLEN', KEYS[1]) >= num(ARGV[7]) and rows_of(KEYS[1]) or {}
 for i = 1, #rows, 2 do
-  local entry = entry_of(rows[i + 1])
-  if entry ~= ARGV[3] then
-    others[#others + 1] = {num(redis.call('ZSCORE', KEYS[2], entry) or 0), rows[i], entry}
+  if rows[i] ~= ARGV[1] then
+    others[#others + 1] = {num(redis.call('ZSCORE', KEYS[2], entry_of(rows[i + 1])) or 0), rows[i], rows[i + 1]}
   end
 end
 table.sort(others, function(a, b) return a[1] < b[1] end)
-for i = 1, math.min(over, #others) do
-  redis.call('HDEL', KEYS[1], others[i][2])
-  redis.call('ZREM', KEYS[2], others[i][3])
-  gone[#gone + 1] = others[i][3]
-end
+for i = 1, #others + 1 - num(ARGV[7]) do let_go(others[i][2], others[i][3]) end
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+if old then let_go(ARGV[1], old) end
+-- Either key may have been evicted without the other.
+local fresh, fresh_used = redis.call('EXISTS', KEYS[1]) == 0, redis.call('EXISTS', KEYS[2]) == 0
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[5], ARGV[3])
+extend(KEYS[1], fresh, ARGV[6])
+extend(KEYS[2], fresh_used, ARGV[6])
 return gone
 """,
 )
-"""Make a record visible; the entries it takes the place of, or nil where it must not be."""
+"""Make a record visible; the bodies of those it takes the place of, or nil where it must not be."""
 
-CHANGE: Final = script(
+CHANGE: Final = _script(
     0,
     """
 -- variant, rev, row, ttl
@@ -206,62 +221,58 @@ return 1
 )
 """Put another row in the place of one that still has this rev; whether it had."""
 
-TAKE: Final = script(
+TAKE: Final = _script_of_rows(
     None,
-    _ROWS_OF
-    + """
--- variant and rev, or '' and entry
-local rows = rows_of(KEYS[1])
-for i = 1, #rows, 2 do
-  local seen = rows[i] == ARGV[1] and string.sub(rows[i + 1], 1, 8) == ARGV[2]
-  if seen or (ARGV[1] == '' and entry_of(rows[i + 1]) == ARGV[2]) then
-    redis.call('HDEL', KEYS[1], rows[i])
-    redis.call('ZREM', KEYS[2], entry_of(rows[i + 1]))
-    return entry_of(rows[i + 1])
-  end
-end
-return false
+    """
+-- variant, rev
+local row = redis.call('HGET', KEYS[1], ARGV[1])
+if not row or string.sub(row, 1, 8) ~= ARGV[2] then return false end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], entry_of(row))
+return parting(row)
 """,
 )
-"""Remove a record; its entry, or nil."""
+"""Remove a record that still has this rev; its body, or nil where it had not."""
 
-DROP: Final = script(
+DROP: Final = _script_of_rows(
     (),
-    _ROWS_OF
-    + """
+    """
 -- now, ttl
 redis.call('SET', KEYS[3], marked(text(KEYS[3]), ARGV[1]), 'PX', ARGV[2])
 local gone = {}
 local rows = rows_of(KEYS[1])
-for i = 2, #rows, 2 do gone[#gone + 1] = entry_of(rows[i]) end
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[4], KEYS[5])
+for i = 2, #rows, 2 do gone[#gone + 1] = parting(rows[i]) end
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[4])
 return gone
 """,
 )
-"""Empty and mark a partition and free its lease; the entries that went."""
+"""Empty and mark a partition and free its lease; the bodies of the records that went."""
 
-CLAIM: Final = script(
-    (b"open",),
+# -- of a lease: KEYS lease
+
+CLAIM: Final = _script(
+    None,
     """
 -- token, ttl, the token of a holder that has died, or ''
-if lives(KEYS[5]) then return {'open'} end
-if lives(KEYS[4]) then
-  local holder = text(KEYS[4])
-  if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return {'held', holder} end
+local holder = text(KEYS[1])
+if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then
+  -- None of ours lasts longer than twice the time of a lease.
+  local left = redis.call('PTTL', KEYS[1])
+  if left >= 0 and left <= 120000 then return holder end
 end
-redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[2])
-return {'granted'}
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false
 """,
 )
-"""Take or renew the lease of a partition; what came of it, and whose it is where it is held."""
+"""Take or renew the lease of a partition; what is in its place where somebody has it."""
 
-RELEASE: Final = script(
+RELEASE: Final = _script(
     0,
-    """
+    f"""
 -- token, for how long it shall be open: 0 for not
-if text(KEYS[4]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[4])
-if num(ARGV[2]) > 0 then redis.call('SET', KEYS[5], '1', 'PX', ARGV[2]) end
+if text(KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+if num(ARGV[2]) > 0 then redis.call('SET', KEYS[1], '{OPEN.decode()}', 'PX', ARGV[2]) end
 return 1
 """,
 )
@@ -269,7 +280,7 @@ return 1
 
 # -- of a body: KEYS body
 
-WRITE: Final = script(
+WRITE: Final = _script(
     0,
     """
 -- index, data, ttl
@@ -281,7 +292,7 @@ return 1
 )
 """Write the next chunk of a pending body; 0 where those before it are gone."""
 
-SETTLE: Final = script(
+SETTLE: Final = _script(
     0,
     """
 -- number of chunks, size, hashes, ttl
@@ -290,13 +301,13 @@ local size = 0
 for i = 0, num(ARGV[1]) - 1 do size = size + redis.call('HSTRLEN', KEYS[1], i) end
 if size ~= num(ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], 'hashes', ARGV[3])
-extend(KEYS[1], true, ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
 """,
 )
-"""Let a pending body, if it is whole, live as long as its record."""
+"""Complete a pending body, if it is whole."""
 
-EXTEND: Final = script(
+EXTEND: Final = _script(
     0,
     """
 -- ttl
@@ -306,4 +317,22 @@ return 1
 )
 """Let a body live longer."""
 
-OF_RECORDS: Final = (*(ENTER, MARK, LOAD, PART, COMMIT, CHANGE, TAKE, DROP, CLAIM, RELEASE, WRITE, SETTLE, EXTEND),)
+PENDING: Final = Script(
+    f"""
+if redis.call('HEXISTS', KEYS[1], 'hashes') == 1 or redis.call('HLEN', KEYS[1]) > {_ROWS} then return 0 end
+local size = 0
+for _, index in ipairs(redis.call('HKEYS', KEYS[1])) do size = size + redis.call('HSTRLEN', KEYS[1], index) end
+return size
+""",
+    0,
+)
+"""The bytes of a body that is not committed."""
+
+SCRIPTS: Final = {
+    sha: each
+    for each in (
+        *(ENTER, MARK, LOAD, LIST, PART, COMMIT, CHANGE, TAKE, DROP),
+        *(CLAIM, RELEASE, WRITE, SETTLE, EXTEND, PENDING),
+    )
+    for sha in (each.sha, each.sha.encode())
+}

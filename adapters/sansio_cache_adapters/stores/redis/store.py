@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import Any, Final
 
-from sansio_cache.errors import SettingError, StoreError
+from sansio_cache.errors import CacheWarning, SettingError, StoreError
 from sansio_cache.names import explains
 from sansio_cache.policy import SETTINGS
 from sansio_cache.records import Item, Meta, Stored
@@ -24,33 +26,39 @@ from sansio_cache_adapters.stores.protocol import (
     Seen,
     Size,
 )
+from sansio_cache_adapters.stores.rows import Row
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
 from sansio_cache_adapters.stores.shown import Shown
 
 from .clients import describe, redis_module
-from .maintenance import SWEEP_SECONDS, unseen
 from .runners import AsyncRunner, Runner
-from .verbs import Verbs
+from .verbs import Bound, Verbs, unseen
 
-__all__ = ["RedisStore"]
+__all__ = ["LISTED_AT_ONCE", "RedisStore"]
 
 _CLOSE_SECONDS: Final = 5.0
 _MOST_TOUCHED: Final = 10_000
-_SWEPT_AT_ONCE: Final = 200
+LISTED_AT_ONCE: Final = 500
+_OF_THE_SERVER: Final = (
+    "What it holds in all is bounded at the server: maxmemory says how much, and maxmemory-policy what makes room "
+    "(allkeys-lru, or volatile-lru beside what must stay)"
+)
 
 
 class RedisStore(Shown):
     """A store in a Redis (6 or newer) or Valkey server, a cluster, or what sentinels watch over.
 
     All who use one server and prefix share the cache. Records expire by themselves, by the server's clock; leases
-    too, so that the clocks of several hosts may differ. ``maxmemory`` and eviction may be set at the server as well.
+    too, so that the clocks of several hosts may differ. How much there may be in all is the server's ``maxmemory``, and
+    its ``maxmemory-policy`` says what makes room: ``allkeys-lru``, or ``volatile-lru`` beside what must stay.
 
     :param url_or_client: ``redis://``, ``rediss://`` or ``unix://``, or a client of redis-py, blocking or for asyncio:
         ``Redis``, ``RedisCluster`` or one made by ``Sentinel``. A client only says where and how to connect: the store
         opens connections of its own. ``fakeredis.FakeRedis`` is used as it is, for tests.
     :param prefix: begins every key; no braces.
-    :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
-    :param max_entries: how many records it holds at most; None for no bound.
+    :param max_bytes: bytes of one record at most, 1 GiB where it is left out; of all together the server keeps count,
+        and a warning says so.
+    :param max_entries: not taken: the server bounds bytes.
     :param secret_key: signs records and verifies them, as for a session.
     :param timeout: seconds after which a call gives up.
     :raises SettingError: for settings of wrong type or value.
@@ -63,28 +71,25 @@ class RedisStore(Shown):
         url_or_client: Any = "redis://localhost",
         *,
         prefix: str = "sansio-cache",
-        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_bytes: int | None = None,
         max_entries: int | None = None,
         secret_key: SecretKey | Ungiven = UNGIVEN,
         timeout: float = 1.0,
     ) -> None:
         redis_module()
-        check_bounds(max_bytes, max_entries)
+        self.max_bytes = _bound_of_one(max_bytes, max_entries)
         if not isinstance(prefix, str) or not prefix or set(prefix) & set("{}"):
             raise SettingError(f"prefix takes text without braces, not {prefix!r}")
         if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= 60:
             raise SettingError(f"timeout takes seconds above 0, 60 at most, not {timeout!r}")
-        self.max_bytes = max_bytes
-        self.max_entries = max_entries
         self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
-        self._given = (url_or_client, prefix, max_bytes, max_entries, timeout)
+        self._given = (url_or_client, prefix, max_bytes, timeout)
         self._target = describe(url_or_client)
         self._timeout = float(timeout)
-        self.verbs = Verbs(prefix, max_bytes=max_bytes, max_entries=max_entries or 0)
+        self.verbs = Verbs(prefix, max_bytes=self.max_bytes)
         self._prefix = prefix
         self._runner = Runner(self._target, self._timeout)
         self._touched: dict[tuple[bytes, bytes], float] = {}
-        self._next_sweep = 0.0
         self._clock = (0.0, 0.0)
         self._housekeeper = Housekeeper(self)
         follow_forks(self)
@@ -102,7 +107,7 @@ class RedisStore(Shown):
         return _rebuilt, (*self._given, None if self.sealer is None else self.sealer.keys)
 
     def for_async(self) -> AsyncStore:
-        """The same store for tasks, on asyncio and trio; the two share bounds, prefix and housekeeping."""
+        """The same store for tasks, on asyncio and trio; the two share prefix and housekeeping."""
         from .asynchronous import AsyncRedisStore  # which knows this store
 
         return AsyncRedisStore(self, AsyncRunner(self._target, self._timeout, self._runner))
@@ -186,19 +191,20 @@ class RedisStore(Shown):
 
     # Care
 
-    def listed(self, *, batch: int = 500) -> Iterator[Listed]:
-        """Every record that the index knows, each once."""
+    def _rows(self, batch: int = LISTED_AT_ONCE) -> Iterator[Row]:
         seen = set[int]()
-        cursor, page = self._runner.run(self.verbs.page(b"0", batch))
-        while True:
-            yield from unseen(page, seen)
-            if cursor == b"0":
-                return
-            cursor, page = self._runner.run(self.verbs.page(cursor, batch))
+        for heads in self._runner.pages(self.verbs.names.every_heads, batch):
+            yield from unseen(self._runner.run(self.verbs.rows(heads), longest=inf), seen)
+
+    def listed(self, *, batch: int = LISTED_AT_ONCE) -> Iterator[Listed]:
+        """Every record, each once. Takes its time: all keys of the server are looked through."""
+        return (listed for row in self._rows(batch) if (listed := row.listed()) is not None)
 
     def clear(self) -> None:
-        """Remove everything but the id and the salt. Takes its time: the server's keys are looked through."""
-        self._runner.run(self.verbs.clear(), longest=float("inf"))
+        """Remove everything but the id and the salt. Takes its time, as :meth:`listed` does."""
+        for pattern in self.verbs.names.all:
+            for keys in self._runner.pages(pattern, LISTED_AT_ONCE):
+                self._runner.run(self.verbs.clear(keys), longest=inf)
 
     def unsign(self) -> None:
         """Remove the mark that the store is signed."""
@@ -206,38 +212,37 @@ class RedisStore(Shown):
 
     def take_salt(self, salt: bytes) -> bool:
         """See :class:`~sansio_cache_adapters.stores.protocol.TakingSalt`."""
-        return self.size().entries == 0 and self._runner.run(self.verbs.take_salt(salt))
+        return next(self._rows(), None) is None and self._runner.run(self.verbs.take_salt(salt))
 
     def size(self) -> Size:
-        """How much it holds."""
-        return self._runner.run(self.verbs.size())
+        """How much it holds. Takes its time, as :meth:`listed` does: nobody keeps count."""
+        costs = [row.cost for row in self._rows()]
+        pending = sum(
+            self._runner.run(self.verbs.pending(bodies), longest=inf)
+            for bodies in self._runner.pages(self.verbs.names.every_body, LISTED_AT_ONCE)
+        )
+        return Size(len(costs), sum(costs) + pending)
+
+    def bound(self) -> Bound:
+        """What bounds the server: its ``maxmemory`` and its policy."""
+        return self._runner.run(self.verbs.bound())
 
     def sweep(self, *, now: float, limit: int = 500) -> int:
-        """One batch of what is due, and then of what is over the bound."""
+        """0: what has expired goes by itself. Bodies that were given up are gone after this."""
         self._housekeeper.drain(self._timeout)
-        return self._runner.run(self.verbs.sweep(now=now, limit=limit))
+        return 0
 
     def see(self, now: float) -> None:
-        """Take over the caller's time, and have the housekeeper come in a while."""
+        """Take over the caller's time."""
         self._clock = (now, time.monotonic())
-        self._housekeeper.later()
 
-    def tend(self) -> float | None:
-        """Write down what was used, and sweep if no process has for a while. In how many seconds to do so again."""
+    def tend(self) -> None:
+        """Write down what was used."""
         self._write_touched()
-        seen, at = self._clock
-        if not at or time.monotonic() < self._next_sweep:
-            return None
-        now = seen + time.monotonic() - at
-        if self._runner.run(self.verbs.sweep_in_turn(now=now, limit=_SWEPT_AT_ONCE)):
-            return 0.05
-        self._next_sweep = time.monotonic() + SWEEP_SECONDS
-        return None
 
     def _write_touched(self) -> None:
         touched, self._touched = self._touched, {}
         if touched:
-            self._clock = (max(touched.copy().values()), time.monotonic())
             self._runner.run(self.verbs.use(touched.copy()), longest=_CLOSE_SECONDS)
 
     def flush(self, timeout: float) -> bool:
@@ -253,19 +258,23 @@ class RedisStore(Shown):
         self._runner.close()
 
 
+def _bound_of_one(max_bytes: int | None, max_entries: int | None) -> int:
+    """What one record may have.
+
+    :raises SettingError: for a bound that is none, or one on entries.
+    """
+    check_bounds(DEFAULT_MAX_BYTES if max_bytes is None else max_bytes, max_entries)
+    if max_entries is not None:
+        raise SettingError(f"RedisStore counts no entries: leave max_entries out. {_OF_THE_SERVER}")
+    if max_bytes is None:
+        return DEFAULT_MAX_BYTES
+    said = f"max_bytes={max_bytes} bounds one response in RedisStore, and not all of them together. {_OF_THE_SERVER}"
+    warnings.warn(said, CacheWarning, stacklevel=4)
+    return max_bytes
+
+
 def _rebuilt(
-    url_or_client: Any,
-    prefix: str,
-    max_bytes: int,
-    max_entries: int | None,
-    timeout: float,
-    keys: Sequence[bytes] | None,
+    url_or_client: Any, prefix: str, max_bytes: int | None, timeout: float, keys: Sequence[bytes] | None
 ) -> RedisStore:
-    return RedisStore(
-        url_or_client,
-        prefix=prefix,
-        max_bytes=max_bytes,
-        max_entries=max_entries,
-        timeout=timeout,
-        secret_key=UNGIVEN if keys is None else list(keys),
-    )
+    secret = UNGIVEN if keys is None else list(keys)
+    return RedisStore(url_or_client, prefix=prefix, max_bytes=max_bytes, timeout=timeout, secret_key=secret)
