@@ -27,7 +27,7 @@ from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.opening import CacheLocation, resolve
 from sansio_cache_adapters.cache.options import current_options, take_options
-from sansio_cache_adapters.cache.setup import checked_name, split_policy
+from sansio_cache_adapters.cache.setup import checked_name, set_up, split_policy
 from sansio_cache_adapters.cache.switches import DISABLED, Block
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -89,7 +89,7 @@ class _Script:
         with self._lock:
             cache = self._loops.get(loop)
             if cache is None:
-                cache = self._loops[loop] = AiohttpCache(*self._arguments, self._peer)
+                cache = self._loops[loop] = AiohttpCache(set_up(*self._arguments), self._peer)
             return cache
 
     def transport_over(self, inner: Any) -> Any:
@@ -193,10 +193,11 @@ class _Patches:
     def _patch_aiohttp(self) -> None:
         import aiohttp
 
+        from .aiohttp.handling import upgrades, with_cache
         from .aiohttp.middleware import CacheMiddleware
         from .aiohttp.private import session_part
         from .aiohttp.response import bypassing
-        from .aiohttp.session import AsyncCachedSession, upgrades, with_cache
+        from .aiohttp.session import AsyncCachedSession
 
         owner: Any = aiohttp.ClientSession
         plain = owner._request

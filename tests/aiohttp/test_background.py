@@ -111,7 +111,7 @@ async def test_close_gives_up_after_a_while(
     sessions: Sessions, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that hangs is cancelled, and leaves no flight."""
-    monkeypatch.setattr("sansio_cache_adapters.aiohttp.session.CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr("sansio_cache_adapters.aiohttp.handling.CLOSE_SECONDS", 0.2)
     session = sessions(clock=clock)
 
     def hang(seen: Seen, connection: Conversation) -> None:

@@ -265,7 +265,7 @@ async def test_accept_encoding_offers_only_what_can_be_decoded_here(
     sessions: Sessions, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where aiohttp would offer a coding that we cannot take off in bounded steps, ours is sent in its place."""
-    monkeypatch.setattr("sansio_cache_adapters.aiohttp.session._SAME_CODINGS", False)
+    monkeypatch.setattr("sansio_cache_adapters.aiohttp.handling._SAME_CODINGS", False)
     url = origin.on("/a", Reply(b"a"))
     session = sessions(headers={"X": "1"})
     await (await session.get(url, headers={"Y": "2"})).read()

@@ -141,6 +141,7 @@ def test_it_is_taken(answering: Origin) -> None:
         url = answering.url("/a")
         for keywords in ({}, {"headers": {"X": "1"}, "params": {"a": "1"}}, {"allow_redirects": False}):
             async with AsyncCachedSession(cache=MemoryStore()) as session:
+                assert session._handler  # what it answers is settled by how the session was made
                 session._request_class = Request
                 for _ in range(4):
                     async with session.get(url, **keywords) as response:
@@ -161,8 +162,8 @@ def test_what_it_remembers_is_bounded(answering: Origin, monkeypatch: pytest.Mon
             for number in range(30):
                 async with session.get(answering.url(f"/a?{number}")) as response:
                     await response.read()
-            assert session._fast._remembered.info().currsize <= 100_000
-            assert 0 < session._fast._remembered.info().entries < 30
+            assert session._handler._fast._remembered.info().currsize <= 100_000
+            assert 0 < session._handler._fast._remembered.info().entries < 30
 
     asyncio.run(main())
 

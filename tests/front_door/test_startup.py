@@ -39,7 +39,21 @@ def imported(script: str, path: Path) -> set[str]:
     return set(json.loads(ran.stdout))
 
 
-@pytest.mark.parametrize("script", [pytest.param(REQUESTS, id="requests")])
+AIOHTTP = """
+import asyncio, json, sys
+import aiohttp
+before = set(sys.modules)
+from sansio_cache import AsyncCachedSession
+async def main():
+    session = AsyncCachedSession(cache=sys.argv[1], secret_key=sys.argv[2])
+    repr(session)
+    print(json.dumps(sorted(set(sys.modules) - before)))
+    await session.close()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("script", [pytest.param(REQUESTS, id="requests"), pytest.param(AIOHTTP, id="aiohttp")])
 def test_a_session_is_made_without_what_answers_requests(script: str, tmp_path: Path) -> None:
     modules = imported(script, tmp_path / "new.sqlite")
     assert not modules & LATER
@@ -93,3 +107,27 @@ def test_a_session_that_asked_nothing_travels(origin: Origin, tmp_path: Path) ->
         copy.get(url)
         assert copy.get(url).from_cache
         assert copy.policy.expire_after == 60
+
+
+AIOHTTP_ASKS = """
+import asyncio, json, sys, threading
+from sansio_cache import AsyncCachedSession
+async def main():
+    session = AsyncCachedSession(cache=sys.argv[1], secret_key=sys.argv[2])
+    async with session, session.get(sys.argv[3]) as response:
+        assert response.status == 200
+at = []
+def hook(event, arguments):
+    if event == "import" and arguments[0] in ("sansio_cache.exchange", "msgspec", "sqlite3"):
+        at.append(threading.current_thread() is threading.main_thread())
+sys.addaudithook(hook)
+asyncio.run(main())
+print(json.dumps(at))
+"""
+
+
+@pytest.mark.parametrize("script", [pytest.param(AIOHTTP_ASKS, id="aiohttp")])
+def test_a_loop_is_not_held_up_by_the_imports_of_the_first_request(script: str, origin: Origin, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", script, tmp_path / "new.sqlite", KEY, origin.on("/a", fresh(b"1"))]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == [False, False, False]

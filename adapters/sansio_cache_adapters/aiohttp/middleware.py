@@ -34,9 +34,9 @@ from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.notices import warn_once
-from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
+from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, store_of
 from sansio_cache_adapters.cache.options import CacheOptions, current_options, take_options
-from sansio_cache_adapters.cache.setup import checked_name, split_policy
+from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split_policy
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -130,31 +130,21 @@ class AiohttpCache:
     """An :class:`AsyncCache` that answers requests of aiohttp: for a session, a middleware or a whole script.
 
     :param peer: what the user says of whom the session talks to (:func:`~.peers.peer_of`).
-    :raises SettingError: see :func:`~sansio_cache_adapters.cache.opening.resolve`.
     """
 
-    def __init__(
-        self,
-        cache: Any,
-        secret_key: SecretKey | Ungiven,
-        policy: Policy,
-        on_event: Callable[[Event], object] | None,
-        clock: Callable[[], float],
-        peer: str | None,
-    ) -> None:
-        self._peer = checked_name(peer)
-        store, sealer = resolve(cache, secret_key)
-        async_store, blocking = awaitable(store)
+    def __init__(self, told: Setup, peer: str | None) -> None:
+        self._peer = peer
+        async_store, blocking = awaitable(store_of(told))
         self.tasks = Tasks()
-        self._made_store = store is not cache
+        self._made_store = told.owned
         self.inner = AsyncCache(
-            policy,
+            told.policy,
             async_store,
-            sealer,
-            probe=probing(blocking, sealer),
+            told.sealer,
+            probe=probing(blocking, told.sealer),
             spawn=self.tasks.spawn,
-            on_event=on_event,
-            clock=clock,
+            on_event=told.on_event,
+            clock=told.clock,
             undecodable=_UNDECODABLE,
         )
         self.engine = self.inner.engine
@@ -294,7 +284,7 @@ class CacheMiddleware(FixedSettings):
         keywords: dict[str, Any] = {**settings}
         policy = split_policy(keywords, policy)
         refuse_unknown(type(self).__name__, keywords)
-        self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
+        self._cache = AiohttpCache(set_up(cache, secret_key, policy, on_event, clock), checked_name(peer))
         self._options: Options | None = None
         self._made = True
 

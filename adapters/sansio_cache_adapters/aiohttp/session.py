@@ -7,92 +7,44 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Coroutine
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, Never, Self, Unpack
 
-from aiohttp import ClientRequest, ClientResponse, ClientSession
-from aiohttp.hdrs import ACCEPT_ENCODING
+from aiohttp import ClientResponse, ClientSession
 from aiohttp.typedefs import StrOrURL
 from yarl import URL
 
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
-from sansio_cache_adapters.cache.connection_auth import authenticated
-from sansio_cache_adapters.cache.decoding import default_accept_encoding
-from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
-from sansio_cache_adapters.cache.events import Event
-from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, overriding, refuse_more
-from sansio_cache_adapters.cache.opening import CacheLocation
-from sansio_cache_adapters.cache.options import CacheKeywords, take_options
-from sansio_cache_adapters.cache.setup import split_policy
-from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
-from sansio_cache_adapters.cache.switches import DISABLED, Block, is_off, switched_off
+from sansio_cache_adapters.cache.first_use import at_first_use, imported, is_made
+from sansio_cache_adapters.cache.keywords import FixedSettings, handing_on, refuse_more
+from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split_policy
+from sansio_cache_adapters.cache.switches import Block, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
-
-from .asked import asking_as, taken
-from .fast_path import FastPath
-from .middleware import AiohttpCache, Looked, Wish
-from .private import retries, session_part
-from .response import CachedClientResponse, bypassing
 
 if TYPE_CHECKING:
     from aiohttp.client import _BaseRequestContextManager  # pyright: ignore[reportPrivateUsage]
 
+    from sansio_cache_adapters.cache.events import Event
+    from sansio_cache_adapters.cache.opening import CacheLocation
+    from sansio_cache_adapters.cache.options import CacheKeywords
+
+    # What answers requests comes with the first of them: see `setup`.
+    from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
+
+    from .handling import Handler
     from .keywords import RequestOptions, SessionOptions
+    from .middleware import AiohttpCache
+    from .response import CachedClientResponse
 
     _Answered = _BaseRequestContextManager[CachedClientResponse]
 
 
-__all__ = ["AsyncCachedSession", "with_cache"]
+__all__ = ["AsyncCachedSession"]
 
-
-def with_cache(
-    session: ClientSession, keywords: dict[str, Any], cache: AiohttpCache, options: Options
-) -> tuple[dict[str, Any], Wish]:
-    """The keywords of a request that goes through a cache, innermost of its middlewares, and what it wishes for."""
-    decode = keywords.get("auto_decompress")
-    wish = Wish(
-        options,
-        decode=bool(session.auto_decompress if decode is None else decode),
-        raw=True,
-        follows=bool(keywords.get("allow_redirects", True)),
-        bufsize=keywords.get("read_bufsize"),
-        retries=retries(session),
-    )
-    # A request's own list takes the place of the session's.
-    given = keywords.get("middlewares")
-    above = session_part(session, "middlewares") if given is None else given
-    changed: dict[str, Any] = {"auto_decompress": False, "middlewares": (*above, partial(cache.hop, wish))}
-    if not _SAME_CODINGS and not _says_codings(session, keywords):
-        wish.codings = default_accept_encoding()
-    return {**keywords, **changed}, wish
-
-
-def upgrades(keywords: dict[str, Any]) -> bool:
-    """Whether a request asks for another protocol (WebSocket handshakes are GETs): that is nothing for a cache."""
-    headers = keywords.get("headers")
-    return isinstance(headers, Mapping) and any(str(name).lower() == "upgrade" for name in headers)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-
-
-_NOTHING_SAID: Final = {"allow_redirects"}
-_SAME_CODINGS: Final = set(default_accept_encoding().split(", ")) == set(
-    ClientRequest.DEFAULT_HEADERS[ACCEPT_ENCODING].split(", ")
-)
-"""Whether aiohttp offers by itself what we can decode."""
-
-
-def _says_codings(session: ClientSession, keywords: dict[str, Any]) -> bool:
-    """Whether the user says what Accept-Encoding is, or may say so in a way that can be read only once."""
-    if ACCEPT_ENCODING in session.headers:
-        return True
-    headers = keywords.get("headers")
-    if headers is None or isinstance(headers, Mapping):
-        return any(str(name).lower() == "accept-encoding" for name in headers or ())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return True
+_HANDLING: Final = "sansio_cache_adapters.aiohttp.handling"
 
 
 with warnings.catch_warnings():
@@ -113,7 +65,7 @@ with warnings.catch_warnings():
         :raises SettingError: for a setting of wrong type or value.
         """
 
-        ATTRS = ClientSession.ATTRS | {"_cache", "_fast", "_made"}
+        ATTRS = ClientSession.ATTRS | {"_cache", "_handler", "_made", "_peer", "_told"}
 
         def __init__(
             self,
@@ -132,13 +84,33 @@ with warnings.catch_warnings():
             given: dict[str, Any] = {**keywords}
             policy = split_policy(given, policy)
             _check_base_url(base_url)
-            self._cache = AiohttpCache(cache, secret_key, policy, on_event, clock, peer)
+            peer = checked_name(peer)
+            told = set_up(cache, secret_key, policy, on_event, clock)
             with handing_on(self, AsyncCachedSession, given):
                 super().__init__(base_url, **given)
-            # A class behind that sends in its own way sees every request.
-            alone = not overriding(type(self), AsyncCachedSession, ClientSession, "_request")
-            self._fast = FastPath(self, self._cache, alone=alone)
+            self._begin(told, peer)
             self._made = True
+
+        def _begin(self, told: Setup | AiohttpCache, peer: str | None) -> None:
+            for name in ("_cache", "_handler"):
+                vars(self).pop(name, None)
+            self._told = told
+            self._peer = peer
+
+        @at_first_use
+        def _cache(self) -> AiohttpCache:
+            told = self._told
+            if not isinstance(told, Setup):
+                return told
+            from .middleware import AiohttpCache
+
+            return AiohttpCache(told, self._peer)
+
+        @at_first_use
+        def _handler(self) -> Handler:
+            from .handling import Handler
+
+            return Handler(self, self._cache, AsyncCachedSession)
 
         @classmethod
         def wrap(
@@ -161,36 +133,16 @@ with warnings.catch_warnings():
         @property
         def cache(self) -> AsyncStoredResponses:
             """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-            return AsyncStoredResponses(self._cache.inner, asking_as(self._look), taken)
+            return self._handler.stored(self)
 
-        async def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> ClientResponse:
-            # Most requests say nothing but what ``get()`` adds.
-            options = NO_OPTIONS if keywords.keys() == _NOTHING_SAID else take_options(keywords)
-            if is_off(self) or upgrades(keywords):
-                answered = await super()._request(method, str_or_url, **keywords)
-                authenticated.bypassed(self.connector, str(answered.url), answered.request_info.headers.items())
-                return bypassing(answered, DISABLED if is_off(self) else "upgrade")
-            key = self._fast.key(method, str_or_url, keywords)
-            looked: Looked | None = None
-            if key is not None:
-                found = self._fast.answer(key, keywords, options)
-                if found is not None and not isinstance(found, CachedClientResponse | Looked):
-                    found = await found
-                if isinstance(found, CachedClientResponse):
-                    return found
-                looked = found
-            keywords, wish = with_cache(self, keywords, self._cache, options)
-            wish.looked = looked
-            answered = await super()._request(method, str_or_url, **keywords)
-            if key is not None:
-                self._fast.learn(key, wish, answered)
-            return answered if isinstance(answered, CachedClientResponse) else bypassing(answered, "")
+        def _request(self, method: str, str_or_url: StrOrURL, **keywords: Any) -> Coroutine[Any, Any, ClientResponse]:
+            if is_made(self, "_handler"):
+                return self._handler.request(self, method, str_or_url, keywords)
+            return self._first_request(method, str_or_url, keywords)
 
-        async def _look(self, method: str, url: str, keywords: dict[str, Any]) -> Request | None:
-            keywords, wish = with_cache(self, keywords, self._cache, NO_OPTIONS)
-            keywords["middlewares"] = (*keywords["middlewares"][:-1], partial(self._cache.look, wish))
-            await super()._request(method, url, **keywords)
-            return None if wish.seen is None else wish.seen[1]
+        async def _first_request(self, method: str, str_or_url: StrOrURL, keywords: dict[str, Any]) -> ClientResponse:
+            await imported(_HANDLING)
+            return await self._handler.request(self, method, str_or_url, keywords)
 
         def disabled(self) -> Block:
             """Bypass the cache within a block of ``with`` or ``async with``; others' tasks and threads do not."""
@@ -198,6 +150,7 @@ with warnings.catch_warnings():
 
         async def __aenter__(self) -> Self:
             try:
+                await imported(_HANDLING)
                 await self._cache.inner.open()
             except BaseException:
                 await super().close()
@@ -206,9 +159,11 @@ with warnings.catch_warnings():
 
         async def close(self) -> None:
             """Wait for background validation (at most 5 s), close the connections, write what is queued."""
-            await self._cache.tasks.close(CLOSE_SECONDS)
+            if is_made(self, "_cache"):
+                await self._handler.end_tasks()
             await super().close()
-            await self._cache.close()
+            if is_made(self, "_cache"):
+                await self._cache.close()
 
         if TYPE_CHECKING:
 
@@ -229,14 +184,14 @@ _KEPT: Final = (
 )
 """What a session is made with and goes on to have."""
 _ELSEWHERE: Final = {"auth": "_default_auth", "headers": "_default_headers"}
-_PARAMETERS: Final = signature(ClientSession.__init__).parameters
 
 
 def settings_of(session: ClientSession) -> dict[str, Any]:
     """The keywords that make a session like another, on the same connector."""
     if not isinstance(session, ClientSession):
         raise SettingError(f"wrap takes an aiohttp.ClientSession, not {session!r}")
-    places = {name: _ELSEWHERE.get(name, f"_{name}") for name in _KEPT if name in _PARAMETERS}
+    known = signature(ClientSession.__init__).parameters
+    places = {name: _ELSEWHERE.get(name, f"_{name}") for name in _KEPT if name in known}
     found = {name: getattr(session, place) for name, place in places.items() if hasattr(session, place)}
     return {**found, "connector_owner": False}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any, Generic, TypeVar, overload
 
 from sansio_cache_adapters.stores.forking import renew_in_child
 
-__all__ = ["at_first_use", "is_made"]
+__all__ = ["at_first_use", "imported", "is_made"]
 
 T = TypeVar("T")
 
@@ -48,3 +50,19 @@ class at_first_use(Generic[T]):  # noqa: N801 - a decorator, as cached_property 
 def is_made(owner: object, name: str) -> bool:
     """Whether an attribute has been asked for."""
     return name in vars(owner)
+
+
+_imported: set[str] = set()
+"""Shared by threads without a lock: at worst two import one module, which Python makes one import."""
+
+
+async def imported(module: str) -> None:
+    """Import a module in a thread, once.
+
+    A loop is not held up for all the files that are read, and a detector of blocking calls has nothing to say.
+    """
+    if module not in _imported:
+        from sansio_cache_adapters.stores.waiting import in_thread
+
+        await in_thread(partial(import_module, module))
+        _imported.add(module)

@@ -28,9 +28,10 @@ class Setup:
 
     :ivar given: the store that the user gave, or that a URL names; None where a SQLite file is opened later.
     :ivar path: that file's; None for the default one.
+    :ivar owned: whether the store is made for this session, and closed with it.
     """
 
-    __slots__ = ("clock", "given", "on_event", "path", "policy", "sealer")
+    __slots__ = ("clock", "given", "on_event", "owned", "path", "policy", "sealer")
 
     def __init__(
         self,
@@ -40,8 +41,11 @@ class Setup:
         policy: Policy,
         on_event: Callable[[Event], object] | None,
         clock: Callable[[], float],
+        *,
+        owned: bool = True,
     ) -> None:
         self.given = given
+        self.owned = owned
         self.path = path
         self.sealer = sealer
         self.policy = policy
@@ -79,7 +83,7 @@ def set_up(
             from .opening import resolve  # the other stores are rooms of their own, and a store that was made has one
 
             store, sealer = resolve(cache, secret_key)
-            return Setup(store, None, sealer, policy, on_event, clock)
+            return Setup(store, None, sealer, policy, on_event, clock, owned=store is not cache)
     sealer = UNSIGNED if isinstance(secret_key, Ungiven) else make_sealer(secret_key)
     return Setup(None, path, sealer, policy, on_event, clock)
 

@@ -16,9 +16,8 @@ from aiohttp.typedefs import StrOrURL
 from yarl import URL
 
 from sansio_cache.messages import Options
-from sansio_cache_adapters.aiohttp.fast_path import FastPath
-from sansio_cache_adapters.aiohttp.session import AsyncCachedSession, with_cache
-from sansio_cache_adapters.cache.keywords import overriding
+from sansio_cache_adapters.aiohttp.handling import with_cache
+from sansio_cache_adapters.aiohttp.session import AsyncCachedSession
 from sansio_cache_adapters.cache.work import awaited
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
@@ -64,10 +63,8 @@ with warnings.catch_warnings():
         def _follow_settings(self) -> None:
             """Go on with the cache that does what the settings say now."""
             wanted = self._backend.caching()
-            if wanted is not self.__dict__.get("_cache"):
-                object.__setattr__(self, "_cache", wanted)
-                alone = not overriding(type(self), AsyncCachedSession, ClientSession, "_request")
-                object.__setattr__(self, "_fast", FastPath(self, wanted, alone=alone))
+            if wanted is not self.__dict__.get("_told"):
+                self._begin(wanted, None)
 
         async def _request(
             self,

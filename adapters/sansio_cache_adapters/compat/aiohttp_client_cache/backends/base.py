@@ -15,12 +15,13 @@ from yarl import URL
 from sansio_cache.messages import Request
 from sansio_cache.policy import Heuristic, Policy
 from sansio_cache.records import Record
-from sansio_cache_adapters.aiohttp.asked import asking_as, asking_plainly
+from sansio_cache_adapters.aiohttp.asked import asking_plainly
 from sansio_cache_adapters.aiohttp.middleware import AiohttpCache
 from sansio_cache_adapters.cache.asked import Asking
 from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
 from sansio_cache_adapters.cache.opening import KeptUnder, sealer_for
 from sansio_cache_adapters.cache.reading import without_coding
+from sansio_cache_adapters.cache.setup import set_up
 from sansio_cache_adapters.compat.aiohttp_client_cache.cache_control import ExpirationPatterns, ExpirationTime
 from sansio_cache_adapters.compat.aiohttp_client_cache.cache_keys import normalize_url_params
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import AnyResponse, CachedResponse, stored
@@ -112,7 +113,7 @@ class CacheBackend:
         state = self._state()
         made = self._caches.get(loop)
         if made is None or made[0] != state:
-            cache = AiohttpCache(self.store, self._secret, self._policy(), None, time.time, None)
+            cache = AiohttpCache(set_up(self.store, self._secret, self._policy(), None, time.time), None)
             made = self._caches[loop] = state, cache
         return made[1]
 
@@ -154,7 +155,7 @@ class CacheBackend:
     def _asking(self) -> Asking:
         session = None if self._session is None else self._session()
         if session is not None and not session.closed:
-            as_session: Asking = asking_as(session._look)
+            as_session: Asking = session._handler.asking(session)
             return as_session
         plainly = asking_plainly()
 
