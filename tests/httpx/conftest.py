@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
 import pytest
+from clock import Clock
+from colours import COLOURS, Client, Colour
 from httpx_answers import Open
 from left_behind import no_flight_is_left
 from watched_origin import WatchedOrigin
@@ -14,11 +16,25 @@ from watched_origin import WatchedOrigin
 from sansio_cache import CacheTransport, MemoryStore
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture(params=COLOURS[1:])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Every test of tasks runs on both."""
-    backend: str = request.param
-    return backend
+    """Every test of tasks runs on both libraries; one of clients of any colour says :data:`COLOURS`."""
+    colour: str = request.param
+    return "asyncio" if colour == "blocking" else colour
+
+
+@pytest.fixture
+async def colour(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Colour]:
+    """Makes transports and clients of one colour."""
+    made = Colour(request.node.callspec.params["anyio_backend"])
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def client(colour: Colour, store: MemoryStore, clock: Clock) -> Client:
+    """A client of that colour over a cache."""
+    return colour.over(colour.transport(cache=store, clock=clock))
 
 
 @pytest.fixture

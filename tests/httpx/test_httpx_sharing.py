@@ -8,17 +8,13 @@ import socketserver
 import ssl
 import threading
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 from certificates import Certificates
-from clock import Clock
 from httpx_answers import Open, hit
-from local_origin import Conversation, Origin, Reply, Seen, fresh
+from local_origin import Conversation, Origin, Seen, fresh
 from watched_origin import WatchedOrigin
-
-from sansio_cache import MemoryStore
 
 # Users and methods
 
@@ -41,17 +37,6 @@ def test_methods_and_bodies_are_told_apart(opened: Open, origin: WatchedOrigin) 
         assert client.post(url, json=[2]).content == b"POST[2]"
         assert client.post(url, data={"a": "3"}).content == b"POSTa=3"
     assert [each.method for each in origin.seen] == ["GET", "POST", "POST", "POST"]
-
-
-def test_a_body_that_can_be_read_once_goes_to_the_origin_whole(opened: Open, origin: WatchedOrigin) -> None:
-    url = origin.on("/", lambda seen: fresh(seen.body))
-    client = opened(allowed_methods=("GET", "POST"))
-    for _ in range(2):
-        response = client.post(url, content=iter([b"one", b"two"]))
-        assert response.content == b"onetwo"
-        assert "body-not-known" in response.extensions["cache_status"]
-    assert b"data" in client.post(url, files={"file": ("name", b"data")}).content
-    assert origin.count() == 3
 
 
 def test_an_unsafe_request_invalidates_what_is_stored(opened: Open, origin: WatchedOrigin) -> None:
@@ -195,28 +180,6 @@ def test_a_unix_socket_is_a_peer_of_its_own(opened: Open, tmp_path: Path) -> Non
             thread.join()
 
 
-@pytest.mark.parametrize("kind", ["content", "stream", "wsgi"])
-def test_an_application_in_the_place_of_the_network(opened: Open, kind: str) -> None:
-    asked: list[str] = []
-    fields = {"Cache-Control": "max-age=60"}
-
-    def respond(request: httpx2.Request) -> httpx2.Response:
-        asked.append(str(request.url))
-        if kind == "content":
-            return httpx2.Response(200, headers=fields, content=b"hello")
-        return httpx2.Response(200, headers=fields, stream=httpx2.ByteStream(b"hello"))
-
-    def app(environ: Any, start_response: Any) -> list[bytes]:
-        asked.append(environ["PATH_INFO"])
-        start_response("200 OK", list(fields.items()))
-        return [b"hello"]
-
-    inner = httpx2.WSGITransport(app) if kind == "wsgi" else httpx2.MockTransport(respond)
-    client = opened(inner, peer="app")
-    assert [client.get("http://app/").content for _ in range(3)] == [b"hello"] * 3
-    assert len(asked) == 1
-
-
 @pytest.mark.parametrize("coded", [False, True])
 def test_a_response_that_was_read_before_it_came_is_stored_as_it_came(opened: Open, coded: bool) -> None:
     """By a transport that logs bodies, perhaps; of one that was coded the bytes as received are gone."""
@@ -233,84 +196,3 @@ def test_a_response_that_was_read_before_it_came_is_stored_as_it_came(opened: Op
     assert [first.content, second.content] == [b"hello"] * 2
     assert second.extensions["from_cache"] is not coded
     assert ("decoded" if coded else "stored") in first.extensions["cache_status"]
-
-
-def test_a_confirmation_with_content_confirms_all_the_same(opened: Open) -> None:
-    def respond(request: httpx2.Request) -> httpx2.Response:
-        fields = {"Cache-Control": "max-age=0", "ETag": '"tag"'}
-        if "if-none-match" in request.headers:
-            return httpx2.Response(304, headers=fields, stream=httpx2.ByteStream(b"junk"))
-        return httpx2.Response(200, headers=fields, stream=httpx2.ByteStream(b"hello"))
-
-    client = opened(httpx2.MockTransport(respond))
-    assert [client.get("http://app/").content for _ in range(2)] == [b"hello"] * 2
-
-
-# Threads
-
-
-def test_one_thread_fetches_for_all(opened: Open, origin: WatchedOrigin) -> None:
-    arrived, go = threading.Event(), threading.Event()
-
-    def slow(_: Seen) -> Reply:
-        arrived.set()
-        go.wait(10)
-        return fresh(b"hello")
-
-    url = origin.on("/", slow)
-    client = opened()
-    bodies: list[bytes] = []
-    threads = [threading.Thread(target=lambda: bodies.append(client.get(url).content)) for _ in range(20)]
-    for each in threads:
-        each.start()
-    arrived.wait(10)
-    go.set()
-    for each in threads:
-        each.join(10)
-    assert bodies == [b"hello"] * 20
-    assert origin.count() == 1
-
-
-@pytest.mark.parametrize("later", [fresh(b"new"), Reply(b"new", fields={"Cache-Control": "no-store"})])
-def test_a_stale_answer_is_validated_in_the_background(
-    opened: Open, store: MemoryStore, origin: WatchedOrigin, clock: Clock, later: Reply
-) -> None:
-    url = origin.on("/", fresh(b"old", 10), later)
-    client = opened(clock=clock, stale_while_revalidate=True)
-    client.get(url)
-    clock.advance(60)
-    request = client.build_request("GET", url)
-    assert client.send(request).content == b"old"
-    request.url = httpx2.URL(origin.url("/mine"))  # what the user does next is not the background's
-    client.close()  # waits for it
-    assert [each.path for each in origin.seen] == ["/", "/"]
-    assert opened(clock=clock).get(url).content == b"new"
-
-
-def test_an_application_is_asked_in_the_background_too(opened: Open, clock: Clock) -> None:
-    bodies = [b"old", b"new"]
-
-    def respond(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, headers={"Cache-Control": "max-age=10"}, content=bodies.pop(0))
-
-    inner = httpx2.MockTransport(respond)
-    client = opened(inner, clock=clock, stale_while_revalidate=True)
-    client.get("http://app/")
-    clock.advance(60)
-    assert client.get("http://app/").content == b"old"
-    client.close()
-    assert opened(inner, clock=clock).get("http://app/").content == b"new"
-
-
-def test_a_background_validation_that_fails_is_told_and_changes_nothing(
-    opened: Open, origin: WatchedOrigin, clock: Clock
-) -> None:
-    url = origin.on("/", fresh(b"old", 10))
-    told: list[str] = []
-    client = opened(clock=clock, stale_while_revalidate=True, on_event=lambda event: told.append(event.kind))
-    client.get(url)
-    origin.close()
-    clock.advance(60)
-    assert client.get(url).content == b"old"
-    client.close()
-    assert told == ["miss", "stored", "stale", "background-error"]
