@@ -72,7 +72,7 @@ class Handler:
 
     def get_adapter(self, session: requests.Session, url: str | bytes) -> BaseAdapter:
         """The adapter mounted for a URL; for a request that is being sent, with the cache above it."""
-        over = self.adapter_over(session, url) if _asking.get() is self else None
+        over = _adapter_over(session, url) if _asking.get() is self else None
         return over or cast(BaseAdapter, self._behind(session).get_adapter(url))
 
     def adapter_over(self, session: requests.Session, url: str | bytes) -> CacheAdapter | None:
@@ -161,6 +161,6 @@ class Handler:
             return response
 
 
-def _adapter_over(session: Any, url: str) -> CacheAdapter | None:
+def _adapter_over(session: Any, url: str | bytes) -> CacheAdapter | None:
     over: CacheAdapter | None = session.adapter_over(url)
     return over
