@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -25,10 +24,7 @@ from sansio_cache_adapters.requests.session import CacheMixin as OurMixin
 from .backends import BackendSpecifier, BaseCache, StrOrPath, init_backend
 from .models import AnyResponse, CachedResponse
 from .models.response import BaseResponse, as_theirs, replayed
-from .policy.directives import CacheDirectives
 from .policy.expiration import (
-    DO_NOT_CACHE,
-    EXPIRE_IMMEDIATELY,
     ExpirationPatterns,
     ExpirationTime,
     FilterCallback,
@@ -44,38 +40,13 @@ from .policy.settings import (
     DEFAULT_STATUS_CODES,
     CacheSettings,
 )
+from .said import Asked, given_values, taken_by
 from .serializers import SerializerType
 
 __all__ = ["CacheMixin", "CachedSession", "OriginalSession", "get_504_response"]
 
 
-class _Asked:
-    """What one request says to the cache, and whether its first hop is on its way."""
-
-    __slots__ = ("begun", "expire_after", "force_refresh", "only_if_cached", "refresh", "session")
-
-    def __init__(self, session: CacheMixin, said: dict[str, Any]) -> None:
-        self.session = session
-        self.expire_after: ExpirationTime = said.pop("expire_after", None)
-        self.only_if_cached = bool(said.pop("only_if_cached", False))
-        self.refresh = bool(said.pop("refresh", False)) or self.expire_after == EXPIRE_IMMEDIATELY
-        self.force_refresh = bool(said.pop("force_refresh", False))
-        if self.expire_after == DO_NOT_CACHE:  # of one request that says: do not read
-            self.expire_after, self.force_refresh = None, True
-        self.begun = False
-
-    def hear(self, request: PreparedRequest) -> None:
-        """Take what the fields of the request say as if it had been said in keywords."""
-        if "Cache-Control" in request.headers:
-            said = CacheDirectives.from_headers(request.headers)
-            if self.expire_after is None:
-                self.expire_after = said.max_age
-            self.only_if_cached |= said.only_if_cached
-            self.refresh |= said.must_revalidate or said.max_age == EXPIRE_IMMEDIATELY
-            self.force_refresh |= said.no_cache or said.no_store
-
-
-_asked: ContextVar[_Asked | None] = ContextVar("sansio_cache_compat_asked", default=None)
+_asked: ContextVar[Asked | None] = ContextVar("sansio_cache_compat_asked", default=None)
 
 
 class CacheMixin(OurMixin):
@@ -103,9 +74,9 @@ class CacheMixin(OurMixin):
         **kwargs: Any,
     ) -> None:
         behind = super(OurMixin, self).__init__
-        given = _taken_by(behind, kwargs)
+        given = taken_by(behind, kwargs)
         rest = {name: value for name, value in kwargs.items() if name not in given}
-        self._backend = init_backend(cache_name, backend, **_not_none(serializer=serializer), **rest)
+        self._backend = init_backend(cache_name, backend, **given_values(serializer=serializer), **rest)
         self.settings = CacheSettings.from_kwargs(
             expire_after=expire_after,
             urls_expire_after=urls_expire_after,
@@ -238,7 +209,7 @@ class CacheMixin(OurMixin):
                 "a credential in a URL separates users unless you name it: ignored_parameters=['api_key']"
             )
 
-    def _answered(self, request: PreparedRequest, asked: _Asked, kwargs: dict[str, Any]) -> BaseResponse:
+    def _answered(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> BaseResponse:
         settings = self.settings
         if asked.only_if_cached or settings.only_if_cached:
             return self._from_cache_alone(request, asked, kwargs)
@@ -278,7 +249,7 @@ class CacheMixin(OurMixin):
             replayed(response)
         return as_theirs(response, self.settings)
 
-    def _options(self, request: PreparedRequest, asked: _Asked) -> Options:
+    def _options(self, request: PreparedRequest, asked: Asked) -> Options:
         settings, url = self.settings, request.url or ""
         given = asked.expire_after if asked.expire_after is not None else time_for(url, settings.urls_expire_after)
         if given is None and not settings.cache_control:
@@ -289,7 +260,7 @@ class CacheMixin(OurMixin):
             expiry=expiry_for(given), when_kept=True, refresh=asked.refresh, force_refresh=asked.force_refresh
         )
 
-    def _from_cache_alone(self, request: PreparedRequest, asked: _Asked, kwargs: dict[str, Any]) -> BaseResponse:
+    def _from_cache_alone(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> BaseResponse:
         options = self._options(request, asked)
         only = Options(expiry=options.expiry, when_kept=options.when_kept, only_if_cached=True)
         response = self._given_out(request, kwargs, only)
@@ -298,7 +269,7 @@ class CacheMixin(OurMixin):
         unanswered = get_504_response(request)
         return self._stale(request, kwargs, unanswered) if self.settings.stale_if_error else unanswered
 
-    def _fallback(self, request: PreparedRequest, asked: _Asked, kwargs: dict[str, Any]) -> CachedResponse | None:
+    def _fallback(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> CachedResponse | None:
         """What would be used in the place of a response with a status that is not kept.
 
         Ours, which goes by RFC 5861, does so for the server's own errors alone, and gives up the stored response for
@@ -350,7 +321,7 @@ class CacheMixin(OurMixin):
 
     @contextmanager
     def _asking_for(self, said: dict[str, Any]) -> Generator[None]:
-        token = _asked.set(_Asked(self, said))
+        token = _asked.set(Asked(self, said))
         try:
             yield
         finally:
@@ -403,19 +374,6 @@ class CachedSession(CacheMixin, OriginalSession):
 _OTHER_SETTINGS = frozenset(
     {"disabled", "only_if_cached", "stale_while_revalidate", "old_data_on_error", "include_get_headers"}
 )
-
-
-def _not_none(**given: Any) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _taken_by(function: Any, keywords: dict[str, Any]) -> dict[str, Any]:
-    """Those of some keywords that the classes behind take."""
-    if not keywords:
-        return {}
-    parameters = inspect.signature(function).parameters
-    open_to_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-    return {name: value for name, value in keywords.items() if open_to_all or name in parameters}
 
 
 def get_504_response(request: PreparedRequest) -> CachedResponse:
