@@ -66,7 +66,9 @@ def _data(data: Any) -> tuple[bytes, bytes]:
     """What a body is, and what it says."""
     if data is None:
         return b"", b""
-    if isinstance(data, bytes | bytearray | memoryview):
+    if isinstance(data, bytes):
+        return b"bytes", data
+    if isinstance(data, bytearray | memoryview):
         return b"bytes", bytes(data)
     if isinstance(data, str):
         return b"str", data.encode()

@@ -15,8 +15,8 @@ from yarl import URL
 from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.private import new_response
 from sansio_cache_adapters.aiohttp.response import CachedClientResponse
+from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.compat.cookies import morsels_of
-from sansio_cache_adapters.compat.keys import url_shown
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 
 from .cache_control import utcnow
@@ -32,12 +32,18 @@ __all__ = [
 ]
 
 
+_Fields = tuple[tuple[bytes, bytes], ...]
+
+
 def _naive(at: datetime | None) -> datetime | None:
     return None if at is None else at.astimezone(UTC).replace(tzinfo=None)
 
 
 class UnsupportedExpiresError(Exception):
-    """An aware datetime where a naive one is meant; never raised here."""
+    """An aware datetime where a naive one is meant."""
+
+    def __init__(self, expires: datetime) -> None:
+        super().__init__(f"Expected a naive datetime, but got {expires}.")
 
 
 class OriginalResponse(CachedClientResponse):
@@ -61,6 +67,53 @@ class OriginalResponse(CachedClientResponse):
 
 class CachedResponse(CachedClientResponse):
     """A response from a cache: its body is there, and stays."""
+
+    def __init__(
+        self,
+        method: str,
+        reason: str | None,
+        status: int,
+        url: Any,
+        version: Any,
+        body: bytes | None = None,
+        expires: datetime | None = None,
+        raw_headers: _Fields = (),
+        request_raw_headers: _Fields = (),
+        real_url: Any = None,
+    ) -> None:
+        kept = _Kept(method, url, reason, body, (raw_headers, request_raw_headers), real_url)
+        made = _made(kept, status, _created_at=utcnow(), _expires=expires, version=version)
+        self.__dict__.update(made.__dict__)
+
+    @classmethod
+    async def from_client_response(
+        cls, client_response: ClientResponse, expires: datetime | None = None
+    ) -> CachedResponse:
+        """A response as one of these; it is read for it, and can be read as a stream after that.
+
+        :raises UnsupportedExpiresError: ``expires`` is aware.
+        """
+        if expires is not None and expires.tzinfo is not None:
+            raise UnsupportedExpiresError(expires)
+        given: Any = client_response
+        body: bytes | None = given._body if given._released and given._body is not None else await given.read()
+        given.content = CachedStreamReader(body)
+        asked = given.request_info
+        made = cls(
+            given.method,
+            given.reason,
+            given.status,
+            given.url,
+            given.version,
+            body,
+            expires,
+            tuple(given.raw_headers),
+            tuple((name.encode(), value.encode()) for name, value in asked.headers.items()),
+            asked.real_url,
+        )
+        made.cookies = given.cookies
+        made.__dict__["_history"] = tuple([await cls.from_client_response(hop) for hop in given.history])
+        return made
 
     @property
     def created_at(self) -> datetime | None:
@@ -97,10 +150,31 @@ class CachedResponse(CachedClientResponse):
         """Let the body be read as a stream from its beginning."""
         self.__dict__["content"] = CachedStreamReader(self._body)
 
+    async def start(self, connection: Any = None) -> Any:
+        """Nothing: it has begun."""
+
+    async def terminate(self) -> None:
+        """Nothing: it has ended."""
+
     @property
     def encoding(self) -> str:
         """The charset of the content."""
         return self.get_encoding()
+
+    @property
+    def last_used(self) -> datetime | None:
+        """Now: it is being used."""
+        return utcnow()
+
+    @property
+    def request_headers(self) -> Any:
+        """The fields of the request that it answers."""
+        return self.request_info.headers
+
+    @property
+    def request_raw_headers(self) -> _Fields:
+        """The same, as bytes."""
+        return tuple((name.encode(), value.encode()) for name, value in self.request_headers.items())
 
 
 class CachedStreamReader(StreamReader):
@@ -147,32 +221,46 @@ async def _read(response: CachedClientResponse) -> None:
 
 
 class _Kept:
-    """The makings of a response that is only looked at."""
+    """The makings of a response that is only looked at.
+
+    :param fields: its own, and those of its request.
+    """
 
     version = 11
 
-    def __init__(self, record: Record, body: bytes, ignored: frozenset[str]) -> None:
-        self._record = record
-        self._body = body
-        self.url = self.real_url = URL(url_shown(record.head.url, ignored))
-        self.method = record.head.method
-        self.reason = record.head.reason
+    def __init__(
+        self,
+        method: str,
+        url: Any,
+        reason: str | None,
+        body: bytes | None,
+        fields: tuple[_Fields, _Fields] = ((), ()),
+        real_url: Any = None,
+    ) -> None:
+        self.method = method
+        self.url = URL(url)
+        self.real_url = URL(url if real_url is None else real_url)
+        self.reason = reason
         self.now = 0.0
         self.session: Any = self
-        self._loop = asyncio.get_running_loop()
+        self._body = body
+        self._fields, self._asked = fields
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     def _resolve_charset(self, *_: object) -> str:
         return "utf-8"
 
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in self._record.shown)
+    def raw_headers(self) -> _Fields:
+        return self._fields
 
     def headers(self) -> CIMultiDictProxy[str]:
-        pairs = [(name.decode(), value.decode("utf-8", "surrogateescape")) for name, value in self.raw_headers()]
-        return CIMultiDictProxy(CIMultiDict(pairs))
+        return _decoded(self._fields)
 
     def request_info(self) -> RequestInfo:
-        return RequestInfo(self.url, self.method, CIMultiDictProxy(CIMultiDict[str]()), self.real_url)
+        return RequestInfo(self.url, self.method, _decoded(self._asked), self.real_url)
 
     def content(self, *, read: bytes | None) -> StreamReader:
         return CachedStreamReader(self._body)
@@ -181,19 +269,32 @@ class _Kept:
         return self._body
 
 
-def stored(record: Record, body: bytes, ignored: frozenset[str]) -> CachedResponse:
+def _decoded(fields: _Fields) -> CIMultiDictProxy[str]:
+    pairs = [(name.decode(), value.decode("utf-8", "surrogateescape")) for name, value in fields]
+    return CIMultiDictProxy(CIMultiDict(pairs))
+
+
+def _made(kept: _Kept, status: int, **attributes: Any) -> CachedResponse:
+    made: Any = new_response(CachedClientResponse, cast(Any, kept), status)
+    made.__class__ = CachedResponse
+    made.__dict__.update(_body=kept.whole() or b"", **attributes)
+    response: CachedResponse = made
+    return response
+
+
+def stored(record: Record, body: bytes) -> CachedResponse:
     """A record as their cache shows it.
 
     :param body: its coding taken off.
     """
     head = record.head
-    made = new_response(CachedResponse, cast(Any, _Kept(record, body, ignored)), head.status)
-    at = datetime.fromtimestamp(head.received_at, UTC)
-    attributes = made.__dict__
-    attributes["_body"] = body
-    attributes["_created_at"] = _naive(at)
-    finite = head.stale_at < 253_402_300_000.0
-    attributes["_expires"] = _naive(datetime.fromtimestamp(head.stale_at, UTC)) if finite else None
-    attributes["_key"] = head.partition.hex()
+    fields = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in record.shown)
+    made = _made(
+        _Kept(head.method, head.url, head.reason, body, (fields, ())),
+        head.status,
+        _created_at=_naive(moment(head.received_at)),
+        _expires=_naive(moment(head.stale_at)),
+        _key=head.partition.hex(),
+    )
     made.cookies = morsels_of(record)
     return made

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 import warnings
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -24,7 +25,8 @@ from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.times import time_for
 
 from .backends import CacheBackend
-from .cache_control import ExpirationTime, expiry_for
+from .cache_control import DO_NOT_CACHE, ExpirationTime, expiry_for, get_cache_directives
+from .cache_keys import normalize_url_params
 from .response import as_theirs
 
 __all__ = ["CacheMixin", "CachedSession"]
@@ -80,18 +82,22 @@ with warnings.catch_warnings():
                 with super().disabled():
                     return await as_theirs(await super()._request(method, str_or_url, **kwargs))
             url = self._resolve_url(str_or_url)
-            options = self._options(url, expire_after)
+            options = self._options(url, expire_after, kwargs)
             if _says_credentials(self, kwargs):
                 AIOHTTP_CLIENT_CACHE.differs("a credential in a header field always separates users")
             if refresh:
                 record = await self._stored(method, url, kwargs)
                 # Without a validator there is nothing to ask the origin about.
                 options = _with(options, refresh=record is not None and record.head.facts.validator)
+            elif await self._is_stale(method, url, kwargs):
+                options = _with(options, force_refresh=True)  # theirs asks nobody whether it is still good
             response = await self._fetched(method, str_or_url, kwargs, options)
             if _is_stored(response) and (self._is_hop(response, kwargs) or not await backend.wanted(response)):
                 response = await self._fetched(method, str_or_url, kwargs, _with(options, force_refresh=True))
-            if not _is_stored(response) and not await backend.wanted(response):
+            if not _is_stored(response) and (self._says_not_to(response) or not await backend.wanted(response)):
                 await self._forget(response)
+            if response.history:
+                AIOHTTP_CLIENT_CACHE.differs("what a redirect leads to is stored by itself, and answers by itself, too")
             return response
 
         async def _fetched(
@@ -100,8 +106,10 @@ with warnings.catch_warnings():
             keywords, _ = with_cache(self, keywords, self._cache, options)
             return await as_theirs(await super(AsyncCachedSession, self)._request(method, url, **keywords))
 
-        def _options(self, url: URL, expire_after: ExpirationTime) -> Options:
+        def _options(self, url: URL, expire_after: ExpirationTime, keywords: dict[str, Any]) -> Options:
             backend = self._backend
+            if backend.cache_control:
+                expire_after = get_cache_directives(keywords.get("headers") or {}).get("max-age", expire_after)
             given = expire_after if expire_after is not None else time_for(str(url), backend.urls_expire_after)
             if given is None:
                 given = backend.expire_after
@@ -111,6 +119,19 @@ with warnings.catch_warnings():
 
         async def _stored(self, method: str, url: URL, keywords: dict[str, Any]) -> Any:
             return await self._backend.work().matching(str(url), method, dict(keywords))
+
+        async def _is_stale(self, method: str, url: URL, keywords: dict[str, Any]) -> bool:
+            if keywords.get("data") is not None or keywords.get("json") is not None:
+                return False
+            whole = normalize_url_params(url, keywords["params"]) if keywords.get("params") else url
+            record = await self._backend.known(method, whole, self._prepare_headers(keywords.get("headers")))
+            return record is not None and record.head.stale_at < time.time()
+
+        def _says_not_to(self, response: ClientResponse) -> bool:
+            """Whether the server wants nothing stored, whatever time the program gives."""
+            if not self._backend.cache_control:
+                return False
+            return get_cache_directives(response.headers).get("max-age") == DO_NOT_CACHE
 
         def _is_hop(self, response: ClientResponse, keywords: dict[str, Any]) -> bool:
             return keywords.get("allow_redirects") is False and response.status in REDIRECTS - self._backend.codes

@@ -22,7 +22,11 @@ from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
 from sansio_cache_adapters.cache.opening import KeptUnder, sealer_for
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.setup import set_up
-from sansio_cache_adapters.compat.aiohttp_client_cache.cache_control import ExpirationPatterns, ExpirationTime
+from sansio_cache_adapters.compat.aiohttp_client_cache.cache_control import (
+    CacheActions,
+    ExpirationPatterns,
+    ExpirationTime,
+)
 from sansio_cache_adapters.compat.aiohttp_client_cache.cache_keys import normalize_url_params
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import AnyResponse, CachedResponse, stored
 from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
@@ -35,6 +39,7 @@ from .storage import OWN_STORAGE, Redirects, Responses
 __all__ = ["CacheBackend", "ResponseOrKey", "keep_all"]
 
 ResponseOrKey = CachedResponse | bytes | str | None
+_LONGEST_CHAIN: Final = 20
 _SAYS_NOTHING: Final = frozenset(
     {
         *("fast_save", "timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements"),
@@ -152,6 +157,11 @@ class CacheBackend:
         """What is done with all that is stored; to be awaited."""
         return Maintenance(self.caching().engine, self._asking())
 
+    async def known(self, method: str, url: URL, headers: Any) -> Record | None:
+        """What is stored for a request of no body, of which no middleware of the session's hears."""
+        look = Maintenance(self.caching().engine, asking_plainly())
+        return await look.matching(str(url), method, {"headers": headers})
+
     def _asking(self) -> Asking:
         session = None if self._session is None else self._session()
         if session is not None and not session.closed:
@@ -199,7 +209,7 @@ class CacheBackend:
             content = without_coding(record.headers.get("content-encoding") or "", body)
         except Exception:  # broken, forged or gone: the others go on
             return None
-        return stored(record, content, frozenset(self.ignored_params or ()))
+        return stored(record, content)
 
     async def by_key(self, key: str) -> Record | None:
         """What is stored under a key, a redirect or not."""
@@ -224,20 +234,57 @@ class CacheBackend:
         """Whether responses to a method are kept."""
         return method.upper() in self.allowed_methods
 
+    def create_cache_actions(
+        self, key: str, url: Any, expire_after: ExpirationTime = None, refresh: bool = False, **kwargs: Any
+    ) -> CacheActions:
+        """What aiohttp-client-cache would do with a request."""
+        return CacheActions.from_request(
+            key,
+            url=url,
+            request_expire_after=expire_after,
+            refresh=refresh,
+            session_expire_after=self.expire_after,
+            urls_expire_after=self.urls_expire_after,
+            cache_control=self.cache_control,
+            cache_disabled=self.disabled,
+            **kwargs,
+        )
+
+    async def is_cacheable(self, response: Any, actions: CacheActions | None = None) -> bool:
+        """Whether a response is one to be kept, and to be given out."""
+        if not response or self.disabled or not self.is_method_allowed(str(response.method)):
+            return False
+        unwritten = getattr(response, "is_expired", False) or (actions is not None and actions.skip_write)
+        return response.status in self.allowed_codes and not unwritten and await self.wanted(response)
+
+    async def request(self, actions: CacheActions) -> CachedResponse | None:
+        """The stored response that answers a request, if any."""
+        return None if actions.skip_read else await self.get_response(actions.key or "")
+
     async def get_response(self, key: str) -> CachedResponse | None:
-        """The stored response of a key; None where it has expired."""
+        """The stored response of a key; one that is not to be given out is removed, and None."""
         record = await self.final(await self.by_key(key))
         found = None if record is None else await self.shown(record)
-        return None if found is None or found.is_expired else found
+        if found is None or await self.is_cacheable(found):
+            return found
+        await self.delete(key)
+        return None
+
+    async def chain(self, record: Record | None) -> list[Record]:
+        """A response and, of a redirect, what it leads to, step by step."""
+        found: list[Record] = []
+        while record is not None and len(found) < _LONGEST_CHAIN:
+            found.append(record)
+            if record.head.status not in REDIRECTS - self.codes:
+                break
+            target = URL(record.head.url).join(URL(record.headers.get("location") or ""))
+            record = await self.work().matching(str(target), record.head.method, {})
+        return found
 
     async def final(self, record: Record | None) -> Record | None:
         """What a redirect leads to."""
-        for _ in range(20):
-            if record is None or record.head.status not in REDIRECTS - self.codes:
-                return record
-            target = URL(record.head.url).join(URL(record.headers.get("location") or ""))
-            record = await self.work().matching(str(target), record.head.method, {})
-        return None
+        last = next(reversed(await self.chain(record)), None)
+        return None if last is None or last.head.status in REDIRECTS - self.codes else last
 
     async def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
         """Store a response that did not come by a session."""
@@ -248,10 +295,8 @@ class CacheBackend:
         await kept.put(response, response, expire_after=expires)
 
     async def delete(self, key: str) -> None:
-        """Remove what is stored under a key, and what a redirect there leads to."""
-        record = await self.by_key(key)
-        final = await self.final(record)
-        for each in {id(each): each for each in (record, final) if each is not None}.values():
+        """Remove what is stored under a key, and all that a redirect there leads to."""
+        for each in await self.chain(await self.by_key(key)):
             await self.work().discard(each.head.partition)
 
     async def bulk_delete(self, keys: Iterable[str]) -> None:
