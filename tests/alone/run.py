@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +87,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         built = wheel(folder)
-        tried = [try_alone(extra, built, folder) for extra in asked]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            tried = list(pool.map(lambda extra: try_alone(extra, built, folder), asked))
     print(f"{sum(tried)} passed, {len(tried) - sum(tried)} failed")
     return 0 if all(tried) else 1
 
