@@ -10,6 +10,7 @@ from large_bodies import takes_little_memory
 from local_origin import Origin
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is measured by /proc")

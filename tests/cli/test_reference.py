@@ -57,6 +57,7 @@ def folder(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str], str]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+@pytest.mark.once
 def test_the_examples_of_the_howto_run(folder: tuple[Path, dict[str, str], str]) -> None:
     """One shell for all of them, as a reader would."""
     work, environment, url = folder

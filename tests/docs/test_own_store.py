@@ -15,6 +15,8 @@ import pytest
 from sansio_cache import StoreError
 from sansio_cache_adapters.stores.protocol import Store
 
+pytestmark = pytest.mark.once
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "own-store.md"
 BLOCK = re.compile(r"^```(?:python|\{code-block\} python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

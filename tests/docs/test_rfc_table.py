@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "topics" / "rfc9111.md").read_text(encoding="utf-8")
 

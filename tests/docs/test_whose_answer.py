@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from sansio_cache.credentials import DEFAULT_IDENTITY, EXCEPTIONS
 from sansio_cache_adapters.cache.doors import DOORS, Decides
+
+pytestmark = pytest.mark.once
 
 PAGE = (Path(__file__).parents[2] / "docs" / "topics" / "whose-answer.md").read_text("utf-8")
 

@@ -13,6 +13,8 @@ from sansio_cache.cache_status import Fwd
 from sansio_cache.choosing import Standing
 from sansio_cache.storing import Storing
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "topics" / "why-not-cached.md").read_text("utf-8")
 REASON = re.compile(r"[a-z]+(-[a-z]+)*")

@@ -11,6 +11,8 @@ from fuzz_targets import SEEDS, TARGETS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.once
+
 RUNNER = Path(__file__).parent / "fuzz_core.py"
 
 

@@ -10,9 +10,10 @@ from large_bodies import takes_little_memory
 from local_origin import Origin
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is measured by /proc")
 def test_a_large_body_takes_little_memory(tmp_path: Path, origin: Origin) -> None:
     """In a process of its own: at most 16 MiB above what a small request leaves."""
-    takes_little_memory(large_body, origin, str(tmp_path / "cache"), "sqlite", default_mib=1024)
+    takes_little_memory(large_body, origin, str(tmp_path / "cache"), "sqlite", default_mib=256)

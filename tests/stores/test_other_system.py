@@ -50,6 +50,7 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.timeout(250)
 @pytest.mark.parametrize("tests", CHOSEN)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 FILE = HERE / "mistakes.py"
