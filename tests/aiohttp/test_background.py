@@ -126,7 +126,7 @@ async def test_close_gives_up_after_a_while(
     assert await text(session, url) == "old"
     began = time.monotonic()
     await session.close()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert FLIGHTS.count() == 0
 
 

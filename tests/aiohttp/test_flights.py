@@ -16,7 +16,7 @@ from local_origin import Conversation, Origin, Reply, Seen, fresh
 from sansio_cache import AsyncCachedSession, CachedSession, MemoryStore, SQLiteStore
 from sansio_cache_adapters.cache.flights import FLIGHTS
 
-pytestmark = [pytest.mark.anyio, pytest.mark.serial]
+pytestmark = pytest.mark.anyio
 Sessions = Callable[..., AsyncCachedSession]
 Gathered = Callable[[int], Awaitable[None]]
 T = TypeVar("T")
@@ -184,7 +184,7 @@ async def test_nobody_waits_long_for_a_body_that_is_not_read(sessions: Sessions,
     first = await session.get(url)
     began = time.monotonic()
     assert len(await asyncio.create_task(fetch(session, url))) == 3_000_000
-    assert 0.1 < time.monotonic() - began < 3
+    assert 0.1 < time.monotonic() - began < 10
     first.close()
 
 
@@ -198,7 +198,7 @@ async def test_readers_at_rest_are_waited_for_once(sessions: Sessions, origin: O
     took = time.monotonic() - began
     for each in unread:
         each.close()
-    assert took < 1.8
+    assert took < 4.5  # six, if each were waited for
 
 
 async def test_a_waiter_has_its_own_timeout(sessions: Sessions, origin: Origin, eventually: Any) -> None:

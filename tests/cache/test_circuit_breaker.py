@@ -124,7 +124,6 @@ def test_a_relapse_is_said_quietly(guard: Guard, probe: Probe, caplog: pytest.Lo
     assert not caplog.messages
 
 
-@pytest.mark.serial
 def test_a_dropped_guard_ends_its_probing(probe: Probe, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 0.001)
     guard = Guard("here", probe, events)

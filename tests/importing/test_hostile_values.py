@@ -157,15 +157,14 @@ def _nested_bson(depth: int) -> bytes:
     return data
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_costs_little_more_than_reading_it(name: str) -> None:
     read, data = BOMBS[name]
     given: Any = _nested_bson(50_000) if data is None else data
     tracemalloc.start()
-    began = time.process_time()
+    began = time.thread_time()
     said = reason(read, given)
-    took = time.process_time() - began
+    took = time.thread_time() - began
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert said in ("damaged", "not-data", "too-large", "needs-library", "read")

@@ -13,14 +13,13 @@ from typing import Any
 
 import pytest
 from local_origin import Origin, fresh
+from patience import SOON
 
 from sansio_cache import CachedSession
 
-pytestmark = pytest.mark.serial
-
 
 def until(condition: Any) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -124,11 +123,11 @@ def test_a_fault_costs_a_second_at_most_and_heals(
     started = time.monotonic()
     assert session.get(new).content == b"new"
     assert session.get(old).content == b"old"
-    assert time.monotonic() - started < 2.2
+    assert time.monotonic() - started < SOON
     started = time.monotonic()
     for _ in range(20):
         assert session.get(new).content == b"new"
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < SOON
     end()
     until(lambda: session.get(new).from_cache)
     until(lambda: session.get(old).from_cache)

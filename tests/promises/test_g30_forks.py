@@ -23,8 +23,6 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from sansio_cache import CacheAdapter, CachedSession, FileStore, MemoryStore, RedisStore, SQLiteStore
 
-pytestmark = pytest.mark.serial
-
 __all__ = ["make_redis", "redis_server", "short_path"]
 
 TOGETHER = [f"/together/{number}" for number in range(4)]

@@ -16,11 +16,10 @@ from typing import Any
 
 import pytest
 from local_origin import Origin, Reply, fresh
+from patience import SOON
 
 from sansio_cache import CachedSession, FileStore, MemoryStore, SQLiteStore, StoreBusy
 from sansio_cache_adapters.cache.flights import FLIGHTS
-
-pytestmark = pytest.mark.serial
 
 
 def until(condition: Any, seconds: float = 10) -> None:
@@ -93,7 +92,7 @@ def test_what_is_not_ours_is_left_alone(
             started = time.monotonic()
             response = session.get(url)
             assert (response.content, response.from_cache) == (b"x", False)
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < SOON
         assert session.post(url).content == b"x"
         assert "store-unavailable" in response.cache_status
         assert session.cache.stats.store_troubles > 0
@@ -176,11 +175,12 @@ def test_a_lock_delays_one_request_at_most(cache_file: Path, key: str, origin: O
         lock.execute("BEGIN EXCLUSIVE")
         started = time.monotonic()
         assert session.get(url).content == b"x"
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < SOON
+        assert session.cache.stats.store_troubles == 1
         started = time.monotonic()
         for _ in range(20):
             assert session.get(url).content == b"x"
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < SOON
         lock.execute("ROLLBACK")
         lock.close()
         until(lambda: session.get(url).from_cache)
@@ -275,7 +275,7 @@ def test_trouble_leaves_no_lease_behind(origin: Origin, verb: str) -> None:
         until(lambda: not session._cache.engine.guard.down)
         started = time.monotonic()
         session.get(url)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < SOON
         assert session.get(url).from_cache
 
 
@@ -300,7 +300,7 @@ def test_a_lease_whose_grant_was_never_heard_of_goes_back(tmp_path: Path, origin
         FLIGHTS._not_storable.clear()  # as in another process
         started = time.monotonic()
         session.get(url)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < SOON
         assert session.get(url).from_cache
 
 
@@ -346,6 +346,7 @@ def test_a_session_that_was_closed_while_its_store_was_ill(tmp_path: Path, key: 
     session.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("kind", [SQLiteStore, FileStore, MemoryStore])
 def test_a_child_after_fork_goes_on(tmp_path: Path, origin: Origin, kind: Any) -> None:
     """Also one that was forked while the store was ill."""

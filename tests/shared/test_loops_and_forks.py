@@ -16,8 +16,6 @@ from local_origin import Origin, fresh
 
 from sansio_cache import AsyncCachedSession, CachedSession, FileStore, MemoryStore, RedisStore, SQLiteStore
 
-pytestmark = pytest.mark.serial
-
 DAY = 86_400.0
 MAKERS: dict[str, Callable[[str], Any]] = {"sqlite": SQLiteStore, "files": FileStore, "redis": RedisStore}
 

@@ -28,8 +28,6 @@ from sansio_cache import (
     TrioCachedSession,
 )
 
-pytestmark = pytest.mark.serial
-
 blockbuster = pytest.importorskip("blockbuster")
 
 Ask = Callable[..., Awaitable[tuple[bool, int]]]

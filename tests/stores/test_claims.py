@@ -22,8 +22,6 @@ from sansio_cache_adapters.stores.claims import CHECKPOINT, AtPath, Claims, InFo
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
 from sansio_cache_adapters.stores.system import posix_folder
 
-pytestmark = pytest.mark.serial
-
 NOW = time.time()
 ONE, TWO = b"1" * 32, b"2" * 32
 RESOURCE = b"r" * 32
@@ -194,6 +192,7 @@ def test_a_claim_is_free_when_its_holder_is_killed(path: str, kind: str) -> None
         assert claims.take(ONE, b"a") is GRANTED
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_forked_child_neither_holds_nor_drops_what_its_parent_claimed(path: str, kind: str) -> None:
     """G24: a lock lives as long as any copy of its open file: the child closes its copy."""

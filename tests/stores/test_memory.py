@@ -97,7 +97,6 @@ def test_it_comes_back_empty_from_a_pickle() -> None:
     assert pickle.loads(pickle.dumps(MemoryStore())).sealer is None
 
 
-@pytest.mark.serial
 def test_a_fork_has_a_copy(tmp_path: Path) -> None:
     """G24: the child begins with what there was, whatever other threads were doing, and goes its own way."""
     store = MemoryStore()

@@ -98,7 +98,7 @@ def test_the_users_client_stays_open(redis_server: Any) -> None:
         store = RedisStore(client)
         round_trip(store)
         store.close()
-        end = time.monotonic() + 5
+        end = time.monotonic() + 20
         while client.info("clients")["connected_clients"] > 1:
             assert time.monotonic() < end
         assert client.ping()
@@ -173,7 +173,7 @@ def test_a_cluster_over_tls(make_redis: Callable[..., Any], short_path: Path) ->
     )
     with server.client() as client:
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while "ok" not in str(client.cluster("INFO")["cluster_state"]):
             assert time.monotonic() < end
             time.sleep(0.02)
@@ -255,13 +255,13 @@ def test_a_loop_that_ends_closes_its_connections(redis_server: Any) -> None:
     with redis.Redis(port=redis_server.port) as client:
         for _ in range(3):
             asyncio.run(use())
-        end = time.monotonic() + 5
+        end = time.monotonic() + 20
         while client.info("clients")["connected_clients"] > 1:
             assert time.monotonic() < end
     store.close()
 
 
-@pytest.mark.serial
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_of_a_fork(redis_server: Any) -> None:
     """G24: it opens connections of its own, while the parent goes on with his."""
     store = RedisStore(redis_server.url)

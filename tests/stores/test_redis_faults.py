@@ -6,9 +6,9 @@ Each trouble is a StoreError within about a second, and once it has healed the s
 from __future__ import annotations
 
 import asyncio
-import resource
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,10 @@ from sansio_cache_adapters.stores.redis import verbs as redis_verbs
 from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
-pytestmark = pytest.mark.serial
+LARGE = 20_000_000
 
-LARGE = 100_000_000
-
-BOUND = 2.5
-"""Seconds: about one, and room for a machine that does other things, too."""
+BOUND = 5.0
+"""Seconds: about one, and room for a machine that is busy; a frozen server never answers."""
 
 
 @pytest.fixture
@@ -340,7 +338,7 @@ def test_a_value_larger_than_ours_is_not_read(store: RedisStore, redis_server: A
     """G28, G29: neither beside a record, nor in its place, nor as the meta record or somebody's lease."""
     large = put(store, stream(store, make_item("large", b"x" * 70_000, resource="large", now=now)), now=now)
     heads = KEYS["heads"].format(one=name("one").hex())
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tracemalloc.start()
     with redis_server.client() as client:
         made = f"for i, k in ipairs(KEYS) do redis.call('HSET', k, ARGV[i], string.rep('x', {LARGE})) end"
         client.eval(made, 1, heads, "stray")
@@ -357,10 +355,12 @@ def test_a_value_larger_than_ours_is_not_read(store: RedisStore, redis_server: A
         client.eval(f"redis.call('SET', KEYS[1], string.rep('x', {LARGE}))", 1, "{sansio-cache}:meta")
     with pytest.raises(ForeignStore):
         RedisStore(redis_server.url).open(signed=False)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < LARGE // 4
 
 
-@pytest.mark.parametrize(("rows", "size"), [(20_000, 1), (1000, 200_000), (3, 5_000_000)])
+@pytest.mark.parametrize(("rows", "size"), [(20_000, 1), (200, 100_000), (3, 5_000_000)])
 def test_more_rows_than_there_are_of_ours(
     store: RedisStore, redis_server: Any, now: float, rows: int, size: int
 ) -> None:

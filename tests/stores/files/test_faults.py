@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from file_store import picture, vanish, works
+from patience import SOON
 from small_disk import run_on_small_disk
 
 from sansio_cache.errors import ForeignStore, StoreBusy, StoreError
@@ -29,8 +30,6 @@ from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import Lease, new_entry
 from sansio_cache_adapters.testing import make_item, name, put, stream
 from sansio_cache_adapters.testing.opening import seen
-
-pytestmark = pytest.mark.serial
 
 # Somebody else's
 
@@ -199,7 +198,7 @@ def test_somebodys_lock_is_waited_for_briefly(store: FileStore, path: Path, now:
     began = time.monotonic()
     with pytest.raises(StoreBusy):
         store.commit(make_item("one", now=now), vary_limit=32, now=now)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
     assert len(store.load(name("one"))) == 1
     with pytest.raises(StoreBusy):
         store.check()
@@ -209,6 +208,7 @@ def test_somebodys_lock_is_waited_for_briefly(store: FileStore, path: Path, now:
     put(store, make_item("one", now=now), now=now)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_fork_while_a_lock_is_held(store: FileStore, path: Path, now: float) -> None:
     """The child has a copy of the descriptor; the lock ends all the same when its holder gives it back."""
     context = multiprocessing.get_context("fork")
@@ -282,7 +282,7 @@ def refused(call: Callable[[], object]) -> None:
     began = time.monotonic()
     with pytest.raises(StoreError):
         call()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
 
 
 NOBODY = 65_534
@@ -317,6 +317,7 @@ def _set_modes(path: Path, folder: int, file: int, owner: int) -> None:
             each.chmod(folder if each.is_dir() else file)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_read_only_folder(now: float) -> None:
     """It serves what it has and takes nothing; in a process without the right to write, anyone who runs the tests."""
     with tempfile.TemporaryDirectory(prefix="sc-", dir="/tmp") as folder:
@@ -347,7 +348,7 @@ def refused(call):
     try:
         call()
     except StoreError as error:
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         return
     raise SystemExit("nothing was refused")
 

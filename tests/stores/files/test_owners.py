@@ -240,7 +240,7 @@ def _unreadable(path: Path) -> None:
     store.close()
 
 
-@pytest.mark.serial
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_what_cannot_be_read_costs_one_key(common: Path) -> None:
     """G29: a file or folder of one URL without the right to read it, for who is not root."""
     child = multiprocessing.get_context("fork").Process(target=_unreadable, args=(common / "cache",))

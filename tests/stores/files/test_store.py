@@ -159,7 +159,7 @@ def test_chunks_come_in_order(store: FileStore) -> None:
 # Forks, pickles, settings
 
 
-@pytest.mark.serial
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_of_a_fork(store: FileStore, now: float) -> None:
     """G24: both go on."""
     put(store, make_item("parent", now=now), now=now)

@@ -113,7 +113,7 @@ class TestNobodyWaits:
             began = time.monotonic()
             index = await until_refused(store, entry)
             assert index < 8
-            assert 0.9 < time.monotonic() - began < 3
+            assert 0.9 < time.monotonic() - began < 15
             other.execute("ROLLBACK")
             for later in range(index, 40):
                 await store.write(entry, later, bytes(CHUNK_SIZE))
@@ -188,7 +188,7 @@ class TestNobodyWaits:
             assert not await store.flush(0.1)
             while len(told) < 20:
                 await anyio.sleep(0.01)
-            assert time.monotonic() - began < 10 * 0.3
+            assert time.monotonic() - began < 19 * 0.3
             assert {type(each) for each in told} == {StoreBusy}
             other.execute("ROLLBACK")
             assert list(await store.load(name("1"))) == []

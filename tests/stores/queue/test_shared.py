@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import anyio
-import pytest
 
 from sansio_cache_adapters.stores.protocol import AsyncStore, Lease
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
@@ -135,19 +134,18 @@ class TestCancelled:
 
         run(main)
 
-    @pytest.mark.serial
     def test_a_reader_goes_at_once(self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection) -> None:
         """G23: anyone who is cancelled does not wait for the thread that works for him."""
 
         async def main() -> None:
-            store = Threaded(SQLiteStore(inner.path, busy_timeout=2))
+            store = Threaded(SQLiteStore(inner.path, busy_timeout=20))
             other.execute("PRAGMA locking_mode = EXCLUSIVE")
             inner.close()
             other.execute("BEGIN EXCLUSIVE")
             began = time.monotonic()
             with anyio.move_on_after(0.05):
                 await store.load(name("one"))
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 10
             other.close()
             assert list(await store.load(name("one"))) == []
             await store.close()

@@ -43,7 +43,7 @@ class TestLocked:
         ):
             with pytest.raises(StoreBusy):
                 write()
-        assert 4 * 0.2 <= time.monotonic() - began < 4 * 1.2
+        assert 4 * 0.2 <= time.monotonic() - began < 4 * 2.5
         assert len(store.load_nowait(name("one")) or ()) == 1
         assert store.load_nowait(name("two")) == []
         other.execute("ROLLBACK")
@@ -53,7 +53,7 @@ class TestLocked:
         self, store: SQLiteStore, opened: Callable[..., SQLiteStore], raw: Raw
     ) -> None:
         """Claims are taken and given back while another writes; what is given up is so later."""
-        store = opened(busy_timeout=5)
+        store = opened(busy_timeout=30)
         assert store.claim(name("one"), name("resource"), b"a", now=NOW, until=NOW + 50) is Lease.GRANTED
         other = raw()
         other.execute("BEGIN IMMEDIATE")
@@ -62,7 +62,7 @@ class TestLocked:
         assert store.claim(name("one"), name("resource"), b"b", now=NOW, until=NOW + 50) is Lease.GRANTED
         store.abort(new_entry())
         store.touch(name("one"), b"entry", now=NOW)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         other.execute("ROLLBACK")
 
     def test_reads_of_a_file_locked_as_a_whole_are_busy(self, path: Path, store: SQLiteStore, raw: Raw) -> None:
@@ -77,7 +77,7 @@ class TestLocked:
         with pytest.raises(StoreBusy):
             store.open(signed=False)
         assert store.load_nowait(name("one")) is None
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         other.close()
         assert len(store.load(name("one"))) == 1
 

@@ -64,7 +64,6 @@ def test_exit_does_not_wait_for_ever(
     assert store.size().entries == 0
 
 
-@pytest.mark.serial
 def test_a_forked_child_has_a_queue_of_its_own(path: Path, opened: Callable[..., SQLiteStore], script: Script) -> None:
     """What the parent queued the parent writes; the child queues and writes its own, and both end."""
     code = (
