@@ -91,6 +91,8 @@ class NetworkBody:
         anyone reads: aiohttp keeps a forgotten response alive as long as its connection.
     """
 
+    at_once = False
+
     def __init__(
         self,
         raw: StreamReader,
@@ -279,6 +281,7 @@ class StoredContent:
     """
 
     chunked = False
+    at_once = False
 
     def __init__(self, body: StoredBody | bytes, decoding: Decoding, length: int) -> None:
         self.coded = bool(decoding)
@@ -294,7 +297,9 @@ class StoredContent:
         if isinstance(self._body, bytes):
             return self.arrived(), ()
         try:
-            return await self._body.read(), ()
+            # A coded one is decoded piece by piece, whatever it expands to.
+            at_once = self.at_once and not self.coded
+            return await (self._body.rest() if at_once else self._body.read()), ()
         except StoreError as error:
             raise ClientPayloadError(f"the stored body is gone: {error}") from error
 

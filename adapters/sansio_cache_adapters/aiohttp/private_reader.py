@@ -67,7 +67,10 @@ class Body(Protocol):
     :ivar at_end: there is nothing left to pull.
     :ivar chunked: it comes in HTTP chunks, whose ends its reader may want to see.
     :ivar coded: a content coding is taken off it.
+    :ivar at_once: all that is left of it is about to be read, and held.
     """
+
+    at_once: bool
 
     @property
     def at_end(self) -> bool: ...
@@ -232,6 +235,13 @@ class PulledReader(StreamReader):
         """
         while not self._eof and self._total < limit:
             await self._wait("read_ahead")
+
+    async def read(self, n: int = -1) -> bytes:
+        self._source.at_once = n < 0
+        try:
+            return await super().read(n)
+        finally:
+            self._source.at_once = False
 
     def read_nowait(self, n: int = -1) -> bytes:
         if not self._buffer and not self._eof and not self._pulling and self._exception is None:

@@ -42,7 +42,7 @@ CLOSE_SECONDS: Final = 5.0
 
 _MOST_OWED: Final = 1024
 
-Waiter = Callable[[Future[None], float], bool] | Callable[[Future[None], float], Awaitable[bool]]
+Waiter = Callable[[Future[Any], float], bool] | Callable[[Future[Any], float], Awaitable[bool]]
 Pauser = Callable[[float], None] | Callable[[float], Awaitable[None]]
 
 

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from sansio_cache.keys import Keys
 
@@ -162,7 +162,7 @@ def _resolve(future: Future[None]) -> None:
             future.set_result(None)
 
 
-def wait_blocking(future: Future[None], seconds: float) -> bool:
+def wait_blocking(future: Future[Any], seconds: float) -> bool:
     """Wait for a future as a thread; whether it was done in time."""
     wait_for([future], timeout=seconds)
     return future.done()

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future
 from functools import partial
+from io import BytesIO
+from typing import Final
 
 from sansio_cache.actions import BodyStart
-from sansio_cache.bodies import OpenedBody, open_body
+from sansio_cache.bodies import HashList, OpenedBody, open_body
 from sansio_cache.decisions import FromStore
 from sansio_cache.errors import BadSignature, BrokenRecord, StoreError
 from sansio_cache.policy import Policy
 from sansio_cache.records import Flaw, Record, variant_of
-from sansio_cache_adapters.stores.protocol import Seen
+from sansio_cache_adapters.stores.forking import FORKS
+from sansio_cache_adapters.stores.protocol import ReadingAhead, Seen
 
 from .engine import Engine
+from .verifying import checked, failed, settled, soon
 from .work import awaited
 
 __all__ = ["StoredBody", "discard", "load_body", "may_fetch_anew"]
+
+
+_AHEAD: Final = 3
+"""So many chunks are read and verified at a time, the one that is wanted included."""
+_AHEAD_OF_ALL: Final = 6
+"""The same where all of the body is to be held in any case."""
+_ROOM_AT_ONCE: Final = 64 * 1024**2
+"""Bytes of memory that are taken for a body before it is read: what is said of its length may not be so."""
 
 
 async def load_body(engine: Engine, record: Record, index: int) -> BodyStart | None:
@@ -54,13 +68,16 @@ class StoredBody:
     Holds nothing of the store between two reads; works after the session was closed.
     """
 
-    __slots__ = ("_at", "_engine", "_opened", "_source")
+    __slots__ = ("_ahead", "_at", "_engine", "_generation", "_opened", "_source", "_window")
 
     def __init__(self, engine: Engine, source: FromStore) -> None:
         self._engine = engine
         self._source = source
         self._at = source.start
         self._opened: OpenedBody | None = source.opened
+        self._ahead: deque[Future[bytes | None]] = deque()
+        self._window = _AHEAD
+        self._generation = FORKS.generation
 
     @property
     def at_end(self) -> bool:
@@ -87,6 +104,32 @@ class StoredBody:
         self._at = index * head.chunk_size + stop
         return chunk if offset == 0 and stop == len(chunk) else chunk[offset:stop]
 
+    async def rest(self) -> bytes:
+        """All that is left, as one; errors as of :meth:`read`. After one, or a cancellation, nothing of it is lost.
+
+        Each chunk is copied once, to where it stays: memory that is taken anew costs more than to hash what fills it.
+        """
+        start, left = self._at, self._source.stop - self._at
+        self._window = _AHEAD_OF_ALL
+        try:
+            piece = await self.read()
+            if len(piece) >= left:
+                return piece
+            whole = BytesIO()
+            whole.seek(min(left, _ROOM_AT_ONCE) - 1)
+            whole.write(b"\0")
+            whole.seek(0)
+            while piece:
+                whole.write(piece)
+                piece = await self.read()
+        except BaseException:
+            self._at = start
+            self._ahead.clear()
+            raise
+        finally:
+            self._window = _AHEAD
+        return whole.getvalue()
+
     async def _chunk(self, index: int) -> bytes:
         """One chunk, verified."""
         opened, record = self._opened, self._source.record
@@ -100,19 +143,44 @@ class StoredBody:
             opened = self._opened = found
         taken = opened.take(index)
         if taken is not None:
+            await self._begin(opened.hashes, index + 1)
             return taken
+        await self._begin(opened.hashes, index)
         try:
-            chunk: object = await awaited(self._engine.store.chunk(record.stored.entry, index))
+            chunk = await settled(self._engine, self._ahead[0])
+            self._ahead.popleft()
         except StoreError:
+            self._ahead.clear()
             await discard(self._engine, record)
             raise
         except Exception as error:  # a store of the user's own may raise anything, and memory may run out in any
+            self._ahead.clear()
             self._engine.guard.trip(error)
             raise StoreError(f"the stored body cannot be read: {str(error) or type(error).__name__}") from error
-        # Anyone who can write to a store can put there values of any type.
-        if not isinstance(chunk, bytes) or not opened.hashes.holds(index, chunk):
+        if chunk is None:
             raise await self._broken()
         return chunk
+
+    async def _begin(self, hashes: HashList, index: int) -> None:
+        """Let the chunk that is wanted next, and some that follow, be read and verified."""
+        ahead = self._ahead
+        if self._generation != FORKS.generation:
+            # What was under way is so in the parent.
+            self._generation = FORKS.generation
+            ahead.clear()
+        behind = -(-self._source.stop // self._source.record.head.chunk_size)
+        while len(ahead) < min(self._window, behind - index):
+            ahead.append(await self._under_way(hashes, index + len(ahead)))
+
+    async def _under_way(self, hashes: HashList, index: int) -> Future[bytes | None]:
+        store, entry = self._engine.store, self._source.record.stored.entry
+        try:
+            if isinstance(store, ReadingAhead):
+                return store.chunk_soon(entry, index, partial(checked, hashes, index))
+            chunk: object = await awaited(store.chunk(entry, index))
+        except Exception as error:  # told when its turn comes
+            return failed(error)
+        return soon(partial(checked, hashes, index, chunk))
 
     async def _gone(self) -> StoreError:
         await discard(self._engine, self._source.record)

@@ -322,7 +322,9 @@ class StoredReader(io.RawIOBase):
     def _hold(self, size: int) -> None:
         pieces = [self._held[self._at :]] if self._at < len(self._held) else []
         had = sum(map(len, pieces))
-        while had < size and (piece := self._next()):
+        if size == sys.maxsize and (rest := self._next(all_of_it=True)):
+            pieces.append(rest)
+        while had < size < sys.maxsize and (piece := self._next()):
             pieces.append(piece)
             had += len(piece)
         self._held, self._at = pieces[0] if len(pieces) == 1 else b"".join(pieces), 0
@@ -333,11 +335,11 @@ class StoredReader(io.RawIOBase):
         """Whether the end was read, as http.client means it."""
         return self.closed or (self._at == len(self._held) and (self._body is None or self._body.at_end))
 
-    def _next(self) -> bytes:
+    def _next(self, *, all_of_it: bool = False) -> bytes:
         if self._body is None:
             return b""
         try:
-            return do(self._body.read())
+            return do(self._body.rest() if all_of_it else self._body.read())
         except StoreError as error:
             raise BodyGone(f"the stored body is gone: {error}", error) from error
 

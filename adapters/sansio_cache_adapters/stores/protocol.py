@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future
 from enum import Enum
 from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -44,6 +45,7 @@ __all__ = [
     "Listed",
     "Listening",
     "QueueFull",
+    "ReadingAhead",
     "ReadingAtOnce",
     "Seen",
     "Size",
@@ -291,6 +293,15 @@ class ReadingAtOnce(Protocol):
 
     def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
         """All records of a partition in microseconds, or None where that cannot be (a lock, a large row)."""
+        ...
+
+
+@runtime_checkable
+class ReadingAhead(Protocol):
+    """An awaitable store that reads in threads, where what is read can be looked at, too."""
+
+    def chunk_soon(self, entry: bytes, index: int, look: Callable[[object], T]) -> Future[T]:
+        """What ``look`` makes of one chunk of a body; both in a thread."""
         ...
 
 

@@ -158,6 +158,12 @@ class Threaded:
         ask = self._ask if entry in self._queue.overlay.entries else self._read
         return await ask(partial(self.store.chunk, entry, index))
 
+    def chunk_soon(self, entry: bytes, index: int, look: Callable[[object], T]) -> Future[T]:
+        """See :class:`~.protocol.ReadingAhead`."""
+        queue, read = self._queue, self._readers.submit
+        in_turn = queue.drops or entry in queue.overlay.entries
+        return (queue.ask if in_turn else read)(lambda: look(self.store.chunk(entry, index)))
+
     # Writing
 
     async def write(self, entry: bytes, index: int, data: bytes) -> None:
