@@ -54,8 +54,8 @@ class Chunker:
     __slots__ = ("_pending", "_size", "hashes", "length")
 
     def __init__(self) -> None:
-        self.length = 0
-        self.hashes = bytearray()
+        self.length: int = 0
+        self.hashes: bytearray = bytearray()
         self._pending: list[bytes | bytearray] = []
         self._size = 0
 
@@ -243,7 +243,7 @@ class OpenedBody:
     __slots__ = ("_chunk", "_index", "hashes")
 
     def __init__(self, hashes: HashList, index: int, chunk: bytes) -> None:
-        self.hashes = hashes
+        self.hashes: HashList = hashes
         self._index = index
         self._chunk: bytes | None = chunk
 
@@ -287,8 +287,8 @@ class Intake:
         # Most bodies are not coded, and there is nothing to check.
         self._check = CodingCheck(headers) if headers.has("content-encoding") else None
         self._limit = limit
-        self.chunker = Chunker()
-        self.refused = expected is not None and expected > limit
+        self.chunker: Chunker = Chunker()
+        self.refused: bool = expected is not None and expected > limit
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take more of the body; the chunks to write now. Let :meth:`check` follow until it has done."""

@@ -97,8 +97,8 @@ class Paused(Generic[T]):
     __slots__ = ("action", "steps")
 
     def __init__(self, steps: Steps[T], action: Action[Any]) -> None:
-        self.steps = steps
-        self.action = action
+        self.steps: Steps[T] = steps
+        self.action: Action[Any] = action
 
     def close(self) -> None:
         """Go no further."""

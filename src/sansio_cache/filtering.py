@@ -55,9 +55,10 @@ class FilteredResponse:
 
     def __init__(self, request: Request, kept: Kept, decode: Decode | None) -> None:
         self.request = request
-        self.status = self.status_code = kept.status
-        self.reason = kept.reason
-        self.body = kept.body
+        self.status: int = kept.status
+        self.status_code: int = kept.status
+        self.reason: str = kept.reason
+        self.body: bytes | None = kept.body
         self.headers: Mapping[str, str] = _Fields(kept.headers)
         self._decode = decode
 

@@ -9,7 +9,7 @@ from .bodies import expected_length
 from .filtering import Decode, passes_filter
 from .freshness import Facts, expires_at
 from .keys import Keys
-from .messages import HTTP_1_1, Kept, Received, Request
+from .messages import HTTP_1_1, Headers, Kept, Received, Request
 from .policy import Policy
 from .precedence import remembered, user_time
 from .records import CHUNK_SIZE, FORMAT, Head, Item, Place, Remembered, body_digest, seal_head, variant_of
@@ -101,18 +101,18 @@ class Keeping:
         self._place = place
         self._sealer = sealer
         self._policy = policy
-        self.keys = keys
-        self.max_body = policy.max_body
-        self.superseded = superseded
+        self.keys: Keys = keys
+        self.max_body: int | None = policy.max_body
+        self.superseded: tuple[Superseded, ...] = superseded
         self._remembered = remembered(request, kept, policy, response.received_at)
-        self.method = request.method
-        self.url = request.url
-        self.status = response.status
-        self.headers = response.headers
-        self.expected = expected_length(self.method, self.status, self.headers)
-        self.vary_limit = policy.vary_limit
+        self.method: str = request.method
+        self.url: str = request.url
+        self.status: int = response.status
+        self.headers: Headers = response.headers
+        self.expected: int | None = expected_length(self.method, self.status, self.headers)
+        self.vary_limit: int = policy.vary_limit
         expiry = user_time(request, self._remembered, policy)
-        self.stale_at = expires_at(facts, self.status, response.received_at, policy, expiry)
+        self.stale_at: float = expires_at(facts, self.status, response.received_at, policy, expiry)
 
     def finish(
         self, body: bytes | None, entry: bytes, length: int, hashes: bytes, decode: Decode | None = None

@@ -166,8 +166,8 @@ class Record:
     __slots__ = ("_headers", "_shown", "head", "stored")
 
     def __init__(self, head: Head, stored: Stored) -> None:
-        self.head = head
-        self.stored = stored
+        self.head: Head = head
+        self.stored: Stored = stored
         self._headers: Headers | None = None
         self._shown: tuple[tuple[str, str], ...] | None = None
 

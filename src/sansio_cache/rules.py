@@ -51,15 +51,15 @@ class Rules:
     __slots__ = ("_opened", "_shared", "_terms", "maker", "place", "policy", "sealer", "undecodable")
 
     def __init__(self, policy: Policy, meta: Meta, sealer: Sealer, undecodable: frozenset[str] = frozenset()) -> None:
-        self.policy = policy
-        self.place = Place(meta.store_id, policy.namespace)
-        self.sealer = sealer
-        self.maker = KeyMaker(policy, meta.salt)
+        self.policy: Policy = policy
+        self.place: Place = Place(meta.store_id, policy.namespace)
+        self.sealer: Sealer = sealer
+        self.maker: KeyMaker = KeyMaker(policy, meta.salt)
         self._terms = judging.Terms(policy, self.maker, self.place, sealer)
         # What a shared cache has kept for this user they may have, and when the origin cannot be asked they get it.
         only_private = policy.offline and not policy.shared
         self._shared = KeyMaker(dataclasses.replace(policy, shared=True), meta.salt) if only_private else None
-        self.undecodable = undecodable
+        self.undecodable: frozenset[str] = undecodable
         self._opened: dict[tuple[bytes, int], Record] = {}
 
     def plan(self, request: Request) -> LookUp | Bypass | Refuse:

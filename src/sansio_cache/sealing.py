@@ -69,7 +69,7 @@ class Sealer:
     __slots__ = ("_prepared", "_signer", "keys")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self.keys = tuple(keys)
+        self.keys: tuple[bytes, ...] = tuple(keys)
         self._signer = Signer(list(self.keys), salt=SALT, digest_method=hashlib.sha256) if self.keys else None
         # Newest first: nearly every record was sealed with it.
         self._prepared = (

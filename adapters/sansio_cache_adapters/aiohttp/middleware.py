@@ -30,7 +30,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
-from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
+from sansio_cache_adapters.cache.engine import CLOSE_SECONDS, Engine
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.notices import warn_once
@@ -88,15 +88,15 @@ class Wish:
         bufsize: int | None = None,
         retries: bool = False,
     ) -> None:
-        self.options = options
-        self.decode = decode
-        self.raw = raw
-        self.follows = follows
-        self.bufsize = bufsize
-        self.retries = retries
+        self.options: Options = options
+        self.decode: bool = decode
+        self.raw: bool = raw
+        self.follows: bool = follows
+        self.bufsize: int | None = bufsize
+        self.retries: bool = retries
         self.codings: str | None = None
         self.seen: tuple[ClientRequest, Request] | None = None
-        self.hops = 0
+        self.hops: int = 0
         self.looked: Looked | None = None
 
     def take_looked(self, request: ClientRequest) -> Looked | None:
@@ -116,8 +116,8 @@ class Looked:
     __slots__ = ("_known", "asked", "begun")
 
     def __init__(self, asked: Request, begun: Answer | Paused[Answer], known: Asked) -> None:
-        self.asked = asked
-        self.begun = begun
+        self.asked: Request = asked
+        self.begun: Answer | Paused[Answer] = begun
         self._known = known
 
     def goes_with(self, request: ClientRequest) -> bool:
@@ -135,9 +135,9 @@ class AiohttpCache:
     def __init__(self, told: Setup, peer: str | None) -> None:
         self._peer = peer
         async_store, blocking = awaitable(store_of(told))
-        self.tasks = Tasks()
+        self.tasks: Tasks = Tasks()
         self._made_store = told.owned
-        self.inner = AsyncCache(
+        self.inner: AsyncCache = AsyncCache(
             told.policy,
             async_store,
             told.sealer,
@@ -147,7 +147,7 @@ class AiohttpCache:
             clock=told.clock,
             undecodable=_UNDECODABLE,
         )
-        self.engine = self.inner.engine
+        self.engine: Engine = self.inner.engine
 
     async def hop(self, wish: Wish, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """The response to one request: with a wish, a middleware."""

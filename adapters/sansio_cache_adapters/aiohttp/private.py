@@ -135,10 +135,10 @@ class LazyResponse(ClientResponse):
     _protocol: Any = None
     _timer = _NO_TIMER
     _traces: Any = ()
-    version = cast(Any, _Built(lambda _, makings: HttpVersion(*divmod(makings.version, 10))))
-    reason = cast("str | None", _Built(lambda _, makings: makings.reason))
-    content = cast(StreamReader, _Built(_content))
-    method = cast(str, _Built(lambda _, makings: makings.method))
+    version: HttpVersion | None = cast(Any, _Built(lambda _, makings: HttpVersion(*divmod(makings.version, 10))))
+    reason: str | None = cast("str | None", _Built(lambda _, makings: makings.reason))
+    content: StreamReader = cast(StreamReader, _Built(_content))
+    method: str = cast(str, _Built(lambda _, makings: makings.method))
     _url = cast(URL, _Built(lambda _, makings: makings.url))
     _real_url = cast(URL, _Built(lambda _, makings: makings.real_url))
     _headers = cast("CIMultiDictProxy[str]", _Built(lambda _, makings: makings.headers()))

@@ -157,14 +157,14 @@ class Asked:
         decode: bool,
         bufsize: int,
     ) -> None:
-        self.session = session
-        self.cls = cls
-        self.method = method
-        self.url = url
-        self.real_url = real_url
-        self.fields = fields
-        self.decode = decode
-        self.bufsize = bufsize
+        self.session: ClientSession = session
+        self.cls: type[CachedClientResponse] = cls
+        self.method: str = method
+        self.url: URL = url
+        self.real_url: URL = real_url
+        self.fields: CIMultiDict[str] = fields
+        self.decode: bool = decode
+        self.bufsize: int = bufsize
 
     def request_info(self) -> RequestInfo:
         return RequestInfo(self.url, self.method, CIMultiDictProxy(self.fields), self.real_url)

@@ -39,7 +39,7 @@ class BlockingCache(SessionCache):
             policy, store, sealer, probe=probe, me=threading.get_ident, wait=wait_blocking, pause=time.sleep, **options
         )
         super().__init__(engine)
-        self.background = Background()
+        self.background: Background = Background()
         self._options = options
 
     def __reduce__(self) -> tuple[Any, ...]:

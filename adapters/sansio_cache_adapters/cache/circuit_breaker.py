@@ -45,8 +45,8 @@ class Guard:
     """
 
     def __init__(self, location: str, probe: Callable[[], object], events: Events) -> None:
-        self.down = False
-        self.read_only = False
+        self.down: bool = False
+        self.read_only: bool = False
         self._location = location
         self._probe = probe
         self._events = events

@@ -82,18 +82,18 @@ class Engine:
         self.wait = wait
         self.pause = pause
         self.clock = clock
-        self.events = Events(on_event, clock)
+        self.events: Events = Events(on_event, clock)
         # Not held by what it holds: a session that is dropped unclosed is gone at once, not when the collector comes.
-        self.guard = Guard(str(store.location), partial(_taken, weakref.ref(self), probe), self.events)
+        self.guard: Guard = Guard(str(store.location), partial(_taken, weakref.ref(self), probe), self.events)
         self.flights = FLIGHTS
-        self.max_body = policy.max_body if policy.max_body is not None else store.max_bytes // 8
+        self.max_body: int = policy.max_body if policy.max_body is not None else store.max_bytes // 8
         self._undecodable = undecodable
         self._lock = threading.Lock()
         renew_in_child(self, "_lock", threading.Lock)
         self.noted: deque[tuple[bytes, Superseded]] = deque(maxlen=_MOST_OWED)
         self._owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
         self.rules: Rules | None = None
-        self.store_id = b""
+        self.store_id: bytes = b""
 
     @property
     def stats(self) -> Stats:

@@ -68,12 +68,12 @@ class Response(Generic[N]):
         refusal: str = "",
         version: int = HTTP_1_1,
     ) -> None:
-        self.version = version
-        self.status = status
-        self.reason = reason
-        self.headers = headers
-        self.native = native
-        self.refusal = refusal
+        self.version: int = version
+        self.status: int = status
+        self.reason: str = reason
+        self.headers: Headers = headers
+        self.native: N = native
+        self.refusal: str = refusal
 
 
 class Transfer(Protocol[N]):

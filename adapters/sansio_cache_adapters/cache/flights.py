@@ -46,7 +46,7 @@ class NotStorable:
 class _Moment:
     """What comes once. Its future is made when somebody waits for it, which is seldom."""
 
-    has_come = False
+    has_come: bool = False
 
     @property
     def future(self) -> Future[None]:
@@ -73,13 +73,13 @@ class Flight:
     __slots__ = ("ended", "key", "landed", "lead", "leader", "resource", "rests")
 
     def __init__(self, key: tuple[bytes, bytes], resource: bytes, leader: object) -> None:
-        self.key = key
-        self.resource = resource
-        self.leader = leader
+        self.key: tuple[bytes, bytes] = key
+        self.resource: bytes = resource
+        self.leader: object = leader
         self.lead: Duty | None = None
-        self.rests = False
-        self.landed = _Moment()
-        self.ended = _Moment()
+        self.rests: bool = False
+        self.landed: _Moment = _Moment()
+        self.ended: _Moment = _Moment()
 
     @property
     def head(self) -> Future[None]:

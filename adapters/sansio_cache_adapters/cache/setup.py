@@ -44,13 +44,13 @@ class Setup:
         *,
         owned: bool = True,
     ) -> None:
-        self.given = given
-        self.owned = owned
-        self.path = path
-        self.sealer = sealer
-        self.policy = policy
-        self.on_event = on_event
-        self.clock = clock
+        self.given: Any = given
+        self.owned: bool = owned
+        self.path: str | None = path
+        self.sealer: Sealer = sealer
+        self.policy: Policy = policy
+        self.on_event: Callable[[Event], object] | None = on_event
+        self.clock: Callable[[], float] = clock
 
     @property
     def location(self) -> str:

@@ -137,7 +137,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
                 f"inner takes an adapter of requests, such as HTTPAdapter(), not {inner!r}; "
                 "the place of the cache is cache=…"
             )
-        self.inner = HTTPAdapter() if inner is None else inner
+        self.inner: BaseAdapter = HTTPAdapter() if inner is None else inner
         self._owns = True
         self._left = Left()
         self._peer = checked_name(peer)

@@ -41,7 +41,7 @@ class CachedResponse(requests.Response, Moments):
     :ivar cache_status: how the cache handled the request, and why (RFC 9211).
     """
 
-    __attrs__ = [  # noqa: RUF012 - as requests declares it
+    __attrs__: list[str] = [  # noqa: RUF012 - as requests declares it
         *requests.Response.__attrs__,
         *("from_cache", "created_at", "expires", "cache_key", "revalidated", "cache_status"),
     ]

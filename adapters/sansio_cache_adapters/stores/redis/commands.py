@@ -66,11 +66,12 @@ class Names:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.meta, self.signed = (f"{{{prefix}}}:{each}" for each in ("meta", "signed"))
+        self.meta: str = f"{{{prefix}}}:meta"
+        self.signed: str = f"{{{prefix}}}:signed"
         escaped = "".join(f"\\{each}" if each in "*?[]^\\" else each for each in prefix)
-        self.every_heads = f"{escaped}:p:{{*}}:heads"
-        self.every_body = f"{escaped}:b:{{*}}"
-        self.all = (f"{escaped}:[rpb]:{{*", f"{{{escaped}}}:*")
+        self.every_heads: str = f"{escaped}:p:{{*}}:heads"
+        self.every_body: str = f"{escaped}:b:{{*}}"
+        self.all: tuple[str, str] = (f"{escaped}:[rpb]:{{*", f"{{{escaped}}}:*")
 
     def of_resource(self, resource: bytes) -> list[str]:
         """Partitions and mark of a resource."""

@@ -77,7 +77,7 @@ class RedisStore(Shown):
         timeout: float = 1.0,
     ) -> None:
         redis_module()
-        self.max_bytes = _bound_of_one(max_bytes, max_entries)
+        self.max_bytes: int = _bound_of_one(max_bytes, max_entries)
         if not isinstance(prefix, str) or not prefix or set(prefix) & set("{}"):
             raise SettingError(f"prefix takes text without braces, not {prefix!r}")
         if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= 60:
@@ -86,7 +86,7 @@ class RedisStore(Shown):
         self._given = (url_or_client, prefix, max_bytes, timeout)
         self._target = describe(url_or_client)
         self._timeout = float(timeout)
-        self.verbs = Verbs(prefix, max_bytes=self.max_bytes)
+        self.verbs: Verbs = Verbs(prefix, max_bytes=self.max_bytes)
         self._prefix = prefix
         self._runner = Runner(self._target, self._timeout)
         self._touched: dict[tuple[bytes, bytes], float] = {}

@@ -59,7 +59,7 @@ class Verbs:
 
     def __init__(self, prefix: str, *, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.names = Names(prefix)
+        self.names: Names = Names(prefix)
         self._resources: dict[bytes, bytes] = {}
 
     # Opening

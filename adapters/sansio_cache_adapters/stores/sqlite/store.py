@@ -69,10 +69,11 @@ class SQLiteStore(Shown):
         busy_timeout: float = 1.0,
     ) -> None:
         check_bounds(max_bytes, max_entries)
-        self.max_bytes, self.max_entries = max_bytes, max_entries
+        self.max_bytes: int = max_bytes
+        self.max_entries: int | None = max_entries
         self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
-        self.path = absolute_path(path, "SQLiteStore takes the path of a file")
-        self.busy_timeout = _seconds(busy_timeout)
+        self.path: str = absolute_path(path, "SQLiteStore takes the path of a file")
+        self.busy_timeout: float = _seconds(busy_timeout)
         self._begin(only_reads=False)
 
     def _begin(self, *, only_reads: bool) -> None:

@@ -119,20 +119,20 @@ class HTTPSession:
         tls(ssl_context, verify)
         jar_or_mapping(cookies)
         whole("max_redirects", max_redirects, 0)
-        self.base_url = None if base_url is None else text("base_url", base_url)
+        self.base_url: str | None = None if base_url is None else text("base_url", base_url)
         self.params = params
-        self.headers = dict(pairs("headers", headers))
-        self.auth = credentials(auth)
-        self.timeout = Timeout.of(timeout)
-        self.follow_redirects = flag("follow_redirects", follow_redirects)
+        self.headers: dict[str, str | None] = dict(pairs("headers", headers))
+        self.auth: tuple[str, str] | None = credentials(auth)
+        self.timeout: Timeout = Timeout.of(timeout)
+        self.follow_redirects: bool = flag("follow_redirects", follow_redirects)
         self.max_redirects = max_redirects
         # What every request will be made of, put together once to see whether that can be done.
         add_params(parse("http://any/" if base_url is None else base_url).text, params)
         merge_fields(self.headers)
         if self.auth is not None:
             basic(*self.auth)
-        self.cookies = cookies if isinstance(cookies, CookieJar) else _jar(cookies or {}, base_url)
-        self.pool = Pool(limits, context=ssl_context, verify=verify)
+        self.cookies: CookieJar = cookies if isinstance(cookies, CookieJar) else _jar(cookies or {}, base_url)
+        self.pool: Pool = Pool(limits, context=ssl_context, verify=verify)
 
     async def __aenter__(self) -> Self:
         return self

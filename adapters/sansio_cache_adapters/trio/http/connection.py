@@ -71,7 +71,7 @@ class _Transport(anyio.abc.ByteStream):
 
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         self._stream = stream
-        self.ended = False
+        self.ended: bool = False
 
     async def receive(self, max_bytes: int = RECEIVE) -> bytes:
         try:
@@ -106,8 +106,8 @@ class Connection:
 
     def __init__(self, origin: Origin, transport: _Transport, tls: TLSStream | None) -> None:
         self.origin = origin
-        self.heard = False
-        self.complete = False
+        self.heard: bool = False
+        self.complete: bool = False
         self._transport = transport
         self._tls = tls
         self._stream: anyio.abc.ByteStream = tls or transport

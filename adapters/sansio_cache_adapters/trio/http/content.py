@@ -116,7 +116,7 @@ class StreamBody:
         self._start = start
         self.length = length
         self.replayable = replayable
-        self.begun = False
+        self.begun: bool = False
 
     @property
     def ready(self) -> bool:

@@ -108,7 +108,7 @@ class Pool:
     ) -> None:
         if limits is not None and not isinstance(limits, Limits):
             raise SettingError(f"limits takes a Limits, as Limits(per_host=4), not {limits!r}")
-        self.limits = limits or Limits()
+        self.limits: Limits = limits or Limits()
         self.context = context
         self._verify = verify
         self._leases: set[Lease] = set()

@@ -100,13 +100,13 @@ class Response:
         cookies: Mapping[str, str] | None = None,
         elapsed: float = 0.0,
     ) -> None:
-        self.status = hop.status
-        self.reason = hop.reason
-        self.http_version = hop.version
-        self.url = request.url
+        self.status: int = hop.status
+        self.reason: str = hop.reason
+        self.http_version: str = hop.version
+        self.url: str = request.url
         self.request = request
         self.history = history
-        self.cookies = dict(cookies or {})
+        self.cookies: dict[str, str] = dict(cookies or {})
         self._elapsed = elapsed
         self._hop = hop
         self._content: bytes | None = None

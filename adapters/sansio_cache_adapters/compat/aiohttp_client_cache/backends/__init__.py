@@ -26,7 +26,7 @@ __all__ = [
     "SQLiteBackend",
 ]
 
-DictCache = no_storage("DictCache")
+DictCache: type[BaseCache] = no_storage("DictCache")
 
 
 def get_placeholder_backend(original_exception: Exception) -> type[Any]:

@@ -92,15 +92,17 @@ class CacheBackend:
         self.allowed_codes = allowed_codes
         self.allowed_methods = allowed_methods
         self.include_headers = include_headers
-        self.ignored_params = set(ignored_params or ())
+        self.ignored_params: set[str] = set(ignored_params or ())
         self.autoclose = autoclose
         self.cache_control = cache_control
         self.filter_fn = filter_fn
-        self.bypassed = contextvars.ContextVar("sansio_cache_compat_disabled", default=False)
+        self.bypassed: contextvars.ContextVar[bool] = contextvars.ContextVar(
+            "sansio_cache_compat_disabled", default=False
+        )
         if serializer is not None:
             AIOHTTP_CLIENT_CACHE.differs("serializer= says nothing: records have one form here, data only")
         self._secret = UNGIVEN if secret_key is None else secret_key
-        self.store = self._make_store(cache_name, kwargs)
+        self.store: Any = self._make_store(cache_name, kwargs)
         self._caches: WeakKeyDictionary[Any, tuple[object, AiohttpCache]] = WeakKeyDictionary()
         self._session: weakref.ref[Any] | None = None
         for name in kwargs.keys() - _SAYS_NOTHING:

@@ -7,11 +7,11 @@ from typing import Any
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 
 from .base import CacheBackend
-from .storage import no_storage
+from .storage import BaseCache, no_storage
 
 __all__ = ["DynamoDBBackend", "DynamoDbCache"]
 
-DynamoDbCache = no_storage("DynamoDbCache")
+DynamoDbCache: type[BaseCache] = no_storage("DynamoDbCache")
 
 
 class DynamoDBBackend(CacheBackend):

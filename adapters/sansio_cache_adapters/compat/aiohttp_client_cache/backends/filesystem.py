@@ -9,11 +9,11 @@ from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.places import cache_path, store_in_folder
 
 from .base import CacheBackend
-from .storage import no_storage
+from .storage import BaseCache, no_storage
 
 __all__ = ["FileBackend", "FileCache"]
 
-FileCache = no_storage("FileCache")
+FileCache: type[BaseCache] = no_storage("FileCache")
 
 
 class FileBackend(CacheBackend):

@@ -7,11 +7,11 @@ from typing import Any
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 
 from .base import CacheBackend
-from .storage import no_storage
+from .storage import BaseCache, no_storage
 
 __all__ = ["MongoDBBackend", "MongoDBCache"]
 
-MongoDBCache = no_storage("MongoDBCache")
+MongoDBCache: type[BaseCache] = no_storage("MongoDBCache")
 
 
 class MongoDBBackend(CacheBackend):

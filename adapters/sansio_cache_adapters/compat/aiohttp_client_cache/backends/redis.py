@@ -7,12 +7,12 @@ from typing import Any, Final
 from sansio_cache_adapters.stores.redis.store import RedisStore
 
 from .base import CacheBackend
-from .storage import no_storage
+from .storage import BaseCache, no_storage
 
 __all__ = ["DEFAULT_ADDRESS", "RedisBackend", "RedisCache"]
 
 DEFAULT_ADDRESS: Final = "redis://localhost"
-RedisCache = no_storage("RedisCache")
+RedisCache: type[BaseCache] = no_storage("RedisCache")
 
 
 class RedisBackend(CacheBackend):

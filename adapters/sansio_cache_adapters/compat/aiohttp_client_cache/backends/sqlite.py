@@ -9,12 +9,12 @@ from sansio_cache_adapters.compat.places import cache_path, in_memory, store_in_
 from sansio_cache_adapters.stores.memory import MemoryStore
 
 from .base import CacheBackend
-from .storage import no_storage
+from .storage import BaseCache, no_storage
 
 __all__ = ["SQLiteBackend", "SQLiteCache", "SQLitePickleCache"]
 
-SQLiteCache = no_storage("SQLiteCache")
-SQLitePickleCache = no_storage("SQLitePickleCache")
+SQLiteCache: type[BaseCache] = no_storage("SQLiteCache")
+SQLitePickleCache: type[BaseCache] = no_storage("SQLitePickleCache")
 
 
 class SQLiteBackend(CacheBackend):

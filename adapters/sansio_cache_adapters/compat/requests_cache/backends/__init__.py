@@ -44,7 +44,7 @@ __all__ = [
 
 BackendSpecifier = str | BaseCache
 StrOrPath = Path | str
-DictStorage = no_storage("DictStorage")
+DictStorage: type[BaseStorage] = no_storage("DictStorage")
 CACHE_NAME_KWARGS: Final = ["db_path", "db_name", "namespace", "table_name"]
 BACKEND_CLASSES: Final[dict[str, type[BaseCache]]] = {
     "dynamodb": DynamoDbCache,

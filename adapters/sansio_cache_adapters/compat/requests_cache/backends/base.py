@@ -77,7 +77,7 @@ class BaseCache:
         self._begin(cache_name, MemoryStore(**self._secret(serializer)), kwargs)
 
     def _begin(self, cache_name: Any, store: Any, kwargs: dict[str, Any]) -> None:
-        self.cache_name = str(cache_name)
+        self.cache_name: str = str(cache_name)
         self._store = store
         self._settings = CacheSettings()
         self._made: tuple[object, BlockingCache] | None = None

@@ -11,12 +11,12 @@ from sansio_cache_adapters.compat.places import store_in_folder
 
 from .base import BaseCache
 from .sqlite import get_cache_path
-from .storage import no_storage
+from .storage import BaseStorage, no_storage
 
 __all__ = ["FileCache", "FileDict", "LRUFileDict"]
 
-FileDict = no_storage("FileDict")
-LRUFileDict = no_storage("LRUFileDict")
+FileDict: type[BaseStorage] = no_storage("FileDict")
+LRUFileDict: type[BaseStorage] = no_storage("LRUFileDict")
 
 
 class FileCache(BaseCache):

@@ -7,11 +7,11 @@ from typing import Any
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 
 from .base import BaseCache
-from .storage import no_storage
+from .storage import BaseStorage, no_storage
 
 __all__ = ["GridFSCache", "GridFSDict"]
 
-GridFSDict = no_storage("GridFSDict")
+GridFSDict: type[BaseStorage] = no_storage("GridFSDict")
 
 
 class GridFSCache(BaseCache):

@@ -8,12 +8,12 @@ from typing import Any
 from sansio_cache_adapters.stores.redis.store import RedisStore
 
 from .base import BaseCache
-from .storage import no_storage
+from .storage import BaseStorage, no_storage
 
 __all__ = ["RedisCache", "RedisDict", "RedisHashDict"]
 
-RedisDict = no_storage("RedisDict")
-RedisHashDict = no_storage("RedisHashDict")
+RedisDict: type[BaseStorage] = no_storage("RedisDict")
+RedisHashDict: type[BaseStorage] = no_storage("RedisHashDict")
 
 
 class RedisCache(BaseCache):

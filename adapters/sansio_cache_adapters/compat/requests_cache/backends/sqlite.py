@@ -12,12 +12,12 @@ from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
 from .base import BaseCache
-from .storage import no_storage
+from .storage import BaseStorage, no_storage
 
 __all__ = ["MEMORY_URI", "SQLiteCache", "SQLiteDict", "get_cache_path"]
 
 MEMORY_URI = "file::memory:?cache=shared"
-SQLiteDict = no_storage("SQLiteDict")
+SQLiteDict: type[BaseStorage] = no_storage("SQLiteDict")
 
 
 def get_cache_path(db_path: Any, use_cache_dir: bool = False, use_temp: bool = False) -> Path:

@@ -63,7 +63,7 @@ class SerializerPipeline:
     def __init__(
         self, stages: Sequence[Any] = (), name: str | None = None, is_binary: bool = False, secret_key: Any = None
     ) -> None:
-        self.stages = list(stages)
+        self.stages: list[Any] = list(stages)
         self.name = name
         self.is_binary = is_binary
         self.secret_key = secret_key
