@@ -244,6 +244,14 @@ def test_the_server_says_what_bounds_it(make_redis: Any, policy: str) -> None:
     store.close()
 
 
+def test_a_cluster_says_what_bounds_it(redis_cluster: Any) -> None:
+    """A node of it does."""
+    with redis.cluster.RedisCluster(host="127.0.0.1", port=redis_cluster[0].port) as client:
+        store = RedisStore(client)
+        assert store.bound() == (0, "noeviction")
+        store.close()
+
+
 def test_a_body_in_a_row_is_not_listed(store: RedisStore, redis_server: Any) -> None:
     """Listing and counting read heads, however large the bodies are."""
     now = time.time()

@@ -1,19 +1,23 @@
-"""The thread in which a store does what nobody need wait for."""
+"""The thread in which a store does what nobody need wait for, and what stores leave to it."""
 
 from __future__ import annotations
 
 import _thread
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 from weakref import ref
 
+from .shown import Shown
 from .worker import Worker
 
-__all__ = ["Housekeeper", "Housekept"]
+__all__ = ["Housekeeper", "Housekept", "Tended"]
 
 _PAUSE: Final = 2.0
 """Seconds for which what can wait is gathered."""
+_MOST_USES: Final = 10_000
 
 
 class Housekept(Protocol):
@@ -79,3 +83,59 @@ class Housekeeper:
         done = self._worker.end(timeout)
         self._expect_nothing()
         return done
+
+
+class Tended(Shown):
+    """A store that notes when records were used, and writes that down in its housekeeper's thread.
+
+    The thread has no clock of its own: it goes on from the time that a caller has said last.
+    """
+
+    def __init__(self) -> None:
+        self._housekeeper = Housekeeper(self)
+        self._uses: dict[tuple[bytes, bytes], float] = {}
+        self._clock = (0.0, 0.0)
+
+    def before_fork(self) -> None:
+        """Nothing is held in memory that a child could not do without."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """In the child, begin with a thread of its own."""
+        if child:
+            self._housekeeper.forget()
+
+    def see(self, now: float) -> None:
+        """Take over a caller's time."""
+        self._clock = (now, time.monotonic())
+
+    @property
+    def now(self) -> float:
+        """The time that it is by then; 0.0 where nobody has said any."""
+        seen, at = self._clock
+        return seen + time.monotonic() - at if at else 0.0
+
+    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
+        """Note that a record was used; the housekeeper writes it down."""
+        uses = self._uses
+        if not uses:
+            self._housekeeper.later()
+        if len(uses) < _MOST_USES:
+            uses[partition, entry] = now
+
+    def write_uses(self, uses: dict[tuple[bytes, bytes], float]) -> None:
+        """Write down when the entries of partitions were used."""
+        raise NotImplementedError
+
+    def tend(self) -> float | None:
+        """Write down what was used. In how many seconds to do so again; None for when there is something new."""
+        uses, self._uses = self._uses, {}
+        if uses:
+            noted = uses.copy()  # who was about to note one more may do so still
+            self.see(max(noted.values()))
+            self.write_uses(noted)
+        return None
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
+        self._housekeeper.soon(partial(Tended.tend, self))
+        return self._housekeeper.drain(timeout)

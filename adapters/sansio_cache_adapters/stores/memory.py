@@ -8,7 +8,9 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import inf
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -21,7 +23,7 @@ from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from .forking import follow_forks
 from .memory_parts import Body, Claim, Marks, Row
 from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Lease, Listed, Seen, Size
-from .settings import UNGIVEN, Ungiven, check_bounds
+from .settings import UNGIVEN, Ungiven, check_bounds, keys_of
 from .shown import Shown
 
 __all__ = ["MemoryStore"]
@@ -352,10 +354,10 @@ class MemoryStore(Shown):
     def close(self) -> None:
         """Nothing: what it holds goes with the object."""
 
-    def __reduce__(self) -> tuple[Callable[..., MemoryStore], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[[], MemoryStore], tuple[()]]:
         """Another process begins with an empty store of the same bounds and secret."""
-        keys = None if self.sealer is None or not self.sealer.keys else self.sealer.keys
-        return _unpickle, (self.max_bytes, self.max_entries, keys)
+        bounds: dict[str, Any] = {"max_bytes": self.max_bytes, "max_entries": self.max_entries}
+        return partial(type(self), **bounds, secret_key=keys_of(self.sealer)), ()
 
     def before_fork(self) -> None:
         """Let no thread be in the middle of a change when the child begins."""
@@ -364,7 +366,3 @@ class MemoryStore(Shown):
     def after_fork(self, *, child: bool) -> None:
         """Go on; the child with a copy of its own."""
         self._lock.release()
-
-
-def _unpickle(max_bytes: int, max_entries: int | None, keys: tuple[bytes, ...] | None) -> MemoryStore:
-    return MemoryStore(max_bytes, max_entries=max_entries, secret_key=UNGIVEN if keys is None else keys)

@@ -27,15 +27,7 @@ class Row:
 
     def listed(self) -> Listed:
         """As maintenance sees it."""
-        item = self.item
-        return Listed(
-            item.resource,
-            item.partition,
-            item.variant,
-            self.stored._replace(body=None),
-            *(item.size, item.requested_at, item.received_at, item.stale_at, item.purge_at),
-            *(item.url, item.method, item.status, item.tags),
-        )
+        return Listed.of(self.item, self.stored)
 
 
 @dataclass(slots=True, eq=False)

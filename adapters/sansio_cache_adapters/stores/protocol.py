@@ -17,7 +17,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from enum import Enum
-from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Final, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from sansio_cache.errors import StoreBusy
 from sansio_cache.records import Item, Meta, Stored
@@ -129,6 +129,15 @@ class Listed(NamedTuple):
     def rev(self) -> int:
         """The ``rev`` that was listed."""
         return self.stored.rev
+
+    @classmethod
+    def of(cls, item: Item, stored: Stored) -> Self:
+        """A record as it was committed, and as it is stored."""
+        return cls(
+            *(item.resource, item.partition, item.variant, stored._replace(body=None), item.size),
+            *(item.requested_at, item.received_at, item.stale_at, item.purge_at),
+            *(item.url, item.method, item.status, item.tags),
+        )
 
 
 class Size(NamedTuple):

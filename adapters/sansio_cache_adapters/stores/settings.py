@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sansio_cache.errors import SettingError
 
-__all__ = ["DEFAULT_MAX_BYTES", "UNGIVEN", "Ungiven", "check_bounds"]
+if TYPE_CHECKING:
+    from sansio_cache.sealing import Sealer
+
+__all__ = ["DEFAULT_MAX_BYTES", "UNGIVEN", "Ungiven", "check_bounds", "keys_of"]
 
 
 DEFAULT_MAX_BYTES: Final = 1024**3
@@ -33,3 +36,8 @@ def check_bounds(max_bytes: object, max_entries: object) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise SettingError(f"{setting} takes a whole number above 0, not {value!r}")
+
+
+def keys_of(sealer: Sealer | None) -> list[bytes] | Ungiven:
+    """The ``secret_key`` that a store was made with, for one in another process."""
+    return UNGIVEN if sealer is None or not sealer.keys else list(sealer.keys)

@@ -1,7 +1,7 @@
 """A store over any table that keeps bytes under names and changes several at once: the shortest way to one's own.
 
 All is decided here, over five verbs of the table: plain, and right. A drop, a sweep and the totals look at every
-record, so that it suits some ten thousand; a store for more writes the verbs of :class:`~.base.Store` for its database.
+record, so that it suits some ten thousand; a store for more writes the verbs of ``protocol.Store`` for its database.
 """
 
 from __future__ import annotations
@@ -292,9 +292,7 @@ class TableStore:
     def listed(self, *, batch: int = 500) -> Iterator[Listed]:
         """Every record, as they were when the first was asked for."""
         for record in self._records():
-            it, stored = record.item, Stored(record.item.sealed, None, record.entry, record.rev)
-            known = (it.size, it.requested_at, it.received_at, it.stale_at, it.purge_at)
-            yield Listed(it.resource, it.partition, it.variant, stored, *known, it.url, it.method, it.status, it.tags)
+            yield Listed.of(record.item, Stored(record.item.sealed, None, record.entry, record.rev))
 
     @_whole
     def _records(self) -> list[Kept]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from weakref import WeakSet, ref
 
 from sansio_cache.errors import StoreError
@@ -22,12 +22,11 @@ from sansio_cache.records import CHUNK_SIZE, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.claims import Claims, InFolder
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.maintenance import Housekeeper
+from sansio_cache_adapters.stores.maintenance import Tended
 from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.rows import Row
-from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
-from sansio_cache_adapters.stores.shown import Shown
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds, keys_of
 
 from . import bodies, heads, marks, sweep
 from . import commit as commits
@@ -56,12 +55,11 @@ T = TypeVar("T")
 P = ParamSpec("P")
 _CLOSE_SECONDS: Final = 5.0
 _DRAIN_SECONDS: Final = 0.5
-_MOST_TOUCHED: Final = 100_000
 _in_use: WeakSet[FileStore] = WeakSet()
 """Added to in one step by any thread; read at exit, when no others run."""
 
 
-class FileStore(Shown):
+class FileStore(Tended):
     """A store in a folder of a local file system, for the threads, event loops and processes of one machine.
 
     Small bodies lie beside their heads, one file per URL and user; large ones in a file of their own. The folder and
@@ -84,6 +82,7 @@ class FileStore(Shown):
         max_entries: int | None = None,
         secret_key: SecretKey | Ungiven = UNGIVEN,
     ) -> None:
+        super().__init__()
         location = absolute_path(path, "FileStore takes the path of a folder")
         check_bounds(max_bytes, max_entries)
         self.max_bytes = max_bytes
@@ -92,31 +91,25 @@ class FileStore(Shown):
         self._location = location
         self._root: Root | None = None
         self._ids: Ids | None = None
-        self._touched: dict[tuple[bytes, bytes], float] = {}
         self._replaced = deque[tuple[bytes, int]]()
         self._replaced_bytes = 0
-        self._clock = (0.0, 0.0)
         self._told = False
         self._lock = threading.Lock()
         self._claims = Claims(partial(InFolder, partial(self._root_of, ref(self)), LOCK_FILE))
         self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
-        self._housekeeper = Housekeeper(self)
         follow_forks(self)
         _in_use.add(self)
 
-    def before_fork(self) -> None:
-        """Nothing is held in memory that a child could not do without."""
-
     def after_fork(self, *, child: bool) -> None:
         """In the child, begin with locks and a thread of its own."""
+        super().after_fork(child=child)
         if child:
             self._lock = threading.Lock()
             self._sweeper.forget()
-            self._housekeeper.forget()
 
-    def __reduce__(self) -> tuple[Callable[..., FileStore], tuple[object, ...]]:
-        keys = None if self.sealer is None else self.sealer.keys
-        return _rebuilt, (self._location, self.max_bytes, self.max_entries, keys)
+    def __reduce__(self) -> tuple[Callable[[], FileStore], tuple[()]]:
+        bounds: dict[str, Any] = {"max_bytes": self.max_bytes, "max_entries": self.max_entries}
+        return partial(type(self), self._location, **bounds, secret_key=keys_of(self.sealer)), ()
 
     @property
     def location(self) -> str:
@@ -226,7 +219,7 @@ class FileStore(Shown):
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
-        self._see(now)
+        self.see(now)
         kept, gone = self._if_in_place(
             (False, []), commits.commit, item, vary_limit=max(vary_limit, 1), max_bytes=self.max_bytes, now=now
         )
@@ -263,7 +256,7 @@ class FileStore(Shown):
 
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and free what this process claimed of it."""
-        self._see(now)
+        self.see(now)
         self._if_in_place(None, marks.mark, resource, now)
         gone, away = self._if_in_place(([], ""), heads.drop_folder, resource)
         self._let_go(gone, now)
@@ -289,14 +282,6 @@ class FileStore(Shown):
         for entry in surplus:
             self._with_root(bodies.remove_body, entry)
 
-    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
-        """Note that a record was used; the housekeeper writes it down."""
-        touched = self._touched
-        if not touched:
-            self._housekeeper.later()
-        if len(touched) < _MOST_TOUCHED:
-            touched[partition, entry] = now
-
     # Claims
 
     @staticmethod
@@ -306,7 +291,7 @@ class FileStore(Shown):
 
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
         """Take or renew the claim to fetch for a partition."""
-        self._see(now)
+        self.see(now)
         _ = self._root or self._with_root(is_signed)
         return self._claims.claim(partition, resource, token, now=now, until=until)
 
@@ -344,32 +329,22 @@ class FileStore(Shown):
 
     def sweep(self, *, now: float, limit: int = 500) -> int:
         """One batch of what has expired, was replaced or left over, and then of what is over the bound."""
-        self._see(now)
+        self.see(now)
         self._housekeeper.drain(_DRAIN_SECONDS)
         return self._with_root(self._sweeper.sweep, now, limit)
 
-    def _see(self, now: float) -> None:
-        self._clock = (now, time.monotonic())
-
     def tend(self) -> float | None:
         """Write down what was used, and sweep if that is due. In how many seconds to do so again."""
-        self._write_touched()
+        super().tend()
         root = self._root
         if root is not None:
             root.forget()
-        seen, at = self._clock
-        return self._with_root(self._sweeper.tend, seen + time.monotonic() - at) if at else None
+        return self._with_root(self._sweeper.tend, self.now) if self.now else None
 
-    def _write_touched(self) -> None:
-        touched, self._touched = self._touched, {}
-        for (partition, entry), now in touched.copy().items():
+    def write_uses(self, uses: dict[tuple[bytes, bytes], float]) -> None:
+        """Write down when records were used."""
+        for (partition, entry), now in uses.items():
             self._if_in_place(None, heads.set_used, partition, entry, now)
-            self._clock = (now, time.monotonic())
-
-    def flush(self, timeout: float) -> bool:
-        """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
-        self._housekeeper.soon(self._write_touched)
-        return self._housekeeper.drain(timeout)
 
     def close(self) -> None:
         """Write what is left (at most 5 s) and close the folder. Using the store again reopens it."""
@@ -385,11 +360,6 @@ class FileStore(Shown):
         self._root = None
         self._claims.close()
         self._sweeper.forget()
-
-
-def _rebuilt(location: str, max_bytes: int, max_entries: int | None, keys: Sequence[bytes] | None) -> FileStore:
-    secret = UNGIVEN if keys is None else list(keys)
-    return FileStore(location, max_bytes=max_bytes, max_entries=max_entries, secret_key=secret)
 
 
 @atexit.register

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ from sansio_cache.policy import SETTINGS
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.maintenance import Housekeeper
+from sansio_cache_adapters.stores.maintenance import Tended
 from sansio_cache_adapters.stores.protocol import (
     DEFAULT_MAX_BYTES,
     LEASE_SECONDS,
@@ -27,8 +26,7 @@ from sansio_cache_adapters.stores.protocol import (
     Size,
 )
 from sansio_cache_adapters.stores.rows import Row
-from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
-from sansio_cache_adapters.stores.shown import Shown
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds, keys_of
 
 from .clients import describe, redis_module
 from .runners import AsyncRunner, Runner
@@ -37,7 +35,6 @@ from .verbs import Bound, Verbs, unseen
 __all__ = ["LISTED_AT_ONCE", "RedisStore"]
 
 _CLOSE_SECONDS: Final = 5.0
-_MOST_TOUCHED: Final = 10_000
 LISTED_AT_ONCE: Final = 500
 _OF_THE_SERVER: Final = (
     "What it holds in all is bounded at the server: maxmemory says how much, and maxmemory-policy what makes room "
@@ -45,7 +42,7 @@ _OF_THE_SERVER: Final = (
 )
 
 
-class RedisStore(Shown):
+class RedisStore(Tended):
     """A store in a Redis (6 or newer) or Valkey server, a cluster, or what sentinels watch over.
 
     All who use one server and prefix share the cache. Records expire by themselves, by the server's clock; leases
@@ -76,6 +73,7 @@ class RedisStore(Shown):
         secret_key: SecretKey | Ungiven = UNGIVEN,
         timeout: float = 1.0,
     ) -> None:
+        super().__init__()
         redis_module()
         self.max_bytes: int = _bound_of_one(max_bytes, max_entries)
         if not isinstance(prefix, str) or not prefix or set(prefix) & set("{}"):
@@ -83,28 +81,23 @@ class RedisStore(Shown):
         if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= 60:
             raise SettingError(f"timeout takes seconds above 0, 60 at most, not {timeout!r}")
         self.sealer: Sealer | None = None if secret_key is UNGIVEN else make_sealer(secret_key)
-        self._given = (url_or_client, prefix, max_bytes, timeout)
+        self._given: dict[str, Any] = {"prefix": prefix, "max_bytes": max_bytes, "timeout": timeout}
+        self._place = url_or_client
         self._target = describe(url_or_client)
         self._timeout = float(timeout)
         self.verbs: Verbs = Verbs(prefix, max_bytes=self.max_bytes)
         self._prefix = prefix
         self._runner = Runner(self._target, self._timeout)
-        self._touched: dict[tuple[bytes, bytes], float] = {}
-        self._clock = (0.0, 0.0)
-        self._housekeeper = Housekeeper(self)
         follow_forks(self)
-
-    def before_fork(self) -> None:
-        """Nothing is held in memory that a child could not do without."""
 
     def after_fork(self, *, child: bool) -> None:
         """In the child, begin with connections and a thread of its own."""
+        super().after_fork(child=child)
         if child:
             self._runner.forget()
-            self._housekeeper.forget()
 
-    def __reduce__(self) -> tuple[Callable[..., RedisStore], tuple[object, ...]]:
-        return _rebuilt, (*self._given, None if self.sealer is None else self.sealer.keys)
+    def __reduce__(self) -> tuple[Callable[[], RedisStore], tuple[()]]:
+        return partial(type(self), self._place, **self._given, secret_key=keys_of(self.sealer)), ()
 
     def for_async(self) -> AsyncStore:
         """The same store for tasks, on asyncio and trio; the two share prefix and housekeeping."""
@@ -168,13 +161,6 @@ class RedisStore(Shown):
         """Remove every record of a resource, mark it, and free its leases."""
         return self._runner.run(self.verbs.drop(resource, now=now))
 
-    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
-        """Note that a record was used; the housekeeper writes it down."""
-        if not self._touched:
-            self._housekeeper.later()
-        if len(self._touched) < _MOST_TOUCHED:
-            self._touched[partition, entry] = now
-
     # Leases
 
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
@@ -184,8 +170,7 @@ class RedisStore(Shown):
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
         """Give the lease back; the housekeeper does it, at once, or when the server answers again."""
-        seen, at = self._clock
-        open_for = open_until - seen - (time.monotonic() - at) if open_until else 0.0
+        open_for = open_until - self.now if open_until else 0.0
         give_back = partial(self.verbs.release, partition, token, open_for=open_for)
         self._housekeeper.surely(lambda: self._runner.run(give_back()), LEASE_SECONDS)
 
@@ -232,23 +217,9 @@ class RedisStore(Shown):
         self._housekeeper.drain(self._timeout)
         return 0
 
-    def see(self, now: float) -> None:
-        """Take over the caller's time."""
-        self._clock = (now, time.monotonic())
-
-    def tend(self) -> None:
-        """Write down what was used."""
-        self._write_touched()
-
-    def _write_touched(self) -> None:
-        touched, self._touched = self._touched, {}
-        if touched:
-            self._runner.run(self.verbs.use(touched.copy()), longest=_CLOSE_SECONDS)
-
-    def flush(self, timeout: float) -> bool:
-        """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
-        self._housekeeper.soon(self._write_touched)
-        return self._housekeeper.drain(timeout)
+    def write_uses(self, uses: dict[tuple[bytes, bytes], float]) -> None:
+        """Write down when records were used."""
+        self._runner.run(self.verbs.use(uses), longest=_CLOSE_SECONDS)
 
     def close(self) -> None:
         """Write what is left (at most 5 s) and close every connection. Using the store again reopens it."""
@@ -271,10 +242,3 @@ def _bound_of_one(max_bytes: int | None, max_entries: int | None) -> int:
     said = f"max_bytes={max_bytes} bounds one response in RedisStore, and not all of them together. {_OF_THE_SERVER}"
     warnings.warn(said, CacheWarning, stacklevel=4)
     return max_bytes
-
-
-def _rebuilt(
-    url_or_client: Any, prefix: str, max_bytes: int | None, timeout: float, keys: Sequence[bytes] | None
-) -> RedisStore:
-    secret = UNGIVEN if keys is None else list(keys)
-    return RedisStore(url_or_client, prefix=prefix, max_bytes=max_bytes, timeout=timeout, secret_key=secret)

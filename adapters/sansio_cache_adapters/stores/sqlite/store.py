@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sansio_cache.errors import SettingError, StoreError
 from sansio_cache.names import explains
@@ -19,7 +19,7 @@ from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.claims import Claims, beside
 from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size
-from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds
+from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds, keys_of
 from sansio_cache_adapters.stores.shown import Shown
 
 from . import place, records
@@ -318,27 +318,11 @@ class SQLiteStore(Shown):
         self._upkeep.shut()
         self._claims.close()
 
-    def __reduce__(self) -> tuple[Callable[..., SQLiteStore], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[[], SQLiteStore], tuple[()]]:
         """The same file, in whatever process it is unpickled; the secret travels along."""
-        keys = None if self.sealer is None or not self.sealer.keys else self.sealer.keys
-        return _unpickle, (type(self), self.path, self.max_bytes, self.max_entries, keys, self.busy_timeout)
-
-
-def _unpickle(
-    kind: type[SQLiteStore],
-    path: str,
-    max_bytes: int,
-    max_entries: int | None,
-    keys: tuple[bytes, ...] | None,
-    busy_timeout: float,
-) -> SQLiteStore:
-    return kind(
-        path,
-        max_bytes=max_bytes,
-        max_entries=max_entries,
-        secret_key=UNGIVEN if keys is None else keys,
-        busy_timeout=busy_timeout,
-    )
+        bounds: dict[str, Any] = {"max_bytes": self.max_bytes, "max_entries": self.max_entries}
+        limits = bounds | {"busy_timeout": self.busy_timeout}
+        return partial(type(self), self.path, **limits, secret_key=keys_of(self.sealer)), ()
 
 
 def _load(partition: bytes, reader: Reader) -> list[Stored]:
