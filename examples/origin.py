@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sansio_cache_adapters.cli.demo.origin import BIG, Origin, running
+from sansio_cache_adapters.cli.demo.origin import BIG, DemoOrigin, running
 
-__all__ = ["BIG", "Origin", "running"]
+__all__ = ["BIG", "DemoOrigin", "running"]

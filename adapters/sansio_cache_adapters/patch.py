@@ -94,26 +94,26 @@ class _Script:
 
     def transport_over(self, inner: Any) -> Any:
         """A transport of httpx2 with the cache above it."""
-        from sansio_cache_adapters.httpx.asked import Nowhere
+        from sansio_cache_adapters.httpx.asked import SendsNothing
         from sansio_cache_adapters.httpx.transports import CacheTransport
 
         with self._lock:
             if self._httpx is None:
-                self._httpx = self._host(CacheTransport, Nowhere())
+                self._httpx = self._host(CacheTransport, SendsNothing())
         return self._httpx.over(inner)
 
     def async_transport_over(self, inner: Any) -> Any:
         """The same for what awaits, on the running loop."""
         import anyio.lowlevel
 
-        from sansio_cache_adapters.httpx.asked import AsyncNowhere
+        from sansio_cache_adapters.httpx.asked import AsyncSendsNothing
         from sansio_cache_adapters.httpx.transports import AsyncCacheTransport
 
         loop: Any = anyio.lowlevel.current_token().native_token
         with self._lock:
             host = self._httpx_loops.get(loop)
             if host is None:
-                host = self._httpx_loops[loop] = self._host(AsyncCacheTransport, AsyncNowhere())
+                host = self._httpx_loops[loop] = self._host(AsyncCacheTransport, AsyncSendsNothing())
         return host.over(inner)
 
     def _host(self, kind: Any, inner: Any) -> Any:

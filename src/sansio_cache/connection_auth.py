@@ -12,7 +12,7 @@ from typing import Final
 
 from .messages import Headers
 
-__all__ = ["CONNECTION_AUTH", "Says", "said_by_request", "said_by_response"]
+__all__ = ["CONNECTION_AUTH", "ConnectionAuth", "said_by_request", "said_by_response"]
 
 CONNECTION_AUTH: Final = "connection-auth"
 """The reason why nothing of an answer is stored."""
@@ -23,7 +23,7 @@ _LONGEST: Final = 65_536
 """Characters of a field that are read; what is longer is taken for the strict case."""
 
 
-class Says(Enum):
+class ConnectionAuth(Enum):
     """What a message says of its connection."""
 
     NOTHING = "nothing"
@@ -39,28 +39,28 @@ _OF_REQUESTS: Final = frozenset({"authorization", "proxy-authorization"})
 _OF_RESPONSES: Final = frozenset({"persistent-auth", "proxy-authenticate", "www-authenticate"})
 
 
-def said_by_request(headers: Headers) -> Says:
+def said_by_request(headers: Headers) -> ConnectionAuth:
     """What the credentials of a request say of its connection."""
     if _OF_REQUESTS.isdisjoint(headers.names()):
-        return Says.NOTHING
+        return ConnectionAuth.NOTHING
     if headers.has("proxy-authorization") and _names(headers, "proxy-authorization"):
-        return Says.BY_PROXY
+        return ConnectionAuth.BY_PROXY
     if headers.has("authorization") and _names(headers, "authorization"):
-        return Says.BY_ORIGIN
-    return Says.NOTHING
+        return ConnectionAuth.BY_ORIGIN
+    return ConnectionAuth.NOTHING
 
 
-def said_by_response(status: int, headers: Headers) -> Says:
+def said_by_response(status: int, headers: Headers) -> ConnectionAuth:
     """What the head of a response says of its connection."""
     if _OF_RESPONSES.isdisjoint(headers.names()):
-        return Says.NOTHING
+        return ConnectionAuth.NOTHING
     if headers.has("persistent-auth") and (headers.get("persistent-auth") or "").strip().lower() != "false":
-        return Says.BY_ORIGIN
-    for name, by in (("proxy-authenticate", Says.BY_PROXY), ("www-authenticate", Says.BY_ORIGIN)):
+        return ConnectionAuth.BY_ORIGIN
+    for name, by in (("proxy-authenticate", ConnectionAuth.BY_PROXY), ("www-authenticate", ConnectionAuth.BY_ORIGIN)):
         if headers.has(name) and (tokens := _names(headers, name)):
             # A mere offer has no token, and comes with a refusal.
-            return by if any(tokens) or status not in (401, 407) else Says.OFFERED
-    return Says.NOTHING
+            return by if any(tokens) or status not in (401, 407) else ConnectionAuth.OFFERED
+    return ConnectionAuth.NOTHING
 
 
 def _names(headers: Headers, name: str) -> list[str]:

@@ -153,7 +153,7 @@ def test_a_write_that_failed_later_bypasses_the_store(error: BaseException, down
     store = Telling()
     cache = caching(store)
     store.tell(error)
-    assert (cache.engine.guard.down, cache.engine.stats.store_troubles) == (down, 1)
+    assert (cache.engine.breaker.down, cache.engine.stats.store_troubles) == (down, 1)
 
 
 def test_nobody_listens_for_a_session_that_is_gone() -> None:
@@ -178,16 +178,16 @@ def test_what_is_queued_is_written(error: Exception | None, caplog: pytest.LogCa
     cache = caching(Later())
     played(cache.flush(), (call.flush(5.0), error))
     assert caplog.messages == ([] if error is None else ["writing to the cache at here failed: disk"])
-    cache.engine.guard.down = True
+    cache.engine.breaker.down = True
     played(cache.flush())
 
 
 @pytest.mark.parametrize("error", [None, OSError("disk")])
 def test_closing_never_raises(error: Exception | None, caplog: pytest.LogCaptureFixture) -> None:
     cache = caching()
-    cache.engine.guard.down = True
+    cache.engine.breaker.down = True
     played(cache.close(), (call.close(), error))
-    assert not cache.engine.guard.down
+    assert not cache.engine.breaker.down
     assert caplog.messages == ([] if error is None else ["closing the cache at here failed: disk"])
 
 

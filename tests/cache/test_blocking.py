@@ -19,7 +19,7 @@ from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import UNSIGNED, Sealer
 from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.work import do
 
 pytestmark = pytest.mark.usefixtures("no_probes")
@@ -33,9 +33,9 @@ class Network:
         self.sent: list[Request] = []
         self.drained: list[object] = []
 
-    def send(self, request: Request, /) -> Response[str]:
+    def send(self, request: Request, /) -> NativeResponse[str]:
         self.sent.append(request)
-        return Response(200, "OK", self.headers, "native")
+        return NativeResponse(200, "OK", self.headers, "native")
 
     def discard(self, native: str, /) -> None: ...
     def abort(self, native: str, /) -> None: ...
@@ -139,7 +139,7 @@ def test_a_stale_response_is_validated_in_the_background(clock: Clock) -> None:
 
 def test_a_validation_that_fails_is_counted_and_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     class Unreachable(Network):
-        def send(self, request: Request, /) -> Response[str]:
+        def send(self, request: Request, /) -> NativeResponse[str]:
             raise OSError("no route")
 
     cache = caching(clock=clock)
@@ -166,9 +166,9 @@ class Closing(MemoryStore):
 def test_closing_waits_a_while_and_never_raises(error: Exception | None, caplog: pytest.LogCaptureFixture) -> None:
     store = Closing(error)
     cache = caching(store)
-    cache.engine.guard.down = True
+    cache.engine.breaker.down = True
     cache.close()
-    assert (store.closed, cache.background.waited, cache.engine.guard.down) == (1, [5.0], False)
+    assert (store.closed, cache.background.waited, cache.engine.breaker.down) == (1, [5.0], False)
     assert caplog.messages == ([] if error is None else [f"closing the cache at {store.location} failed: full"])
 
 

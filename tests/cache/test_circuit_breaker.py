@@ -14,7 +14,7 @@ import pytest
 
 from sansio_cache import ForeignStore, ReadOnlyStore, SettingError, StoreError
 from sansio_cache_adapters.cache import circuit_breaker
-from sansio_cache_adapters.cache.circuit_breaker import Guard
+from sansio_cache_adapters.cache.circuit_breaker import CircuitBreaker
 from sansio_cache_adapters.cache.events import Events
 from sansio_cache_adapters.cache.work import do
 
@@ -45,10 +45,10 @@ def events() -> Events:
 
 
 @pytest.fixture
-def guard(probe: Probe, events: Events, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A guard that does not wait long between probes."""
+def breaker(probe: Probe, events: Events, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A breaker that does not wait long between probes."""
     monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 0.001)
-    made = Guard("here", probe, events)
+    made = CircuitBreaker("here", probe, events)
     yield made
     made.close()
 
@@ -60,84 +60,88 @@ def fails(error: BaseException) -> Callable[[], Any]:
     return call
 
 
-def attempted(guard: Guard, otherwise: Any, call: Callable[[], Any]) -> Any:
-    return do(guard.attempting(otherwise, call))
+def attempted(breaker: CircuitBreaker, otherwise: Any, call: Callable[[], Any]) -> Any:
+    return do(breaker.attempting(otherwise, call))
 
 
-def test_calls_pass_while_the_store_is_well(guard: Guard) -> None:
-    assert attempted(guard, "otherwise", lambda: "result") == "result"
-    assert guard.refusal == ""
+def test_calls_pass_while_the_store_is_well(breaker: CircuitBreaker) -> None:
+    assert attempted(breaker, "otherwise", lambda: "result") == "result"
+    assert breaker.refusal == ""
 
 
 @pytest.mark.parametrize("error", [StoreError("full"), OSError("gone"), ZeroDivisionError()])
 def test_a_failure_opens_it_and_nothing_is_asked_any_more(
-    error: Exception, guard: Guard, events: Events, monkeypatch: pytest.MonkeyPatch
+    error: Exception, breaker: CircuitBreaker, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "_pause", 60.0)
+    monkeypatch.setattr(breaker, "_pause", 60.0)
     monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 60.0)
-    assert attempted(guard, "otherwise", fails(error)) == "otherwise"
+    assert attempted(breaker, "otherwise", fails(error)) == "otherwise"
     asked: list[int] = []
-    assert attempted(guard, "otherwise", lambda: asked.append(1)) == "otherwise"
+    assert attempted(breaker, "otherwise", lambda: asked.append(1)) == "otherwise"
     assert not asked
-    assert (guard.down, guard.refusal, events.stats().store_troubles) == (True, "store-unavailable", 1)
+    assert (breaker.down, breaker.refusal, events.stats().store_troubles) == (True, "store-unavailable", 1)
 
 
-def test_a_wrong_setting_is_the_users_to_know(guard: Guard) -> None:
+def test_a_wrong_setting_is_the_users_to_know(breaker: CircuitBreaker) -> None:
     with pytest.raises(SettingError):
-        attempted(guard, "otherwise", fails(SettingError("no such store")))
-    assert not guard.down
+        attempted(breaker, "otherwise", fails(SettingError("no such store")))
+    assert not breaker.down
 
 
-def test_a_probe_that_succeeds_closes_it(guard: Guard, probe: Probe, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_probe_that_succeeds_closes_it(
+    breaker: CircuitBreaker, probe: Probe, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "sansio_cache")
-    guard.trip(StoreError("locked"))
+    breaker.trip(StoreError("locked"))
     assert probe.asked.acquire(timeout=10)
-    assert guard.down
+    assert breaker.down
     probe.error = None
-    while guard.down:
+    while breaker.down:
         assert probe.asked.acquire(timeout=10)
         time.sleep(0.001)
     assert caplog.messages == ["the cache at here is bypassed: locked", "the cache at here is in use again"]
 
 
-def test_a_store_that_cannot_be_written_is_still_read(guard: Guard) -> None:
-    guard.trip(ReadOnlyStore("read only"))
-    assert (guard.down, guard.read_only, guard.refusal) == (False, True, "read-only")
-    assert attempted(guard, "otherwise", lambda: "result") == "result"
+def test_a_store_that_cannot_be_written_is_still_read(breaker: CircuitBreaker) -> None:
+    breaker.trip(ReadOnlyStore("read only"))
+    assert (breaker.down, breaker.read_only, breaker.refusal) == (False, True, "read-only")
+    assert attempted(breaker, "otherwise", lambda: "result") == "result"
 
 
-def test_pauses_double_up_to_two_seconds_and_up_to_thirty_for_what_is_not_ours(guard: Guard, probe: Probe) -> None:
-    guard._pause = 0.25
-    assert [guard.heal() for _ in range(5)] == [0.5, 1.0, 2.0, 2.0, 2.0]
+def test_pauses_double_up_to_two_seconds_and_for_what_is_not_ours_up_to_thirty(
+    breaker: CircuitBreaker, probe: Probe
+) -> None:
+    breaker._pause = 0.25
+    assert [breaker.heal() for _ in range(5)] == [0.5, 1.0, 2.0, 2.0, 2.0]
     probe.error = ForeignStore("a text")
-    assert [guard.heal() for _ in range(5)] == [4.0, 8.0, 16.0, 30.0, 30.0]
+    assert [breaker.heal() for _ in range(5)] == [4.0, 8.0, 16.0, 30.0, 30.0]
     probe.error = None
-    assert guard.heal() is None
+    assert breaker.heal() is None
 
 
-def test_a_relapse_is_said_quietly(guard: Guard, probe: Probe, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_relapse_is_said_quietly(breaker: CircuitBreaker, probe: Probe, caplog: pytest.LogCaptureFixture) -> None:
     """A probe does not see all that ails a store: the log does not fill with the same line."""
     probe.error = None
-    guard.heal()
+    breaker.heal()
     with caplog.at_level(logging.WARNING, "sansio_cache"):
-        guard.trip(StoreError("full"))
+        breaker.trip(StoreError("full"))
     assert not caplog.messages
 
 
 def test_a_dropped_guard_ends_its_probing(probe: Probe, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 0.001)
-    guard = Guard("here", probe, events)
-    guard.trip(StoreError("locked"))
+    breaker = CircuitBreaker("here", probe, events)
+    breaker.trip(StoreError("locked"))
     assert probe.asked.acquire(timeout=10)
-    gone = ref(guard)
-    del guard
+    gone = ref(breaker)
+    del breaker
     gc.collect()
     assert gone() is None
     monkeypatch.setattr(circuit_breaker, "PROBES", None)
     circuit_breaker._heal(gone, circuit_breaker._Stop())
 
 
-def test_no_thread_to_be_had_closes_it_at_once(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_to_be_had_closes_it_at_once(breaker: CircuitBreaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuit_breaker.PROBES, "after", lambda *_: False)
-    guard.trip(StoreError("locked"))
-    assert not guard.down
+    breaker.trip(StoreError("locked"))
+    assert not breaker.down

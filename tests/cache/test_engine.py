@@ -51,7 +51,7 @@ def test_a_store_in_trouble_has_no_rules_and_is_opened_by_the_probe() -> None:
     engine = scripted_engine(opened=False)
     for script in ([(OPEN, StoreError("locked"))], []):
         assert played(engine.opened(), *script) is None
-    assert engine.guard.heal() is None
+    assert engine.breaker.heal() is None
     assert engine.rules is not None
 
 
@@ -77,7 +77,7 @@ def test_a_store_made_anew_has_rules_of_its_own() -> None:
 
 def test_a_probe_does_not_keep_its_session() -> None:
     engine = scripted_engine(opened=False)
-    probe, gone = engine.guard._probe, ref(engine)
+    probe, gone = engine.breaker._probe, ref(engine)
     del engine
     gc.collect()
     assert gone() is None
@@ -105,7 +105,7 @@ def test_where_the_look_pauses(records: list[Stored] | None, verb: str) -> None:
 
 
 def _down(engine: Any) -> None:
-    engine.guard.down = True
+    engine.breaker.down = True
 
 
 def _closed(engine: Any) -> None:
@@ -127,7 +127,7 @@ def test_trouble_in_the_look_bypasses_the_store_and_goes_on() -> None:
     engine = scripted_engine()
     paused = engine.look(ask(), lambda _: 1 / 0)  # type: ignore[arg-type, return-value]
     assert isinstance(paused, Paused)
-    assert (paused.action.verb, engine.guard.down) == ("load", True)
+    assert (paused.action.verb, engine.breaker.down) == ("load", True)
 
 
 def test_a_wrong_setting_is_the_users_to_know() -> None:
@@ -137,7 +137,7 @@ def test_a_wrong_setting_is_the_users_to_know() -> None:
     engine = scripted_engine()
     with pytest.raises(SettingError):
         engine.look(ask(), load)
-    assert not engine.guard.down
+    assert not engine.breaker.down
 
 
 def in_chunks(engine: Engine) -> Stored:
@@ -190,7 +190,7 @@ def test_what_could_not_be_removed_is_not_forgotten() -> None:
     engine.supersede(b"p", GONE)
     played(engine.remove_superseded(), (change(GONE[0]), StoreError("locked")))
     played(engine.remove_superseded())
-    engine.guard.down = False
+    engine.breaker.down = False
     played(engine.remove_superseded(), (change(GONE[0]), 1), (change(GONE[1]), 1))
 
 
@@ -198,15 +198,15 @@ def test_leases_that_could_not_be_given_back_are_given_back_later() -> None:
     """Each is tried at once, too: what is wrong here may be well for the lease."""
     engine = scripted_engine()
     released: list[int] = []
-    engine.guard.down = True
+    engine.breaker.down = True
     engine.give_back(lambda: released.append(1))
     engine.give_back(lambda: released.append(1 // 0))
     engine.settle()
     assert released == [1]
-    engine.guard.down = False
+    engine.breaker.down = False
     engine.settle()
-    assert (released, engine.guard.down) == ([1, 1], True)
-    engine.guard.down = False
+    assert (released, engine.breaker.down) == ([1, 1], True)
+    engine.breaker.down = False
     engine.settle()
     assert released == [1, 1]
 
@@ -228,8 +228,8 @@ def test_a_record_that_answers_is_noted_as_used(trouble: Exception | None) -> No
     engine.answered(ask(), answer)
     partition = rules_of().maker.keys(ask()).partition
     assert store.noted == [call.touch(partition, b"entry of 16 byte", now=engine.clock())]
-    assert (engine.guard.down, engine.stats.hits) == (trouble is not None, 1)
-    engine.guard.down = True
+    assert (engine.breaker.down, engine.stats.hits) == (trouble is not None, 1)
+    engine.breaker.down = True
     engine.answered(ask(), answer)
     assert len(store.noted) == 1
 

@@ -32,7 +32,7 @@ from sansio_cache.exchange import exchange
 from sansio_cache.keeping import Superseded
 from sansio_cache.messages import Options, Received, Unreachable
 from sansio_cache.policy import Policy
-from sansio_cache_adapters.cache.exchange import Exchange, Response
+from sansio_cache_adapters.cache.exchange import Exchange, NativeResponse
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.protocol import Lease, Seen
 
@@ -66,8 +66,8 @@ class Performed:
         return played(self.exchange.answered(ask(), begun), *script)
 
 
-def response(*lines: str, status: int = 200, refusal: str = "", native: str = "native") -> Response[str]:
-    return Response(status, "OK", fields(*lines), native, refusal)
+def response(*lines: str, status: int = 200, refusal: str = "", native: str = "native") -> NativeResponse[str]:
+    return NativeResponse(status, "OK", fields(*lines), native, refusal)
 
 
 def pauses(*seconds: float) -> list[Row]:
@@ -109,6 +109,16 @@ def test_a_claim_says_until_when_it_holds() -> None:
     now = made.engine.clock()
     claimed = call.claim(KEYS.partition, KEYS.resource, ANY, now=now, until=now + 60.0)
     assert made.claim((claimed, Lease.GRANTED), (LOAD, [])) is Granted
+
+
+def test_leases_that_could_not_be_given_back_go_before_the_next_claim() -> None:
+    made = Performed()
+    released: list[int] = []
+    made.engine.breaker.down = True
+    made.engine.give_back(lambda: released.append(len(released)))
+    made.engine.breaker.down = False
+    made.claim((A_CLAIM, lambda: released.append(9) or Lease.OPEN))
+    assert released == [0, 1, 9]
 
 
 def test_a_lease_that_is_held_is_not_asked_for_again() -> None:
@@ -215,7 +225,7 @@ def test_a_store_in_trouble_holds_nothing() -> None:
     made = Performed()
     for script in ([(LOAD, StoreError("locked"))], []):
         assert list(played(made.exchange.load(Load(KEYS)), *script).records) == []
-    assert made.engine.guard.down
+    assert made.engine.breaker.down
 
 
 RECORD = record_of("Cache-Control: max-age=60")
@@ -314,7 +324,7 @@ def test_nothing_is_kept_where_the_store_cannot_be_written(state: str, why: str)
     made = Performed()
 
     def meanwhile() -> object:
-        setattr(made.engine.guard, state, True)
+        setattr(made.engine.breaker, state, True)
         return response(*STORABLE)
 
     answer, native, tee = made.answered(*miss(meanwhile))

@@ -14,11 +14,11 @@ from sansio_cache.exchange import exchange
 from sansio_cache.messages import Kept, Options
 from sansio_cache.policy import Policy
 from sansio_cache_adapters.cache.exchange import Exchange
-from sansio_cache_adapters.cache.putting import Given, Put, core_given, decoded, put
+from sansio_cache_adapters.cache.putting import GivenResponse, Put, core_given, decoded, put
 
 pytestmark = pytest.mark.usefixtures("no_probes")
 
-GIVEN = Given(200, "OK", fields("Cache-Control: max-age=60"), b"body")
+GIVEN = GivenResponse(200, "OK", fields("Cache-Control: max-age=60"), b"body")
 
 
 def kept(body: bytes | None) -> Kept:
@@ -28,13 +28,13 @@ def kept(body: bytes | None) -> Kept:
 @pytest.mark.parametrize(
     ("response", "body", "given"),
     [
-        (got("A: b"), b"body", Given(200, "OK", fields("A: b"), b"body", got().received_at)),
-        (got("A: b"), b"", Given(200, "OK", fields("A: b"), b"", got().received_at)),
-        (kept(b"body"), None, Given(200, "OK", fields("A: b"), b"body")),
+        (got("A: b"), b"body", GivenResponse(200, "OK", fields("A: b"), b"body", got().received_at)),
+        (got("A: b"), b"", GivenResponse(200, "OK", fields("A: b"), b"", got().received_at)),
+        (kept(b"body"), None, GivenResponse(200, "OK", fields("A: b"), b"body")),
         (object(), None, None),
     ],
 )
-def test_what_the_core_gives(response: object, body: bytes | None, given: Given | None) -> None:
+def test_what_the_core_gives(response: object, body: bytes | None, given: GivenResponse | None) -> None:
     assert core_given(response, body) == given
 
 
@@ -84,7 +84,7 @@ class Session:
         steps = exchange(request, self.engine.rules, self.engine.clock())
         return Exchange(self.engine, transfer, lambda *_: None).answered(request, steps)
 
-    def put(self, given: Given, *script: Row, options: Options | None = None) -> Put:
+    def put(self, given: GivenResponse, *script: Row, options: Options | None = None) -> Put:
         request = ask() if options is None else ask(options=options)
         return played(put(self.engine, self.answer, request, given), *script)
 
@@ -109,7 +109,7 @@ def test_a_response_is_judged_and_stored_like_any_other() -> None:
         (GIVEN, [LOAD, (COMMIT, StoreError("full"))], "store-unavailable"),
     ],
 )
-def test_why_one_is_not_stored(given: Given, script: list[Row], reason: str) -> None:
+def test_why_one_is_not_stored(given: GivenResponse, script: list[Row], reason: str) -> None:
     put = Session(Policy()).put(given, *script)
     assert (put, bool(put)) == (Put(stored=False, reason=reason), False)
 

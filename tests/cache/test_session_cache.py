@@ -15,19 +15,19 @@ from sansio_cache.messages import Headers, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.work import do
 
 
 class Network:
     """A transfer that answers by a script; an exception is a failure."""
 
-    def __init__(self, *answers: Response[str] | Exception) -> None:
+    def __init__(self, *answers: NativeResponse[str] | Exception) -> None:
         self.answers = list(answers)
         self.sent: list[Request] = []
         self.given_up: list[str] = []
 
-    def send(self, request: Request, /) -> Response[str]:
+    def send(self, request: Request, /) -> NativeResponse[str]:
         self.sent.append(request)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -47,8 +47,8 @@ class Network:
         return self
 
 
-def fresh(native: str) -> Response[str]:
-    return Response(200, "OK", Headers([("Cache-Control", "max-age=60"), ("Content-Length", "4")]), native)
+def fresh(native: str) -> NativeResponse[str]:
+    return NativeResponse(200, "OK", Headers([("Cache-Control", "max-age=60"), ("Content-Length", "4")]), native)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_failure_leaves_nobody_waiting(cache: BlockingCache) -> None:
 
 def test_nothing_is_looked_for_while_the_store_is_bypassed(cache: BlockingCache) -> None:
     stored(cache)
-    cache.engine.guard.down = True
+    cache.engine.breaker.down = True
     assert cache.look(asked()) is None
     delivered = cache.answer(asked(), Network(fresh("native")))
     assert (delivered.answer.status, delivered.native, delivered.tee) == (200, "native", None)

@@ -62,13 +62,13 @@ def reading(record: Record, start: int = 0, stop: int | None = None, opened: Ope
 def test_how_a_body_begins(record: Record, script: list[Row], start: object) -> None:
     engine = scripted_engine()
     assert played(load_body(engine, record, 0 if record is ONE else 2), *script) == start
-    assert not engine.guard.down
+    assert not engine.breaker.down
 
 
 def test_a_store_that_breaks_is_bypassed() -> None:
     engine = scripted_engine()
     assert played(load_body(engine, ONE, 0), (call.chunk(ENTRY, 0), ZeroDivisionError())) is None
-    assert engine.guard.down
+    assert engine.breaker.down
 
 
 def test_what_is_discarded_must_be_the_same_still() -> None:
@@ -153,7 +153,7 @@ def test_trouble_in_the_midst_keeps_the_record(error: Exception, said: str) -> N
     played(body.read(), LIST, chunk(0))
     with pytest.raises(StoreError, match=said):
         played(body.read(), chunk(1, error))
-    assert engine.guard.down
+    assert engine.breaker.down
 
 
 @pytest.mark.parametrize(

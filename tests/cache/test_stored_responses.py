@@ -22,7 +22,7 @@ from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.maintenance import Verified
 from sansio_cache_adapters.cache.opening import KeptUnder, awaitable
-from sansio_cache_adapters.cache.putting import Given, Put
+from sansio_cache_adapters.cache.putting import GivenResponse, Put
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, StoredResponses
 
 URL = "https://example.org/a"
@@ -37,11 +37,11 @@ async def asked_later(thing: Any, method: str, keywords: dict[str, Any]) -> Requ
     return asked(thing, method, keywords)
 
 
-def taken(response: Any) -> Given:
-    return Given(200, "OK", HEADERS, str(response).encode())
+def taken(response: Any) -> GivenResponse:
+    return GivenResponse(200, "OK", HEADERS, str(response).encode())
 
 
-async def taken_later(response: Any) -> Given:
+async def taken_later(response: Any) -> GivenResponse:
     return taken(response)
 
 

@@ -169,7 +169,7 @@ def test_chunks_of_a_body_that_fails_are_given_up(error: BaseException, outcome:
         assert outcome == "cancelled"
     assert (made.told, made.duty.said) == ([outcome], ["storable"])
     assert made.store.noted == [call.abort(ANY)]
-    assert made.engine.guard.down is (outcome == "store-unavailable")
+    assert made.engine.breaker.down is (outcome == "store-unavailable")
 
 
 def test_a_coding_that_expands_leaves_others_their_turn() -> None:
@@ -305,7 +305,7 @@ def test_trouble_in_giving_up_is_the_stores() -> None:
     made.feed(bytes(CHUNK_SIZE), (call.write(ANY, 0, ANY), None))
     made.store.trouble = ZeroDivisionError()
     made.tee.abandon()
-    assert made.engine.guard.down
+    assert made.engine.breaker.down
     assert made.duty.said == ["storable"]
 
 

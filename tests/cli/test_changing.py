@@ -13,7 +13,7 @@ from command_line import Command, fill
 from local_origin import Origin, fresh
 
 from sansio_cache import CachedSession
-from sansio_cache_adapters.cli.place import Place
+from sansio_cache_adapters.cli.place import PlaceOptions
 
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
@@ -209,7 +209,7 @@ def test_nothing_is_evicted_that_its_program_would_keep(
 
     defaults = locations.store_at.__kwdefaults__
     assert defaults["max_bytes"] == 1024**3
-    store = Place(cache=command.cache).store()
+    store = PlaceOptions(cache=command.cache).store()
     assert store.max_bytes == 1024**4
     assert command("delete", urls["one"]).status == 0
     assert command("purge").status == 0

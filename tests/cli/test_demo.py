@@ -18,13 +18,13 @@ from rich.console import Console
 
 from sansio_cache import CachedSession
 from sansio_cache_adapters.cli.demo import story
-from sansio_cache_adapters.cli.demo.origin import BIG, ROUTES, Origin, running
-from sansio_cache_adapters.cli.demo.report import Report
+from sansio_cache_adapters.cli.demo.origin import BIG, ROUTES, DemoOrigin, running
+from sansio_cache_adapters.cli.demo.report import DemoReport
 
 
 def test_the_story_fits_eighty_columns_and_is_told_well(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
-    report = Report(Console(width=80, file=out))
+    report = DemoReport(Console(width=80, file=out))
     assert story.main(report) == 0
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
@@ -39,7 +39,7 @@ def test_a_story_that_goes_wrong_is_told(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(story, "find_spec", lambda name: None)
     monkeypatch.setattr(story, "rotated", lambda *_: None)
     out = io.StringIO()
-    assert story.main(Report(Console(width=80, file=out))) == 1
+    assert story.main(DemoReport(Console(width=80, file=out))) == 1
     assert "NOT AS EXPECTED" in out.getvalue()
     assert "1 of 8 were not as they should be." in " ".join(out.getvalue().split())
     assert "not as expected: /secret" in capsys.readouterr().err
@@ -61,13 +61,13 @@ def test_the_command_ends_as_the_story_does(clock: Clock, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def api() -> Iterator[Origin]:
+def api() -> Iterator[DemoOrigin]:
     with running() as origin:
         yield origin
 
 
 def asked(
-    origin: Origin, path: str, method: str = "GET", body: bytes | None = None, **fields: str
+    origin: DemoOrigin, path: str, method: str = "GET", body: bytes | None = None, **fields: str
 ) -> tuple[int, dict[str, str], bytes]:
     """The status, header fields and content of an answer."""
     connection = http.client.HTTPConnection(urlsplit(origin.url).netloc, timeout=10)
@@ -81,7 +81,7 @@ def asked(
         connection.close()
 
 
-def test_the_api_says_what_there_is(api: Origin) -> None:
+def test_the_api_says_what_there_is(api: DemoOrigin) -> None:
     status, _, body = asked(api, "/")
     assert status == 200
     for route in ROUTES:
@@ -103,7 +103,7 @@ def test_the_api_says_what_there_is(api: Origin) -> None:
         ("/whoami", {}, 200, b'{"token": "body"}\n'),
     ],
 )
-def test_the_answers_of_the_api(api: Origin, path: str, fields: dict[str, str], status: int, body: bytes) -> None:
+def test_the_answers_of_the_api(api: DemoOrigin, path: str, fields: dict[str, str], status: int, body: bytes) -> None:
     found = asked(api, path, **fields)
     assert (found[0], found[2]) == (status, body)
     head = asked(api, path, "HEAD", **fields)
@@ -111,11 +111,11 @@ def test_the_answers_of_the_api(api: Origin, path: str, fields: dict[str, str], 
     assert api.asked[path.partition("?")[0]] == 2
 
 
-def test_the_unsteady_answer_fails_later(api: Origin) -> None:
+def test_the_unsteady_answer_fails_later(api: DemoOrigin) -> None:
     assert [asked(api, "/unsteady")[0] for _ in range(3)] == [200, 503, 503]
 
 
-def test_a_chat_is_streamed(api: Origin) -> None:
+def test_a_chat_is_streamed(api: DemoOrigin) -> None:
     status, fields, body = asked(api, "/chat", "POST", b'{"messages": [{"content": "hello"}]}')
     assert (status, fields["Transfer-Encoding"]) == (200, "chunked")
     assert body.endswith(b'data: {"word": "hello"}\n\ndata: [DONE]\n\n')

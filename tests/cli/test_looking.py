@@ -18,7 +18,7 @@ from local_origin import Origin, fresh
 
 from sansio_cache import CachedSession
 from sansio_cache_adapters.cli.app import cli
-from sansio_cache_adapters.cli.place import Place
+from sansio_cache_adapters.cli.place import PlaceOptions
 
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
@@ -183,7 +183,7 @@ def test_show_goes_by_the_settings_given(
     ],
 )
 def test_how_settings_are_written(clock: Clock, place: str, setting: str, name: str, value: object) -> None:
-    given = Place(clock=clock)
+    given = PlaceOptions(clock=clock)
     CliRunner().invoke(cli, ["show", "http://x/", "--cache", place, "--set", setting], obj=given)
     assert given.settings == {name: value}
 

@@ -164,7 +164,7 @@ def test_care_never_raises(sessions: Any, url: str, origin: Origin) -> None:
     assert session.cache.delete(invalid=True) == 1
 
 
-def test_upkeep_never_raises(sessions: Any, url: str, attacker: Attacker) -> None:
+def test_maintenance_never_raises(sessions: Any, url: str, attacker: Attacker) -> None:
     """G5: expiry and eviction do not open records."""
     session = sessions()
     attacker.put("/a", purge_at=1.0)

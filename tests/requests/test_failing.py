@@ -250,11 +250,11 @@ def test_a_store_that_raises(origin: Origin, verb: str, error: Exception) -> Non
         store.failing[verb] = error
         for _ in range(2):
             assert session.get(hit).content == b"hit"
-            session._cache.engine.guard.down = False
+            session._cache.engine.breaker.down = False
             assert len(session.get(large).content) == 3_000_000
-            session._cache.engine.guard.down = False
+            session._cache.engine.breaker.down = False
             assert session.post(hit).status_code == 200
-            session._cache.engine.guard.down = False
+            session._cache.engine.breaker.down = False
             with session.get(large + "?unread", stream=True) as response:
                 assert response.status_code in (200, 404)
         origin.on("/stale", fresh(b"stale", 0, etag='"1"'))
@@ -272,7 +272,7 @@ def test_trouble_leaves_no_lease_behind(origin: Origin, verb: str) -> None:
         store.failing[verb] = StoreBusy("busy")
         session.get(url)
         store.failing.clear()
-        until(lambda: not session._cache.engine.guard.down)
+        until(lambda: not session._cache.engine.breaker.down)
         started = time.monotonic()
         session.get(url)
         assert time.monotonic() - started < SOON
@@ -296,7 +296,7 @@ def test_a_lease_whose_grant_was_never_heard_of_goes_back(tmp_path: Path, origin
     with CachedSession(store) as session:
         session.get(url)
         store.mute = False
-        until(lambda: not session._cache.engine.guard.down)
+        until(lambda: not session._cache.engine.breaker.down)
         FLIGHTS._not_storable.clear()  # as in another process
         started = time.monotonic()
         session.get(url)
@@ -354,7 +354,7 @@ def test_a_child_after_fork_goes_on(tmp_path: Path, origin: Origin, kind: Any) -
     store = MemoryStore() if kind is MemoryStore else kind(tmp_path / "cache")
     with CachedSession(store) as session:
         session.get(url)
-        session._cache.engine.guard.trip(StoreBusy("ill"))
+        session._cache.engine.breaker.trip(StoreBusy("ill"))
         pid = os.fork()
         if pid == 0:
             code = 1

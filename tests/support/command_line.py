@@ -11,7 +11,7 @@ from local_origin import Origin, Reply, fresh
 
 from sansio_cache import CachedSession
 from sansio_cache_adapters.cli.app import cli
-from sansio_cache_adapters.cli.place import Place
+from sansio_cache_adapters.cli.place import PlaceOptions
 
 __all__ = ["Command", "Ran", "fill"]
 
@@ -52,7 +52,7 @@ class Command:
 
     def __call__(self, *arguments: str, input: str | None = None) -> Ran:  # noqa: A002 - as click calls it
         given = [*arguments[:1], *(["--cache", self.cache] if self.cache is not None else []), *arguments[1:]]
-        place = Place(clock=self.clock)
+        place = PlaceOptions(clock=self.clock)
         result = CliRunner().invoke(cli, given, obj=place, env=self.env, input=input)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception

@@ -12,7 +12,7 @@ from yarl import URL
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
-from sansio_cache_adapters.cache.putting import BODY_GONE, Given, decoded
+from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded
 
 from .private_reader import whole_body
 
@@ -61,7 +61,7 @@ def _given(thing: Any, keywords: dict[str, Any]) -> Request:
     return request_like(thing.request_info if isinstance(thing, ClientResponse) else thing, keywords)
 
 
-async def taken(response: object) -> Given:
+async def taken(response: object) -> GivenResponse:
     """A response of aiohttp, read, as it is put in.
 
     :raises SettingError: it is none, or its body is gone.

@@ -24,7 +24,7 @@ from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .middleware import REDIRECTS, AiohttpCache, Looked, Wish
 from .private import makes_requests_plainly, session_part
-from .response import Asked, CachedClientResponse, cached_class, is_kept, stored_response
+from .response import AskedFor, CachedClientResponse, cached_class, is_kept, stored_response
 
 __all__ = ["FastPath"]
 
@@ -40,7 +40,7 @@ class _Known:
 
     __slots__ = ("asked", "request", "version")
 
-    def __init__(self, version: int, request: Request, asked: Asked) -> None:
+    def __init__(self, version: int, request: Request, asked: AskedFor) -> None:
         self.version = version
         self.request = request
         self.asked = asked
@@ -139,7 +139,7 @@ def _made(session: ClientSession, version: int, wish: Wish) -> _Known | None:
     native, request = wish.seen
     if native.method != "GET" or request.body != b"" or COOKIE in native.headers:
         return None
-    asked = Asked(
+    asked = AskedFor(
         session,
         cached_class(native.response_class),
         native.method,

@@ -44,7 +44,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from .asked import asking_plainly, taken
 from .private import complete, leave_coded, request_traces, session_part
 from .private_reader import PulledReader
-from .response import Asked, adopt, cached_class, stored_response
+from .response import AskedFor, adopt, cached_class, stored_response
 from .tasks import Tasks
 from .transfer import Sending, core_request
 
@@ -115,7 +115,7 @@ class Looked:
 
     __slots__ = ("_known", "asked", "begun")
 
-    def __init__(self, asked: Request, begun: Answer | Paused[Answer], known: Asked) -> None:
+    def __init__(self, asked: Request, begun: Answer | Paused[Answer], known: AskedFor) -> None:
         self.asked: Request = asked
         self.begun: Answer | Paused[Answer] = begun
         self._known = known
@@ -189,7 +189,7 @@ class AiohttpCache:
         return self._stored(nothing, wish, request, ())
 
     def _stored(self, answer: Answer, wish: Wish, request: ClientRequest, cookies: tuple[str, ...]) -> ClientResponse:
-        asked = Asked(
+        asked = AskedFor(
             request.session,
             cached_class(request.response_class),
             request.method,

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, cast
 from aiohttp import ClientConnectionError, ClientResponse, StreamReader, helpers
 from aiohttp.base_protocol import BaseProtocol
 
-__all__ = ["Body", "PulledReader", "is_drained", "peeked", "pulled", "whole_body"]
+__all__ = ["PulledBody", "PulledReader", "is_drained", "peeked", "pulled", "whole_body"]
 
 _NO_CAUSE: Final[BaseException] = cast(Any, helpers)._EXC_SENTINEL
 _SMALL: Final = 4096
@@ -61,7 +61,7 @@ def peeked(raw: StreamReader) -> bytes:
     return data[reader._buffer_offset :]
 
 
-class Body(Protocol):
+class PulledBody(Protocol):
     """What a :class:`PulledReader` pulls from.
 
     :ivar at_end: there is nothing left to pull.
@@ -144,7 +144,7 @@ class PulledReader(StreamReader):
     :param limit: the session's ``read_bufsize``.
     """
 
-    def __init__(self, source: Body, *, limit: int, timer: Any, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: PulledBody, *, limit: int, timer: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source
         self._total = 0
         super().__init__(_UNPACED, limit, timer=timer, loop=loop)

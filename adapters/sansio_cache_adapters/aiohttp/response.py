@@ -28,7 +28,7 @@ from .private import LazyResponse, new_response, response_timer
 from .private_reader import PulledReader
 
 __all__ = [
-    "Asked",
+    "AskedFor",
     "CachedClientResponse",
     "adopt",
     "bypassing",
@@ -136,7 +136,7 @@ _classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = 
 """Shared by threads without a lock: the first class made for another is set in one step, and stays."""
 
 
-class Asked:
+class AskedFor:
     """What a response repeats of its request.
 
     :param fields: the header fields as they would be sent; the response gets a view of them.
@@ -175,7 +175,7 @@ class _Stored:
 
     __slots__ = ("_answer", "_asked", "_engine")
 
-    def __init__(self, answer: Answer, asked: Asked, engine: Engine) -> None:
+    def __init__(self, answer: Answer, asked: AskedFor, engine: Engine) -> None:
         self._answer = answer
         self._asked = asked
         self._engine = engine
@@ -246,7 +246,7 @@ class _Stored:
         return PulledReader(StoredContent(body, decoding, length), limit=asked.bufsize, timer=None, loop=loop)
 
 
-def stored_response(answer: Answer, asked: Asked, engine: Engine) -> CachedClientResponse:
+def stored_response(answer: Answer, asked: AskedFor, engine: Engine) -> CachedClientResponse:
     """The response that an answer without the network gives; nothing of it is built before it is looked at."""
     response = new_response(asked.cls, _Stored(answer, asked, engine), answer.status)
     response.__dict__["_answer"] = answer

@@ -11,7 +11,7 @@ from aiohttp.hdrs import CONTENT_ENCODING, SET_COOKIE
 
 from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Options, Request
 from sansio_cache_adapters.cache.connection_auth import authenticated
-from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 
 from .bodies import Decoding, coding_of
@@ -65,7 +65,7 @@ class Sending:
         self.error: Exception | None = None
         self.cookies: tuple[str, ...] = ()
 
-    async def send(self, request: Request, /) -> Response[ClientResponse]:
+    async def send(self, request: Request, /) -> NativeResponse[ClientResponse]:
         native = self._request
         pool = native.session.connector
         refusal = connectors.use(pool)
@@ -96,7 +96,7 @@ class Sending:
         reason = (response.reason or "").encode("utf-8", "surrogateescape").decode("latin-1")
         version = response.version
         tenths = HTTP_1_1 if version is None else 10 * version.major + version.minor
-        return Response(response.status, reason, fields, response, refusal, tenths)
+        return NativeResponse(response.status, reason, fields, response, refusal, tenths)
 
     async def discard(self, native: ClientResponse, /) -> None:
         self.cookies = tuple(native.headers.getall(SET_COOKIE, ()))

@@ -50,7 +50,7 @@ def _queued_write_failed(engine: weakref.ref[Engine], error: BaseException) -> N
     if isinstance(error, QueueFull):
         alive.events.tell("store-trouble", reason=str(error))
     else:
-        alive.guard.trip(error)
+        alive.breaker.trip(error)
 
 
 def _not_at_once(_: bytes) -> None:
@@ -125,7 +125,7 @@ class AsyncCache(SessionCache):
 
     async def flush(self) -> None:
         """Write what is queued for a store that is somebody else's to close, if it is well; takes 5 s at most."""
-        if not self.engine.guard.down:
+        if not self.engine.breaker.down:
             await self.engine.remove_superseded()
             try:
                 await self.engine.flush()
@@ -135,9 +135,9 @@ class AsyncCache(SessionCache):
     async def close(self) -> None:
         """Write what is queued, close the store's connections."""
         await self.engine.remove_superseded()
-        self.engine.guard.close()
+        self.engine.breaker.close()
         try:
             await awaited(self.engine.store.close())
         except Exception as error:
             logger.warning("closing the cache at %s failed: %s", self.engine.store.location, error)
-        self.engine.guard.reopen()
+        self.engine.breaker.reopen()

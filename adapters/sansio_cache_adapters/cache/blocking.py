@@ -77,12 +77,12 @@ class BlockingCache(SessionCache):
         """Wait for background validation (at most 5 s), write what is queued, close the store's connections."""
         self.background.close(CLOSE_SECONDS)
         do(self.engine.remove_superseded())
-        self.engine.guard.close()
+        self.engine.breaker.close()
         try:
             self.engine.store.close()
         except Exception as error:
             logger.warning("closing the cache at %s failed: %s", self.engine.store.location, error)
-        self.engine.guard.reopen()
+        self.engine.breaker.reopen()
 
 
 def _restored(policy: Policy, store: Store, keys: Sequence[bytes], options: dict[str, Any]) -> BlockingCache:

@@ -1,4 +1,4 @@
-"""The guard before a store: whatever goes wrong there, the user's request goes on (fail open).
+"""The circuit breaker before a store: whatever goes wrong there, the user's request goes on (fail open).
 
 After a failure the store is bypassed, without further delay, until a probe in a thread of its own finds it well.
 """
@@ -21,7 +21,7 @@ from .events import Events, logger
 from .notices import warn_once
 from .work import awaited
 
-__all__ = ["Guard"]
+__all__ = ["CircuitBreaker"]
 
 D = TypeVar("D")
 T = TypeVar("T")
@@ -34,7 +34,7 @@ _LASTING: Final = (ForeignStore, NoPlace, ReadOnlyStore)
 """Trouble that ends by somebody's hand, if ever."""
 
 
-class Guard:
+class CircuitBreaker:
     """Lets calls through to a store while it is well.
 
     :ivar down: it is bypassed.
@@ -156,9 +156,9 @@ PROBES: Final = Worker("sansio-cache-probe", size=8)
 """Opens stores that are not well; each may keep its thread waiting for as long as the store does."""
 
 
-def _heal(guard: weakref.ref[Guard], stop: _Stop) -> None:
+def _heal(breaker: weakref.ref[CircuitBreaker], stop: _Stop) -> None:
     """Probe, and again until the store is well, or nobody has the session any more."""
-    living = None if stop.rung else guard()
+    living = None if stop.rung else breaker()
     pause = None if living is None else living.heal()
     if pause is not None:
-        PROBES.after(pause, partial(_heal, guard, stop))
+        PROBES.after(pause, partial(_heal, breaker, stop))

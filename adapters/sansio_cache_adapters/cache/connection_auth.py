@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sansio_cache.connection_auth import CONNECTION_AUTH, Says, said_by_request, said_by_response
+from sansio_cache.connection_auth import CONNECTION_AUTH, ConnectionAuth, said_by_request, said_by_response
 from sansio_cache.messages import Headers, Request
 from sansio_cache.urls import origin
 
@@ -38,15 +38,15 @@ class _Authenticated:
         """Why nothing of an answer may be kept, once its head is there; ``""`` where it may."""
         said = said_by_response(status, headers)
         self._note(pool, request.url, said)
-        if said is not Says.NOTHING:
+        if said is not ConnectionAuth.NOTHING:
             return CONNECTION_AUTH
         marked = self._of(pool)
         if marked and (_EVERYWHERE in marked or origin(request.url) in marked):
             return CONNECTION_AUTH
         return ""
 
-    def _note(self, pool: object, url: str, said: Says) -> None:
-        if said in (Says.NOTHING, Says.OFFERED):
+    def _note(self, pool: object, url: str, said: ConnectionAuth) -> None:
+        if said in (ConnectionAuth.NOTHING, ConnectionAuth.OFFERED):
             return
         marked = self._of(pool)
         if marked is None:
@@ -55,7 +55,7 @@ class _Authenticated:
                 marked = self._marked.setdefault(pool, marked)
             except TypeError:  # nothing can be remembered of it: it counts with all such
                 marked = self._nameless
-        marked.add(_EVERYWHERE if said is Says.BY_PROXY or len(marked) >= _MOST else origin(url))
+        marked.add(_EVERYWHERE if said is ConnectionAuth.BY_PROXY or len(marked) >= _MOST else origin(url))
 
     def _of(self, pool: object) -> set[str] | None:
         try:

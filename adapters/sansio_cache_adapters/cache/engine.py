@@ -1,4 +1,4 @@
-"""What every session has, whatever its client: policy, store, rules, guard, flights and events.
+"""What every session has, whatever its client: policy, store, rules, circuit breaker, flights and events.
 
 The verbs are work (``work.py``), written once; ``blocking.py`` and ``asynchronous.py`` say how to wait.
 """
@@ -30,7 +30,7 @@ from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.protocol import AsyncClaiming, AsyncFlushing, AsyncStore, Claiming, Seen, Store
 
-from .circuit_breaker import Guard
+from .circuit_breaker import CircuitBreaker
 from .events import Event, Events, Stats
 from .flights import FLIGHTS
 from .work import awaited
@@ -84,7 +84,9 @@ class Engine:
         self.clock = clock
         self.events: Events = Events(on_event, clock)
         # Not held by what it holds: a session that is dropped unclosed is gone at once, not when the collector comes.
-        self.guard: Guard = Guard(str(store.location), partial(_taken, weakref.ref(self), probe), self.events)
+        self.breaker: CircuitBreaker = CircuitBreaker(
+            str(store.location), partial(_taken, weakref.ref(self), probe), self.events
+        )
         self.flights = FLIGHTS
         self.max_body: int = policy.max_body if policy.max_body is not None else store.max_bytes // 8
         self._undecodable = undecodable
@@ -107,7 +109,7 @@ class Engine:
         """
         if self.rules is not None:
             return self.rules
-        meta = await self.guard.attempting(None, partial(self.store.open, signed=self.sealer.signed))
+        meta = await self.breaker.attempting(None, partial(self.store.open, signed=self.sealer.signed))
         return None if meta is None else self.take_meta(meta)
 
     def take_meta(self, meta: Meta) -> Rules:
@@ -140,8 +142,8 @@ class Engine:
         :param load_body: how a body begins; None where reading that has to be waited for.
         :raises BadSignature: as :func:`sansio_cache.exchange.exchange` does.
         """
-        rules, guard = self.rules, self.guard
-        if rules is None or guard.down or self.noted:
+        rules, breaker = self.rules, self.breaker
+        if rules is None or breaker.down or self.noted:
             return None
 
         def perform(action: Action[Any]) -> object:
@@ -151,7 +153,7 @@ class Engine:
                 except SettingError:
                     raise
                 except Exception as error:  # a store of the user's own may raise anything
-                    guard.trip(error)
+                    breaker.trip(error)
                     return None
                 return None if records is None else Loaded(records, self.clock())
             return load_body(action) if isinstance(action, LoadBody) and load_body is not None else None
@@ -176,14 +178,14 @@ class Engine:
 
     async def remove_superseded(self) -> None:
         """Remove what was noted, while the store is well."""
-        while self.noted and not self.guard.down:
+        while self.noted and not self.breaker.down:
             try:
                 noted = self.noted.popleft()
             except IndexError:  # another thread was faster
                 return
             partition, (variant, rev, _) = noted
-            await self.guard.attempting(0, partial(self.store.change, [Seen(partition, variant, rev)], None))
-            if self.guard.down:
+            await self.breaker.attempting(0, partial(self.store.change, [Seen(partition, variant, rev)], None))
+            if self.breaker.down:
                 self.noted.appendleft(noted)
 
     async def flush(self) -> None:
@@ -195,15 +197,15 @@ class Engine:
     def answered(self, request: Request, answer: Answer) -> None:
         """Count an answer, and note that its record was used."""
         self.events.answered(request.method, request.url, answer)
-        if answer.record is not None and not self.guard.down:
+        if answer.record is not None and not self.breaker.down:
             try:
                 self.store.touch(answer.record.head.partition, answer.record.stored.entry, now=self.clock())
             except Exception as error:  # a store of the user's own may raise anything
-                self.guard.trip(error)
+                self.breaker.trip(error)
 
     def give_back(self, release: Callable[[], object]) -> None:
         """Give a lease back; while the store is not well, later, when it is: else everybody would wait for its end."""
-        if self.guard.down:
+        if self.breaker.down:
             self._owed.append(release)
             # What is wrong here may be well for the lease, and for those of other processes who wait for it.
             with suppress(Exception):
@@ -213,7 +215,7 @@ class Engine:
 
     def settle(self) -> None:
         """Give back the leases that could not be."""
-        while self._owed and not self.guard.down:
+        while self._owed and not self.breaker.down:
             with suppress(IndexError):  # another thread was faster
                 self.quietly(self._owed.popleft())
 
@@ -222,7 +224,7 @@ class Engine:
         try:
             call()
         except Exception as error:
-            self.guard.trip(error)
+            self.breaker.trip(error)
 
     def tell_error(self, error: BaseException) -> None:
         """Count an error that ends a request on the cache's account."""

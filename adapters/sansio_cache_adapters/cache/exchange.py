@@ -40,7 +40,7 @@ from .stored_body import discard, load_body
 from .tee import Tee
 from .work import Work, awaited
 
-__all__ = ["Delivered", "Exchange", "Lead", "Response", "Transfer"]
+__all__ = ["Delivered", "Exchange", "Lead", "NativeResponse", "Transfer"]
 
 FIRST_POLL, LAST_POLL = 0.001, 0.025
 """Seconds after which the leader of a process looks whether the leader of another has done; each time twice as many."""
@@ -50,7 +50,7 @@ NOT_STORABLE_SECONDS: Final = 10.0
 N = TypeVar("N")
 
 
-class Response(Generic[N]):
+class NativeResponse(Generic[N]):
     """A client's own response with what the rules need of it.
 
     :param version: that of HTTP, in tenths.
@@ -79,7 +79,7 @@ class Response(Generic[N]):
 class Transfer(Protocol[N]):
     """How a client's request goes to the network. Each method blocks or returns an awaitable, as the client does."""
 
-    def send(self, request: Request, /) -> Response[N] | Awaitable[Response[N]]:
+    def send(self, request: Request, /) -> NativeResponse[N] | Awaitable[NativeResponse[N]]:
         """The response, its body unread; raises the client's own errors."""
         ...
 
@@ -213,7 +213,7 @@ class Exchange(Generic[N]):
         await discard(self._engine, action.record)
 
     def _records(self, partition: bytes) -> Work[Sequence[Stored]]:
-        return self._engine.guard.attempting((), partial(self._engine.store.load, partition))
+        return self._engine.breaker.attempting((), partial(self._engine.store.load, partition))
 
     async def claim(self, action: Claim) -> Granted | Landed | Alone:
         """Lead a flight, or wait for the one under way."""
@@ -262,8 +262,8 @@ class Exchange(Generic[N]):
             call = partial(claims.claim, lead.partition, lead.resource, lead.token, now=now, until=now + LEASE_SECONDS)
             # A leader that fails or is cancelled here may hold it all the same, and gives it back: a frozen server does
             # what it was asked when it goes on.
-            lead.leased = not engine.guard.down
-            lease = await engine.guard.attempting(None, call)
+            lead.leased = not engine.breaker.down
+            lease = await engine.breaker.attempting(None, call)
             if lease is None:
                 return Alone(now)
             if lease is Lease.GRANTED:
@@ -303,7 +303,7 @@ class Exchange(Generic[N]):
             return False
         item = action.item
         call = partial(engine.store.change, [Seen(item.partition, item.variant, action.rev)], item)
-        return (await engine.guard.attempting(0, call)) == 1
+        return (await engine.breaker.attempting(0, call)) == 1
 
     async def drop(self, action: Drop) -> None:
         """Invalidate a resource, in the store and for those who would join a flight that began before."""
@@ -313,7 +313,7 @@ class Exchange(Generic[N]):
         # The answer to an unsafe request need not wait for what it invalidates.
         drop = store.drop_soon if isinstance(store, DroppingSoon) else store.drop
         call: Callable[[], object] = partial(drop, action.resource, now=engine.clock())
-        await engine.guard.attempting(None, call)
+        await engine.breaker.attempting(None, call)
 
     async def supersede(self, action: Supersede) -> None:
         """Remove records that an answer has superseded."""
@@ -359,7 +359,7 @@ class Exchange(Generic[N]):
             self._release(storable=False)
             return Delivered(answer, native, None)
         engine = self._engine
-        refusal = self._why_not_kept() or engine.guard.refusal
+        refusal = self._why_not_kept() or engine.breaker.refusal
         if keeping.expected is not None and keeping.expected > engine.max_body:
             refusal = "too-large"
         if refusal:

@@ -11,11 +11,11 @@ from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Kept, Received, Request
 
 from .engine import Engine
-from .exchange import Response
+from .exchange import NativeResponse
 from .tee import Tee
 from .work import awaited
 
-__all__ = ["BODY_GONE", "Given", "Put", "core_given", "decoded", "put"]
+__all__ = ["BODY_GONE", "GivenResponse", "Put", "core_given", "decoded", "put"]
 
 _OF_THE_CODING: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 BODY_GONE: Final = (
@@ -36,7 +36,7 @@ class Put(NamedTuple):
         return self.stored
 
 
-class Given(NamedTuple):
+class GivenResponse(NamedTuple):
     """A response put in by hand.
 
     :ivar received_at: POSIX seconds; None for now.
@@ -49,7 +49,7 @@ class Given(NamedTuple):
     received_at: float | None = None
 
 
-def core_given(response: object, body: bytes | None) -> Given | None:
+def core_given(response: object, body: bytes | None) -> GivenResponse | None:
     """What a user gives who gives values of the core; None for anything else.
 
     :raises SettingError: for a body that is missing, or that is given twice.
@@ -57,33 +57,33 @@ def core_given(response: object, body: bytes | None) -> Given | None:
     if isinstance(response, Received):
         if not isinstance(body, bytes):
             raise SettingError(f"a Received is the head of a response: give its body=b'…' too, not {body!r}")
-        return Given(response.status, response.reason, response.headers, body, response.received_at)
+        return GivenResponse(response.status, response.reason, response.headers, body, response.received_at)
     if body is not None:
         raise SettingError("body= goes with a Received; any other response has a body of its own")
     if isinstance(response, Kept):
         if response.body is None:
             raise SettingError("this response comes without its body: give a Received and body=…")
-        return Given(response.status, response.reason, response.headers, response.body)
+        return GivenResponse(response.status, response.reason, response.headers, response.body)
     return None
 
 
-def decoded(status: int, reason: str | None, fields: Iterable[tuple[str, str]], body: bytes) -> Given:
+def decoded(status: int, reason: str | None, fields: Iterable[tuple[str, str]], body: bytes) -> GivenResponse:
     """A response of a client's, whose content codings are taken off: what the fields say of those is true no more."""
     headers = Headers(fields)
     coded = "content-encoding" in headers
-    return Given(status, reason or "", headers.without(_OF_THE_CODING) if coded else headers, body)
+    return GivenResponse(status, reason or "", headers.without(_OF_THE_CODING) if coded else headers, body)
 
 
 class _Transfer:
     """A transfer that gives what it was given."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: GivenResponse) -> None:
         self._given = given
 
     def send(self, _: Request, /) -> Any:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
         given = self._given
-        return Response(given.status, given.reason, given.headers, self)
+        return NativeResponse(given.status, given.reason, given.headers, self)
 
     def discard(self, native: object, /) -> Any:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
@@ -99,7 +99,7 @@ class _Transfer:
         return self
 
 
-async def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Request, given: Given) -> Put:
+async def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Request, given: GivenResponse) -> Put:
     """Judge a response to a request, and store it.
 
     :param answer: of the session's cache: takes a request and a transfer, blocks or returns an awaitable.
@@ -117,7 +117,7 @@ async def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Re
     return Put(stored=tee.outcome == "", reason=tee.outcome or "")
 
 
-def _aged(given: Given, now: float) -> Given:
+def _aged(given: GivenResponse, now: float) -> GivenResponse:
     """The response with the time that it has lain with the user in its Age (RFC 9111 §5.1)."""
     lain = 0 if given.received_at is None else int(now - given.received_at)
     if lain <= 0:

@@ -43,7 +43,7 @@ async def load_body(engine: Engine, record: Record, index: int) -> BodyStart | N
     except StoreError:
         return None
     except Exception as error:  # a store of the user's own may raise anything
-        engine.guard.trip(error)
+        engine.breaker.trip(error)
         return None
     return BodyStart(hashes, chunk)
 
@@ -52,7 +52,7 @@ async def discard(engine: Engine, record: Record) -> None:
     """Remove a record, if it is still the same, lest every later reader meet it."""
     head = record.head
     seen = Seen(head.partition, variant_of(head.method, head.vary), record.stored.rev)
-    await engine.guard.attempting(0, partial(engine.store.change, [seen], None))
+    await engine.breaker.attempting(0, partial(engine.store.change, [seen], None))
 
 
 def may_fetch_anew(error: Exception, policy: Policy) -> bool:
@@ -155,7 +155,7 @@ class StoredBody:
             raise
         except Exception as error:  # a store of the user's own may raise anything, and memory may run out in any
             self._ahead.clear()
-            self._engine.guard.trip(error)
+            self._engine.breaker.trip(error)
             raise StoreError(f"the stored body cannot be read: {str(error) or type(error).__name__}") from error
         if chunk is None:
             raise await self._broken()

@@ -28,14 +28,14 @@ from .keywords import FixedSettings
 from .maintenance import Entry, Maintenance, Verified, criteria_of
 from .opening import KeptUnder
 from .options import take_options
-from .putting import Given, Put, core_given, put
+from .putting import GivenResponse, Put, core_given, put
 from .reading import StoredResponse
 from .selecting import Wanted, wanted
 from .work import awaited, do
 
 __all__ = ["AsyncStoredResponses", "StoredResponses", "Entry", "Put", "StoredResponse", "Verified"]
 
-Taking = Callable[[Any], Given | Awaitable[Given]]
+Taking = Callable[[Any], GivenResponse | Awaitable[GivenResponse]]
 """Takes the response of a client's own that is to be put in, which it reads."""
 
 

@@ -172,7 +172,7 @@ class Tee:
             raise
 
     def _failed(self, error: Exception) -> None:
-        self._engine.guard.trip(error)
+        self._engine.breaker.trip(error)
         self.abandon("store-unavailable")
 
     async def _pause(self) -> None:

@@ -216,7 +216,7 @@ def trusting(*named: Authorities | None) -> str:
 # Contexts
 
 
-class Seen(NamedTuple):
+class SeenContext(NamedTuple):
     """What can be seen of a context.
 
     :ivar authorities: those it trusts; None for those that the system trusts of itself, and where none shows.
@@ -233,7 +233,7 @@ class Seen(NamedTuple):
     certificate: bool = False
 
 
-_known: Final[WeakKeyDictionary[ssl.SSLContext, tuple[object, Seen]]] = WeakKeyDictionary()
+_known: Final[WeakKeyDictionary[ssl.SSLContext, tuple[object, SeenContext]]] = WeakKeyDictionary()
 """Shared by threads without a lock: at worst two look at one context."""
 _tokens: Final[WeakKeyDictionary[object, str]] = WeakKeyDictionary()
 """Shared by threads without a lock: the first token of a thing is set in one step, and stays."""
@@ -250,7 +250,7 @@ def alone(thing: object) -> str:
     return part("object", token)
 
 
-def seen(context: ssl.SSLContext, *, first: bool = False, plain: bool = False) -> Seen:
+def seen(context: ssl.SSLContext, *, first: bool = False, plain: bool = False) -> SeenContext:
     """What can be seen of a context, looked at anew when its settings or the number of its certificates change.
 
     A client certificate that is loaded into a context in use is not noticed: give another context.
@@ -282,17 +282,17 @@ def _state(context: ssl.SSLContext) -> object:
         return flags
 
 
-def _look(context: ssl.SSLContext, *, plain: bool) -> Seen:
+def _look(context: ssl.SSLContext, *, plain: bool) -> SeenContext:
     flags = tuple(_flags(context))
     if plain and not (_NAMED_AT_START or _named_by_environment()):
-        return Seen(None, flags)
+        return SeenContext(None, flags)
     inner = _inner(context)
     asked = context if inner is None else inner
     shown, bare = _visible(asked)
     certificate = not plain and shows_certificate(asked) is not False
     if inner is not None:
-        return Seen(_with_system(shown), flags, certificate=certificate)
-    return Seen(_with_folder(shown), flags, bare, shown is None, certificate)
+        return SeenContext(_with_system(shown), flags, certificate=certificate)
+    return SeenContext(_with_folder(shown), flags, bare, shown is None, certificate)
 
 
 def _flags(context: ssl.SSLContext) -> Iterable[str]:

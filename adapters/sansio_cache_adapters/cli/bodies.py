@@ -12,8 +12,8 @@ from sansio_cache_adapters.cache.decoding import BrokenCoding, decode, decoders,
 from sansio_cache_adapters.stores.protocol import Store
 
 from .errors import Trouble
-from .place import Opened
-from .records import Found
+from .place import OpenCache
+from .records import FoundRecord
 
 __all__ = ["body_of", "decoded", "flaw_of"]
 
@@ -26,7 +26,7 @@ class _Unsound(Exception):
         self.flaw = flaw
 
 
-def body_of(opened: Opened, found: Found) -> Iterator[bytes]:
+def body_of(opened: OpenCache, found: FoundRecord) -> Iterator[bytes]:
     """The body of a record as it is stored, in pieces.
 
     :raises Trouble: it is gone, or not the one that its record describes.
@@ -39,7 +39,7 @@ def body_of(opened: Opened, found: Found) -> Iterator[bytes]:
         raise Trouble(f"the body of {found.row.url} {said}", status) from None
 
 
-def flaw_of(opened: Opened, found: Found) -> Flaw | None:
+def flaw_of(opened: OpenCache, found: FoundRecord) -> Flaw | None:
     """What is wrong with a record, or with its body; None for nothing."""
     try:
         for _ in _pieces(opened, found):
@@ -49,7 +49,7 @@ def flaw_of(opened: Opened, found: Found) -> Flaw | None:
     return None
 
 
-def _pieces(opened: Opened, found: Found) -> Iterator[bytes]:
+def _pieces(opened: OpenCache, found: FoundRecord) -> Iterator[bytes]:
     record = found.opened
     if not isinstance(record, Record):
         raise _Unsound(record)

@@ -14,8 +14,8 @@ from .bodies import flaw_of
 from .errors import Trouble, WrongUse
 from .options import command, filter_options, setting_options, unverified_option
 from .output import emit, note, progress
-from .place import Opened, Place, pass_place
-from .records import Found, Wanted, walk
+from .place import OpenCache, PlaceOptions, pass_place
+from .records import FoundRecord, Wanted, walk
 from .text import plain, shown_url
 from .units import AGE
 
@@ -25,9 +25,9 @@ _AT_ONCE = 2000
 _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
 
 
-def _remove(opened: Opened, doomed: Callable[[Found], bool], *, dry_run: bool) -> int:
+def _remove(opened: OpenCache, doomed: Callable[[FoundRecord], bool], *, dry_run: bool) -> int:
     """Remove the records of which something is true; how many there were."""
-    taken: list[Found] = []
+    taken: list[FoundRecord] = []
     count = 0
 
     def flush() -> int:
@@ -70,7 +70,7 @@ delete --invalid
 @unverified_option
 @setting_options
 @pass_place
-def delete(place: Place, urls: tuple[str, ...], wanted: Wanted, dry_run: bool, unverified: bool) -> None:
+def delete(place: PlaceOptions, urls: tuple[str, ...], wanted: Wanted, dry_run: bool, unverified: bool) -> None:
     """Remove responses: of a URL for every user, of a pattern with *, or by what the options say.
 
     Removing a URL also keeps an answer out that is on its way now. Nothing removed is exit status 1.
@@ -91,7 +91,7 @@ def delete(place: Place, urls: tuple[str, ...], wanted: Wanted, dry_run: bool, u
         raise Trouble("nothing was there to be removed", Trouble.FOUND)
 
 
-def _drop(opened: Opened, url: str) -> int:
+def _drop(opened: OpenCache, url: str) -> int:
     if "://" not in url:
         raise WrongUse(f"{plain(url)} is no URL: it begins with http:// or https://")
     resource = opened.rules.maker.resource(Request("GET", url))
@@ -119,7 +119,7 @@ purge --invalid --dry-run
 @setting_options
 @pass_place
 def purge(
-    place: Place, expired: bool | None, older: float | None, invalid: bool, dry_run: bool, unverified: bool
+    place: PlaceOptions, expired: bool | None, older: float | None, invalid: bool, dry_run: bool, unverified: bool
 ) -> None:
     """Remove what has expired, and free its room.
 
@@ -132,7 +132,7 @@ def purge(
     opened = place.open(writes=not dry_run, unverified=unverified)
     before = -math.inf if older is None else opened.now - older if older >= 0 else -older
 
-    def doomed(found: Found) -> bool:
+    def doomed(found: FoundRecord) -> bool:
         row = found.row
         return (
             (expired and row.state == "stale")
@@ -146,7 +146,7 @@ def purge(
     _tell(count, dry_run=dry_run)
 
 
-def _sweep(opened: Opened) -> None:
+def _sweep(opened: OpenCache) -> None:
     """Let the store take out by and by what was removed, as far as it does so now."""
     for _ in range(1000):
         if not opened.store.sweep(now=opened.now):
@@ -164,7 +164,7 @@ clear --cache redis://localhost --yes
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @pass_place
-def clear(place: Place, yes: bool) -> None:
+def clear(place: PlaceOptions, yes: bool) -> None:
     """Remove everything, and the mark that the cache is signed. Asks before it does."""
     opened = place.open(writes=True, unverified=True)
     size = opened.store.size()

@@ -14,8 +14,8 @@ from .bodies import flaw_of
 from .errors import Trouble
 from .options import command, setting_options
 from .output import emit, note, progress
-from .place import Opened, Place, pass_place
-from .records import Found, walk
+from .place import OpenCache, PlaceOptions, pass_place
+from .records import FoundRecord, walk
 
 __all__ = ["verify"]
 
@@ -45,7 +45,7 @@ verify --heads --json
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @setting_options
 @pass_place
-def verify(place: Place, heads: bool, quiet: bool, as_json: bool) -> None:
+def verify(place: PlaceOptions, heads: bool, quiet: bool, as_json: bool) -> None:
     """Open every record, verify its signature and its body, and name what is wrong. Nothing is changed."""
     opened = place.open(checks=False)
     good, wrong = _verify(opened, heads=heads)
@@ -65,9 +65,9 @@ def verify(place: Place, heads: bool, quiet: bool, as_json: bool) -> None:
         raise Trouble(f"{said}. They are misses to every session; purge --invalid removes them", Trouble.FOUND)
 
 
-def _verify(opened: Opened, *, heads: bool) -> tuple[int, list[tuple[Found, Flaw]]]:
+def _verify(opened: OpenCache, *, heads: bool) -> tuple[int, list[tuple[FoundRecord, Flaw]]]:
     good = 0
-    wrong: list[tuple[Found, Flaw]] = []
+    wrong: list[tuple[FoundRecord, Flaw]] = []
     with progress("verifying", opened.store.size().entries) as tick:
         for found in walk(opened, tick):
             of_head = found.opened if isinstance(found.opened, Flaw) else None

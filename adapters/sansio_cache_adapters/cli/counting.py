@@ -14,8 +14,8 @@ from sansio_cache.urls import split
 from .app import cli
 from .options import command, filter_options, setting_options, unverified_option
 from .output import bar, emit, entry, on_terminal, progress, table, warn_unverified
-from .place import Opened, Place, pass_place
-from .records import Row, Wanted, found_of
+from .place import OpenCache, PlaceOptions, pass_place
+from .records import ShownRow, Wanted, found_of
 from .text import plain
 from .units import age_text, size_text
 
@@ -31,7 +31,7 @@ class Sum(NamedTuple):
     number: int = 0
     bytes: int = 0
 
-    def plus(self, row: Row) -> Sum:
+    def plus(self, row: ShownRow) -> Sum:
         """With one more."""
         return Sum(self.number + 1, self.bytes + row.size)
 
@@ -39,7 +39,7 @@ class Sum(NamedTuple):
 class Counted(dict[str, Sum]):
     """Sums by name."""
 
-    def add(self, name: str, row: Row) -> None:
+    def add(self, name: str, row: ShownRow) -> None:
         """Count a row under a name."""
         self[name] = self.get(name, Sum()).plus(row)
 
@@ -84,7 +84,9 @@ stats --cache file:///var/cache/mine --json | jq .hosts
 @unverified_option
 @setting_options
 @pass_place
-def stats(place: Place, globs: tuple[str, ...], wanted: Wanted, top: int, as_json: bool, unverified: bool) -> None:
+def stats(
+    place: PlaceOptions, globs: tuple[str, ...], wanted: Wanted, top: int, as_json: bool, unverified: bool
+) -> None:
     """Count what is stored: by state, host, status, size and age, with bars."""
     opened = place.open(unverified=unverified, checks=not wanted.invalid)
     warn_unverified(opened.unverified)
@@ -105,7 +107,7 @@ def _many(count: int) -> str:
     return f"{count} response{'' if count == 1 else 's'}"
 
 
-def _count(opened: Opened, wanted: Wanted) -> tuple[Sum, dict[str, Counted]]:
+def _count(opened: OpenCache, wanted: Wanted) -> tuple[Sum, dict[str, Counted]]:
     total = Sum()
     groups = {name: Counted() for name in ("states", "hosts", "statuses", "sizes", "ages")}
     with progress("counting", opened.store.size().entries) as tick:
@@ -160,7 +162,9 @@ du --json
 @unverified_option
 @setting_options
 @pass_place
-def du(place: Place, globs: tuple[str, ...], wanted: Wanted, depth: int, as_json: bool, unverified: bool) -> None:
+def du(
+    place: PlaceOptions, globs: tuple[str, ...], wanted: Wanted, depth: int, as_json: bool, unverified: bool
+) -> None:
     """Say what takes the room: bytes of bodies below each host and path, the most first."""
     opened = place.open(unverified=unverified, checks=not wanted.invalid)
     warn_unverified(opened.unverified)

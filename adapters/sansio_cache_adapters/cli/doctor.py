@@ -14,7 +14,7 @@ from .errors import Trouble
 from .health import Finding, of_damage, of_file, of_locks, of_records, of_server, of_signing, of_sqlite, of_versions
 from .options import command, setting_options
 from .output import entry
-from .place import Place, exists, pass_place
+from .place import PlaceOptions, exists, pass_place
 from .text import plain
 
 __all__ = ["doctor"]
@@ -35,7 +35,7 @@ doctor --bodies --secret-file http.secret --json
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @setting_options
 @pass_place
-def doctor(place: Place, bodies: bool, as_json: bool) -> None:
+def doctor(place: PlaceOptions, bodies: bool, as_json: bool) -> None:
     """Look at versions, SQLite's known faults, permissions, locks, signatures, damage and bounds, and give advice.
 
     Only what is wrong makes the exit status 1; warnings and notes do not. What is stored is not changed.
@@ -51,7 +51,7 @@ def doctor(place: Place, bodies: bool, as_json: bool) -> None:
         raise Trouble(f"{len(wrong)} wrong: {', '.join(each.name for each in wrong)}", Trouble.FOUND)
 
 
-def _findings(place: Place, *, bodies: bool) -> Iterator[Finding]:
+def _findings(place: PlaceOptions, *, bodies: bool) -> Iterator[Finding]:
     yield from of_versions()
     yield from of_sqlite()
     try:
@@ -64,7 +64,7 @@ def _findings(place: Place, *, bodies: bool) -> Iterator[Finding]:
         yield Finding("wrong", "place", str(error))
 
 
-def _of_place(place: Place, *, bodies: bool) -> Iterator[Finding]:
+def _of_place(place: PlaceOptions, *, bodies: bool) -> Iterator[Finding]:
     """All that concerns a place, as far as it can be opened."""
     store = place.store()
     # Before it is opened, which brings it to the modes that it should have.

@@ -14,8 +14,8 @@ from sansio_cache.messages import Request
 from .app import cli
 from .options import command, request_options, setting_options
 from .output import emit, entry
-from .place import Opened, Place, pass_place
-from .requests import Asked, as_sent
+from .place import OpenCache, PlaceOptions, pass_place
+from .requests import AskedRequest, as_sent
 from .text import plain, shown_url
 from .units import AGE
 
@@ -38,7 +38,7 @@ explain https://api.example.com/items/1 --set stale_while_revalidate=60 --at 202
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @setting_options
 @pass_place
-def explain_url(place: Place, url: str, asked: Asked, moment: float | None, as_json: bool) -> None:
+def explain_url(place: PlaceOptions, url: str, asked: AskedRequest, moment: float | None, as_json: bool) -> None:
     """Say what a session would do with a request now: use what is stored, validate it, or fetch it, and why.
 
     The decision is that of the core itself, which is asked without a network. Nothing is changed. Where requests is
@@ -58,7 +58,7 @@ def explain_url(place: Place, url: str, asked: Asked, moment: float | None, as_j
     entry("→ ", f"{found.decision}: {found.says}", "bold")
 
 
-def _explained(opened: Opened, request: Request, now: float) -> Explained:
+def _explained(opened: OpenCache, request: Request, now: float) -> Explained:
     steps = explain(request, opened.rules.policy, opened.meta, opened.sealer, now)
     try:
         action = next(steps)
@@ -69,7 +69,7 @@ def _explained(opened: Opened, request: Request, now: float) -> Explained:
         return found
 
 
-def _perform(opened: Opened, action: Action[object], now: float) -> object:
+def _perform(opened: OpenCache, action: Action[object], now: float) -> object:
     if isinstance(action, Load):
         return Loaded(opened.store.load(action.keys.partition), now)
     assert isinstance(action, LoadBody)  # noqa: S101 - explain() asks for nothing else

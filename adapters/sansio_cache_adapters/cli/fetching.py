@@ -18,8 +18,8 @@ from .app import cli
 from .errors import Trouble, WrongUse
 from .options import command, request_options, setting_options
 from .output import emit, note, on_terminal
-from .place import Place, pass_place
-from .requests import Asked
+from .place import PlaceOptions, pass_place
+from .requests import AskedRequest
 from .showing import write_body
 from .text import plain, shown_fields
 from .units import LASTING
@@ -69,9 +69,9 @@ get https://example.com/logo.png -o logo.png --expire-after 7d
 @setting_options
 @pass_place
 def get(
-    place: Place,
+    place: PlaceOptions,
     url: str,
-    asked: Asked,
+    asked: AskedRequest,
     offline: bool,
     expire_after: float | None,
     tags: tuple[str, ...],
@@ -121,7 +121,7 @@ class _Wish(NamedTuple):
     store: Any
     policy: Policy
     url: str
-    asked: Asked
+    asked: AskedRequest
     keywords: dict[str, Any]
     timeout: float
     raw: bool

@@ -24,7 +24,7 @@ from sansio_cache_adapters.stores.system import SYSTEM
 
 from .bodies import flaw_of
 from .output import progress
-from .place import Opened
+from .place import OpenCache
 from .records import walk
 from .secret import SECRET
 from .units import size_text
@@ -269,7 +269,7 @@ def _checked(store: SQLiteStore | FileStore) -> Iterator[Finding]:
         yield Finding("ok", "locks", "nobody holds it: it can be written to")
 
 
-def of_signing(opened: Opened) -> Iterator[Finding]:
+def of_signing(opened: OpenCache) -> Iterator[Finding]:
     """Whether it is signed, and whether the secret is there."""
     signed, given = opened.meta.signed, opened.sealer.signed
     if opened.strange():
@@ -291,7 +291,7 @@ def of_signing(opened: Opened) -> Iterator[Finding]:
         yield Finding("warning", "secret", "it is shorter than 16 bytes", "sansio-cache keygen, then rotate")
 
 
-def of_records(opened: Opened, *, bodies: bool) -> Iterator[Finding]:
+def of_records(opened: OpenCache, *, bodies: bool) -> Iterator[Finding]:
     """What is stored: how much, and what of it is damaged."""
     size = opened.store.size()
     yield Finding("ok", "stored", f"{size.entries} responses, {size_text(size.bytes)}")

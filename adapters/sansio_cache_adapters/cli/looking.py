@@ -16,8 +16,8 @@ from .app import cli
 from .errors import WrongUse
 from .options import command, filter_options, setting_options, unverified_option
 from .output import note, on_terminal, table, warn_unverified
-from .place import Opened, Place, pass_place
-from .records import SORTS, Found, Row, Wanted, found_of
+from .place import OpenCache, PlaceOptions, pass_place
+from .records import SORTS, FoundRecord, ShownRow, Wanted, found_of
 from .text import plain
 from .units import age_text, size_text
 
@@ -53,7 +53,7 @@ ls --sqlite look.sqlite && datasette look.sqlite
 @setting_options
 @pass_place
 def ls(
-    place: Place,
+    place: PlaceOptions,
     globs: tuple[str, ...],
     wanted: Wanted,
     sort: str,
@@ -91,12 +91,12 @@ def _check_globs(globs: Sequence[str]) -> None:
             raise WrongUse(f"{each} is a file: to look into it say --cache {each}")
 
 
-def _sorted(found: Iterator[Found], sort: str, *, reverse: bool, limit: int | None) -> Iterator[Row]:
+def _sorted(found: Iterator[FoundRecord], sort: str, *, reverse: bool, limit: int | None) -> Iterator[ShownRow]:
     # Without what was opened: there may be many.
     return islice(sorted((each.row for each in found), key=SORTS[sort], reverse=reverse), limit)
 
 
-def _print(found: Iterable[Row], opened: Opened) -> None:
+def _print(found: Iterable[ShownRow], opened: OpenCache) -> None:
     if not on_terminal():
         table(_COLUMNS, (_cells(row, opened.now, str(row.size)) for row in found))
         return
@@ -109,20 +109,20 @@ def _print(found: Iterable[Row], opened: Opened) -> None:
     note(f"{len(shown)} response{'' if len(shown) == 1 else 's'}, {size_text(sum(row.size for row in shown))}")
 
 
-def _cells(row: Row, now: float, size: str) -> tuple[str, ...]:
+def _cells(row: ShownRow, now: float, size: str) -> tuple[str, ...]:
     age = age_text(max(now - row.stored_at, 0.0))
     left = age_text(row.expires_at - now) if row.state == "fresh" else ""
     return str(row.status), row.state, age, left, size, row.method, row.url
 
 
-def _print_json(found: Iterable[Row]) -> None:
+def _print_json(found: Iterable[ShownRow]) -> None:
     click.echo("[", nl=False)
     for number, row in enumerate(found):
         click.echo(f"{',' if number else ''}\n {json.dumps(row.as_json())}", nl=False)
     click.echo("\n]")
 
 
-def _print_csv(found: Iterable[Row]) -> None:
+def _print_csv(found: Iterable[ShownRow]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_FIELDS)
     for row in found:
@@ -137,7 +137,7 @@ def _cell(value: Any) -> Any:
     return f"'{plain(value)}" if value[:1] in tuple("=+-@\t\r") else plain(value)
 
 
-def _save(found: Iterable[Row], path: str) -> None:
+def _save(found: Iterable[ShownRow], path: str) -> None:
     """Into a new database that Datasette and sqlite-utils show."""
     from sqlite_utils import Database
 

@@ -19,7 +19,7 @@ from .app import cli
 from .errors import Trouble, WrongUse
 from .options import command, setting_options
 from .output import emit, note, on_terminal, progress_of
-from .place import Place, pass_place
+from .place import PlaceOptions, pass_place
 from .secret import from_environment, from_file
 
 __all__ = ["export", "import_", "load"]
@@ -85,7 +85,7 @@ import old.sqlite --source-key-file old.key --secret-file http.secret --cache ~/
 @setting_options
 @pass_place
 def import_(
-    place: Place,
+    place: PlaceOptions,
     source: str,
     kind: str | None,
     source_key_file: str | None,
@@ -130,7 +130,7 @@ export - --cache redis://localhost | gzip > http.jsonl.gz
 @click.option("-f", "--force", is_flag=True, help="Write over a file that is there.")
 @setting_options
 @pass_place
-def export(place: Place, file: str, force: bool) -> None:
+def export(place: PlaceOptions, file: str, force: bool) -> None:
     """Write what is stored as lines of JSON, for another store or for safe keeping. FILE may be -, for a pipe.
 
     What cannot be verified is left out, and named. The file holds whole responses: it is made for you alone.
@@ -162,7 +162,7 @@ zcat http.jsonl.gz | sansio-cache load - --cache ~/new.sqlite
 @click.option("-n", "--dry-run", is_flag=True, help="Store nothing, only count.")
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
 @pass_place
-def load(place: Place, file: str, dry_run: bool, as_json: bool) -> None:
+def load(place: PlaceOptions, file: str, dry_run: bool, as_json: bool) -> None:
     """Store what export wrote, sealed anew. What is there already stays. FILE may be -, for a pipe.
 
     Who loads a file vouches for it: with a secret, all that it says is signed. A cache is made where there is none.

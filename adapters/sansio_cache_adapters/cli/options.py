@@ -16,9 +16,9 @@ from sansio_cache.names import ALIASES
 from sansio_cache.policy import Policy, make_policy
 
 from .errors import WrongUse
-from .place import CACHE, Place
+from .place import CACHE, PlaceOptions
 from .records import Wanted
-from .requests import Asked, read_fields
+from .requests import AskedRequest, read_fields
 from .secret import SECRET
 from .units import AGE, SIZE, lasting
 
@@ -31,7 +31,7 @@ _FUNCTIONS = frozenset({"filter_fn", "key_fn"})
 def _take(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def take(context: click.Context, _: click.Parameter, value: Any) -> None:
         if value is not None:
-            setattr(context.ensure_object(Place), name, value)
+            setattr(context.ensure_object(PlaceOptions), name, value)
 
     return take
 
@@ -98,7 +98,7 @@ def _read_settings(context: click.Context, _: click.Parameter, given: tuple[str,
         settings[name] = _value(name, text)
     make_policy(settings)  # names the setting that is wrong
     if given:
-        context.ensure_object(Place).settings = settings
+        context.ensure_object(PlaceOptions).settings = settings
 
 
 def _value(name: str, text: str) -> Any:
@@ -152,7 +152,7 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def filtering(*arguments: Any, **keywords: Any) -> Any:
         names = {each: keywords.pop(each) for each in Wanted.names()}
-        place = click.get_current_context().ensure_object(Place)
+        place = click.get_current_context().ensure_object(PlaceOptions)
         return function(*arguments, wanted=Wanted.of(names, place.clock()), **keywords)
 
     filtered: Callable[..., Any] = filtering
@@ -183,7 +183,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
         names = ("method", "fields", "refresh", "force_refresh", "only_if_cached")
         method, fields, *flags = (keywords.pop(each) for each in names)
         options = Options(**dict(zip(names[2:], flags, strict=True)))
-        return function(*arguments, asked=Asked(method.upper(), read_fields(fields), options), **keywords)
+        return function(*arguments, asked=AskedRequest(method.upper(), read_fields(fields), options), **keywords)
 
     asked: Callable[..., Any] = asking
     for option in reversed(

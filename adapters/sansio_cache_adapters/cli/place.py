@@ -32,7 +32,7 @@ from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from .errors import Trouble, WrongUse
 from .secret import SECRET, from_environment, from_file, from_keyring
 
-__all__ = ["CACHE", "Opened", "Place", "exists", "pass_place"]
+__all__ = ["CACHE", "OpenCache", "PlaceOptions", "exists", "pass_place"]
 
 CACHE: Final = "SANSIO_CACHE"
 _LOOKED_AT: Final = 100
@@ -41,7 +41,7 @@ _UNBOUNDED: Final = 1024**4
 """How much a store may hold is its program's to say: what is opened here evicts nothing."""
 
 
-class Opened(NamedTuple):
+class OpenCache(NamedTuple):
     """An open store, and what it takes to read it.
 
     :ivar unverified: it is signed and nobody gave the secret: what it says is taken as it is.
@@ -102,7 +102,7 @@ def _take(response: object) -> Any:
 
 
 @dataclass
-class Place:
+class PlaceOptions:
     """What the options say of a cache and its secret. The last one given counts."""
 
     cache: str | None = None
@@ -174,7 +174,7 @@ class Place:
         unverified: bool = False,
         checks: bool = True,
         secret: Sequence[str] | None = None,
-    ) -> Opened:
+    ) -> OpenCache:
         """The store, opened.
 
         :param writes: the command changes it; else it is opened to be read, where the store knows the difference.
@@ -200,7 +200,7 @@ class Place:
             said = f"the cache at {store.location} is signed: give its secret in {SECRET}, "
             raise Trouble(f"{said}by --secret-file or by --keyring", Trouble.SECRET)
         click.get_current_context().call_on_close(store.close)
-        opened = Opened(store, meta, sealer, Rules(policy, meta, sealer), self.clock(), unverified=is_open)
+        opened = OpenCache(store, meta, sealer, Rules(policy, meta, sealer), self.clock(), unverified=is_open)
         if checks and not unverified and (strange := opened.strange()):
             raise Trouble(
                 f"the cache at {store.location} was signed with another secret: the one that was given verifies none "
@@ -229,4 +229,4 @@ def exists(store: Any) -> bool:
     return bool(names)
 
 
-pass_place = click.make_pass_decorator(Place, ensure=True)
+pass_place = click.make_pass_decorator(PlaceOptions, ensure=True)

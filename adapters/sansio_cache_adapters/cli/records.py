@@ -16,16 +16,16 @@ from sansio_cache.urls import normalise, split
 from sansio_cache_adapters.stores.protocol import Listed
 
 from .errors import Trouble, WrongUse
-from .place import Opened
+from .place import OpenCache
 from .text import plain, shown_url
 from .units import moment_text
 
-__all__ = ["SORTS", "Found", "Row", "Wanted", "found_of", "named", "walk"]
+__all__ = ["SORTS", "FoundRecord", "ShownRow", "Wanted", "found_of", "named", "walk"]
 
 _KEY: Final = re.compile(r"[0-9a-f]{6,64}")
 
 
-class Row(NamedTuple):
+class ShownRow(NamedTuple):
     """A stored response as it is shown.
 
     :ivar key: of its partition, hexadecimal: it tells users and Vary's variants apart.
@@ -69,15 +69,15 @@ class Row(NamedTuple):
         }
 
 
-class Found(NamedTuple):
+class FoundRecord(NamedTuple):
     """A record, how it is shown, and where it lies."""
 
-    row: Row
+    row: ShownRow
     listed: Listed
     opened: Record | Flaw
 
 
-SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
+SORTS: Final[Mapping[str, Callable[[ShownRow], Any]]] = {
     "url": lambda row: (row.url, row.method, row.key),
     "stored": lambda row: row.stored_at,
     "expires": lambda row: row.expires_at,
@@ -90,8 +90,8 @@ SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
 
 
 def walk(
-    opened: Opened, tick: Callable[[], None] = lambda: None, only: Callable[[Listed], bool] = lambda listed: True
-) -> Iterator[Found]:
+    opened: OpenCache, tick: Callable[[], None] = lambda: None, only: Callable[[Listed], bool] = lambda listed: True
+) -> Iterator[FoundRecord]:
     """Every record, opened, in the store's own order.
 
     :param only: which of them, as far as that can be told before they are opened.
@@ -101,21 +101,21 @@ def walk(
         tick()
         if only(listed):
             found = open_record(listed.stored, Keys(listed.resource, listed.partition), place, sealer)
-            yield Found(_row(listed, found, opened), listed, found)
+            yield FoundRecord(_row(listed, found, opened), listed, found)
 
 
-def found_of(opened: Opened, wanted: Wanted, tick: Callable[[], None] = lambda: None) -> Iterator[Found]:
+def found_of(opened: OpenCache, wanted: Wanted, tick: Callable[[], None] = lambda: None) -> Iterator[FoundRecord]:
     """The records that are wanted."""
     return (each for each in walk(opened, tick) if wanted.takes(each.row))
 
 
-def _row(listed: Listed, found: Record | Flaw, opened: Opened) -> Row:
+def _row(listed: Listed, found: Record | Flaw, opened: OpenCache) -> ShownRow:
     if isinstance(found, Record):
         head = found.head
         key = head.partition.hex()
         state = "fresh" if head.stale_at > opened.now else "stale"
         shown = shown_url(head.url), plain(head.method), head.status, state, head.length
-        return Row(*shown, head.received_at, head.stale_at, head.tags, key)
+        return ShownRow(*shown, head.received_at, head.stale_at, head.tags, key)
     # What lies beside the sealed record may be anything, of any type.
     key = listed.partition.hex() if isinstance(listed.partition, bytes) else ""
     stored_at, expires_at = _number(listed.received_at), _number(listed.stale_at)
@@ -124,7 +124,7 @@ def _row(listed: Listed, found: Record | Flaw, opened: Opened) -> Row:
         state = "fresh" if expires_at > opened.now else "stale"
     url, method = shown_url(str(listed.url)), plain(str(listed.method))
     status, size = int(min(_number(listed.status), 999)), int(min(_number(listed.size), 1 << 53))
-    return Row(url, method, status, state, size, stored_at, expires_at, tuple(map(str, listed.tags)), key)
+    return ShownRow(url, method, status, state, size, stored_at, expires_at, tuple(map(str, listed.tags)), key)
 
 
 def _number(value: object) -> float:
@@ -201,7 +201,7 @@ class Wanted(NamedTuple):
         """Whether nothing was given."""
         return self == type(self)()
 
-    def takes(self, row: Row) -> bool:
+    def takes(self, row: ShownRow) -> bool:
         """Whether a record is wanted."""
         return (
             (not self.urls or any(each.match(row.url) for each in self.urls))
@@ -231,7 +231,7 @@ def _glob(text: str, tail: str) -> re.Pattern[str]:
     return re.compile(".*".join(parts) + r"\Z", re.DOTALL)
 
 
-def named(opened: Opened, url: str, *, method: str | None = None, key: str | None = None) -> list[Found]:
+def named(opened: OpenCache, url: str, *, method: str | None = None, key: str | None = None) -> list[FoundRecord]:
     """The records of a URL, as it was asked for or as it is shown; or of a key, or its beginning.
 
     Those that can be used come first, the newest of them first.
@@ -248,7 +248,7 @@ def named(opened: Opened, url: str, *, method: str | None = None, key: str | Non
     return sorted(found, key=lambda each: (isinstance(each.opened, Flaw), -each.row.stored_at))
 
 
-def _finder(opened: Opened, url: str) -> Callable[[Listed], bool]:
+def _finder(opened: OpenCache, url: str) -> Callable[[Listed], bool]:
     if "://" not in url:
         if not _KEY.fullmatch(url):
             raise WrongUse(

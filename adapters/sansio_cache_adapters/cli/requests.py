@@ -14,10 +14,10 @@ from sansio_cache_adapters.cache.decoding import default_accept_encoding
 
 from .errors import WrongUse
 
-__all__ = ["Asked", "as_sent", "read_fields"]
+__all__ = ["AskedRequest", "as_sent", "read_fields"]
 
 
-class Asked(NamedTuple):
+class AskedRequest(NamedTuple):
     """What the options say of a request."""
 
     method: str
@@ -48,7 +48,7 @@ def read_fields(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def as_sent(url: str, asked: Asked) -> tuple[Request, str]:
+def as_sent(url: str, asked: AskedRequest) -> tuple[Request, str]:
     """The request that a session would send, and whose session.
 
     :raises WrongUse: for what is no URL.

@@ -12,7 +12,7 @@ from .app import cli
 from .errors import Trouble, WrongUse
 from .options import command, setting_options
 from .output import emit, note, progress
-from .place import Opened, Place, pass_place
+from .place import OpenCache, PlaceOptions, pass_place
 from .secret import SERVICE, from_environment, from_file, from_keyring, keyring
 
 __all__ = ["keygen", "resign", "rotate"]
@@ -20,7 +20,7 @@ __all__ = ["keygen", "resign", "rotate"]
 _NEW = "SANSIO_CACHE_NEW_SECRET"
 
 
-def _resign(opened: Opened, *, unsign: bool = False, sign_unsigned: bool = False) -> int:
+def _resign(opened: OpenCache, *, unsign: bool = False, sign_unsigned: bool = False) -> int:
     with progress("signing", opened.store.size().entries) as tick:
         return opened.responses(tick).resign(unsign=unsign, sign_unsigned=sign_unsigned)
 
@@ -39,7 +39,7 @@ export SANSIO_CACHE_SECRET=$(sansio-cache keygen)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Into a new file, for you only.")
 @click.option("--bytes", "length", type=click.IntRange(16, 1024), default=32, show_default=True, help="How many.")
 @pass_place
-def keygen(place: Place, output: str | None, length: int) -> None:
+def keygen(place: PlaceOptions, output: str | None, length: int) -> None:
     """Make a secret: random bytes, in hexadecimal. With --keyring NAME it goes into your keyring and is not shown."""
     secret = secrets.token_hex(length)
     if place.keyring_name is not None:
@@ -87,7 +87,7 @@ resign --sign-unsigned --secret-file http.secret
 )
 @setting_options
 @pass_place
-def resign(place: Place, unsign: bool, sign_unsigned: bool) -> None:
+def resign(place: PlaceOptions, unsign: bool, sign_unsigned: bool) -> None:
     """Seal with the newest secret what an older one sealed.
 
     The file of secrets has one a line, the oldest first.
@@ -121,7 +121,7 @@ rotate --keyring old --new-keyring new
 @click.option("--new-keyring", metavar="NAME", help="The name of the new secret in your keyring.")
 @setting_options
 @pass_place
-def rotate(place: Place, new_secret_file: str | None, new_keyring: str | None) -> None:
+def rotate(place: PlaceOptions, new_secret_file: str | None, new_keyring: str | None) -> None:
     """Change the secret: everything is signed with the new one, and the old one verifies nothing any more.
 
     While it runs, and until they have the new secret, programs that use the cache need both: secret_key=[old, new].

@@ -21,8 +21,8 @@ from .bodies import body_of, decoded
 from .errors import Trouble, WrongUse
 from .options import command, setting_options, unverified_option
 from .output import emit, entry, note, on_terminal, warn_unverified
-from .place import Opened, Place, pass_place
-from .records import Found, named
+from .place import OpenCache, PlaceOptions, pass_place
+from .records import FoundRecord, named
 from .text import plain, plain_block, shown_fields
 from .units import age_text, moment_text, size_text
 
@@ -52,7 +52,7 @@ show https://api.example.com/items/1 --json | jq .headers
 @setting_options
 @pass_place
 def show(
-    place: Place, url: str, method: str | None, entry: str | None, secrets: bool, as_json: bool, unverified: bool
+    place: PlaceOptions, url: str, method: str | None, entry: str | None, secrets: bool, as_json: bool, unverified: bool
 ) -> None:
     """Show the head and the times of what is stored for a URL, and why it is fresh or stale.
 
@@ -71,13 +71,13 @@ def show(
         _show(opened, each, url, secrets=secrets)
 
 
-def _lifetime(opened: Opened, record: Record, url: str) -> Lifetime:
+def _lifetime(opened: OpenCache, record: Record, url: str) -> Lifetime:
     # Rules by URL go by what is asked for; of one that is named by its key, by what is shown of it.
     request = Request(record.head.method, url if "://" in url else record.head.url)
     return lifetime_of(record, request, opened.rules.policy, opened.now)
 
 
-def _as_json(opened: Opened, found: Found, url: str, *, secrets: bool) -> dict[str, Any]:
+def _as_json(opened: OpenCache, found: FoundRecord, url: str, *, secrets: bool) -> dict[str, Any]:
     data, record = found.row.as_json(), found.opened
     if isinstance(record, Record):
         lifetime = _lifetime(opened, record, url)
@@ -89,7 +89,7 @@ def _as_json(opened: Opened, found: Found, url: str, *, secrets: bool) -> dict[s
     return data
 
 
-def _show(opened: Opened, found: Found, url: str, *, secrets: bool) -> None:
+def _show(opened: OpenCache, found: FoundRecord, url: str, *, secrets: bool) -> None:
     row, record, now = found.row, found.opened, opened.now
     emit(f"{row.method} {row.url}", "bold")
     if isinstance(record, Record):
@@ -101,7 +101,7 @@ def _show(opened: Opened, found: Found, url: str, *, secrets: bool) -> None:
         entry(f"{name:<12}", value)
 
 
-def _times(found: Found, now: float) -> Iterator[tuple[str, str]]:
+def _times(found: FoundRecord, now: float) -> Iterator[tuple[str, str]]:
     row = found.row
     yield "stored", _moment(row.stored_at, now)
     until = moment_text(row.expires_at)
@@ -113,7 +113,7 @@ def _moment(at: float, now: float) -> str:
     return f"{moment_text(at) or 'no time'} ({'in ' if left > 0 else ''}{age_text(left)}{'' if left > 0 else ' ago'})"
 
 
-def _rest(opened: Opened, found: Found, url: str) -> Iterator[tuple[str, str]]:
+def _rest(opened: OpenCache, found: FoundRecord, url: str) -> Iterator[tuple[str, str]]:
     row, record = found.row, found.opened
     if isinstance(record, Record):
         lifetime = _lifetime(opened, record, url)
@@ -131,9 +131,9 @@ def _rest(opened: Opened, found: Found, url: str) -> Iterator[tuple[str, str]]:
     yield "key", row.key
 
 
-def _settings(opened: Opened, record: Record) -> str:
+def _settings(opened: OpenCache, record: Record) -> str:
     """Which settings count: those of this command, and what the record remembers of the request that brought it."""
-    settings = click.get_current_context().ensure_object(Place).settings
+    settings = click.get_current_context().ensure_object(PlaceOptions).settings
     said = ", ".join(f"{name}={value!r}" for name, value in settings.items()) or "the defaults"
     told = "; a request gave it a time of its own, which it remembers" if record.head.remembered is not None else ""
     return plain(said + told)
@@ -156,7 +156,7 @@ body https://example.com/page --raw | zcat
 @click.option("--raw", is_flag=True, help="As it is stored, its Content-Encoding not taken off.")
 @setting_options
 @pass_place
-def body(place: Place, url: str, method: str | None, entry: str | None, output: str | None, raw: bool) -> None:
+def body(place: PlaceOptions, url: str, method: str | None, entry: str | None, output: str | None, raw: bool) -> None:
     """Give the body of what is stored for a URL, verified chunk by chunk.
 
     Of several (users, variants) the newest is given; show lists them, and --entry chooses.
@@ -170,7 +170,7 @@ def body(place: Place, url: str, method: str | None, entry: str | None, output: 
     write_body(pieces if raw else decoded(pieces, coding), output)
 
 
-def one_of(found: list[Found]) -> Found:
+def one_of(found: list[FoundRecord]) -> FoundRecord:
     """The one that is meant: the newest that can be used.
 
     :raises Trouble: none can be.

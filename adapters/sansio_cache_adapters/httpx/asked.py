@@ -10,25 +10,25 @@ import httpx2
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
-from sansio_cache_adapters.cache.putting import Given, decoded
+from sansio_cache_adapters.cache.putting import GivenResponse, decoded
 
 from .common import core_headers, core_request
 from .peers import Peer
 
-__all__ = ["AsyncNowhere", "Nowhere", "asking", "taken", "taken_awaiting"]
+__all__ = ["AsyncSendsNothing", "SendsNothing", "asking", "taken", "taken_awaiting"]
 
 
-class Nowhere(httpx2.BaseTransport):
+class SendsNothing(httpx2.BaseTransport):
     """Sends nothing: it stands below a client that only makes requests, or a cache that is put above others."""
 
 
-class AsyncNowhere(httpx2.AsyncBaseTransport):
+class AsyncSendsNothing(httpx2.AsyncBaseTransport):
     """The same for what awaits."""
 
 
 @cache
 def _plain_client() -> httpx2.Client:
-    return httpx2.Client(transport=Nowhere())
+    return httpx2.Client(transport=SendsNothing())
 
 
 def asking(peer: Peer) -> Asking:
@@ -47,7 +47,7 @@ def asking(peer: Peer) -> Asking:
     return asked
 
 
-def taken(response: object) -> Given:
+def taken(response: object) -> GivenResponse:
     """A response of httpx2, read, as it is put in.
 
     :raises SettingError: it is none.
@@ -56,7 +56,7 @@ def taken(response: object) -> Given:
     return _given(_response(response), body)
 
 
-async def taken_awaiting(response: object) -> Given:
+async def taken_awaiting(response: object) -> GivenResponse:
     """The same for a transport that awaits."""
     body = await _response(response).aread()
     return _given(_response(response), body)
@@ -68,5 +68,5 @@ def _response(response: object) -> httpx2.Response:
     return response
 
 
-def _given(response: httpx2.Response, body: bytes) -> Given:
+def _given(response: httpx2.Response, body: bytes) -> GivenResponse:
     return decoded(response.status_code, response.reason_phrase, core_headers(response.headers), body)

@@ -13,7 +13,7 @@ from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request, version_name, version_of
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.notices import warn_once
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
@@ -115,7 +115,9 @@ def outgoing(request: httpx2.Request, asked: Request, wanted: Request) -> httpx2
     return httpx2.Request(request.method, request.url, headers=headers, stream=request.stream, extensions=extensions)
 
 
-def core_response(native: httpx2.Response, inner: object, asked: Request, refusal: str) -> Response[httpx2.Response]:
+def core_response(
+    native: httpx2.Response, inner: object, asked: Request, refusal: str
+) -> NativeResponse[httpx2.Response]:
     """A response with what the rules need of it, and why it must not be kept, if so.
 
     :param inner: the transport that brought it.
@@ -125,7 +127,7 @@ def core_response(native: httpx2.Response, inner: object, asked: Request, refusa
     refusal = refusal or authenticated.why_not_kept(inner, asked, native.status_code, headers)
     version: bytes = native.extensions.get("http_version", b"")
     tenths = version_of(version.decode("latin-1"))
-    return Response(native.status_code, reason.decode("latin-1"), headers, native, refusal, tenths)
+    return NativeResponse(native.status_code, reason.decode("latin-1"), headers, native, refusal, tenths)
 
 
 def known(answer: Answer, engine: Engine) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import httpx2
 
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.connection_auth import authenticated
-from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import tee_into, tee_into_async
@@ -32,7 +32,7 @@ class Sending:
         self._request = request
         self._asked = asked
 
-    def send(self, request: Request, /) -> Response[httpx2.Response]:
+    def send(self, request: Request, /) -> NativeResponse[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
         refusal = transports.use(self._inner)
         authenticated.sends(self._inner, request)
@@ -84,7 +84,7 @@ class AsyncSending:
         self._asked = asked
         self._aborted = aborted
 
-    async def send(self, request: Request, /) -> Response[httpx2.Response]:
+    async def send(self, request: Request, /) -> NativeResponse[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
         refusal = transports.use(self._inner)
         authenticated.sends(self._inner, request)

@@ -32,7 +32,7 @@ from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, S
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .asked import AsyncNowhere, Nowhere, asking, taken, taken_awaiting
+from .asked import AsyncSendsNothing, SendsNothing, asking, taken, taken_awaiting
 from .bodies import AsyncStoredStream, Left, StoredStream, stored_stream, tee_into, tee_into_async
 from .common import (
     core_request,
@@ -132,7 +132,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
 
         :param keywords: what the constructor takes beside ``inner``.
         """
-        wrapped(client, cls(Nowhere(), cache, **keywords))
+        wrapped(client, cls(SendsNothing(), cache, **keywords))
         return client
 
     def over(self, inner: httpx2.BaseTransport) -> Self:
@@ -257,7 +257,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         cls, client: httpx2.AsyncClient, cache: CacheLocation = None, **keywords: Unpack[CacheKeywords]
     ) -> httpx2.AsyncClient:
         """See :meth:`CacheTransport.wrap`."""
-        wrapped(client, cls(AsyncNowhere(), cache, **keywords))
+        wrapped(client, cls(AsyncSendsNothing(), cache, **keywords))
         return client
 
     def over(self, inner: httpx2.AsyncBaseTransport) -> Self:

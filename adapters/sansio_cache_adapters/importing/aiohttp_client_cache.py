@@ -12,7 +12,7 @@ from sansio_cache.messages import EMPTY, HTTP_1_1, Headers
 from sansio_cache.storing import Storing
 from sansio_cache.vary import nominated
 
-from .entries import MOST_HOPS, Entry, Exchange, damaged, expiry_at, fields_of, moment, undecoded
+from .entries import MOST_HOPS, ForeignEntry, ForeignExchange, damaged, expiry_at, fields_of, moment, undecoded
 from .pickles import Made
 from .report import Reason, Skipped
 
@@ -27,7 +27,7 @@ def is_entry(value: object) -> bool:
     return isinstance(value, Made) and value.name == _RESPONSE
 
 
-def entry_of(value: object) -> Entry:
+def entry_of(value: object) -> ForeignEntry:
     """What an entry keeps.
 
     :raises Skipped: it is none of that cache's, or cannot be imported.
@@ -41,7 +41,7 @@ def entry_of(value: object) -> Entry:
     listed = cast("Sequence[object]", hops)
     if len(listed) > MOST_HOPS:
         raise Skipped(Reason.TOO_LARGE)
-    return Entry(_exchange(state, expiry), tuple(_exchange(_state(hop), expiry) for hop in listed))
+    return ForeignEntry(_exchange(state, expiry), tuple(_exchange(_state(hop), expiry) for hop in listed))
 
 
 def _state(value: object) -> Mapping[str, Any]:
@@ -57,7 +57,7 @@ def _state(value: object) -> Mapping[str, Any]:
     return cast("dict[str, Any]", state)
 
 
-def _exchange(state: Mapping[str, Any], expiry: Expiry) -> Exchange:
+def _exchange(state: Mapping[str, Any], expiry: Expiry) -> ForeignExchange:
     method, status, body = state.get("method"), state.get("status"), state.get("_body")
     if not isinstance(method, str) or not isinstance(status, int) or not isinstance(body, bytes | None):
         raise damaged()
@@ -68,7 +68,7 @@ def _exchange(state: Mapping[str, Any], expiry: Expiry) -> Exchange:
     if said is None and set(nominated(headers)) - {"accept-encoding"}:
         raise Skipped(Storing.VARY.value)
     received = moment(_moment(state.get("created_at")))
-    return Exchange(
+    return ForeignExchange(
         method=method,
         url=_url(state.get("url")),
         asked=asked,

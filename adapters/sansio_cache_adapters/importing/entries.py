@@ -16,7 +16,7 @@ from sansio_cache.urls import MAX_URL, split
 
 from .report import Reason, Skipped
 
-__all__ = ["Entry", "Exchange", "damaged", "expiry_at", "fields_of", "moment", "undecoded"]
+__all__ = ["ForeignEntry", "ForeignExchange", "damaged", "expiry_at", "fields_of", "moment", "undecoded"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 _NO_VALUE: Final = re.compile(r"[\0\r\n]")
@@ -27,7 +27,7 @@ MOST_HOPS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ForeignExchange:
     """A request and the response to it. Times are POSIX seconds.
 
     :ivar sent: the request's content; None where the other cache does not keep it.
@@ -69,15 +69,15 @@ class Exchange:
         return Received(self.status, self.reason, self.headers, self.requested_at, self.received_at, self.version)
 
 
-class Entry(NamedTuple):
+class ForeignEntry(NamedTuple):
     """What one entry of another cache keeps.
 
     :ivar last: the answer.
     :ivar hops: the redirects that led to it, the first one first.
     """
 
-    last: Exchange
-    hops: tuple[Exchange, ...] = ()
+    last: ForeignExchange
+    hops: tuple[ForeignExchange, ...] = ()
 
 
 def damaged() -> Skipped:

@@ -29,7 +29,7 @@ from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import Flushing
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .entries import Entry, Exchange
+from .entries import ForeignEntry, ForeignExchange
 from .places import is_missing, target_of
 from .report import Progress, Reason, Report, Skipped
 from .sources import Key, Source, open_source
@@ -131,7 +131,7 @@ class _Importer:
                 progress(number, max(count, number))
         return report
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: ForeignEntry) -> None:
         """Store an entry, the redirects before it included.
 
         :raises Skipped: nothing of it is stored.
@@ -155,7 +155,7 @@ class _Importer:
         if last is not None and not stored:
             raise last
 
-    def _keep(self, exchange: Exchange) -> None:
+    def _keep(self, exchange: ForeignExchange) -> None:
         """Store one exchange.
 
         :raises Skipped: it is not stored.
@@ -181,7 +181,7 @@ class _Importer:
         self._done[_place(keeping)] = received.received_at, content
 
     def _settle(self, tee: Tee) -> None:
-        if self._engine.guard.down:
+        if self._engine.breaker.down:
             raise StoreError(f"the cache at {self._engine.store.location} is in trouble: run the import again later")
         if tee.outcome == INCOMPLETE:
             raise Skipped(Reason.INCOMPLETE)
@@ -216,11 +216,11 @@ def _place(keeping: Adopted) -> bytes:
     return keeping.keys.partition + variant_of(keeping.method, keeping.variant_fields)
 
 
-def _digest(exchange: Exchange) -> bytes:
+def _digest(exchange: ForeignExchange) -> bytes:
     return hashlib.blake2b(exchange.body, digest_size=16, key=str(exchange.status).encode()).digest()
 
 
-def _is_redacted(request: Request, exchange: Exchange, rules: Rules) -> bool:
+def _is_redacted(request: Request, exchange: ForeignExchange, rules: Rules) -> bool:
     """Whether the other cache has replaced something that the key is made of."""
     policy = rules.policy
     query = request.url.partition("#")[0].partition("?")[2]

@@ -15,7 +15,7 @@ from sansio_cache.urls import redact
 from .entries import damaged, fields_of
 from .report import Reason, Skipped
 
-__all__ = ["First", "Loaded", "first_line", "line_of", "read_first", "read_line"]
+__all__ = ["First", "LoadedLine", "first_line", "line_of", "read_first", "read_line"]
 
 VERSION: Final = 1
 
@@ -68,7 +68,7 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int = HTTP_1_1
 
 
-class Loaded(NamedTuple):
+class LoadedLine(NamedTuple):
     """A stored response that was read from a line; its head names no store yet."""
 
     head: Head
@@ -143,7 +143,7 @@ def _word(word: Word) -> _Word:
     return word.lifetime, word.while_revalidate, word.if_error, word.says
 
 
-def read_line(line: bytes) -> Loaded:
+def read_line(line: bytes) -> LoadedLine:
     """The stored response that a line describes. Nothing of it is taken on trust that can be worked out.
 
     :raises Skipped: it describes none.
@@ -181,7 +181,7 @@ def read_line(line: bytes) -> Loaded:
         remembered=_remembered(read.remembered),
         version=read.version if 0 <= read.version <= 99 else HTTP_1_1,
     )
-    return Loaded(head, body, hashes)
+    return LoadedLine(head, body, hashes)
 
 
 def _body(read: _Line) -> bytes:

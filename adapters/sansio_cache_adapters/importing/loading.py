@@ -24,7 +24,7 @@ from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import Flushing, TakingSalt, new_entry
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .lines import Loaded, read_first, read_line
+from .lines import LoadedLine, read_first, read_line
 from .places import is_missing, policy_of
 from .report import Progress, Reason, Report, Skipped
 
@@ -140,7 +140,7 @@ class _Loader:
             if found.head.received_at >= head.received_at:
                 raise Skipped(Reason.ALREADY_THERE)
 
-    def _keep(self, head: Head, loaded: Loaded) -> None:
+    def _keep(self, head: Head, loaded: LoadedLine) -> None:
         store, policy = self._store, self._engine.policy
         body, entry = loaded.body, b""
         inline = len(body) <= INLINE_LIMIT

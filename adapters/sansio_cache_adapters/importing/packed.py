@@ -12,7 +12,7 @@ import msgspec
 from sansio_cache.dates import parse_date
 from sansio_cache.messages import HTTP_1_1, Headers
 
-from .entries import Entry, Exchange, checked_time, damaged, fields_of
+from .entries import ForeignEntry, ForeignExchange, checked_time, damaged, fields_of
 from .report import Reason, Skipped
 
 __all__ = ["cachecontrol_entry", "cachecontrol_name", "hishel_entry"]
@@ -59,7 +59,7 @@ _decode_pair = msgspec.msgpack.Decoder(_Pair).decode
 _decode_stored = msgspec.msgpack.Decoder(_Stored).decode
 
 
-def hishel_entry(data: object, body: bytes, used_at: object) -> Entry:
+def hishel_entry(data: object, body: bytes, used_at: object) -> ForeignEntry:
     """What an entry of hishel keeps.
 
     :param body: its chunks in one.
@@ -77,11 +77,11 @@ def hishel_entry(data: object, body: bytes, used_at: object) -> Entry:
     sends = "transfer-encoding" in asked or (asked.get("content-length") or "0").strip() != "0"
     received = _received(answered, checked_time(used_at))
     sent = None if sends or (method not in _BODILESS and "content-length" not in asked) else b""
-    last = Exchange(
+    last = ForeignExchange(
         *(method, pair.request.url, asked, sent, pair.response.status_code, "", answered.without(_CHUNKED), body),
         *(received, received, None),
     )
-    return Entry(last)
+    return ForeignEntry(last)
 
 
 def _fields(lists: _Lists) -> Headers:
@@ -107,7 +107,7 @@ def cachecontrol_name(url: str) -> str:
     return hashlib.sha224(f"{parts[1].lower()}://{parts[3].lower()}{asked}".encode()).hexdigest()
 
 
-def cachecontrol_entry(data: bytes, url: str, body: bytes | None, written_at: float) -> Entry:
+def cachecontrol_entry(data: bytes, url: str, body: bytes | None, written_at: float) -> ForeignEntry:
     """What a file of CacheControl keeps.
 
     :param url: whose response it is.
@@ -124,13 +124,13 @@ def cachecontrol_entry(data: bytes, url: str, body: bytes | None, written_at: fl
     kept = stored.response
     headers = fields_of(kept.headers.items())
     received = _received(headers, written_at)
-    last = Exchange(
+    last = ForeignExchange(
         *("GET", url, fields_of(_said(stored.vary)), b"", kept.status, _reason(kept.reason)),
         *(headers.without(_CHUNKED), kept.body if body is None else body, received, received, None),
         version=kept.version if 0 <= kept.version <= 99 else HTTP_1_1,
         asker_known=False,
     )
-    return Entry(last)
+    return ForeignEntry(last)
 
 
 def _said(vary: Mapping[str, str | None]) -> Iterable[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from sansio_cache.expiry import Expiry
 from sansio_cache.messages import Headers
 
-from .entries import MOST_HOPS, Entry, Exchange, damaged, expiry_at, fields_of, moment, undecoded
+from .entries import MOST_HOPS, ForeignEntry, ForeignExchange, damaged, expiry_at, fields_of, moment, undecoded
 from .report import Reason, Skipped
 
 __all__ = ["entry_of"]
@@ -21,7 +21,7 @@ _MOST_WRITTEN: Final = 200_000_000
 """Characters of JSON that is written out again."""
 
 
-def entry_of(value: Mapping[str, object], size: int) -> Entry:
+def entry_of(value: Mapping[str, object], size: int) -> ForeignEntry:
     """What an entry keeps.
 
     :param size: bytes or characters that it was read from.
@@ -37,10 +37,10 @@ def entry_of(value: Mapping[str, object], size: int) -> Entry:
     if len(listed) > MOST_HOPS:
         raise Skipped(Reason.TOO_LARGE)
     # The whole is one entry there: a redirect is as fresh as what it led to.
-    return Entry(_exchange(value, expiry, size), tuple(_exchange(_mapping(hop), expiry, size) for hop in listed))
+    return ForeignEntry(_exchange(value, expiry, size), tuple(_exchange(_mapping(hop), expiry, size) for hop in listed))
 
 
-def _exchange(value: Mapping[str, object], expiry: Expiry, size: int) -> Exchange:
+def _exchange(value: Mapping[str, object], expiry: Expiry, size: int) -> ForeignExchange:
     asked = _mapping(value.get("request"))
     method, url, status = asked.get("method"), asked.get("url"), value.get("status_code")
     if not isinstance(method, str) or not isinstance(url, str) or not isinstance(status, int) or not method:
@@ -48,7 +48,7 @@ def _exchange(value: Mapping[str, object], expiry: Expiry, size: int) -> Exchang
     method = method.upper()
     headers, body = _content(value, method, size)
     received = moment(value.get("created_at"))
-    return Exchange(
+    return ForeignExchange(
         method=method,
         url=url,
         asked=fields_of(_mapping(asked.get("headers") or {}).items()),

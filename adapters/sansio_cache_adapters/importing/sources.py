@@ -16,7 +16,7 @@ from sansio_cache_adapters.stores.paths import expand_home, is_url
 
 from . import aiohttp_client_cache, packed, requests_cache
 from .databases import Database, is_database
-from .entries import Entry, damaged
+from .entries import ForeignEntry, damaged
 from .folders import names_in, nested_names, read_file
 from .report import Reason, Skipped
 from .values import Values
@@ -41,7 +41,7 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def entries(self) -> Iterator[Callable[[], Entry]]:
+    def entries(self) -> Iterator[Callable[[], ForeignEntry]]:
         """What reads each entry, or raises :class:`Skipped`."""
         ...
 
@@ -99,12 +99,12 @@ class _Chunked:
     def __len__(self) -> int:
         return self._database.count("entries")
 
-    def entries(self) -> Iterator[Callable[[], Entry]]:
+    def entries(self) -> Iterator[Callable[[], ForeignEntry]]:
         """See :class:`Source`."""
         for row in self._database.rows("entries", ("id", "data", "expires_at", "last_accessed_at", "chunk_count")):
             yield partial(self._read, row)
 
-    def _read(self, row: tuple[Any, ...] | Skipped) -> Entry:
+    def _read(self, row: tuple[Any, ...] | Skipped) -> ForeignEntry:
         if isinstance(row, Skipped):
             raise row
         entry, data, until, used_at, count = row
@@ -144,12 +144,12 @@ class _Named:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def entries(self) -> Iterator[Callable[[], Entry]]:
+    def entries(self) -> Iterator[Callable[[], ForeignEntry]]:
         """See :class:`Source`."""
         for path in self._paths:
             yield partial(self._read, path)
 
-    def _read(self, path: str) -> Entry:
+    def _read(self, path: str) -> ForeignEntry:
         url = self._urls.get(os.path.basename(path))
         if url is None:
             raise Skipped(Reason.URL_UNKNOWN)
@@ -165,14 +165,14 @@ class _Named:
 class _Rows:
     """The entries of a SQLite file of requests-cache or aiohttp-client-cache."""
 
-    def __init__(self, database: Database, read: Callable[[object], Entry]) -> None:
+    def __init__(self, database: Database, read: Callable[[object], ForeignEntry]) -> None:
         self._database = database
         self._read = read
 
     def __len__(self) -> int:
         return self._database.count("responses")
 
-    def entries(self) -> Iterator[Callable[[], Entry]]:
+    def entries(self) -> Iterator[Callable[[], ForeignEntry]]:
         """See :class:`Source`."""
         for row in self._database.rows("responses", ("value",)):
             yield partial(_read_row, self._read, row)
@@ -182,7 +182,7 @@ class _Rows:
         self._database.close()
 
 
-def _read_row(read: Callable[[object], Entry], row: tuple[Any, ...] | Skipped) -> Entry:
+def _read_row(read: Callable[[object], ForeignEntry], row: tuple[Any, ...] | Skipped) -> ForeignEntry:
     if isinstance(row, Skipped):
         raise row
     return read(row[0])
@@ -191,7 +191,7 @@ def _read_row(read: Callable[[object], Entry], row: tuple[Any, ...] | Skipped) -
 class _Files:
     """The entries in a folder of requests-cache or aiohttp-client-cache."""
 
-    def __init__(self, folder: str, names: list[str], read: Callable[[object], Entry], longest: int) -> None:
+    def __init__(self, folder: str, names: list[str], read: Callable[[object], ForeignEntry], longest: int) -> None:
         self._folder = folder
         self._names = names
         self._read = read
@@ -200,12 +200,12 @@ class _Files:
     def __len__(self) -> int:
         return len(self._names)
 
-    def entries(self) -> Iterator[Callable[[], Entry]]:
+    def entries(self) -> Iterator[Callable[[], ForeignEntry]]:
         """See :class:`Source`."""
         for name in self._names:
             yield partial(self._read_file, os.path.join(self._folder, name))
 
-    def _read_file(self, path: str) -> Entry:
+    def _read_file(self, path: str) -> ForeignEntry:
         return self._read(read_file(path, self._longest))
 
     def close(self) -> None:
@@ -237,10 +237,10 @@ def _folder(path: str, kind: str | None, values: Values, longest: int, urls: Ite
     return _Files(path, names, reader_of(values, kind), longest)
 
 
-def reader_of(values: Values, kind: str | None) -> Callable[[object], Entry]:
+def reader_of(values: Values, kind: str | None) -> Callable[[object], ForeignEntry]:
     """Reads an entry of either cache: each of them says whose it is."""
 
-    def read(raw: object) -> Entry:
+    def read(raw: object) -> ForeignEntry:
         value = values.read(raw)
         if aiohttp_client_cache.is_entry(value) and kind != "requests-cache":
             return aiohttp_client_cache.entry_of(value)

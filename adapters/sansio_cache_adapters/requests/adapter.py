@@ -32,7 +32,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from .bodies import BodyGone, Left, is_a_miss
 from .looked import looked
 from .peers import Way
-from .response import CachedResponse, Facts, adopt, stored_response, take_cookies
+from .response import AnswerFacts, CachedResponse, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
 __all__ = ["CacheAdapter", "core_request", "items_of", "make_cache", "undecodable"]
@@ -210,7 +210,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
             delivered = self._cache.answer(asked, transfer, begun)
             answer, response, tee = delivered
             begun = None
-            facts = Facts(answer, self._cache.engine, lambda: request, lambda: self, started, tee)
+            facts = AnswerFacts(answer, self._cache.engine, lambda: request, lambda: self, started, tee)
             if response is not None:
                 if tee is not None:
                     tee_into(response, tee, answer.headers, self._left if stream else None)
@@ -247,7 +247,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         tee.set_free()
         self._left.take()
 
-    def _stored(self, facts: Facts, transfer: Sending, *, stream: bool) -> CachedResponse:
+    def _stored(self, facts: AnswerFacts, transfer: Sending, *, stream: bool) -> CachedResponse:
         response = stored_response(facts, stream=stream)
         response.request = facts.request()
         vars(response)["connection"] = self

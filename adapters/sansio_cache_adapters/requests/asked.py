@@ -9,7 +9,7 @@ import requests
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
-from sansio_cache_adapters.cache.putting import BODY_GONE, Given, decoded
+from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded
 
 from .adapter import CacheAdapter, core_request
 from .peers import Way
@@ -56,7 +56,7 @@ def _as_sent(
     return core_request(prepared, way, NO_OPTIONS)
 
 
-def taken(response: object) -> Given:
+def taken(response: object) -> GivenResponse:
     """A response of requests, read, as it is put in.
 
     :raises SettingError: it is none, or part of its body was given out before.

@@ -30,7 +30,7 @@ from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
 from .looked import Looked, looked
 from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
-from .response import REDIRECTS, CachedResponse, Facts, stored_response
+from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["FastPath", "Going"]
 
@@ -211,7 +211,7 @@ class FastPath:
         """The response of an answer; None where its body is gone, and so is its record."""
         self._cache.engine.answered(prepared.request, answer)
         stream = keywords.get("stream")
-        facts = Facts(answer, self._cache.engine, prepared.given_out, prepared.path, started)
+        facts = AnswerFacts(answer, self._cache.engine, prepared.given_out, prepared.path, started)
         try:
             return stored_response(facts, stream=session.stream if stream is None else bool(stream))
         except (BodyGone, CacheError) as error:

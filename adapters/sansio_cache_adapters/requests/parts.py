@@ -19,7 +19,7 @@ from sansio_cache_adapters.cache.options import current_options
 from .adapter import CacheAdapter, core_request
 from .bodies import BodyGone
 from .looked import Looked, looked
-from .response import REDIRECTS, CachedResponse, Facts, stored_response
+from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["StoredFirst"]
 
@@ -78,7 +78,7 @@ class StoredFirst:
             return None
         engine = self._cache.engine
         engine.answered(before.asked, answer)
-        facts = Facts(answer, engine, lambda: native, lambda: self._adapter_over(native.url or ""), started)
+        facts = AnswerFacts(answer, engine, lambda: native, lambda: self._adapter_over(native.url or ""), started)
         try:
             return stored_response(facts, stream=keywords.get("stream", self._session.stream))
         except BodyGone:

@@ -17,7 +17,7 @@ from sansio_cache_adapters.cache.environment import watching
 from sansio_cache_adapters.cache.peers import described, hashed, part, proxied
 from sansio_cache_adapters.cache.tls import (
     Authorities,
-    Seen,
+    SeenContext,
     alone,
     authorities_of_path,
     authorities_of_pem,
@@ -121,7 +121,7 @@ class Way:
         if data:
             yield authorities_of_pem(data.encode() if isinstance(data, str) else data)
 
-    def _hides(self, known: Seen, adapter: BaseAdapter | None) -> bool:
+    def _hides(self, known: SeenContext, adapter: BaseAdapter | None) -> bool:
         if known.certificate:
             return True
         # To one that holds nothing, requests adds its own authorities, or those of ``verify=``, as it connects.

@@ -24,7 +24,7 @@ from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import StoredReader, stored_raw
 
-__all__ = ["REDIRECTS", "CachedResponse", "Facts", "adopt", "bypassing", "stored_response", "take_cookies"]
+__all__ = ["REDIRECTS", "CachedResponse", "AnswerFacts", "adopt", "bypassing", "stored_response", "take_cookies"]
 
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -58,7 +58,7 @@ class CachedResponse(requests.Response, Moments):
     @property
     def is_expired(self) -> bool:
         """Whether it has become stale by now."""
-        facts: Facts | None = self.__dict__.get("_facts")  # not of one that was pickled
+        facts: AnswerFacts | None = self.__dict__.get("_facts")  # not of one that was pickled
         now = time.time() if facts is None else facts.engine.clock()
         return self.expires is not None and self.expires.timestamp() <= now
 
@@ -77,7 +77,7 @@ class CachedResponse(requests.Response, Moments):
         return sorted({*super().__dir__(), *(_LAZY if "_facts" in self.__dict__ else ())})
 
 
-class Facts:
+class AnswerFacts:
     """What the lazy attributes of a response are made from.
 
     :param prepare: gives the prepared request.
@@ -123,7 +123,7 @@ class Facts:
         return self.prepared
 
 
-def _reader(facts: Facts) -> StoredReader:
+def _reader(facts: AnswerFacts) -> StoredReader:
     source = facts.answer.body
     if facts.data is not None:
         return StoredReader(facts.data)
@@ -132,7 +132,7 @@ def _reader(facts: Facts) -> StoredReader:
     return StoredReader(source.data if isinstance(source, Given) else b"")
 
 
-def _raw(facts: Facts) -> HTTPResponse:
+def _raw(facts: AnswerFacts) -> HTTPResponse:
     answer = facts.answer
     request = facts.request()
     return stored_raw(
@@ -146,17 +146,17 @@ def _raw(facts: Facts) -> HTTPResponse:
     )
 
 
-def _headers(facts: Facts) -> CaseInsensitiveDict[str]:
+def _headers(facts: AnswerFacts) -> CaseInsensitiveDict[str]:
     headers = facts.answer.headers
     return CaseInsensitiveDict({name: headers.get(name.lower()) or "" for name, _ in headers})
 
 
-def _created_at(facts: Facts) -> datetime | None:
+def _created_at(facts: AnswerFacts) -> datetime | None:
     record = facts.answer.record
     return moment(None if facts.lost else facts.kept_at if record is None else record.head.received_at)
 
 
-_LAZY: Final[dict[str, Callable[[Facts], Any]]] = {
+_LAZY: Final[dict[str, Callable[[AnswerFacts], Any]]] = {
     "raw": _raw,
     "headers": _headers,
     "request": lambda facts: facts.request(),
@@ -181,7 +181,7 @@ _OPEN: Final = frozenset({"cache_status", "created_at", "expires"})
 _OURS: Final = CachedResponse.__attrs__[len(requests.Response.__attrs__) :]
 
 
-def stored_response(facts: Facts, *, stream: bool) -> CachedResponse:
+def stored_response(facts: AnswerFacts, *, stream: bool) -> CachedResponse:
     """The response that an answer without the network gives; with ``stream`` its body is left to be read.
 
     :raises BadSignature: the body is not what was signed.
@@ -210,7 +210,7 @@ def stored_response(facts: Facts, *, stream: bool) -> CachedResponse:
     return response
 
 
-def adopt(response: requests.Response, facts: Facts, adapter: Any) -> requests.Response:
+def adopt(response: requests.Response, facts: AnswerFacts, adapter: Any) -> requests.Response:
     """A response from the network, with what the cache knows of it; otherwise the client's own as it is."""
     if facts.answer.keeping is not None:
         facts.kept_at = facts.engine.clock()
@@ -227,7 +227,7 @@ def adopt(response: requests.Response, facts: Facts, adapter: Any) -> requests.R
     return response
 
 
-def _settle(response: weakref.ref[requests.Response], facts: Facts, _: Tee) -> None:
+def _settle(response: weakref.ref[requests.Response], facts: AnswerFacts, _: Tee) -> None:
     """Tell a response of a class of the user's own what became of its body."""
     alive = response()
     if alive is not None:

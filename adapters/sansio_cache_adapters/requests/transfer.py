@@ -12,7 +12,7 @@ from urllib3 import HTTPResponse
 
 from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Request
 from sansio_cache_adapters.cache.connection_auth import authenticated
-from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.cache.work import do
 
@@ -39,7 +39,7 @@ class Sending:
         self._sending = sending
         self.confirmed: requests.Response | None = None
 
-    def send(self, request: Request, /) -> Response[requests.Response]:
+    def send(self, request: Request, /) -> NativeResponse[requests.Response]:
         prepared = self._prepared
         changed = {} if request.headers is self._asked.headers else _changed_fields(prepared, request)
         if changed:
@@ -70,7 +70,7 @@ class Sending:
         version = getattr(raw, "version", None)
         version = version if isinstance(version, int) and 9 <= version <= 99 else HTTP_1_1
         refusal = refusal or authenticated.why_not_kept(self._inner, request, response.status_code, headers)
-        return Response(response.status_code, response.reason or "", headers, response, refusal, version)
+        return NativeResponse(response.status_code, response.reason or "", headers, response, refusal, version)
 
     def discard(self, native: requests.Response, /) -> None:
         self.confirmed = native

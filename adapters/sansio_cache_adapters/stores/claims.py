@@ -22,7 +22,7 @@ from .byte_locks import BYTE_LOCKS, ByteLocks
 from .forking import Living, follow_forks
 from .protocol import LEASE_SECONDS, Lease
 
-__all__ = ["CHECKPOINT", "AtPath", "Claims", "Folder", "InFolder", "LockFile", "Place", "beside"]
+__all__ = ["CHECKPOINT", "AtPath", "Claims", "LockFolder", "InFolder", "LockFile", "LockPlace", "beside"]
 
 Identity = tuple[int, int]
 """Device and inode: what a file is, whatever it is called."""
@@ -62,7 +62,7 @@ class LockFile:
         self._held: dict[int, _Holding] = {}
         self._open: dict[int, _Holding] = {}
 
-    def lies_at(self, place: Place) -> bool:
+    def lies_at(self, place: LockPlace) -> bool:
         """Whether it is what lies there now."""
         try:
             found = place.look()
@@ -181,7 +181,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
 
 
-class Place(Protocol):
+class LockPlace(Protocol):
     """Where a lock file lies."""
 
     def look(self) -> os.stat_result | None:
@@ -200,18 +200,18 @@ class AtPath:
         self._path = path
 
     def look(self) -> os.stat_result | None:
-        """See :class:`Place`."""
+        """See :class:`LockPlace`."""
         try:
             return os.stat(self._path, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def open(self, flags: int) -> int:
-        """See :class:`Place`."""
+        """See :class:`LockPlace`."""
         return os.open(self._path, flags, 0o600)
 
 
-class Folder(Protocol):
+class LockFolder(Protocol):
     """An open folder."""
 
     def look(self, name: str) -> os.stat_result | None:
@@ -226,22 +226,22 @@ class Folder(Protocol):
 class InFolder:
     """A lock file below an open folder, wherever that may be moved."""
 
-    def __init__(self, folder: Callable[[], Folder | None], name: str) -> None:
+    def __init__(self, folder: Callable[[], LockFolder | None], name: str) -> None:
         self._folder = folder
         self._name = name
 
-    def _opened(self) -> Folder:
+    def _opened(self) -> LockFolder:
         folder = self._folder()
         if folder is None:
             raise FileNotFoundError(errno.ENOENT, "the folder is not open", self._name)
         return folder
 
     def look(self) -> os.stat_result | None:
-        """See :class:`Place`."""
+        """See :class:`LockPlace`."""
         return self._opened().look(self._name)
 
     def open(self, flags: int) -> int:
-        """See :class:`Place`."""
+        """See :class:`LockPlace`."""
         return self._opened().open(self._name, flags)
 
 
@@ -257,14 +257,14 @@ class Claims:
     :param locks: of the system; for tests.
     """
 
-    def __init__(self, place: Callable[[], Place], locks: ByteLocks | None = BYTE_LOCKS) -> None:
+    def __init__(self, place: Callable[[], LockPlace], locks: ByteLocks | None = BYTE_LOCKS) -> None:
         self._place = place
         self._locks = locks
         self._begin_anew()
         follow_forks(self)
 
     def _begin_anew(self) -> None:
-        self._at: Place | None = None
+        self._at: LockPlace | None = None
         self._file: LockFile | None = None
         self._taken: dict[tuple[int, bytes], LockFile] = {}
 
@@ -367,7 +367,7 @@ class Claims:
         return file
 
 
-def _opened(place: Place, found: os.stat_result | None, locks: ByteLocks) -> LockFile | None:
+def _opened(place: LockPlace, found: os.stat_result | None, locks: ByteLocks) -> LockFile | None:
     if found is not None and not _is_ours(found):
         return None
     if found is not None and (known := _open.get((found.st_dev, found.st_ino))) is not None:

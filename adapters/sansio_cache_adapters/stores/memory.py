@@ -21,7 +21,7 @@ from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 
 from .forking import follow_forks
-from .memory_parts import Body, Claim, Marks, Row
+from .memory_parts import ChunkedBody, HeldClaim, Marks, PlacedRecord
 from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Lease, Listed, Seen, Size
 from .settings import UNGIVEN, Ungiven, check_bounds, keys_of
 from .shown import Shown
@@ -66,15 +66,15 @@ class MemoryStore(Shown):
 
     def _begin_empty(self) -> None:
         self._loaded: dict[bytes, tuple[Stored, ...]] = {}
-        self._partitions: dict[bytes, dict[bytes, Row]] = {}
-        self._resources: dict[bytes, dict[bytes, Row]] = {}
-        self._rows: OrderedDict[bytes, Row] = OrderedDict()  # by entry, the longest unused first
+        self._partitions: dict[bytes, dict[bytes, PlacedRecord]] = {}
+        self._resources: dict[bytes, dict[bytes, PlacedRecord]] = {}
+        self._rows: OrderedDict[bytes, PlacedRecord] = OrderedDict()  # by entry, the longest unused first
         self._expiring: list[tuple[float, bytes]] = []  # a heap, in which rows that are gone may linger
-        self._pending: dict[bytes, Body] = {}
-        self._bodies: dict[bytes, Body] = {}
-        self._replaced: OrderedDict[bytes, Body] = OrderedDict()
+        self._pending: dict[bytes, ChunkedBody] = {}
+        self._bodies: dict[bytes, ChunkedBody] = {}
+        self._replaced: OrderedDict[bytes, ChunkedBody] = OrderedDict()
         self._replaced_bytes = 0
-        self._claims: dict[bytes, Claim] = {}
+        self._claims: dict[bytes, HeldClaim] = {}
         self._bytes = 0
 
     @property
@@ -112,7 +112,7 @@ class MemoryStore(Shown):
             raise StoreError(f"chunk {index} is not there")
         return chunks[index]
 
-    def _body(self, entry: bytes) -> Body:
+    def _body(self, entry: bytes) -> ChunkedBody:
         body = self._bodies.get(entry) or self._replaced.get(entry)
         if body is None:
             raise StoreError("the body is gone")
@@ -124,7 +124,7 @@ class MemoryStore(Shown):
         """Add the next chunk to a pending body."""
         with self._lock:
             if index == 0:
-                self._pending[entry] = Body(time.time())
+                self._pending[entry] = ChunkedBody(time.time())
             body = self._pending.get(entry)
             if body is None or index != len(body.chunks) or body.size + len(data) > self.max_bytes:
                 raise StoreError("the pending body was given up, or is larger than the store")
@@ -155,7 +155,7 @@ class MemoryStore(Shown):
             variants = self._partitions.get(item.partition, {})
             if (replaced := variants.get(item.variant)) is not None:
                 self._let_go(replaced, now)
-            self._add(Row(item, Stored(item.sealed, body, entry, self._new_rev()), now))
+            self._add(PlacedRecord(item, Stored(item.sealed, body, entry, self._new_rev()), now))
             while len(self._partitions[item.partition]) > max(vary_limit, 1):
                 variants = self._partitions[item.partition]
                 others = [row for variant, row in variants.items() if variant != item.variant]
@@ -168,13 +168,13 @@ class MemoryStore(Shown):
         self._rev += 1
         return self._rev
 
-    def _taken_back(self, entry: bytes) -> Body | None:
+    def _taken_back(self, entry: bytes) -> ChunkedBody | None:
         body = self._pending.pop(entry, None)
         if body is not None:
             self._bytes -= body.size
         return body
 
-    def _add(self, row: Row) -> None:
+    def _add(self, row: PlacedRecord) -> None:
         item, entry = row.item, row.stored.entry
         self._rows[entry] = row
         self._partitions.setdefault(item.partition, {})[item.variant] = row
@@ -187,7 +187,7 @@ class MemoryStore(Shown):
                 heapq.heapify(self._expiring)
         self._show(item.partition)
 
-    def _let_go(self, row: Row, now: float, *, body_too: bool = True) -> None:
+    def _let_go(self, row: PlacedRecord, now: float, *, body_too: bool = True) -> None:
         """Take a record out; a body in chunks stays readable for a while, in a quarter of the bound at most."""
         item, entry = row.item, row.stored.entry
         self._rows.pop(entry, None)
@@ -216,10 +216,10 @@ class MemoryStore(Shown):
 
     # Changing
 
-    def _exchange(self, row: Row, item: Item) -> None:
+    def _exchange(self, row: PlacedRecord, item: Item) -> None:
         self._let_go(row, 0.0, body_too=False)
         stored = row.stored._replace(sealed=item.sealed, rev=self._new_rev())
-        self._add(Row(replace(item, size=row.item.size, hashes=row.item.hashes), stored, row.used))
+        self._add(PlacedRecord(replace(item, size=row.item.size, hashes=row.item.hashes), stored, row.used))
 
     def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
         """Change or remove records, each if it still has the ``rev`` that was seen. How many had it."""
@@ -266,7 +266,7 @@ class MemoryStore(Shown):
             claim = self._claims.get(partition)
             if claim is not None and claim.token != token and now < claim.until:
                 return Lease.OPEN if claim.open else Lease.HELD
-            self._claims[partition] = Claim(resource, token, min(until, now + LEASE_SECONDS))
+            self._claims[partition] = HeldClaim(resource, token, min(until, now + LEASE_SECONDS))
             return Lease.GRANTED
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
@@ -278,9 +278,9 @@ class MemoryStore(Shown):
             partition, token, open_until = self._released.popleft()
             claim = self._claims.get(partition)
             if claim is not None and claim.token == token:
-                self._claims[partition] = Claim(claim.resource, b"", open_until, open=True)
+                self._claims[partition] = HeldClaim(claim.resource, b"", open_until, open=True)
 
-    def _forget_claims(self, unwanted: Callable[[Claim], bool]) -> None:
+    def _forget_claims(self, unwanted: Callable[[HeldClaim], bool]) -> None:
         for partition in [key for key, claim in self._claims.items() if unwanted(claim)]:
             del self._claims[partition]
 

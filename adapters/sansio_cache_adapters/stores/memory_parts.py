@@ -9,11 +9,11 @@ from sansio_cache.records import Item, Stored
 
 from .protocol import MARK_BYTES, MARK_SECONDS, Listed, marks_at_most
 
-__all__ = ["Body", "Claim", "Row"]
+__all__ = ["ChunkedBody", "HeldClaim", "PlacedRecord"]
 
 
 @dataclass(slots=True, eq=False)
-class Row:
+class PlacedRecord:
     """A record in its place, and when it was last used."""
 
     item: Item
@@ -31,7 +31,7 @@ class Row:
 
 
 @dataclass(slots=True, eq=False)
-class Body:
+class ChunkedBody:
     """The chunks of a body; ``at`` is when it was last written to, and later when it was let go."""
 
     at: float
@@ -41,7 +41,7 @@ class Body:
 
 
 @dataclass(slots=True, eq=False)
-class Claim:
+class HeldClaim:
     """Who fetches for a partition, or until when it is open to all."""
 
     resource: bytes

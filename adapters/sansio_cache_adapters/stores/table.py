@@ -38,9 +38,9 @@ from .protocol import (
 from .settings import check_bounds
 from .table_rows import (
     STAYS,
-    Body,
     Held,
-    Kept,
+    KeptBody,
+    KeptRecord,
     Table,
     in_state,
     new_rev,
@@ -137,7 +137,7 @@ class TableStore:
     @_whole
     def load(self, partition: bytes) -> Sequence[Stored]:
         """All records of a partition."""
-        records = self._find(Kept, of_partition(partition)).values()
+        records = self._find(KeptRecord, of_partition(partition)).values()
         return [Stored(each.item.sealed, each.item.body, each.entry, each.rev) for each in records]
 
     @_whole
@@ -157,19 +157,19 @@ class TableStore:
             raise StoreError("the body is gone")
         return data
 
-    def _body(self, entry: bytes) -> Body | None:
-        return self._find(Body, of_body(entry)).get(of_body(entry))
+    def _body(self, entry: bytes) -> KeptBody | None:
+        return self._find(KeptBody, of_body(entry)).get(of_body(entry))
 
     # Writing
 
     @_whole
     def write(self, entry: bytes, index: int, data: bytes) -> None:
         """Add the next chunk to a pending body."""
-        body = self._body(entry) if index else Body(0.0)
+        body = self._body(entry) if index else KeptBody(0.0)
         if body is None or body.state != "pending" or body.size + len(data) > self.max_bytes:
             raise StoreError("the pending body was given up, or is larger than the store")
         hashes = body.hashes + sha256(data).digest()
-        self._put(of_body(entry), Body(time.time(), body.size + len(data), hashes))
+        self._put(of_body(entry), KeptBody(time.time(), body.size + len(data), hashes))
         self._put(of_chunk(entry, index), data)
 
     def abort(self, entry: bytes) -> None:
@@ -185,11 +185,11 @@ class TableStore:
             if item.entry:
                 self.abort(item.entry)
             return False
-        self._let_go(self._find(Kept, of_record(item.partition, item.variant)))
+        self._let_go(self._find(KeptRecord, of_record(item.partition, item.variant)))
         if body is not None:
             item = replace(item, body=None if item.size else b"")
             self._put(of_body(item.entry), in_state(body, "kept", now))
-        self._put(of_record(item.partition, item.variant), Kept(item, item.entry or new_entry(), new_rev(), now))
+        self._put(of_record(item.partition, item.variant), KeptRecord(item, item.entry or new_entry(), new_rev(), now))
         self._write_uses()
         self._let_go(dict(self._longest_unused(of_partition(item.partition))[: -max(vary_limit, 1)]))
         if secrets.randbelow(_SWEEP_EVERY) == 0:
@@ -200,10 +200,10 @@ class TableStore:
         marks = self._find(float, f"mark/{item.resource.hex()}") | self._find(float, _MARK_OF_ALL)
         return any(item.requested_at <= at and abs(now - at) < MARK_SECONDS for at in marks.values())
 
-    def _longest_unused(self, start: str) -> list[tuple[str, Kept]]:
-        return sorted(self._find(Kept, start).items(), key=lambda row: (row[1].used, row[1].rev))
+    def _longest_unused(self, start: str) -> list[tuple[str, KeptRecord]]:
+        return sorted(self._find(KeptRecord, start).items(), key=lambda row: (row[1].used, row[1].rev))
 
-    def _let_go(self, records: Mapping[str, Kept]) -> int:
+    def _let_go(self, records: Mapping[str, KeptRecord]) -> int:
         """Take records out; anyone who reads one's chunks may read on for a while."""
         for name, record in records.items():
             self.table.delete(name)
@@ -218,7 +218,7 @@ class TableStore:
 
     @_whole
     def _change(self, seen: Seen | Listed, new: Item | bytes | None) -> int:
-        found = self._find(Kept, of_record(seen.partition, seen.variant))
+        found = self._find(KeptRecord, of_record(seen.partition, seen.variant))
         same = {name: record for name, record in found.items() if record.rev == seen.rev}
         if new is None:
             return self._let_go(same)
@@ -227,7 +227,7 @@ class TableStore:
             fresh = (
                 replace(item, sealed=new) if isinstance(new, bytes) else replace(new, body=item.body, size=item.size)
             )
-            self._put(name, Kept(fresh, record.entry, new_rev(), record.used))
+            self._put(name, KeptRecord(fresh, record.entry, new_rev(), record.used))
         return len(same)
 
     @_whole
@@ -240,7 +240,7 @@ class TableStore:
         for name, lease in self._find(Held, "lease/").items():
             if lease.resource == resource:
                 self.table.delete(name)
-        found = self._find(Kept, "record/")
+        found = self._find(KeptRecord, "record/")
         return self._let_go({name: record for name, record in found.items() if record.item.resource == resource})
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
@@ -251,7 +251,7 @@ class TableStore:
     def _write_uses(self) -> None:
         used, self._used = self._used, {}
         for entry, (partition, at) in list(used.items()):
-            for name, record in self._find(Kept, of_partition(partition)).items():
+            for name, record in self._find(KeptRecord, of_partition(partition)).items():
                 if record.entry == entry:
                     record.used = at
                     self._put(name, record)
@@ -295,8 +295,8 @@ class TableStore:
             yield Listed.of(record.item, Stored(record.item.sealed, None, record.entry, record.rev))
 
     @_whole
-    def _records(self) -> list[Kept]:
-        return list(self._find(Kept, "record/").values())
+    def _records(self) -> list[KeptRecord]:
+        return list(self._find(KeptRecord, "record/").values())
 
     @_whole
     def clear(self) -> None:
@@ -324,7 +324,7 @@ class TableStore:
     def size(self) -> Size:
         """How much it holds."""
         records = self._records()
-        pending = sum(each.size for each in self._find(Body, "body/").values() if each.state == "pending")
+        pending = sum(each.size for each in self._find(KeptBody, "body/").values() if each.state == "pending")
         return Size(len(records), pending + sum(weight(each.item) for each in records))
 
     @_whole
@@ -347,7 +347,7 @@ class TableStore:
         """The chunks of bodies that nobody writes or reads any more, and after them what was known of the bodies."""
         aborted = {of_body(self._aborted.popleft()) for _ in range(len(self._aborted))}
         dead: list[str] = []
-        for name, body in self._find(Body, "body/").items():
+        for name, body in self._find(KeptBody, "body/").items():
             ended = body.at <= now - STAYS[body.state]
             if body.state == "pending" and (ended or name in aborted):
                 # Its chunks may go in several batches, and it must not be committed in between.
@@ -357,12 +357,12 @@ class TableStore:
                 dead.append(name)
         return [chunk for name in dead for chunk in self.table.find(name.replace("body/", "chunk/", 1))] + dead
 
-    def _due(self, now: float, limit: int) -> dict[str, Kept]:
+    def _due(self, now: float, limit: int) -> dict[str, KeptRecord]:
         """Records that have expired, and the longest unused of those that are too many without them."""
         entries, held = self.size()
         held += len(self.table.find("mark/")) * MARK_BYTES
         most = entries if self.max_entries is None else self.max_entries
-        due: dict[str, Kept] = {}
+        due: dict[str, KeptRecord] = {}
         rows = [(row[1].item.purge_at <= now, *row) for row in self._longest_unused("record/")]
         for expired, name, record in sorted(rows, key=lambda row: not row[0]):
             if len(due) < limit and (expired or held > self.max_bytes or entries > most):

@@ -16,9 +16,9 @@ from .protocol import KEEP_REPLACED, LEASE_SECONDS
 
 __all__ = [
     "STAYS",
-    "Body",
+    "KeptBody",
     "Held",
-    "Kept",
+    "KeptRecord",
     "Table",
     "in_state",
     "new_rev",
@@ -58,7 +58,7 @@ class Table(Protocol):
         ...
 
 
-class Body(msgspec.Struct):
+class KeptBody(msgspec.Struct):
     """A body in chunks: since when it is in this state, its bytes, and the SHA-256s of its chunks."""
 
     at: float
@@ -67,7 +67,7 @@ class Body(msgspec.Struct):
     state: Literal["pending", "kept", "let go"] = "pending"
 
 
-class Kept(msgspec.Struct):
+class KeptRecord(msgspec.Struct):
     """A record: as it was committed, the name of its body, its rev, and when it was used."""
 
     item: Item
@@ -88,9 +88,9 @@ STAYS: Final = {"pending": LEASE_SECONDS, "kept": float("inf"), "let go": KEEP_R
 """Seconds that a body may be in a state before it is dead."""
 
 
-def in_state(body: Body, state: Literal["kept", "let go"], at: float) -> Body:
+def in_state(body: KeptBody, state: Literal["kept", "let go"], at: float) -> KeptBody:
     """The same body in another state since ``at``."""
-    return Body(at, body.size, body.hashes, state)
+    return KeptBody(at, body.size, body.hashes, state)
 
 
 def new_rev() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
-from sansio_cache_adapters.cache.putting import Given, decoded
+from sansio_cache_adapters.cache.putting import GivenResponse, decoded
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.response import Response
 
@@ -36,7 +36,7 @@ def asking(
     return asked
 
 
-async def taken(response: object) -> Given:
+async def taken(response: object) -> GivenResponse:
     """A response of the trio client, read, as it is put in.
 
     :raises SettingError: it is none.

@@ -14,7 +14,7 @@ from sansio_cache.errors import StoreError
 from sansio_cache.messages import Headers, Request, version_name, version_of
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.exchange import Response
+from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
@@ -244,13 +244,13 @@ class HopTransfer:
         self._request = request
         self._send = send
 
-    async def send(self, request: Request, /) -> Response[Hop]:
+    async def send(self, request: Request, /) -> NativeResponse[Hop]:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""
         authenticated.sends(self._pool, request)
         hop = await self._send(replace(self._request, headers=list(request.headers.items)))
         headers = Headers(hop.headers)
         refusal = authenticated.why_not_kept(self._pool, request, hop.status, headers)
-        return Response(hop.status, hop.reason, headers, hop, refusal, version_of(hop.version))
+        return NativeResponse(hop.status, hop.reason, headers, hop, refusal, version_of(hop.version))
 
     async def discard(self, native: Hop, /) -> None:
         """See :class:`~sansio_cache_adapters.cache.exchange.Transfer`."""

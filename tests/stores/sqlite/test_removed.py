@@ -56,20 +56,20 @@ class TestAtOnce:
 
     @pytest.mark.parametrize("counted", [False, True])
     def test_totals_leave_them_out_once(self, store: SQLiteStore, now: float, counted: bool) -> None:
-        """Whether the upkeep had counted them or not, and when their rows have gone too."""
+        """Whether maintenance had counted them or not, and when their rows have gone too."""
         fill(store, 10, now)
         if counted:
-            store._upkeep.once(now)
+            store._maintenance.once(now)
         assert remove(store, "9", "8", "3") == 3
         held = (7, sum(each.size + len(each.stored.sealed) for each in store.listed()))
         assert store.size() == held
-        store._upkeep.once(now)
+        store._maintenance.once(now)
         assert store.size() == held
 
     def test_ids_that_are_given_again(self, store: SQLiteStore, now: float) -> None:
         """The last rows went, and the next record has the id of one that was removed."""
         fill(store, 5, now)
-        store._upkeep.once(now)
+        store._maintenance.once(now)
         assert remove(store, "4", "3") == 2
         while store.sweep(now=now):
             pass
@@ -139,12 +139,12 @@ class TestByAndBy:
         """Anyone who has seen the last note at its last look takes the rows out, be it the hundredth look."""
         fill(store, 3, now)
         other = opened()
-        looks = [store._upkeep._are_being_removed()]
+        looks = [store._maintenance._are_being_removed()]
         for each in ("0", "1"):
             assert remove(other, each) == 1
-            looks += [store._upkeep._are_being_removed(), store._upkeep._are_being_removed()]
+            looks += [store._maintenance._are_being_removed(), store._maintenance._are_being_removed()]
         assert looks == [False, True, False, True, False]
-        store._upkeep.once(now)
+        store._maintenance.once(now)
         assert (rows(raw), rows(raw, "removed")) == (1, 0)
 
     def test_a_large_body_stays_readable_for_a_minute(self, store: SQLiteStore, now: float) -> None:
@@ -219,7 +219,7 @@ def test_a_clock_that_stands_still(store: SQLiteStore, monkeypatch: pytest.Monke
     assert remove(store, "1", "2") == 2
     with monkeypatch.context() as stopped:
         stopped.setattr(time, "perf_counter", lambda: 1.0)
-        store._upkeep.once(now)
+        store._maintenance.once(now)
     assert rows(raw) == 1
 
 

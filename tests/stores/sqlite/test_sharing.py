@@ -251,7 +251,7 @@ class TestNothingStaysOpen:
         return found
 
     def test_after_close(self, path: Path, store: SQLiteStore) -> None:
-        """Every connection is closed, those of other threads too, and the upkeep's thread has ended."""
+        """Every connection is closed, those of other threads too, and the maintenance's thread has ended."""
         large = put(store, stream(store, make_item("one", LARGE, now=NOW)), now=NOW)
         done, release = threading.Event(), threading.Event()
 
@@ -267,12 +267,12 @@ class TestNothingStaysOpen:
         assert self.descriptors(path) > 0
         store.close()
         assert self.descriptors(path) == 0
-        assert not [each for each in threading.enumerate() if each.name == "sansio-cache upkeep"]
+        assert not [each for each in threading.enumerate() if each.name == "sansio-cache maintenance"]
         release.set()
         thread.join()
 
     def test_after_a_thread(self, path: Path, store: SQLiteStore, until: Callable[[Callable[[], bool]], None]) -> None:
-        """The connections of a thread go in a moment, once it has ended; the upkeep's own may come meanwhile."""
+        """The connections of a thread go in a moment, once it has ended; the maintenance's own may come meanwhile."""
         put(store, make_item("one", now=NOW), now=NOW)
         store.load(name("one"))
         before = self.descriptors(path)
@@ -281,7 +281,7 @@ class TestNothingStaysOpen:
             thread.start()
             thread.join()
         # 30 threads have opened 90: another closes them, who cannot keep up with a busy machine.
-        # The upkeep has two connections, of two files each, and the lock file.
+        # Maintenance has two connections, of two files each, and the lock file.
         until(lambda: self.descriptors(path) <= before + 5)
 
     def test_after_the_store_is_forgotten(self, path: Path) -> None:

@@ -10,7 +10,7 @@ from sansio_cache_adapters.cli.app import cli
 from sansio_cache_adapters.cli.errors import Trouble, WrongUse
 from sansio_cache_adapters.cli.output import emit
 
-from .origin import PORT, ROUTES, Origin, running
+from .origin import PORT, ROUTES, DemoOrigin, running
 
 __all__ = ["demo"]
 
@@ -54,7 +54,7 @@ def _serve(port: int, *, quiet: bool) -> None:
             click.echo(f"{status} {method} {target!r}", err=True)
 
     try:
-        with running(port, Origin(tell)) as origin:
+        with running(port, DemoOrigin(tell)) as origin:
             emit(f"{origin.url} answers until Ctrl-C")
             for route in ROUTES:
                 emit(f"  {route.path:<12} {route.says}")

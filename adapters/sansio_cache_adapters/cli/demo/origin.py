@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["BIG", "PORT", "ROUTES", "Origin", "running"]
+__all__ = ["BIG", "PORT", "ROUTES", "DemoOrigin", "running"]
 
 BIG: Final = 3 * 1024 * 1024
 PORT: Final = 8765
@@ -25,7 +25,7 @@ _SLOW: Final = 0.5
 Fields = Mapping[str, str]
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What is sent; a list of pieces is sent piece by piece."""
 
     body: bytes | list[bytes]
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
     status: int = 200
 
 
-class Asked(NamedTuple):
+class Arrived(NamedTuple):
     """What was asked: the last part of the path, the header fields, how often the path was asked for before, and what
     was sent.
     """  # noqa: D205
@@ -44,65 +44,65 @@ class Asked(NamedTuple):
     body: bytes = b""
 
 
-def _json(value: object, fields: Fields = _HOUR, status: int = 200) -> Answer:
-    return Answer(json.dumps(value).encode() + b"\n", {"Content-Type": "application/json", **fields}, status)
+def _json(value: object, fields: Fields = _HOUR, status: int = 200) -> Reply:
+    return Reply(json.dumps(value).encode() + b"\n", {"Content-Type": "application/json", **fields}, status)
 
 
-def _item(asked: Asked) -> Answer:
+def _item(asked: Arrived) -> Reply:
     return _json({"item": asked.name})
 
 
-def _tagged(asked: Asked) -> Answer:
+def _tagged(asked: Arrived) -> Reply:
     fields = {"ETag": '"v1"', "Cache-Control": "no-cache"}
     if asked.fields.get("If-None-Match") == '"v1"':
-        return Answer(b"", fields, 304)
+        return Reply(b"", fields, 304)
     return _json({"tagged": True}, fields)
 
 
-def _greeting(asked: Asked) -> Answer:
+def _greeting(asked: Arrived) -> Reply:
     language = asked.fields.get("Accept-Language", "en")
     words = {"en": "good morning", "de": "guten Morgen", "it": "buongiorno"}
     return _json({"greeting": words.get(language, "?")}, {**_HOUR, "Vary": "Accept-Language"})
 
 
-def _packed(_: Asked) -> Answer:
+def _packed(_: Arrived) -> Reply:
     body = gzip.compress(json.dumps(["gzip"] * 1000).encode())
-    return Answer(body, {**_HOUR, "Content-Encoding": "gzip", "Content-Type": "application/json"})
+    return Reply(body, {**_HOUR, "Content-Encoding": "gzip", "Content-Type": "application/json"})
 
 
-def _moved(_: Asked) -> Answer:
-    return Answer(b"", {**_HOUR, "Location": "/items/new"}, 301)
+def _moved(_: Arrived) -> Reply:
+    return Reply(b"", {**_HOUR, "Location": "/items/new"}, 301)
 
 
-def _slow(_: Asked) -> Answer:
+def _slow(_: Arrived) -> Reply:
     time.sleep(_SLOW)
     return _json({"slow": True})
 
 
-def _big(_: Asked) -> Answer:
-    return Answer(bytes(BIG), {**_HOUR, "Content-Type": "application/octet-stream"})
+def _big(_: Arrived) -> Reply:
+    return Reply(bytes(BIG), {**_HOUR, "Content-Type": "application/octet-stream"})
 
 
-def _secret(_: Asked) -> Answer:
+def _secret(_: Arrived) -> Reply:
     return _json({"secret": True}, {"Cache-Control": "no-store"})
 
 
-def _unsteady(asked: Asked) -> Answer:
+def _unsteady(asked: Arrived) -> Reply:
     if asked.before:
         return _json({"error": "out of order"}, {}, 503)
     return _json({"unsteady": True}, {"ETag": '"v1"', **_HOUR})
 
 
-def _chat(asked: Asked) -> Answer:
+def _chat(asked: Arrived) -> Reply:
     try:
         question = json.loads(asked.body)["messages"][-1]["content"]
     except (ValueError, LookupError, TypeError):
         return _json({"error": 'send {"messages": [{"content": "…"}]}'}, {}, 400)
     words = [f"data: {json.dumps({'word': word})}\n\n".encode() for word in ("you", "said", question)]
-    return Answer([*words, b"data: [DONE]\n\n"], {"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    return Reply([*words, b"data: [DONE]\n\n"], {"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 
 
-def _whoami(asked: Asked) -> Answer:
+def _whoami(asked: Arrived) -> Reply:
     return _json({"token": asked.fields.get("Authorization", "nobody")[-4:]}, {"Cache-Control": "private, max-age=60"})
 
 
@@ -111,7 +111,7 @@ class Route(NamedTuple):
 
     path: str
     says: str
-    answer: Callable[[Asked], Answer]
+    answer: Callable[[Arrived], Reply]
     method: str = "GET"
 
 
@@ -130,12 +130,12 @@ ROUTES: Final = (
 )
 
 
-def _index() -> Answer:
+def _index() -> Reply:
     lines = [f"{route.path:<12} {route.says}\n" for route in ROUTES]
-    return Answer("".join(lines).encode(), {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "max-age=60"})
+    return Reply("".join(lines).encode(), {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "max-age=60"})
 
 
-class Origin:
+class DemoOrigin:
     """The API's address, and how often each path was asked for.
 
     :ivar tell: called with the method, target and status of each request.
@@ -147,7 +147,7 @@ class Origin:
         self.tell = tell
         self._lock = threading.Lock()
 
-    def answer(self, method: str, target: str, fields: Any, body: bytes) -> Answer:
+    def answer(self, method: str, target: str, fields: Any, body: bytes) -> Reply:
         """What a request is answered."""
         path = urlsplit(target).path
         method = "GET" if method == "HEAD" else method
@@ -160,7 +160,7 @@ class Origin:
             stem, _, name = route.path.partition("NAME")
             there = path == route.path or (stem != route.path and path.startswith(stem) and len(path) > len(stem))
             if there and method == route.method:
-                return route.answer(Asked(path.removeprefix(stem) or name, fields, before, body))
+                return route.answer(Arrived(path.removeprefix(stem) or name, fields, before, body))
         return _json({"error": "no such path: / says which there are"}, {}, 404)
 
 
@@ -174,9 +174,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: Any
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Reply."""
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        origin: Origin = self.server.origin
+        origin: DemoOrigin = self.server.origin
         answer = origin.answer(self.command, self.path, self.headers, sent)
         self.send_response_only(answer.status, HTTPStatus(answer.status).phrase)
         self.send_header("Date", self.date_time_string())
@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_GET  # noqa: N815 - as the server asks for it
 
     def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - as the library names it
-        """Nothing: see ``Origin.tell``."""
+        """Nothing: see ``DemoOrigin.tell``."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -211,7 +211,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, origin: Origin, port: int) -> None:
+    def __init__(self, origin: DemoOrigin, port: int) -> None:
         self.origin = origin
         super().__init__(("127.0.0.1", port), _Handler)
         origin.url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -221,13 +221,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(port: int = 0, origin: Origin | None = None) -> Generator[Origin]:
+def running(port: int = 0, origin: DemoOrigin | None = None) -> Generator[DemoOrigin]:
     """An origin that serves in threads of its own, until the block ends.
 
     :param port: 0 for any that is free.
     :raises OSError: the port is taken.
     """
-    origin = Origin() if origin is None else origin
+    origin = DemoOrigin() if origin is None else origin
     server = _Server(origin, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

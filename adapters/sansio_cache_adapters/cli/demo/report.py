@@ -12,12 +12,12 @@ from rich.text import Text
 
 from sansio_cache.errors import BadSignature
 
-__all__ = ["Report"]
+__all__ = ["DemoReport"]
 
 _WIDTH = 80
 
 
-class Report:
+class DemoReport:
     """Tables of what was expected and what was seen.
 
     :ivar failures: what was not as it should be.

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from .origin import BIG, Origin, running
-from .report import Report
+from .origin import BIG, DemoOrigin, running
+from .report import DemoReport
 
 __all__ = ["main"]
 
@@ -40,7 +40,7 @@ def _shown(path: str, headers: dict[str, str]) -> str:
     return " ".join((path, *headers.values()))
 
 
-def with_requests(report: Report, origin: Origin, file: Path) -> None:
+def with_requests(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
     """Misses, then hits, in requests."""
     from sansio_cache import CachedSession
 
@@ -60,7 +60,7 @@ def with_requests(report: Report, origin: Origin, file: Path) -> None:
     report.end()
 
 
-async def with_aiohttp(report: Report, origin: Origin, file: Path) -> None:
+async def with_aiohttp(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
     """What requests stored, in aiohttp; and one item more."""
     from sansio_cache import AsyncCachedSession
 
@@ -78,7 +78,7 @@ async def with_aiohttp(report: Report, origin: Origin, file: Path) -> None:
     report.end()
 
 
-async def with_trio(report: Report, origin: Origin, file: Path) -> None:
+async def with_trio(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
     """What the others stored, in trio; and twenty tasks that want one slow item."""
     import trio
 
@@ -112,7 +112,7 @@ async def with_trio(report: Report, origin: Origin, file: Path) -> None:
 class _Tampering:
     """Somebody who can write to the file, and has no secret."""
 
-    def __init__(self, origin: Origin, file: Path) -> None:
+    def __init__(self, origin: DemoOrigin, file: Path) -> None:
         self._origin = origin
         self._file = file
 
@@ -138,7 +138,7 @@ class _Tampering:
             connection.execute("UPDATE records SET sealed = ?, body = ? WHERE id = ?", (*of_a, b))
 
 
-def tampered(report: Report, origin: Origin, file: Path) -> None:
+def tampered(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
     """What the signature is for."""
     hand = _Tampering(origin, file)
     report.begin(
@@ -162,7 +162,7 @@ def tampered(report: Report, origin: Origin, file: Path) -> None:
     report.end()
 
 
-def rotated(report: Report, origin: Origin, file: Path) -> None:
+def rotated(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
     """How a secret is changed."""
     from sansio_cache import CachedSession
 
@@ -181,12 +181,12 @@ def rotated(report: Report, origin: Origin, file: Path) -> None:
     report.end()
 
 
-def main(report: Report | None = None) -> int:
+def main(report: DemoReport | None = None) -> int:
     """Tell it all; 0 if everything was as it should be.
 
     :raises ImportError: requests is not installed.
     """
-    report = Report() if report is None else report
+    report = DemoReport() if report is None else report
     with tempfile.TemporaryDirectory() as folder, running() as origin:
         file = Path(folder) / "demo.sqlite"
         clients = ["requests"]

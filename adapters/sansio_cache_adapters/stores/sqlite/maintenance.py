@@ -26,7 +26,7 @@ from .reader import Reader
 from .records import bits, kill
 from .sweep import CHUNKS, Bounds, bury_chunks, sweep
 
-__all__ = ["Backlog", "Upkeep"]
+__all__ = ["Backlog", "FileMaintenance"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ _NOTED_EVERY: Final = 60.0
 """A record's use is written at most so often."""
 _NOTED_AT_MOST: Final = 100_000
 _REST: Final = 0.5
-"""Seconds from the first write to the upkeep after it, so that many writes make one upkeep."""
+"""Seconds from the first write to the maintenance after it, so that many writes make one run of it."""
 _IDLE: Final = 60.0
 _BATCH: Final = 500
 _LEAST: Final = 16
@@ -50,7 +50,7 @@ _PUT_OFF: Final = 20
 _ROWS: Final = 4000
 """After so many the log is brought into the file, so that it stays short and no commit of others has to do it."""
 _LOG_BYTES: Final = 8 * 1024**2
-"""After so many bytes written the upkeep does not rest."""
+"""After so many bytes written maintenance does not rest."""
 _LONG_LOG: Final = 16_384
 """Pages."""
 _AT_EXIT: Final = 5.0
@@ -118,7 +118,7 @@ def _settle(aborted: list[bytes], db: sqlite3.Connection) -> None:
         kill(db, [row] if row is not None else [])
 
 
-class Upkeep:
+class FileMaintenance:
     """What is done in the thread."""
 
     def __init__(
@@ -128,10 +128,10 @@ class Upkeep:
         self._backlog = backlog
         self._claims = claims
         self._bounds = Bounds(max_bytes, max_entries)
-        self._worker = Worker("sansio-cache upkeep")
+        self._worker = Worker("sansio-cache maintenance")
         self._begin_anew()
         follow_forks(self)
-        _upkeeps.add(self)
+        _living.add(self)
 
     def _begin_anew(self) -> None:
         self._shift: object = None
@@ -345,7 +345,7 @@ def _rewrite(db: Guarded) -> bool:
     return True
 
 
-_upkeeps: Living[Upkeep] = Living()
+_living: Living[FileMaintenance] = Living()
 """Shared by threads without a lock: each step on its dict is one."""
 
 
@@ -353,5 +353,5 @@ _upkeeps: Living[Upkeep] = Living()
 def _shut_all() -> None:
     """At exit: write what is noted, for at most 5 s in all, and close what is open."""
     deadline = time.monotonic() + _AT_EXIT
-    for each in _upkeeps.all():
+    for each in _living.all():
         each.shut_within(deadline - time.monotonic())

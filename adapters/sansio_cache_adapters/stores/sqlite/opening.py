@@ -37,7 +37,7 @@ _WRITERS: Final = (
 )
 
 
-class Opened(NamedTuple):
+class OpenedFile(NamedTuple):
     """What lies at a path, and a connection to it.
 
     :ivar connection: writes, if ``how`` lets it.
@@ -53,7 +53,7 @@ class Opened(NamedTuple):
 
 def open_at(
     path: str, ids: tuple[bytes, bytes] | None, longest: int, patience: float, *, only_reads: bool = False
-) -> Opened:
+) -> OpenedFile:
     """The file at ``path``, begun with these ids if there is none; kept in mind, until that is given up.
 
     Tried again where another process begins a file or sets one aside just now.
@@ -66,7 +66,9 @@ def open_at(
     return _open_now(path, ids, longest, patience, only_reads)
 
 
-def _open_now(path: str, ids: tuple[bytes, bytes] | None, longest: int, patience: float, only_reads: bool) -> Opened:
+def _open_now(
+    path: str, ids: tuple[bytes, bytes] | None, longest: int, patience: float, only_reads: bool
+) -> OpenedFile:
     with place.examining:
         if place.examine(path) is not place.Found.OURS:
             if only_reads:
@@ -90,7 +92,7 @@ def _open_now(path: str, ids: tuple[bytes, bytes] | None, longest: int, patience
             connection.close()
             raise _gone(path)
         place.keep_in_mind(inode)
-        return Opened(inode, connection, how, looked_at)
+        return OpenedFile(inode, connection, how, looked_at)
 
 
 def _gone(path: str) -> FileNotFoundError:

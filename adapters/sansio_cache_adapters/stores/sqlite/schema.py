@@ -9,7 +9,7 @@ A record that maintenance removed is first only noted in ``removed``, and is as 
 by and by, since taking one row out of every index costs ten times what the note does.
 
 The totals in ``meta`` are those of the records with ids up to ``counted``; what came later is few and summed up when it
-is asked for. So a commit does not write that page, and the upkeep moves ``counted`` on.
+is asked for. So a commit does not write that page, and maintenance moves ``counted`` on.
 """
 
 # ruff: noqa: S608 - what is filled in are names and numbers of this module

@@ -26,7 +26,7 @@ from . import place, records
 from . import schema as sql
 from .connections import MAINTENANCE, Connections
 from .guarded import LOOKS
-from .maintenance import Backlog, Upkeep
+from .maintenance import Backlog, FileMaintenance
 from .reader import Reader, TooLarge
 from .records import Placed, placed
 
@@ -80,8 +80,10 @@ class SQLiteStore(Shown):
         self._connections = Connections(self.path, self.busy_timeout, self.max_bytes, only_reads=only_reads)
         self._backlog = Backlog()
         self._claims = Claims(partial(beside, self.path))
-        self._upkeep = Upkeep(self._connections, self._backlog, self._claims, self.max_bytes, self.max_entries)
-        weakref.finalize(self, self._upkeep.leave).atexit = False
+        self._maintenance = FileMaintenance(
+            self._connections, self._backlog, self._claims, self.max_bytes, self.max_entries
+        )
+        weakref.finalize(self, self._maintenance.leave).atexit = False
 
     @property
     def location(self) -> str:
@@ -194,7 +196,7 @@ class SQLiteStore(Shown):
 
     def _write(self, work: Callable[[sqlite3.Connection], T], written: int = 0) -> T:
         result = self._connections.write(work)
-        self._upkeep.nudge(written)
+        self._maintenance.nudge(written)
         return result
 
     def write(self, entry: bytes, index: int, data: bytes) -> None:
@@ -221,8 +223,8 @@ class SQLiteStore(Shown):
         if self._connections.read_only:
             return
         self._backlog.note_use(partition, entry, now)
-        if not self._upkeep.runs:
-            self._upkeep.nudge()
+        if not self._maintenance.runs:
+            self._maintenance.nudge()
 
     def together(self, work: Callable[[], T]) -> T:
         """The result of ``work``; all that this thread writes within it is one db, or is not written."""
@@ -282,7 +284,7 @@ class SQLiteStore(Shown):
         ids, connections.ids = connections.ids, None
         try:
             connections.write(lambda db: [db.execute(statement) for statement in sql.CLEAR], longest=MAINTENANCE)
-            self._upkeep.leave_nothing()
+            self._maintenance.leave_nothing()
         finally:
             connections.ids = ids
 
@@ -303,7 +305,7 @@ class SQLiteStore(Shown):
     def sweep(self, *, now: float, limit: int = 500) -> int:
         """One batch of what has expired, is over the bound, was replaced or left over."""
         self._backlog.settle(self._connections)
-        return self._upkeep.sweep(now, limit)
+        return self._maintenance.sweep(now, limit)
 
     def flush(self, timeout: float) -> bool:
         """Write the uses noted, and what was given up. False if that could not be done."""
@@ -314,8 +316,8 @@ class SQLiteStore(Shown):
         return True
 
     def close(self) -> None:
-        """Write what is noted, end the upkeep, close every connection."""
-        self._upkeep.shut()
+        """Write what is noted, end maintenance, close every connection."""
+        self._maintenance.shut()
         self._claims.close()
 
     def __reduce__(self) -> tuple[Callable[[], SQLiteStore], tuple[()]]:

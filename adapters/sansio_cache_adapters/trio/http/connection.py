@@ -34,7 +34,7 @@ from .errors import (
 )
 from .url import Origin
 
-__all__ = ["Connection", "Head", "default_ssl_context"]
+__all__ = ["Connection", "ReceivedHead", "default_ssl_context"]
 
 MAX_HEAD = 64 * 1024
 """Bytes that a response's head may have; also what h11 may hold of any event that is not complete."""
@@ -53,7 +53,7 @@ GRACE = 0.01
 """Seconds that bytes which already lie in the socket may take to come through TLS and the event loop."""
 
 
-class Head(NamedTuple):
+class ReceivedHead(NamedTuple):
     """The head of a final response: status, reason and fields, as the origin spelled them, by latin-1."""
 
     status: int
@@ -127,7 +127,7 @@ class Connection:
             tls = None if context is None else await _secure(transport, origin.host, context)
         return cls(origin, transport, tls)
 
-    async def exchange(self, event: h11.Request, request: OutgoingRequest) -> Head:
+    async def exchange(self, event: h11.Request, request: OutgoingRequest) -> ReceivedHead:
         """The head of the final response to a request; ``event`` is what ``request_event`` made of it.
 
         Raises: WriteError, WriteTimeout, ReadError, ReadTimeout, RemoteProtocolError, LocalProtocolError, and
@@ -231,14 +231,14 @@ class Connection:
             if data:
                 await self._stream.send(data)
 
-    async def _read_head(self, seconds: float | None) -> Head:
+    async def _read_head(self, seconds: float | None) -> ReceivedHead:
         for _ in range(MAX_INTERIM):
             event = await self._next_head(seconds)
             if isinstance(event, h11.Response):
                 fields = event.headers.raw_items()
                 if len(fields) > MAX_FIELDS:
                     raise RemoteProtocolError(f"a head of {len(fields)} fields")
-                return Head(
+                return ReceivedHead(
                     event.status_code,
                     event.reason.decode("latin-1"),
                     [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields],

@@ -1,7 +1,7 @@
 """The connection pool: who may open a connection, who gets which, and what becomes of it afterwards.
 
 All its state changes between two awaits, so no lock is needed and no cancellation finds it half done. A
-request holds a ``Lease`` for as long as it needs a connection; whatever happens, the lease is given back once, and
+request holds a ``PoolPlace`` for as long as it needs a connection; whatever happens, the lease is given back once, and
 only then is anything awaited. No task is spawned: idle connections expire when the pool is next used.
 """
 
@@ -21,7 +21,7 @@ import anyio
 from sansio_cache.errors import SettingError
 
 from .checks import number, whole
-from .connection import Connection, Head, default_ssl_context
+from .connection import Connection, ReceivedHead, default_ssl_context
 from .content import OutgoingRequest, request_event
 from .errors import (
     PoolTimeout,
@@ -80,7 +80,7 @@ class Counts(NamedTuple):
     waiting: int
 
 
-class Lease:
+class PoolPlace:
     """The right to one connection to an origin; ``connection`` is None until it is open."""
 
     def __init__(self, origin: Origin, connection: Connection | None) -> None:
@@ -93,7 +93,7 @@ class _Waiter:
     def __init__(self, origin: Origin, ticket: int) -> None:
         self.origin = origin
         self.ticket = ticket
-        self.lease: Lease | None = None
+        self.lease: PoolPlace | None = None
         self.event = anyio.Event()
 
 
@@ -111,7 +111,7 @@ class Pool:
         self.limits: Limits = limits or Limits()
         self.context = context
         self._verify = verify
-        self._leases: set[Lease] = set()
+        self._leases: set[PoolPlace] = set()
         self._leased: Counter[Origin] = Counter()
         self._idle: dict[Connection, float] = {}  # since when, in the loop's time; the oldest comes first
         self._waiting: dict[Origin, deque[_Waiter]] = {}
@@ -173,7 +173,9 @@ class Pool:
         self._waiting.clear()
         await self._bury()
 
-    async def _exchange(self, lease: Lease, event: h11.Request, request: OutgoingRequest) -> tuple[Head, Connection]:
+    async def _exchange(
+        self, lease: PoolPlace, event: h11.Request, request: OutgoingRequest
+    ) -> tuple[ReceivedHead, Connection]:
         connection = lease.connection
         if connection is not None:
             try:
@@ -199,7 +201,7 @@ class Pool:
 
     # Leases
 
-    async def _acquire(self, origin: Origin, seconds: float | None) -> Lease:
+    async def _acquire(self, origin: Origin, seconds: float | None) -> PoolPlace:
         if self._closed:
             raise SessionClosed("the session is closed")
         # Anyone who waits for this origin was here first; those who wait for others could not be served now.
@@ -209,7 +211,7 @@ class Pool:
         await self._bury()
         return lease
 
-    async def _wait(self, origin: Origin, seconds: float | None) -> Lease:
+    async def _wait(self, origin: Origin, seconds: float | None) -> PoolPlace:
         waiter = _Waiter(origin, next(self._tickets))
         self._waiting.setdefault(origin, deque()).append(waiter)
         try:
@@ -236,7 +238,7 @@ class Pool:
             if not queue:
                 del self._waiting[waiter.origin]
 
-    def _take(self, origin: Origin) -> Lease | None:
+    def _take(self, origin: Origin) -> PoolPlace | None:
         """A lease if one can be had now: of the most recently used idle connection, else of a new one."""
         self._expire()
         for connection in reversed(list(self._idle)):
@@ -260,18 +262,18 @@ class Pool:
     def _full(number: int, limit: int | None) -> bool:
         return limit is not None and number >= limit
 
-    def _lease(self, origin: Origin, connection: Connection | None) -> Lease:
-        lease = Lease(origin, connection)
+    def _lease(self, origin: Origin, connection: Connection | None) -> PoolPlace:
+        lease = PoolPlace(origin, connection)
         self._leases.add(lease)
         self._leased[origin] += 1
         return lease
 
-    async def give_back(self, lease: Lease, *, reuse: bool) -> None:
+    async def give_back(self, lease: PoolPlace, *, reuse: bool) -> None:
         """Return a lease once; its connection is kept if ``reuse``, which takes a recycled one, else closed."""
         self.put_back(lease, reuse=reuse)
         await self._bury()
 
-    def put_back(self, lease: Lease, *, reuse: bool) -> None:
+    def put_back(self, lease: PoolPlace, *, reuse: bool) -> None:
         """Do the same at once; what has to be closed is, when the pool is next awaited."""
         if lease.returned:
             return
@@ -322,7 +324,7 @@ def _may_repeat(request: OutgoingRequest) -> bool:
 class _Body:
     """The raw body of one response; its end, an error, a cancellation or ``aclose`` gives the lease back."""
 
-    def __init__(self, pool: Pool, lease: Lease, connection: Connection, request: OutgoingRequest) -> None:
+    def __init__(self, pool: Pool, lease: PoolPlace, connection: Connection, request: OutgoingRequest) -> None:
         self._pool = pool
         self._lease = lease
         self._connection = connection

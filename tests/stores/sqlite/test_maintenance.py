@@ -68,9 +68,9 @@ class TestByItself:
         claims = Claims(lambda: beside(str(path)))
         with claims.alone(CHECKPOINT) as alone:
             assert alone
-            second._upkeep._checkpoint()
+            second._maintenance._checkpoint()
             assert path.stat().st_size == size
-        until(lambda: second._upkeep._checkpoint() is None and path.stat().st_size > size + 50_000)
+        until(lambda: second._maintenance._checkpoint() is None and path.stat().st_size > size + 50_000)
 
     @pytest.mark.parametrize("is_mended", [False, True], ids=["before SQLite 3.51.3", "since"])
     def test_nobody_commits_during_a_checkpoint(
@@ -93,7 +93,7 @@ class TestByItself:
 
         monkeypatch.setattr(maintenance, "_checkpoint", watched)
         monkeypatch.setattr(maintenance, "_IS_MENDED", is_mended)
-        store._upkeep._checkpoint()
+        store._maintenance._checkpoint()
         assert found == {"free" if is_mended else "SQLITE_BUSY"}
         put(store, make_item("two", now=NOW), now=NOW)
 
@@ -103,13 +103,13 @@ class TestByItself:
         for round_ in range(3):
             for index in range(10):
                 put(store, make_item(f"{index}", bytes(100), resource=f"{index}", now=now), now=now)
-            store._upkeep.once(now)
+            store._maintenance.once(now)
             assert store.size().entries == 10
             for index in (9, 8, 3):
                 assert store.drop(name(f"{index}"), now=now - 1) == 1
             assert store.size().entries == 7
             put(store, make_item("8", bytes(100), resource="8", now=now), now=now)
-            store._upkeep.once(now)
+            store._maintenance.once(now)
             listed = list(store.listed())
             assert store.size() == (8, sum(each.size + len(each.stored.sealed) for each in listed)), round_
 
@@ -153,7 +153,7 @@ class TestRecency:
     def test_a_store_that_only_reads_writes_them_too(
         self, path: Path, store: SQLiteStore, until: Until, raw: Raw
     ) -> None:
-        """Hits alone begin the upkeep."""
+        """Hits alone begin maintenance."""
         stored = put(store, make_item("one", now=NOW), now=NOW)
         store.close()
         reader = SQLiteStore(path)
