@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any
 from unittest.mock import ANY, call
 
@@ -17,9 +18,10 @@ from sansio_cache.policy import Policy
 from sansio_cache.records import CHUNK_SIZE, Record, Stored, chunk_hashes, open_record
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.cache.stored_body import StoredBody, discard, load_body, may_fetch_anew
+from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.protocol import Seen
 
-pytestmark = pytest.mark.usefixtures("no_probes")
+pytestmark = pytest.mark.usefixtures("no_probes", "verified_at_once")
 
 ENTRY = b"entry of 16 byte"
 CHUNKS = [bytes([number]) * CHUNK_SIZE for number in range(2)] + [b"the rest"]
@@ -86,14 +88,71 @@ def test_what_is_discarded_must_be_the_same_still() -> None:
     ],
 )
 def test_a_range_is_read_chunk_by_chunk(start: int, stop: int, pieces: list[bytes]) -> None:
+    """The chunks that follow are asked for with the first, and are verified while that is handed out."""
     body = reading(LARGE, start, stop)
     first = start // CHUNK_SIZE
-    for at, piece in enumerate(pieces):
+    script = [LIST, *(chunk(first + at) for at in range(len(pieces)))]
+    for piece in pieces:
         assert not body.at_end
-        script = [LIST] if at == 0 else []
-        assert played(body.read(), *script, chunk(first + at)) == piece
+        assert played(body.read(), *script) == piece
+        script = []
     assert body.at_end
     assert played(body.read()) == b""
+
+
+SIX = [bytes([number]) * CHUNK_SIZE for number in range(5)] + [b"end"]
+LONG = in_chunks(b"".join(SIX))
+LONG_LIST: Row = (call.hashes(ENTRY), chunk_hashes(b"".join(SIX)))
+
+
+def of_six(*numbers: int) -> list[Row]:
+    return [(call.chunk(ENTRY, number), SIX[number]) for number in numbers]
+
+
+def test_no_more_is_read_ahead_than_three_chunks() -> None:
+    body = reading(LONG)
+    scripts = [[LONG_LIST, *of_six(0, 1, 2, 3)], [], of_six(4), of_six(5), [], []]
+    assert [played(body.read(), *script) for script in scripts] == SIX
+    assert body.at_end
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_all_that_is_left_comes_as_one(start: int) -> None:
+    body = reading(LONG, start)
+    assert played(body.rest(), LONG_LIST, *of_six(0, 1, 2, 3, 4, 5)) == b"".join(SIX)[start:]
+    assert body.at_end
+    small = reading(record_of(), 2)
+    assert played(small.rest()) == b"23456789"
+
+
+def test_what_failed_can_be_read_again() -> None:
+    body = reading(LONG)
+    broken: Row = (call.chunk(ENTRY, 1), OSError("worn out"))
+    with pytest.raises(StoreError, match="worn out"):
+        played(body.rest(), LONG_LIST, *of_six(0), broken, *of_six(2, 3, 4, 5))
+    assert not body.at_end
+    assert played(body.rest(), *of_six(0, 1, 2, 3, 4, 5)) == b"".join(SIX)
+
+
+def test_a_store_that_reads_ahead_itself_is_given_the_check() -> None:
+    class Ahead(ScriptedStore):
+        def chunk_soon(self, entry: bytes, index: int, take: Any) -> Future[Any]:
+            self.noted.append(index)
+            future: Future[Any] = Future()
+            future.set_result(take(CHUNKS[index]))
+            return future
+
+    store = Ahead()
+    body = StoredBody(scripted_engine(store), FromStore(LARGE, 0, len(BODY)))
+    assert played(body.read(), LIST, chunk(0)) == CHUNKS[0]
+    assert [played(body.read()), played(body.read()), store.noted] == [CHUNKS[1], CHUNKS[2], [1, 2]]
+
+
+def test_a_child_reads_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = reading(LARGE)
+    played(body.read(), LIST, *map(chunk, range(3)))
+    monkeypatch.setattr(FORKS, "generation", FORKS.generation + 1)
+    assert played(body.read(), chunk(1), chunk(2)) == CHUNKS[1]
 
 
 @pytest.mark.parametrize(("start", "stop", "piece"), [(0, 10, b"0123456789"), (2, 10, b"23456789"), (0, 3, b"012")])
@@ -105,8 +164,8 @@ def test_a_body_beside_its_head_is_read_without_the_store(start: int, stop: int,
 
 def test_what_was_verified_already_is_taken_once() -> None:
     body = reading(LARGE, opened=OpenedBody(HashList(HASHES), 0, CHUNKS[0]))
-    assert played(body.read()) == CHUNKS[0]
-    assert played(body.read(), chunk(1)) == CHUNKS[1]
+    assert played(body.read(), chunk(1), chunk(2)) == CHUNKS[0]
+    assert played(body.read()) == CHUNKS[1]
 
 
 @pytest.mark.parametrize(
@@ -131,18 +190,18 @@ def test_a_body_that_is_not_what_its_head_says_is_removed(script: list[Row], sec
 @pytest.mark.parametrize("reply", [CHUNKS[0], None.__class__])
 def test_a_later_chunk_is_verified_too(reply: object) -> None:
     body = reading(LARGE)
-    played(body.read(), LIST, chunk(0))
+    played(body.read(), LIST, chunk(0), (call.chunk(ENTRY, 1), lambda: reply), chunk(2))
     with pytest.raises(BrokenRecord):
-        played(body.read(), (call.chunk(ENTRY, 1), lambda: reply), REMOVED)
+        played(body.read(), REMOVED)
 
 
 def test_a_chunk_that_is_gone_takes_its_record_along() -> None:
     body = reading(LARGE)
     with pytest.raises(StoreError, match="gone"):
         played(body.read(), LIST, chunk(0, StoreError("evicted")), REMOVED)
-    played(body.read(), LIST, chunk(0))
+    played(body.read(), LIST, chunk(0), chunk(1, StoreError("evicted")), chunk(2))
     with pytest.raises(StoreError, match="evicted"):
-        played(body.read(), chunk(1, StoreError("evicted")), REMOVED)
+        played(body.read(), REMOVED)
 
 
 @pytest.mark.parametrize(("error", "said"), [(MemoryError(), "MemoryError"), (OSError("worn out"), "worn out")])
@@ -150,9 +209,10 @@ def test_trouble_in_the_midst_keeps_the_record(error: Exception, said: str) -> N
     store = ScriptedStore()
     engine = scripted_engine(store)
     body = StoredBody(engine, FromStore(LARGE, 0, len(BODY)))
-    played(body.read(), LIST, chunk(0))
+    played(body.read(), LIST, chunk(0), chunk(1, error), chunk(2))
+    assert not engine.breaker.down, "it is told when its turn comes"
     with pytest.raises(StoreError, match=said):
-        played(body.read(), chunk(1, error))
+        played(body.read())
     assert engine.breaker.down
 
 

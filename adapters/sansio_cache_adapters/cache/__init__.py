@@ -7,8 +7,8 @@ In reading order:
 - what a session is made of: ``work`` (coroutines that blocking and awaiting sessions share), ``engine``, ``events``,
   ``circuit_breaker`` (a store in trouble is bypassed) and ``background`` (threads of blocking sessions);
 - a request on its way: ``exchange``, ``flights`` (one fetch for many askers), ``tee`` (a body on its way into the
-  store), ``stored_body`` (and out of it) and ``decoding``; ``session_cache`` with ``blocking`` and ``asynchronous``, by
-  which a session answers;
+  store), ``stored_body`` (and out of it), ``verifying`` and ``decoding``; ``session_cache`` with ``blocking`` and
+  ``asynchronous``, by which a session answers;
 - ``session.cache``: ``asked`` (what names a stored response), ``maintenance``, ``selecting``, ``reading``, ``moments``,
   ``putting`` and ``stored_responses``;
 - whose answer it is: ``peers``, ``tls``, ``client_certificates``, ``connection_auth`` and ``doors`` (the list of all
