@@ -11,3 +11,6 @@ exclude_patterns = ["_build", "topics/figures.md"]
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 suppress_warnings = ["myst.xref_missing"]
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_theme_options = {"light_css_variables": {"code-font-size": "0.775rem"}}  # dark pages take them too

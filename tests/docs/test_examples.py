@@ -82,3 +82,16 @@ def test_readme_commands_are_those_of_tox() -> None:
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
     assert 'pip" install --quiet tox' in ci
     assert ci.rstrip().endswith('/tox"')
+
+
+def test_lines_of_examples_fit_the_page() -> None:
+    """A page that a browser shows at 1280 pixels has room for 94 letters."""
+    blocks = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    long = [
+        f"{page.relative_to(ROOT)}: {line}"
+        for page in PAGES[1:]
+        for kind, block in blocks.findall(page.read_text("utf-8"))
+        for line in block.splitlines()
+        if len(line) > 94 and not kind.startswith("{")
+    ]
+    assert long == []

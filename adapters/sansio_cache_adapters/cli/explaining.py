@@ -28,8 +28,8 @@ __all__ = ["explain_url"]
     short_help="What would be done now, and why.",
     examples="""
 explain https://api.example.com/items/1 --cache ~/http.sqlite
-explain https://api.example.com/items/1 -H 'Accept-Language: de' -H 'Cache-Control: max-age=60'
-explain https://api.example.com/items/1 --set stale_while_revalidate=60 --at 2027-01-31
+explain https://api.example.com/items/1 -H 'Cache-Control: max-age=60'
+explain https://api.example.com/items/1 --set shared=true --at 2027-01-31
 """,
 )
 @click.argument("url")

@@ -57,7 +57,7 @@ _THEIRS = "SANSIO_CACHE_SOURCE_KEY"
 import ~/.cache/http_cache.sqlite --cache ~/http.sqlite
 import old_cache/ --kind requests-cache --dry-run
 import .web_cache/ --kind cachecontrol --urls urls.txt --anonymous
-import old.sqlite --source-key-file old.key --secret-file http.secret --cache ~/http.sqlite
+import old.sqlite --source-key-file old.key --secret-file http.secret
 """,
 )
 @click.argument("source", type=click.Path(exists=True), metavar="FILE_OR_FOLDER")

@@ -111,7 +111,7 @@ def resign(place: PlaceOptions, unsign: bool, sign_unsigned: bool) -> None:
     "rotate",
     short_help="Change the secret.",
     examples="""
-rotate --cache ~/http.sqlite --secret-file old.secret --new-secret-file new.secret
+rotate -c ~/http.sqlite --secret-file old.secret --new-secret-file new.secret
 rotate --keyring old --new-keyring new
 """,
 )
