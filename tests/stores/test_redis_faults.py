@@ -321,6 +321,26 @@ def test_a_key_of_another_type_costs_its_own_url_a_miss(
     works(store)
 
 
+@pytest.mark.parametrize("which", [*KEYS, "meta", "signed"])
+def test_any_key_may_be_evicted(store: RedisStore, redis_server: Any, now: float, which: str) -> None:
+    """G20: the server takes what it likes; nothing fails, and what is stored after that is found and dropped."""
+    big = put(store, stream(store, make_item("big", b"x" * 70_000, now=now)), now=now)
+    store.claim(name("one"), name("resource"), b"t" * 16, now=now, until=now + 9)
+    store.drop(name("another"), now=now)
+    known = {"one": name("one").hex(), "resource": name("resource").hex(), "entry": big.entry.hex()}
+    with redis_server.client() as client:
+        client.delete(KEYS[which].format(**known) if which in KEYS else f"{{sansio-cache}}:{which}")
+        if which == "body":
+            with pytest.raises(StoreError, match="gone"):
+                store.chunk(big.entry, 0)
+        uses_all_of(store, now)
+        put(store, make_item("one", now=now + 1), now=now + 1)
+        assert store.drop(name("resource"), now=now + 1) == 1
+        assert list(store.load(name("one"))) == []
+        assert [key for key in client.scan_iter() if client.ttl(key) < 0] in ([], [b"{sansio-cache}:meta"])
+    works(store)
+
+
 @pytest.mark.parametrize("ends", [None, 3_600_000])
 @pytest.mark.parametrize("planted", [b"s" * 16, b"open"])
 def test_a_lease_of_nobody_is_free(
