@@ -25,7 +25,7 @@ def check(name: str, short: Callable[[], None], long: Callable[[], None]) -> Non
         assert any(
             fastest(long, rounds) < 8 * max(fastest(short, rounds), WITHIN_NOISE / 4) for rounds in (3, 15, 30)
         ), name
-    assert took < step() or fastest(long, 9) < step(), f"{name}: {took * 1000:.1f} ms"
+    assert any(fastest(long, rounds) < step() for rounds in (1, 9, 20)), f"{name}: {took * 1000:.1f} ms"
 
 
 @pytest.mark.parametrize("shape", FIELDS)

@@ -11,7 +11,6 @@ import time
 import tracemalloc
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache
 from typing import Final
 
 from core_rows import BODY, DATE, META, ask, got, record_of
@@ -126,10 +125,12 @@ def without_collector() -> Generator[None]:
         gc.enable()
 
 
-@cache
 def step() -> float:
-    """Seconds of the thread that a step of a loop may take: 10 ms, more on a machine that is slower than most."""
-    return max(0.01, 2.5 * fastest(_work, 9))
+    """Seconds of the thread that a step of a loop may take: 20 ms, more on a machine that is slower than most.
+
+    Measured anew each time, beside what it is a bound of: a machine is not equally slow at all times.
+    """
+    return max(0.02, 5 * fastest(_work, 3))
 
 
 def _work() -> None:
