@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from sansio_cache.records import Record
+from sansio_cache_adapters.cache.maintenance import Maintenance
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import CachedResponse
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
-
-if TYPE_CHECKING:
-    from .base import CacheBackend
 
 __all__ = ["OWN_STORAGE", "BaseCache", "Redirects", "Responses", "no_storage"]
 
@@ -19,6 +17,20 @@ OWN_STORAGE: Final = (
     "a cache with storage of your own is not taken: records are sealed, and a storage would see pickled objects. Write "
     "a store (docs/howto/own-store.md), and give it to sansio_cache.AsyncCachedSession(cache=store)"
 )
+
+
+class Cache(Protocol):
+    """What is asked of a cache here."""
+
+    store: Any
+
+    def work(self) -> Maintenance: ...
+    async def records(self, *, hops: bool) -> list[Record]: ...
+    async def by_key(self, key: str) -> Record | None: ...
+    async def final(self, record: Record | None) -> Record | None: ...
+    async def shown(self, record: Record) -> CachedResponse | None: ...
+    async def save_response(self, response: Any, cache_key: str) -> None: ...
+    async def clear(self) -> None: ...
 
 
 class BaseCache:
@@ -36,7 +48,7 @@ def no_storage(name: str) -> type[BaseCache]:
 class _View(BaseCache):
     _hops = False
 
-    def __init__(self, cache: CacheBackend) -> None:
+    def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
     async def _records(self) -> list[Record]:

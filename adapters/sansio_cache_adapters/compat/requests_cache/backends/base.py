@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import requests
 
@@ -36,9 +36,9 @@ from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
 
-from .storage import OWN_STORAGE, Redirects, Responses
+from .storage import OWN_STORAGE, Redirects, Responses, Stored
 
-__all__ = ["BaseCache", "Stored"]
+__all__ = ["BaseCache"]
 
 DESERIALIZE_ERRORS: Final = (AttributeError, ImportError, TypeError, ValueError)
 _LONGEST_CHAIN: Final = 30
@@ -51,18 +51,6 @@ _SAYS_NOTHING: Final = frozenset(
     }
 )
 """What backends of requests-cache take and what makes no difference here."""
-
-
-class Stored(NamedTuple):
-    """A stored response as it is listed.
-
-    :ivar record: of the response itself.
-    :ivar history: of the redirects that lead to it.
-    """
-
-    key: str
-    record: Record
-    history: tuple[Record, ...]
 
 
 class BaseCache:

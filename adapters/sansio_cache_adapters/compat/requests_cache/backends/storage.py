@@ -5,21 +5,46 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from sansio_cache.records import Record
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache.models import CachedResponse
 
-if TYPE_CHECKING:
-    from .base import BaseCache
-
-__all__ = ["OWN_STORAGE", "BaseStorage", "Redirects", "Responses", "no_storage"]
+__all__ = ["OWN_STORAGE", "BaseStorage", "Redirects", "Responses", "Stored", "no_storage"]
 
 OWN_STORAGE: Final = (
     "a cache with storage of your own is not taken: records are sealed, and a storage would see pickled objects. Write "
     "a store (docs/howto/own-store.md), and give it to sansio_cache.CachedSession(cache=store)"
 )
+
+
+class Stored(NamedTuple):
+    """A stored response as it is listed.
+
+    :ivar record: of the response itself.
+    :ivar history: of the redirects that lead to it.
+    """
+
+    key: str
+    record: Record
+    history: tuple[Record, ...]
+
+
+class Cache(Protocol):
+    """What is asked of a cache here."""
+
+    @property
+    def db_path(self) -> Any: ...
+    def by_key(self, key: str) -> CachedResponse | None: ...
+    def save_response(self, response: Any, cache_key: str) -> None: ...
+    def discard(self, key: str) -> bool: ...
+    def entries(self) -> list[Stored]: ...
+    def filter(self, *, expired: bool) -> Iterator[CachedResponse]: ...
+    def sorted(self, key: str, reversed: bool, limit: int | None, expired: bool) -> Iterator[CachedResponse]: ...  # noqa: A002
+    def bytes_held(self) -> int: ...
+    def clear(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class BaseStorage:
@@ -41,7 +66,7 @@ class Responses(MutableMapping[str, CachedResponse]):
 
     serializer: Any = None
 
-    def __init__(self, cache: BaseCache) -> None:
+    def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
     def __getitem__(self, key: str) -> CachedResponse:
@@ -129,7 +154,7 @@ class Responses(MutableMapping[str, CachedResponse]):
 class Redirects(MutableMapping[str, str]):
     """The keys of stored redirects, each with the key of what it leads to."""
 
-    def __init__(self, cache: BaseCache) -> None:
+    def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
     def _found(self) -> dict[str, str]:
