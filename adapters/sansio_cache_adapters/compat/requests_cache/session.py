@@ -46,6 +46,7 @@ from .serializers import SerializerType
 __all__ = ["CacheMixin", "CachedSession", "OriginalSession", "get_504_response"]
 
 
+_PutBack = Callable[[Any, requests.Session], CachedResponse]
 _asked: ContextVar[Asked | None] = ContextVar("sansio_cache_compat_asked", default=None)
 
 
@@ -269,7 +270,7 @@ class CacheMixin(OurMixin):
         unanswered = get_504_response(request)
         return self._stale(request, kwargs, unanswered) if self.settings.stale_if_error else unanswered
 
-    def _fallback(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> CachedResponse | None:
+    def _fallback(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> _PutBack | None:
         """What would be used in the place of a response with a status that is not kept.
 
         Ours, which goes by RFC 5861, does so for the server's own errors alone, and gives up the stored response for
@@ -279,10 +280,10 @@ class CacheMixin(OurMixin):
         if record is None:
             return None
         asks_anyway = asked.refresh or self.settings.always_revalidate
-        return self._backend.of_record(record) if asks_anyway or record.head.stale_at < time.time() else None
+        return self._backend.held(record) if asks_anyway or record.head.stale_at < time.time() else None
 
-    def _instead_of(self, response: BaseResponse, found: CachedResponse, request: PreparedRequest) -> BaseResponse:
-        grace = grace_of(self.settings.stale_if_error)
+    def _instead_of(self, response: BaseResponse, put_back: _PutBack, request: PreparedRequest) -> BaseResponse:
+        found, grace = put_back(request, self), grace_of(self.settings.stale_if_error)
         if grace is not True and found.expires is not None and time.time() > found.expires.timestamp() + grace:
             response.raise_for_status()
             return response

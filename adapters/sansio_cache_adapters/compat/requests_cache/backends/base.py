@@ -12,12 +12,15 @@ from typing import Any, Final
 
 import requests
 
+from sansio_cache.messages import Received
 from sansio_cache.records import Record
 from sansio_cache.urls import join, redact
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
+from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.opening import KeptUnder
 from sansio_cache_adapters.cache.reading import without_coding
+from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
@@ -188,6 +191,27 @@ class BaseCache:
         body = do(self._work().body(record))
         return without_coding(record.headers.get("content-encoding") or "", body)
 
+    def held(self, record: Record) -> Callable[[Any, requests.Session], CachedResponse] | None:
+        """What stores a response again as it is now, whatever becomes of it meanwhile; None if it cannot be read."""
+        try:
+            body = do(self._work().body(record))
+            content = without_coding(record.headers.get("content-encoding") or "", body)
+        except Exception:  # broken, forged or gone
+            return None
+
+        def put_back(request: Any, session: requests.Session) -> CachedResponse:
+            head, expires = record.head, moment(record.head.stale_at)
+            as_it_was = Received(head.status, head.reason, record.headers, head.requested_at, head.received_at)
+            expire_after = -1 if expires is None else expires
+            if not self._settings.read_only:
+                self._kept_for(session).put(request, as_it_was, body, expire_after=expire_after)
+            return stored(record, content, [], frozenset(self._settings.ignored_parameters or ()))
+
+        return put_back
+
+    def _kept_for(self, session: requests.Session) -> StoredResponses:
+        return StoredResponses(self.caching(), asking(session, getattr(session, "_peer", None)), taken)
+
     def by_key(self, key: str) -> CachedResponse | None:
         """The stored response of a key."""
         entry = next((each for each in self.entries() if each.key == key), None)
@@ -214,14 +238,12 @@ class BaseCache:
 
     def save_response(self, response: requests.Response, cache_key: str | None = None, expires: Any = None) -> None:
         """Store a response that did not come by a session."""
-        from sansio_cache_adapters.cache.stored_responses import StoredResponses
-
         request: Any = response.request
         thing = request.prepare() if isinstance(request, CachedRequest) else request
         if thing is None:
             raise TypeError("a response is stored for its request: response.request is None")
-        cache = self.caching()
-        StoredResponses(cache, asking(self._plain, None), taken).put(thing, response, expire_after=expires)
+        session = (None if self._session is None else self._session()) or self._plain
+        self._kept_for(session).put(thing, response, expire_after=expires)
 
     def create_key(self, request: Any, match_headers: Iterable[str] | None = None, **kwargs: Any) -> str:
         """The key of a request."""
