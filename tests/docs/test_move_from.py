@@ -37,6 +37,8 @@ WHOSE_PARTS = {
     "cachecontrol": "CacheControl CacheControlAdapter CacheController FileCache RedisCache",
 }
 """Those whose attributes and arguments users write."""
+NAMED = ("requests-cache", "aiohttp-client-cache")
+"""Those whose names are in ``sansio_cache.compat``."""
 PEERS = tuple(modules[0] for modules in MODULES.values())
 NO_USERS: set[str] = {"self", "args", "kwargs", "kw", "TYPE_CHECKING", "TIME_FMT", "PERMANENT_REDIRECT_STATUSES"}
 CLIENTS = ("requests", "aiohttp", "httpx2", "urllib3")
@@ -93,8 +95,9 @@ def test_every_public_name_of_another_cache_is_on_its_page(peer: str) -> None:
     assert sorted(names_of(peer) - told) == []
 
 
-def pairs() -> Iterator[object]:
-    for page in sorted(HOWTO.glob("move-from-*.md")):
+def pairs(*peers: str) -> Iterator[object]:
+    pages = [HOWTO / f"move-from-{peer}.md" for peer in peers] or sorted(HOWTO.glob("move-from-*.md"))
+    for page in pages:
         for number, (before, after) in enumerate(PAIR.findall(page.read_text("utf-8")), 1):
             yield pytest.param(before, after, id=f"{page.stem}:{number}")
 
@@ -108,6 +111,17 @@ def test_a_program_prints_the_same_before_and_after(before: str, after: str, tmp
     peer = next(name for name in re.findall(r"^from (\w+)", before, re.MULTILINE) if name.startswith(PEERS))
     if not find_spec(peer):
         pytest.skip(f"{peer} is not installed")
+    prints_the_same(before, after, tmp_path)
+
+
+@pytest.mark.parametrize(("before", "after"), list(pairs(*NAMED)))
+def test_a_program_prints_the_same_by_the_names_of_the_other_cache(before: str, after: str, tmp_path: Path) -> None:
+    by_names = re.sub(r"^from (\w+_cache)\b", r"from sansio_cache.compat.\1", before, flags=re.MULTILINE)
+    assert "sansio_cache.compat" in by_names
+    prints_the_same(by_names, after, tmp_path)
+
+
+def prints_the_same(before: str, after: str, tmp_path: Path) -> None:
     printed = []
     for program in (before, after):
         with running() as api:

@@ -5,6 +5,8 @@ otherwise warns once, and is listed in ``docs/howto/move-from-aiohttp-client-cac
 """
 
 from .backends import *  # noqa: F403
+from .backends import get_placeholder_backend as get_placeholder_backend
+from .backends import get_valid_kwargs as get_valid_kwargs
 from .response import CachedResponse as CachedResponse
 from .session import CachedSession as CachedSession
 from .session import CacheMixin as CacheMixin

@@ -80,10 +80,15 @@ class CachedResponse(CachedClientResponse):
         raw_headers: _Fields = (),
         request_raw_headers: _Fields = (),
         real_url: Any = None,
+        created_at: datetime | None = None,
+        history: tuple[Any, ...] = (),
+        cookies: Any = None,
     ) -> None:
         kept = _Kept(method, url, reason, body, (raw_headers, request_raw_headers), real_url)
-        made = _made(kept, status, _created_at=utcnow(), _expires=expires, version=version)
-        self.__dict__.update(made.__dict__)
+        made = _made(kept, status, _created_at=created_at or utcnow(), _expires=expires, version=version)
+        self.__dict__.update(made.__dict__, _history=history)
+        if cookies is not None:
+            self.cookies = cookies
 
     @classmethod
     async def from_client_response(
@@ -99,7 +104,7 @@ class CachedResponse(CachedClientResponse):
         body: bytes | None = given._body if given._released and given._body is not None else await given.read()
         given.content = CachedStreamReader(body)
         asked = given.request_info
-        made = cls(
+        return cls(
             given.method,
             given.reason,
             given.status,
@@ -110,10 +115,9 @@ class CachedResponse(CachedClientResponse):
             tuple(given.raw_headers),
             tuple((name.encode(), value.encode()) for name, value in asked.headers.items()),
             asked.real_url,
+            history=tuple([await cls.from_client_response(hop) for hop in given.history]),
+            cookies=given.cookies,
         )
-        made.cookies = given.cookies
-        made.__dict__["_history"] = tuple([await cls.from_client_response(hop) for hop in given.history])
-        return made
 
     @property
     def created_at(self) -> datetime | None:

@@ -4,6 +4,9 @@ Sessions, caches and functions have its names, arguments and defaults; how it st
 is otherwise warns once, and is listed in ``docs/howto/move-from-requests-cache.md``.
 """
 
+from ._utils import get_placeholder_class as get_placeholder_class
+from ._utils import get_valid_kwargs as get_valid_kwargs
+from ._utils import try_int as try_int
 from .backends import *  # noqa: F403
 from .cache_keys import *  # noqa: F403
 from .models import *  # noqa: F403

@@ -12,7 +12,7 @@ from .filesystem import FileBackend
 from .mongodb import MongoDBBackend
 from .redis import RedisBackend
 from .sqlite import SQLiteBackend
-from .storage import BaseCache, no_storage
+from .storage import BaseCache, DictCache
 
 __all__ = [
     "BaseCache",
@@ -25,8 +25,6 @@ __all__ = [
     "ResponseOrKey",
     "SQLiteBackend",
 ]
-
-DictCache: type[BaseCache] = no_storage("DictCache")
 
 
 def get_placeholder_backend(original_exception: Exception) -> type[Any]:

@@ -34,9 +34,9 @@ from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
 
-from .storage import OWN_STORAGE, Redirects, Responses
+from .storage import OWN_STORAGE, BaseCache, DictCache, Redirects, Responses
 
-__all__ = ["CacheBackend", "ResponseOrKey", "keep_all"]
+__all__ = ["BaseCache", "CacheBackend", "DictCache", "ResponseOrKey", "keep_all"]
 
 ResponseOrKey = CachedResponse | bytes | str | None
 _LONGEST_CHAIN: Final = 20

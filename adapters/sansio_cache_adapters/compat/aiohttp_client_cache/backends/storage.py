@@ -11,7 +11,7 @@ from sansio_cache_adapters.cache.maintenance import Maintenance
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import CachedResponse
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 
-__all__ = ["OWN_STORAGE", "BaseCache", "Redirects", "Responses", "no_storage"]
+__all__ = ["OWN_STORAGE", "BaseCache", "DictCache", "Redirects", "Responses", "no_storage"]
 
 OWN_STORAGE: Final = (
     "a cache with storage of your own is not taken: records are sealed, and a storage would see pickled objects. Write "
@@ -43,6 +43,9 @@ class BaseCache:
 def no_storage(name: str) -> type[BaseCache]:
     """A storage that is not to be made by itself."""
     return type(name, (BaseCache,), {"__doc__": "A storage by itself; here there are caches alone."})
+
+
+DictCache: type[BaseCache] = no_storage("DictCache")
 
 
 class _View(BaseCache):

@@ -15,7 +15,7 @@ from .gridfs import GridFSCache, GridFSDict
 from .mongodb import MongoCache, MongoDict
 from .redis import RedisCache, RedisDict, RedisHashDict
 from .sqlite import SQLiteCache, SQLiteDict
-from .storage import BaseStorage, no_storage
+from .storage import BaseStorage, DictStorage
 
 __all__ = [
     "BACKEND_CLASSES",
@@ -44,7 +44,6 @@ __all__ = [
 
 BackendSpecifier = str | BaseCache
 StrOrPath = Path | str
-DictStorage: type[BaseStorage] = no_storage("DictStorage")
 CACHE_NAME_KWARGS: Final = ["db_path", "db_name", "namespace", "table_name"]
 BACKEND_CLASSES: Final[dict[str, type[BaseCache]]] = {
     "dynamodb": DynamoDbCache,

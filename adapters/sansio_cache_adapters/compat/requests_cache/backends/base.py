@@ -39,9 +39,9 @@ from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
 
-from .storage import OWN_STORAGE, Redirects, Responses, Stored
+from .storage import OWN_STORAGE, BaseStorage, DictStorage, Redirects, Responses, Stored
 
-__all__ = ["BaseCache"]
+__all__ = ["BaseCache", "BaseStorage", "DictStorage"]
 
 DESERIALIZE_ERRORS: Final = (AttributeError, ImportError, TypeError, ValueError)
 _LONGEST_CHAIN: Final = 30

@@ -11,7 +11,7 @@ from sansio_cache.records import Record
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache.models import CachedResponse
 
-__all__ = ["OWN_STORAGE", "BaseStorage", "Redirects", "Responses", "Stored", "no_storage"]
+__all__ = ["OWN_STORAGE", "BaseStorage", "DictStorage", "Redirects", "Responses", "Stored", "no_storage"]
 
 OWN_STORAGE: Final = (
     "a cache with storage of your own is not taken: records are sealed, and a storage would see pickled objects. Write "
@@ -59,6 +59,9 @@ class BaseStorage:
 def no_storage(name: str) -> type[BaseStorage]:
     """A storage that is not to be made by itself."""
     return type(name, (BaseStorage,), {"__doc__": "A storage by itself; here there are caches alone."})
+
+
+DictStorage: type[BaseStorage] = no_storage("DictStorage")
 
 
 class Responses(MutableMapping[str, CachedResponse]):
