@@ -18,7 +18,7 @@ from yarl import URL
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.messages import Headers
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.moments import Moments, moment
+from sansio_cache_adapters.cache.moments import Answered, moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-class CachedClientResponse(LazyResponse, Moments):
+class CachedClientResponse(LazyResponse, Answered):
     """An ``aiohttp.ClientResponse`` with what the cache knows of it."""
 
     _answer: Answer | None = None
@@ -47,12 +47,6 @@ class CachedClientResponse(LazyResponse, Moments):
     _tee: Tee | None = None
     _clock: Callable[[], float] = staticmethod(time.time)
     _why_bypassed: str = ""
-
-    @property
-    def from_cache(self) -> bool:
-        """Whether it was made from a stored response."""
-        answer = self._answer
-        return answer is not None and answer.record is not None and answer.from_cache
 
     @property
     def created_at(self) -> datetime | None:
@@ -78,16 +72,6 @@ class CachedClientResponse(LazyResponse, Moments):
         if expires is None:
             return False
         return expires <= (self._clock() if self._makings is None else self._makings.now)
-
-    @property
-    def cache_key(self) -> str:
-        """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
-        return "" if self._answer is None else self._answer.key.hex()
-
-    @property
-    def revalidated(self) -> bool:
-        """Whether the origin has just confirmed it."""
-        return self._answer is not None and self._answer.revalidated
 
     @property
     def cache_status(self) -> str:

@@ -1,11 +1,13 @@
-"""Times as users see them."""
+"""Times as users see them, and what else every client's response says of its answer."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Moments", "moment"]
+from sansio_cache.decisions import Answer
+
+__all__ = ["Answered", "Moments", "moment"]
 
 
 class _Timed(Protocol):
@@ -31,6 +33,35 @@ class Moments:
     def expires_at(self: _Timed) -> datetime | None:
         """``expires``: when it becomes stale."""
         return self.expires
+
+
+class _WithAnswer(Protocol):
+    """A response that was made from an answer of the core's; None where the cache was bypassed."""
+
+    @property
+    def _answer(self) -> Answer | None: ...
+
+
+class Answered(Moments):
+    """What a response repeats of its answer."""
+
+    __slots__ = ()
+
+    @property
+    def from_cache(self: _WithAnswer) -> bool:
+        """Whether it was made from a stored response."""
+        answer = self._answer
+        return answer is not None and answer.record is not None and answer.from_cache
+
+    @property
+    def cache_key(self: _WithAnswer) -> str:
+        """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
+        return "" if self._answer is None else self._answer.key.hex()
+
+    @property
+    def revalidated(self: _WithAnswer) -> bool:
+        """Whether the origin has just confirmed it."""
+        return self._answer is not None and self._answer.revalidated
 
 
 def moment(at: float | None) -> datetime | None:

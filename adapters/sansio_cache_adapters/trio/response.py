@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sansio_cache.decisions import Answer
-from sansio_cache_adapters.cache.moments import Moments, moment
+from sansio_cache_adapters.cache.moments import Answered, moment
 from sansio_cache_adapters.cache.switches import DISABLED, bypassed
 from sansio_cache_adapters.trio.http.client import Response
 
@@ -15,7 +15,7 @@ from .bodies import CachedHop
 __all__ = ["CachedTrioResponse"]
 
 
-class CachedTrioResponse(Response, Moments):
+class CachedTrioResponse(Response, Answered):
     """A response with what the cache knows of it, worked out when it is looked at."""
 
     if TYPE_CHECKING:
@@ -24,12 +24,6 @@ class CachedTrioResponse(Response, Moments):
     @property
     def _answer(self) -> Answer | None:
         return self._hop.answer if isinstance(self._hop, CachedHop) else None
-
-    @property
-    def from_cache(self) -> bool:
-        """Whether it was made from a stored response."""
-        answer = self._answer
-        return answer is not None and answer.record is not None and answer.from_cache
 
     @property
     def created_at(self) -> datetime | None:
@@ -46,18 +40,6 @@ class CachedTrioResponse(Response, Moments):
         """Whether it has become stale by now."""
         expires = self._hop.expires if isinstance(self._hop, CachedHop) else None
         return isinstance(self._hop, CachedHop) and expires is not None and expires <= self._hop.clock()
-
-    @property
-    def cache_key(self) -> str:
-        """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
-        answer = self._answer
-        return "" if answer is None else answer.key.hex()
-
-    @property
-    def revalidated(self) -> bool:
-        """Whether the origin has just confirmed it."""
-        answer = self._answer
-        return answer is not None and answer.revalidated
 
     @property
     def cache_status(self) -> str:
