@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from math import inf
@@ -355,3 +357,42 @@ def test_hosts_agree_on_the_servers_clock(store: RedisStore) -> None:
     put(store, make_item("one", now=now, lifetime=300), now=now)
     put(store, make_item("two", now=now + DAY, lifetime=300), now=now + DAY)
     assert store.drop(name("resource"), now=now) == 2
+
+
+ENDS = """
+import sys
+from sansio_cache_adapters.stores.redis.store import RedisStore
+from sansio_cache_adapters.testing import name
+url, now = sys.argv[1], float(sys.argv[2])
+store = RedisStore(url)
+for index in range(30):
+    store.claim(name(f"{index}"), name("resource"), b"t" * 16, now=now, until=now + 50)
+store.touch(name("one"), store.load(name("one"))[0].entry, now=now + 7)
+print("ready", flush=True)
+sys.stdin.readline()
+for index in range(30):
+    store.release(name(f"{index}"), b"t" * 16)
+"""
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_process_that_ends_gives_its_claims_back(store: RedisStore, redis_server: Any, frozen: bool) -> None:
+    """G28, G32: nobody waits for one that has ended without closing; nor does it, where the server does not answer."""
+    now = time.time()
+    entry = put(store, make_item("one", now=now), now=now).entry
+    given = [sys.executable, "-c", ENDS, redis_server.url, str(now)]
+    with subprocess.Popen(given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        if frozen:
+            redis_server.freeze()
+        began = time.monotonic()
+        process.communicate("go\n", timeout=20)
+    assert time.monotonic() - began < 5
+    if frozen:
+        redis_server.thaw()
+        return
+    keys = lifetimes(redis_server)
+    assert ends_with(keys, ":lease") == []
+    with redis_server.client() as client:
+        assert client.zscore(f"sansio-cache:p:{{{name('one').hex()}}}:used", entry) == now + 7

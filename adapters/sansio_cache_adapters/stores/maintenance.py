@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
-from weakref import ref
+from weakref import WeakSet, ref
+
+from sansio_cache.errors import StoreError
 
 from .shown import Shown
 from .worker import Worker
@@ -18,6 +21,7 @@ __all__ = ["Housekeeper", "Housekept", "Tended"]
 _PAUSE: Final = 2.0
 """Seconds for which what can wait is gathered."""
 _MOST_USES: Final = 10_000
+_AT_EXIT: Final = 5.0
 
 
 class Housekept(Protocol):
@@ -95,6 +99,7 @@ class Tended(Shown):
         self._housekeeper = Housekeeper(self)
         self._uses: dict[tuple[bytes, bytes], float] = {}
         self._clock = (0.0, 0.0)
+        _living.add(self)
 
     def before_fork(self) -> None:
         """Nothing is held in memory that a child could not do without."""
@@ -139,3 +144,21 @@ class Tended(Shown):
         """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
         self._housekeeper.soon(partial(Tended.tend, self))
         return self._housekeeper.drain(timeout)
+
+    def close_within(self, seconds: float) -> None:
+        """Do what was left to the housekeeper, in so many seconds at most: at exit, where there may be many stores."""
+        if self._housekeeper.stop(max(seconds, 0.0)):
+            with suppress(StoreError):
+                self.tend()
+
+
+_living: WeakSet[Tended] = WeakSet()
+"""Added to in one step by any thread; read at exit, when no others run."""
+
+
+@atexit.register
+def _close_all() -> None:
+    deadline = time.monotonic() + _AT_EXIT  # of all together
+    for store in list(_living):
+        with suppress(StoreError):
+            store.close_within(deadline - time.monotonic())

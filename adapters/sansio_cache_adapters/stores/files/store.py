@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
-from weakref import WeakSet, ref
+from weakref import ref
 
 from sansio_cache.errors import StoreError
 from sansio_cache.names import explains
@@ -55,8 +53,6 @@ T = TypeVar("T")
 P = ParamSpec("P")
 _CLOSE_SECONDS: Final = 5.0
 _DRAIN_SECONDS: Final = 0.5
-_in_use: WeakSet[FileStore] = WeakSet()
-"""Added to in one step by any thread; read at exit, when no others run."""
 
 
 class FileStore(Tended):
@@ -98,7 +94,6 @@ class FileStore(Tended):
         self._claims = Claims(partial(InFolder, partial(self._root_of, ref(self)), LOCK_FILE))
         self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
         follow_forks(self)
-        _in_use.add(self)
 
     def after_fork(self, *, child: bool) -> None:
         """In the child, begin with locks and a thread of its own."""
@@ -351,20 +346,10 @@ class FileStore(Tended):
         self.close_within(_CLOSE_SECONDS)
 
     def close_within(self, seconds: float) -> None:
-        """The same, waiting for so long at most: at exit, where there may be many stores."""
+        """The same, waiting for so long at most."""
         if self._root is None:
             return
-        if self._housekeeper.stop(max(seconds, 0.0)):
-            with suppress(StoreError):
-                self.tend()
+        super().close_within(seconds)
         self._root = None
         self._claims.close()
         self._sweeper.forget()
-
-
-@atexit.register
-def _close_all() -> None:
-    deadline = time.monotonic() + _CLOSE_SECONDS  # of all together
-    for store in list(_in_use):
-        with suppress(StoreError):
-            store.close_within(deadline - time.monotonic())

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import Any, Final
 
-from sansio_cache.errors import CacheWarning, SettingError, StoreError
+from sansio_cache.errors import CacheWarning, SettingError
 from sansio_cache.names import explains
 from sansio_cache.policy import SETTINGS
 from sansio_cache.records import Item, Meta, Stored
@@ -223,10 +222,12 @@ class RedisStore(Tended):
 
     def close(self) -> None:
         """Write what is left (at most 5 s) and close every connection. Using the store again reopens it."""
-        if self._housekeeper.stop(_CLOSE_SECONDS):
-            with suppress(StoreError):
-                self.tend()
+        super().close_within(_CLOSE_SECONDS)
         self._runner.close()
+
+    def close_within(self, seconds: float) -> None:
+        """Give back what was claimed, and write what is left. A server that does not answer is not waited for long."""
+        super().close_within(min(seconds, self._timeout))
 
 
 def _bound_of_one(max_bytes: int | None, max_entries: int | None) -> int:
