@@ -17,7 +17,7 @@ from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.rows import USED_AT, Row, pack, stored_in, unpack
 from sansio_cache_adapters.stores.system import Folder, is_absent
 
-from .layout import Root, is_hex, new_name, skipping
+from .layout import Root, is_hex, replace, skipping
 
 __all__ = [
     "drop_folder",
@@ -104,16 +104,10 @@ def _write_rows(root: Root, shard: Folder, resource: bytes, partition: bytes, ro
         shard.remove_empty(place)  # where it has other partitions it stays
         # The pointer stays for the next answer to the same request; a sweep removes it if there is none.
         return
-    pending, temporary = root.reach("pending", make=True), new_name()
-    pending.write_new(temporary, [_MAGIC, *map(pack, rows)])
-    try:
-        folder = shard.made(place)
-        # The pointer first: one that leads to nothing is a miss, a file without one would be lost.
-        _point(root, name, place)
-        pending.put(temporary, folder, name)
-    except BaseException:
-        pending.remove(temporary)
-        raise
+    folder = shard.made(place)
+    # The pointer first: one that leads to nothing is a miss, a file without one would be lost.
+    _point(root, name, place)
+    replace(root, folder, name, [_MAGIC, *map(pack, rows)])
     root.know(name, place)
 
 
