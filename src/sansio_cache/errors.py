@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import itsdangerous
 
-from .urls import redact
-
 __all__ = [
     "BadSignature",
     "BrokenRecord",
@@ -64,7 +62,7 @@ class BadSignature(CacheError, itsdangerous.BadSignature):
         self.url = url
         self.key = key
         self.reason = reason
-        shown = "this URL" if url is None else redact(url)
+        shown = "this URL" if url is None else _shown(url)
         super().__init__(f"the stored response for {shown} (key {key[:16]}…) {_FOUND[reason]}.\n{_WAYS_OUT}")
 
     def __reduce__(self) -> tuple[type[BadSignature], tuple[str | None, str, str]]:
@@ -104,7 +102,7 @@ class NotCached(CacheError):
 
     def __init__(self, url: str) -> None:
         self.url = url
-        super().__init__(f"no stored response answers {redact(url)}, and offline=True forbids to fetch it")
+        super().__init__(f"no stored response answers {_shown(url)}, and offline=True forbids to fetch it")
 
     def __reduce__(self) -> tuple[type[NotCached], tuple[str]]:
         return (type(self), (self.url,))
@@ -136,3 +134,10 @@ class SettingError(CacheError, ValueError):
 
 class KeyRequired(SettingError):
     """The store is marked as signed, and no ``secret_key`` was given."""
+
+
+def _shown(url: str) -> str:
+    # Every module knows the errors; what looks into URLs is needed for one that is raised.
+    from .urls import redact
+
+    return redact(url)

@@ -20,7 +20,7 @@ from watched_origin import WatchedOrigin
 
 from sansio_cache import MemoryStore, SQLiteStore, TrioCachedSession
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
-from sansio_cache_adapters.trio.session import CachedTrioResponse
+from sansio_cache_adapters.trio.response import CachedTrioResponse
 
 pytestmark = pytest.mark.anyio
 

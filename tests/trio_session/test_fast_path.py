@@ -19,7 +19,7 @@ from sansio_cache.messages import Request
 from sansio_cache_adapters.trio.http.client import HTTPSession
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.errors import TransportError
-from sansio_cache_adapters.trio.session import CachedOptions
+from sansio_cache_adapters.trio.keywords import CachedOptions
 
 # What one request may say
 
@@ -97,12 +97,12 @@ def _long_way(session: TrioCachedSession, url: str, options: Any) -> tuple[Outgo
         sent = session._with_cookies(prepared)  # pyright: ignore[reportPrivateUsage]
     except (TransportError, TypeError, ValueError) as error:
         return repr(error)
-    return sent, session._core_request(sent)  # pyright: ignore[reportPrivateUsage]
+    return sent, session._handler.core_request(sent)  # pyright: ignore[reportPrivateUsage]
 
 
 def _fast(session: TrioCachedSession, url: str, options: Any) -> Request | str | None:
     try:
-        ready = session._fast.ready(session, url, options)  # pyright: ignore[reportPrivateUsage]
+        ready = session._handler.fast.ready(session, url, options)  # pyright: ignore[reportPrivateUsage]
     except (TransportError, TypeError, ValueError) as error:
         return repr(error)
     return None if ready is None else ready.asked
@@ -127,22 +127,22 @@ def test_plain_requests_take_it() -> None:
     """And are remembered; what could change behind its back, or was changed by a subclass, is not."""
     session = TrioCachedSession(cache=MemoryStore(), auth=("me", "pw"), headers={"X": "1"})
     url = "http://a.test/"
-    first = session._fast.ready(session, url, {})
+    first = session._handler.fast.ready(session, url, {})
     assert first is not None
-    assert session._fast.ready(session, url, {}) is first
+    assert session._handler.fast.ready(session, url, {}) is first
     options: CachedOptions = {"refresh": True, "headers": {}}
-    refreshed = session._fast.ready(session, url, options)
+    refreshed = session._handler.fast.ready(session, url, options)
     assert refreshed is not None
     assert refreshed.outgoing is first.outgoing
     assert refreshed.asked.options.refresh
-    assert session._fast.ready(session, url, {"params": {"a": "b"}}) is None
+    assert session._handler.fast.ready(session, url, {"params": {"a": "b"}}) is None
 
     class Own(TrioCachedSession):
         def prepare(self, method: str, url: str, options: Any) -> OutgoingRequest:
             return super().prepare(method, url + "?own", options)
 
     own = Own(cache=MemoryStore())
-    assert own._fast.ready(own, url, {}) is None
+    assert own._handler.fast.ready(own, url, {}) is None
 
 
 # Hits

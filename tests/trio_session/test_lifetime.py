@@ -106,7 +106,7 @@ async def test_the_end_waits_no_longer_than_it_says(
 ) -> None:
     """A validation that hangs is ended, and its connection with it."""
     assert CLOSE_SECONDS == 5.0
-    monkeypatch.setattr("sansio_cache_adapters.trio.session.CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr("sansio_cache_adapters.trio.handling.Handler.close_seconds", 0.2)
     held = Held()
     url = origin.on("/a", held)
     with anyio.fail_after(4):

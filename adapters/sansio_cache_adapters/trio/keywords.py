@@ -8,8 +8,10 @@ from http.cookiejar import CookieJar
 from typing import Any
 
 from sansio_cache.settings import Settings
+from sansio_cache_adapters.cache.options import CacheOptions
+from sansio_cache_adapters.trio.http.client import RequestOptions
 
-__all__ = ["SessionOptions"]
+__all__ = ["CachedOptions", "SessionOptions"]
 
 
 class SessionOptions(Settings, total=False):
@@ -26,3 +28,7 @@ class SessionOptions(Settings, total=False):
     verify: bool
     follow_redirects: bool
     max_redirects: int
+
+
+class CachedOptions(RequestOptions, CacheOptions, total=False):
+    """What one request may say, to the client and to the cache."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import ssl
 from collections.abc import Iterable, Mapping
-from http.cookiejar import CookieJar
 from typing import Any, TypeVar, cast
 
 from sansio_cache.errors import SettingError
@@ -96,7 +95,11 @@ def jar_or_mapping(given: object) -> None:
 
     :raises SettingError: for what is neither a jar nor a mapping of texts.
     """
-    if given is None or isinstance(given, CookieJar):
+    if given is None:
+        return
+    from http.cookiejar import CookieJar
+
+    if isinstance(given, CookieJar):
         return
     if not isinstance(given, Mapping):
         raise SettingError(f"cookies takes a mapping of names and values, or a CookieJar, not {_kind(given)}")

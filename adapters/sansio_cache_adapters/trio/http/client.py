@@ -12,10 +12,9 @@ import ssl
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from http.cookiejar import CookieJar
+from functools import cached_property
 from types import TracebackType
-from typing import Any, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
-from urllib.request import Request as CookieRequest
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
 
 import anyio
 
@@ -34,15 +33,19 @@ from .content import (
     encode_content,
     merge_fields,
 )
-from .cookies import cookie_of, names_a_domain, new_jar
-from .cookies import extract as _extract
 from .errors import TransportError
 from .hop import Drained, Hop
-from .pool import Limits, Pool
+from .limits import Limits, limits_of
 from .redirects import drain, location, redirected
 from .response import Response, TooManyRedirects
 from .suffixes import load_suffixes
 from .url import basic, join, parse
+
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
+    # Connections and the standard library's cookies come with the first request.
+    from .pool import Pool
 
 __all__ = ["HTTPSession", "Hop", "Limits", "OutgoingRequest", "RequestOptions", "Response", "Timeout"]
 
@@ -99,8 +102,6 @@ class HTTPSession:
     Raises: SettingError for a setting of wrong type or value, InvalidURL for a base URL that is none.
     """
 
-    _options = sorted(_KNOWN)  # what a request takes, by name
-
     def __init__(
         self,
         *,
@@ -131,8 +132,24 @@ class HTTPSession:
         merge_fields(self.headers)
         if self.auth is not None:
             basic(*self.auth)
-        self.cookies: CookieJar = cookies if isinstance(cookies, CookieJar) else _jar(cookies or {}, base_url)
-        self.pool: Pool = Pool(limits, context=ssl_context, verify=verify)
+        if cookies is not None:
+            self.cookies = _jar(cookies, base_url)
+        self._connecting = limits_of(limits), ssl_context, verify
+
+    @cached_property
+    def cookies(self) -> CookieJar:
+        """The jar."""
+        from .cookies import new_jar
+
+        return new_jar()
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The connections."""
+        from .pool import Pool
+
+        limits, context, verify = self._connecting
+        return Pool(limits, context=context, verify=verify)
 
     async def __aenter__(self) -> Self:
         return self
@@ -163,7 +180,9 @@ class HTTPSession:
         Raises: InvalidURL, TypeError, ValueError, SettingError.
         """
         if unknown := options.keys() - _KNOWN:
-            raise TypeError(f"a request takes no {', '.join(sorted(unknown))}; there are {', '.join(self._options)}")
+            raise TypeError(
+                f"a request takes no {', '.join(sorted(unknown))}; there are {', '.join(self._option_names())}"
+            )
         text("url", url, "; give str(…) of an object that is one")
         url = join(self.base_url, url) if self.base_url else url
         target = parse(add_params(url, self.params, options.get("params")))
@@ -185,6 +204,10 @@ class HTTPSession:
             fields = merge_fields(fields, [("Authorization", basic(*auth))])
         timeout = Timeout.of(options["timeout"]) if "timeout" in options else self.timeout
         return OutgoingRequest(text("method", method).upper(), target.text, fields, body, timeout)
+
+    def _option_names(self) -> list[str]:
+        """What a request takes, by name."""
+        return sorted(_KNOWN)
 
     def stays_with_origin(self, field: str) -> bool:
         """Whether a field of this name does not go along when a redirect leads to another origin.
@@ -301,6 +324,8 @@ class HTTPSession:
         # A Cookie field that the caller gave is left alone.
         if next(iter(self.cookies), None) is None or _has(request.headers, "cookie"):
             return request
+        from urllib.request import Request as CookieRequest
+
         carrier = CookieRequest(request.url)  # noqa: S310 - nothing is opened
         self.cookies.add_cookie_header(carrier)
         value = carrier.get_header("Cookie")
@@ -310,16 +335,24 @@ class HTTPSession:
         lines = [value for name, value in hop.headers if name.lower() == "set-cookie"]
         if not lines:
             return {}
+        from .cookies import extract, names_a_domain
+
         if names_a_domain(lines):
             await load_suffixes()
-        return _extract(self.cookies, url, lines)
+        return extract(self.cookies, url, lines)
 
 
 def _has(fields: Iterable[tuple[str, str | None]], name: str) -> bool:
     return any(given.lower() == name for given, _ in fields)
 
 
-def _jar(cookies: Mapping[str, str], base_url: str | None) -> CookieJar:
+def _jar(cookies: CookieJar | Mapping[str, str], base_url: str | None) -> CookieJar:
+    from http.cookiejar import CookieJar
+
+    from .cookies import cookie_of, new_jar
+
+    if isinstance(cookies, CookieJar):
+        return cookies
     jar = new_jar()
     if cookies and base_url is None:
         # Without a host they would go to every origin that a redirect names.

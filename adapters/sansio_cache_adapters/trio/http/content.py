@@ -15,8 +15,6 @@ import h11
 from anyio import to_thread
 
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import shown_fields
-from sansio_cache.urls import redact
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 
 from .checks import number, pairs, text
@@ -256,6 +254,9 @@ class OutgoingRequest:
         # It ends up in logs and tracebacks.
         body = self.body
         length = "stream" if not isinstance(body, bytes) else f"{len(body)} bytes"
+        from sansio_cache.messages import shown_fields  # the core, for those who look
+        from sansio_cache.urls import redact
+
         shown = f"{self.method!r}, {redact(self.url)!r}, {shown_fields(self.headers)!r}"
         return f"OutgoingRequest({shown}, body of {length})" if body != b"" else f"OutgoingRequest({shown})"
 

@@ -12,15 +12,11 @@ import ssl
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from sansio_cache.errors import SettingError
-
-from .checks import number, whole
 from .connection import Connection, ReceivedHead, default_ssl_context
 from .content import OutgoingRequest, request_event
 from .errors import (
@@ -33,6 +29,7 @@ from .errors import (
     WriteError,
 )
 from .hop import Chunks, Hop
+from .limits import Limits
 from .url import Origin, parse
 
 if TYPE_CHECKING:
@@ -45,31 +42,6 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 TAKE_AT_CLOSE = 64 * 1024
 """Bytes of an unread body that are taken at close, if they have already arrived, to save the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many connections a session may have at once; None is no limit.
-
-    :ivar total: open connections, idle ones included.
-    :ivar per_host: open connections to one origin.
-    :ivar idle: connections kept open without a request.
-    :ivar idle_expiry: seconds for which they are.
-
-    Raises: SettingError for other values.
-    """
-
-    total: int | None = 100
-    per_host: int | None = 20
-    idle: int = 20
-    idle_expiry: float | None = 15.0
-
-    def __post_init__(self) -> None:
-        whole("total", self.total, 1, optional=True)
-        whole("per_host", self.per_host, 1, optional=True)
-        whole("idle", self.idle, 0)
-        if self.idle_expiry is not None and not number(self.idle_expiry) >= 0:
-            raise SettingError(f"idle_expiry must be seconds, 0 or more, or None, not {self.idle_expiry!r}")
 
 
 class Counts(NamedTuple):
@@ -106,8 +78,6 @@ class Pool:
     def __init__(
         self, limits: Limits | None = None, *, context: ssl.SSLContext | None = None, verify: bool = True
     ) -> None:
-        if limits is not None and not isinstance(limits, Limits):
-            raise SettingError(f"limits takes a Limits, as Limits(per_host=4), not {limits!r}")
         self.limits: Limits = limits or Limits()
         self.context = context
         self._verify = verify

@@ -6,14 +6,12 @@ import codecs
 import json as jsonlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
-from email.message import Message
 from functools import cached_property
 from io import IncrementalNewlineDecoder
 from typing import Any, Self
 
 from anyio.lowlevel import checkpoint
 
-from sansio_cache.messages import shown_fields
 from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, decoders, undecodable
 
 from .content import Fields, OutgoingRequest
@@ -76,6 +74,8 @@ class FieldMap(Mapping[str, str]):
         return len(self._names)
 
     def __repr__(self) -> str:
+        from sansio_cache.messages import shown_fields  # the core, for those who look
+
         return f"FieldMap({shown_fields(self.items_as_received)!r})"
 
 
@@ -140,6 +140,8 @@ class Response:
     def encoding(self) -> str:
         """The character encoding of ``text``: of Content-Type where Python knows it, else UTF-8. It can be set."""
         if self._encoding is None:
+            from email.message import Message  # it came with the cookies, for which the standard library needs it
+
             header = Message()
             header["Content-Type"] = self.headers.get("Content-Type", "")
             charset = header.get_content_charset()
