@@ -22,6 +22,7 @@ from sansio_cache.policy import Policy
 from sansio_cache.records import Meta, Stored
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.cache.engine import Engine
+from sansio_cache_adapters.cache.flights import FLIGHTS
 from sansio_cache_adapters.stores.protocol import Seen
 
 pytestmark = pytest.mark.usefixtures("no_probes")
@@ -37,6 +38,14 @@ def change(each: Superseded) -> Any:
 
 def fresh(engine: Engine) -> Stored:
     return stored_of(item_of(got("Cache-Control: max-age=60", at=engine.clock())))
+
+
+def test_how_a_session_waits_is_the_engines() -> None:
+    """Flights are shared by all sessions of a process; who leads one is a thread or a task."""
+    given: dict[str, Any] = {"probe": lambda: META, "me": object, "wait": isinstance, "pause": print}
+    store: Any = ClaimingStore()
+    engine = Engine(Policy(), store, Sealer(()), **given)
+    assert (engine.me, engine.wait, engine.pause, engine.flights) == (object, isinstance, print, FLIGHTS)
 
 
 def test_a_store_is_opened_once() -> None:

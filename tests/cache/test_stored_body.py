@@ -38,7 +38,7 @@ def in_chunks(body: bytes) -> Record:
     return opened
 
 
-LARGE, ONE = in_chunks(BODY), in_chunks(b"one chunk")
+LARGE, ONE, FULL = in_chunks(BODY), in_chunks(b"one chunk"), in_chunks(CHUNKS[0])
 REMOVED: Row = (call.change([Seen(LARGE.head.partition, ANY, 7)], None), 1)
 LIST: Row = (call.hashes(ENTRY), HASHES)
 
@@ -55,15 +55,16 @@ def reading(record: Record, start: int = 0, stop: int | None = None, opened: Ope
     ("record", "script", "start"),
     [
         (ONE, [(call.chunk(ENTRY, 0), b"one chunk")], BodyStart(b"", b"one chunk")),
+        (FULL, [chunk(0)], BodyStart(b"", CHUNKS[0])),
         (LARGE, [LIST, chunk(2)], BodyStart(HASHES, CHUNKS[2])),
         (LARGE, [(call.hashes(ENTRY), StoreError("gone"))], None),
         (LARGE, [LIST, chunk(2, StoreError("gone"))], None),
     ],
-    ids=["one chunk", "several", "no list", "no chunk"],
+    ids=["one chunk", "a full one", "several", "no list", "no chunk"],
 )
 def test_how_a_body_begins(record: Record, script: list[Row], start: object) -> None:
     engine = scripted_engine()
-    assert played(load_body(engine, record, 0 if record is ONE else 2), *script) == start
+    assert played(load_body(engine, record, 2 if record is LARGE else 0), *script) == start
     assert not engine.breaker.down
 
 
@@ -153,6 +154,7 @@ def test_a_child_reads_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     played(body.read(), LIST, *map(chunk, range(3)))
     monkeypatch.setattr(FORKS, "generation", FORKS.generation + 1)
     assert played(body.read(), chunk(1), chunk(2)) == CHUNKS[1]
+    assert played(body.read()) == CHUNKS[2]
 
 
 @pytest.mark.parametrize(("start", "stop", "piece"), [(0, 10, b"0123456789"), (2, 10, b"23456789"), (0, 3, b"012")])

@@ -42,7 +42,7 @@ __all__ = [
 class CachedClientResponse(LazyResponse, Answered):
     """An ``aiohttp.ClientResponse`` with what the cache knows of it."""
 
-    _answer: Answer | None = None
+    _answer: Answer | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
     _kept_at: float | None = None
     _tee: Tee | None = None
     _clock: Callable[[], float] = staticmethod(time.time)

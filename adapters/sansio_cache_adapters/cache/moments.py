@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sansio_cache.decisions import Answer
 
@@ -35,31 +35,30 @@ class Moments:
         return self.expires
 
 
-class _WithAnswer(Protocol):
-    """A response that was made from an answer of the core's; None where the cache was bypassed."""
-
-    @property
-    def _answer(self) -> Answer | None: ...
-
-
 class Answered(Moments):
     """What a response repeats of its answer."""
 
     __slots__ = ()
 
+    if TYPE_CHECKING:
+
+        @property
+        def _answer(self) -> Answer | None:
+            """The answer that it was made from; None where the cache was bypassed."""
+
     @property
-    def from_cache(self: _WithAnswer) -> bool:
+    def from_cache(self) -> bool:
         """Whether it was made from a stored response."""
         answer = self._answer
         return answer is not None and answer.record is not None and answer.from_cache
 
     @property
-    def cache_key(self: _WithAnswer) -> str:
+    def cache_key(self) -> str:
         """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
         return "" if self._answer is None else self._answer.key.hex()
 
     @property
-    def revalidated(self: _WithAnswer) -> bool:
+    def revalidated(self) -> bool:
         """Whether the origin has just confirmed it."""
         return self._answer is not None and self._answer.revalidated
 
