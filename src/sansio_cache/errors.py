@@ -125,7 +125,7 @@ class ForeignStore(StoreError):
 
 
 class NoPlace(StoreError):
-    """Nobody said where the cache lies, and the user has no folder for it."""
+    """No place was given for the cache, and the user has no folder for it."""
 
 
 class SettingError(CacheError, ValueError):

@@ -268,7 +268,7 @@ def _with_body(verdict: Settled) -> Steps[Settled | Flaw]:
 
 
 def _older(request: Request, rules: Rules, keys: Keys) -> Steps[Sequence[Record]]:
-    """What is stored that an answer to the request may be about."""
+    """The stored responses that an answer to the request may be about."""
     if rules.policy.read_only:
         return ()
     loaded = yield from ask(Load(keys))

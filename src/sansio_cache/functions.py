@@ -32,7 +32,7 @@ def arguments_of(function: object, name: str, *shapes: tuple[str, ...]) -> int:
     if not callable(function):
         raise SettingError(f"{takes}, not {function!r}")
     if _is_deferred(function):
-        raise SettingError(f"{takes}, not an async function or a generator: {function!r}. Nobody awaits its result")
+        raise SettingError(f"{takes}, not an async function or a generator: {function!r}. Its result is not awaited")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

@@ -234,7 +234,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     # A 304 that names other fields in Vary tells nothing of the values that the stored response was chosen by.
     revaried = nominated(fields) != tuple(name for name, _ in record.head.vary)
     if storing is not Storing.KEEP or revaried or not all_read(reply.headers):
-        # What is stored must not be reused by what it used to say.
+        # The stored response must not be reused by what it used to say.
         return Pass(answer, (record.head.resource,))
     item = item_of(head, terms.sealer, policy, body=record.stored.body, entry=record.stored.entry, hashes=b"")
     return Freshened(answer, item, record.stored.rev, case.superseded())

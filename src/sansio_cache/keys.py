@@ -101,7 +101,7 @@ class KeyMaker:
         """The keys of a request. ``request.body`` must be known where its method is not GET or HEAD."""
         if request.body:
             return self._made(request)
-        # Who asks for the same again brings the very same fields: the fast paths, and a request on its way.
+        # A request for the same again brings the very same fields: the fast paths, and a request on its way.
         known = request.headers.keyed
         asked = (self, request.url, request.method, request.peer)
         if known is not None and known[0] == asked:

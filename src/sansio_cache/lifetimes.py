@@ -74,7 +74,7 @@ def _by_user(record: Record, request: Request, policy: Policy, expiry: Expiry | 
 
 
 def _whose(record: Record, request: Request, policy: Policy) -> str:
-    """Whose time counts, the most specific first, as :mod:`.precedence` has it."""
+    """The sources of a time, the most specific first, as :mod:`.precedence` has it."""
     if request.options.expiry is not None:
         return "expire_after of this request"
     settings = policy.settings_time(request)

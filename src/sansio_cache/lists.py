@@ -1,7 +1,7 @@
 """Lists in fields (RFC 9110 §5.6.1): their lines as one text, and never more of it than is worth reading.
 
-An origin may send megabytes of header fields, and a client lets most of them through. Nobody means a list of a thousand
-members: anyone who reads one takes the strict case, which is to store nothing and to reuse nothing.
+An origin may send megabytes of header fields, and a client lets most of them through. No honest field has a list
+of a thousand members: anyone who reads one takes the strict case, which is to store nothing and to reuse nothing.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ class Headers:
         return hash(self.items)
 
     def __repr__(self) -> str:
-        # What is shown of a message ends up in logs, tracebacks and reports of faults.
+        # The repr of a message ends up in logs, tracebacks and reports of faults.
         return f"Headers({shown_fields(self.items)!r})"
 
     def __reduce__(self) -> tuple[type[Headers], tuple[tuple[tuple[str, str], ...]]]:

@@ -1,4 +1,4 @@
-"""Whose time counts for a stored response.
+"""Which time counts for a stored response.
 
 Most specific first: this request's ``expire_after``; the one of an earlier request, which its record remembers;
 ``urls_expire_after``; the session's ``expire_after``; the response's own fields; the heuristic.

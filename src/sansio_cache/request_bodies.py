@@ -48,7 +48,7 @@ def body_parts(body: bytes, content_type: str, ignored: frozenset[str], *, order
         return _multipart(body, content_type, ignored)
     looked_at = bool(ignored) or not ordered
     if looked_at and kind == "application/x-www-form-urlencoded" and body.count(b"&") < MAX_MEMBERS:
-        # What is not left out keeps its spelling: "a" and "a=" are two bodies.
+        # The parts that are not left out keep their spelling: "a" and "a=" are two bodies.
         kept = [pair for pair in body.decode("latin-1").split("&") if not ignores(pair, ignored)]
         if not ordered:
             kept.sort()

@@ -201,6 +201,7 @@ def test_what_cannot_be_opened_for_a_request_is_looked_for_and_removed() -> None
         ({"expired": True}, [STALE]),
         ({"invalid": True}, [BROKEN]),
         ({"older_than": 50.0}, [STALE]),
+        ({"older_than": 100.0}, []),
         ({"older_than": timedelta(seconds=200)}, []),
         ({"tags": ["t", "u"]}, [TAGGED]),
         ({"tags": ["u"]}, []),

@@ -335,7 +335,7 @@ class StoredContent:
         try:
             callback()
         except Exception:  # as aiohttp does
-            logger.exception("an eof callback failed")
+            logger.exception("a callback at the end of a body failed")
 
     async def wait_eof(self) -> None:
         return

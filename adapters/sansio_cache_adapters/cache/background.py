@@ -74,4 +74,4 @@ class Background:
 
 
 ALARMS: Final = Worker()
-"""What is due in a while; it neither blocks nor raises."""
+"""Jobs that are due in a while; they neither block nor raise."""

@@ -31,7 +31,7 @@ _LONGEST_PAUSE: Final = 2.0
 _RELAPSE: Final = 10.0
 """Seconds within which new trouble is the old one: a probe does not see all that ails a store, a full disk for one."""
 _LASTING: Final = (ForeignStore, NoPlace, ReadOnlyStore)
-"""Trouble that ends by somebody's hand, if ever."""
+"""Trouble that lasts until its user does something about it."""
 
 
 class CircuitBreaker:
@@ -108,7 +108,7 @@ class CircuitBreaker:
         try:
             self._probe()
         except Exception as again:
-            # What is not ours may be moved away by its owner, but not in a hurry.
+            # Its owner may move a file away that is not ours, but not in a hurry.
             longest = 15 * _LONGEST_PAUSE if isinstance(again, _LASTING) else _LONGEST_PAUSE
             self._pause = min(2 * self._pause, longest)
             return self._pause
@@ -128,7 +128,7 @@ class CircuitBreaker:
         self._stop = _Stop()
 
     def __del__(self) -> None:
-        # Nobody has the session any more: who probes for it ends.
+        # The session is gone: probing for it ends.
         if (stop := self.__dict__.get("_stop")) is not None:
             stop.ring()
 

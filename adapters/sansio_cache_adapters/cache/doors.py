@@ -19,7 +19,7 @@ class Decides(StrEnum):
     RESOURCE = "resource"
     """Which one is asked for: URL, ``Host``, and for methods that are opted in the body (``keys.py``)."""
     USER = "user"
-    """Who asks: fields by their names, userinfo; cookies in a shared cache (``credentials.py``)."""
+    """The user who asks: fields by their names, userinfo; cookies in a shared cache (``credentials.py``)."""
     PEER = "peer"
     """Whom the client believes to talk to, and as whom (``tls.py``)."""
     PROXY = "proxy"

@@ -207,7 +207,7 @@ class Engine:
         """Give a lease back; while the store is not well, later, when it is: else everybody would wait for its end."""
         if self.breaker.down:
             self._owed.append(release)
-            # What is wrong here may be well for the lease, and for those of other processes who wait for it.
+            # The trouble may not concern the lease, for which other processes wait.
             with suppress(Exception):
                 release()
         else:

@@ -271,7 +271,7 @@ class Exchange(Generic[N]):
                     return Landed(engine.clock())
                 # Another may have had the lease, and given it back, between our look into the store and our claim.
                 there = await self._records(lead.partition)
-                # What is gone meanwhile answers nobody, and is no news.
+                # A record that is gone meanwhile answers no request, and is no news.
                 is_news = not {each.rev for each in there}.issubset(action.seen)
                 return Landed(engine.clock()) if is_news else Granted(engine.clock())
             lead.leased = False
@@ -318,7 +318,7 @@ class Exchange(Generic[N]):
     async def supersede(self, action: Supersede) -> None:
         """Remove records that an answer has superseded."""
         if self._why_not_kept():
-            # Nobody knows whose answer it is.
+            # It may be the answer of another user.
             return
         self._engine.supersede(action.keys.partition, action.superseded)
         await self._engine.remove_superseded()

@@ -61,7 +61,7 @@ def overriding(kind: type, here: type, client: type, *names: str) -> bool:
 
 
 class Takers(NamedTuple):
-    """Who takes the keywords that a class of several does not know.
+    """The classes that take keywords which a class of several does not know.
 
     :ivar names: those that the classes behind it name.
     :ivar open_to: a class among them that takes any others too, or None.
@@ -131,7 +131,7 @@ def name_settings(function: Callable[..., None]) -> None:
 
 
 class FixedSettings:
-    """What is made with settings, and refuses to have them set as attributes later, which would mean nothing."""
+    """An object that is made with settings, and refuses to have them set as attributes, which would do nothing."""
 
     _made = False
     _theirs = OF_SESSION

@@ -15,7 +15,7 @@ __all__ = ["no_store", "sqlite_path", "store_at"]
 
 _TAKES: Final = 'a path or a store, or one of "redis://…", "rediss://…", "memory:", "sqlite:///…", "file:///…"'
 _OTHERS: Final = ("aiohttp_client_cache", "cachecontrol", "diskcache", "hishel", "requests_cache")
-"""Whose caches and storages are none of ours, and are given out of habit."""
+"""Packages with caches and storages of their own, which users give out of habit."""
 
 
 def store_at(location: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
@@ -89,7 +89,7 @@ def _path_of(url: str) -> str:
 def _file_of(url: str) -> str:
     path = _path_of(url)
     if path.startswith("/") and "/" not in path[1:]:
-        # Elsewhere three slashes begin a relative path, and four an absolute one. Nobody means a file in the root.
+        # Elsewhere three slashes begin a relative path, and four an absolute one. A file in the root is never meant.
         raise SettingError(
             f'{url} is a file in the root folder: for one in the current folder write cache="{path[1:]}"'
         )

@@ -215,7 +215,7 @@ class StoredResponses(_StoredResponses):
         """Seal with the newest key what an older one sealed; how many there were.
 
         :param unsign: remove signatures and the store's mark instead.
-        :param sign_unsigned: sign what was kept before there was a secret, too. Who says so vouches for it.
+        :param sign_unsigned: sign what was kept before there was a secret, too: by saying so you vouch for it.
         :raises SettingError: there is no secret, or both are asked for.
         """
         return do(self._work.resign(unsign=unsign, sign_unsigned=sign_unsigned))

@@ -40,7 +40,7 @@ def body_of(opened: OpenCache, found: FoundRecord) -> Iterator[bytes]:
 
 
 def flaw_of(opened: OpenCache, found: FoundRecord) -> Flaw | None:
-    """What is wrong with a record, or with its body; None for nothing."""
+    """The flaw of a record, or of its body; None if there is none."""
     try:
         for _ in _pieces(opened, found):
             pass

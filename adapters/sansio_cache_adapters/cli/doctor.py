@@ -38,7 +38,7 @@ doctor --bodies --secret-file http.secret --json
 def doctor(place: PlaceOptions, bodies: bool, as_json: bool) -> None:
     """Look at versions, SQLite's known faults, permissions, locks, signatures, damage and bounds, and give advice.
 
-    Only what is wrong makes the exit status 1; warnings and notes do not. What is stored is not changed.
+    Only what is wrong makes the exit status 1; warnings and notes do not. Stored responses are not changed.
     """
     findings = list(_findings(place, bodies=bodies))
     if as_json:

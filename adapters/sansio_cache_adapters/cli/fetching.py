@@ -116,7 +116,7 @@ def _show_head(came: Came) -> None:
 
 
 class _Wish(NamedTuple):
-    """What is to be fetched, and how."""
+    """The requests to be made, and how."""
 
     store: Any
     policy: Policy

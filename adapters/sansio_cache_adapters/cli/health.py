@@ -292,7 +292,7 @@ def of_signing(opened: OpenCache) -> Iterator[Finding]:
 
 
 def of_records(opened: OpenCache, *, bodies: bool) -> Iterator[Finding]:
-    """What is stored: how much, and what of it is damaged."""
+    """Findings about stored responses: how many there are, and how many are damaged."""
     size = opened.store.size()
     yield Finding("ok", "stored", f"{size.entries} responses, {size_text(size.bytes)}")
     flaws: Counter[str] = Counter()

@@ -163,7 +163,7 @@ zcat http.jsonl.gz | sansio-cache load - --cache ~/new.sqlite
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
 @pass_place
 def load(place: PlaceOptions, file: str, dry_run: bool, as_json: bool) -> None:
-    """Store what export wrote, sealed anew. What is there already stays. FILE may be -, for a pipe.
+    """Store what export wrote, sealed anew. Responses that are there already stay. FILE may be -, for a pipe.
 
     Who loads a file vouches for it: with a secret, all that it says is signed. A cache is made where there is none.
     """

@@ -1,4 +1,4 @@
-"""What is stored, record by record: opened and verified where it can be, filtered, sorted."""
+"""Stored responses, record by record: opened and verified where it can be, filtered, sorted."""
 
 from __future__ import annotations
 

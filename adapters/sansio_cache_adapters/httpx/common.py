@@ -73,7 +73,7 @@ def _tell_misplaced(extensions: Mapping[str, object]) -> None:
 
 
 def _known_body(stream: object) -> bytes | None:
-    # What is neither bytes nor a form of such can be read once only, or is a file: it belongs to the origin.
+    # Content that is neither bytes nor a form of such can be read once only, or is a file: it belongs to the origin.
     fields: Any = getattr(stream, "fields", None) if isinstance(stream, _FORM) else ()
     if isinstance(stream, httpx2.ByteStream) or (fields and all(map(_is_at_hand, fields))):
         return b"".join(cast("Iterable[bytes]", stream))

@@ -90,7 +90,7 @@ def _body(store: Any, record: Record) -> bytes | Flaw:
         return b""
     each: Stored
     for each in store.load(head.partition):
-        # What is listed comes without its body.
+        # Listed records come without their bodies.
         if each.sealed == record.stored.sealed and isinstance(each.body, bytes):
             body = open_body(head, b"", 0, each.body)
             return body if isinstance(body, Flaw) else each.body

@@ -43,7 +43,7 @@ def load_cache(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Store what ``export_cache`` wrote, sealed anew. What is there already is skipped.
+    """Store what ``export_cache`` wrote, sealed anew. Responses that are there already are skipped.
 
     Who loads a file vouches for it: nothing in it runs, and what it says is signed with the target's secret.
 

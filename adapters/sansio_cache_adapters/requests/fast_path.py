@@ -126,7 +126,7 @@ class FastPath:
             and session.hooks == {"response": []}
             and (kind.send, kind.prepare_request, kind.merge_environment_settings, kind.get_adapter) == self._steps
             and session.__dict__.keys().isdisjoint(_STEPS)
-            # Who instruments requests wants to see hits too.
+            # Tools that instrument requests want to see hits too.
             and (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings) == _ORIGINAL
         )
 

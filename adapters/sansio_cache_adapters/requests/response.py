@@ -205,7 +205,7 @@ def stored_response(facts: AnswerFacts, *, stream: bool) -> CachedResponse:
         else:
             attributes["_content"] = data
             attributes["_content_consumed"] = True
-        # What is left to read of it, as when it was read from the network.
+        # Only what is left to read of it, as when it was read from the network.
         facts.data = b""
     return response
 

@@ -35,7 +35,7 @@ _MOST_OPEN: Final = 1024
 
 
 class _Holding(NamedTuple):
-    """Who of this process holds a byte, for which resource, and until when (POSIX seconds) the others wait for it."""
+    """The holder of a byte in this process, for which resource, and until when (POSIX seconds) others wait for it."""
 
     token: bytes
     resource: bytes

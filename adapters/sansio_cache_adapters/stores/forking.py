@@ -134,7 +134,7 @@ def _after(*, child: bool) -> None:
             each.after_fork(child=child)
         except Exception:
             # The others must go on all the same: what they hold would be held for ever.
-            logger.exception("going on after a fork failed in %s", type(each).__name__)
+            logger.exception("%s failed after a fork", type(each).__name__)
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""Who holds a lease: the token says on which host and in which process, so that a dead holder is not waited for."""
+"""Holders of leases: the token names host and process, so that a dead holder is not waited for."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class ChunkedBody:
 
 @dataclass(slots=True, eq=False)
 class HeldClaim:
-    """Who fetches for a partition, or until when it is open to all."""
+    """The holder of a claim to fetch for a partition, or until when it is open to all."""
 
     resource: bytes
     token: bytes

@@ -33,7 +33,7 @@ USED_AT: Final = _HOT.size + 3 * 32
 
 
 class _Info(msgspec.Struct, frozen=True, array_like=True):
-    """What is there for people to read."""
+    """The columns for people to read."""
 
     url: str
     method: str

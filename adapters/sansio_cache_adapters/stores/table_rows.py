@@ -38,7 +38,7 @@ class Table(Protocol):
     """
 
     def transaction(self) -> AbstractContextManager[object]:
-        """What is changed within is changed as a whole, alone, and not at all if an exception leaves it."""
+        """All changes within are made together and alone, and not at all if an exception leaves it."""
         ...
 
     def find(self, start: str) -> Mapping[str, bytes]:

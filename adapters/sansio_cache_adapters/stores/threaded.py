@@ -131,7 +131,7 @@ class Threaded:
         # Stores raise nothing else. A detector of blocking calls (blockbuster) takes what lasts microseconds for one:
         # as long as the process has such a detector, threads do it.
         self._watched = True
-        logger.debug("%s is asked by threads from now on: %r", self.location, error)
+        logger.debug("the store at %s is used in threads from now on: %r", self.location, error)
 
     async def load(self, partition: bytes) -> Sequence[Stored]:
         """All records of a partition, queued ones included."""

@@ -89,7 +89,7 @@ class _Queue:
         while True:
             self._serve_until_idle()
             place.release()
-            # Who gave a job just now may have found us here still.
+            # A job given just now may have found us here still.
             if self.jobs.empty() or not place.acquire(blocking=False):
                 break
         if sys.version_info < (3, 13):
@@ -138,7 +138,7 @@ class _Queue:
             else:
                 self.made.perform(jobs)
         except BaseException as error:
-            logger.debug("what was left to do failed: %s", error, exc_info=error)
+            logger.debug("a background job failed: %s", error, exc_info=error)
 
 
 def _one_by_one(jobs: list[Job]) -> None:
@@ -146,7 +146,7 @@ def _one_by_one(jobs: list[Job]) -> None:
         try:
             job()
         except Exception as error:
-            logger.debug("what was left to do failed: %s", error, exc_info=error)
+            logger.debug("a background job failed: %s", error, exc_info=error)
 
 
 class _Made(NamedTuple):
@@ -259,7 +259,7 @@ class Worker:
                 try:
                     job()
                 except Exception as error:
-                    logger.debug("what must be done failed: %s", error, exc_info=error)
+                    logger.debug("a background job failed, and is tried again: %s", error, exc_info=error)
                     if time.monotonic() < until:
                         self._owed.appendleft(owed)
                         self._try_again()

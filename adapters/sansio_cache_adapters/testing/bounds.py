@@ -78,7 +78,7 @@ class BoundPromises(Opening):
     # Listing and removing
 
     def test_every_record_is_listed_as_it_was_given(self, store: Store, now: float) -> None:
-        """What is there for people to read comes back; the body does not."""
+        """The columns for people to read come back; the body does not."""
         item = make_item("one", b"body", now=now)
         stored = put(store, item, now=now)
         assert list(store.listed()) == [

@@ -164,7 +164,7 @@ class ChangePromises(Opening):
             assert self.claim(store, "c", now + 41) is Lease.HELD
 
     def test_a_drop_frees_the_leases_of_its_resource(self, store: Store, now: float) -> None:
-        """Nobody waits for a fetch that was begun before the drop."""
+        """A fetch that was begun before the drop is not waited for."""
         self.claim(store, "a", now)
         self.claim(store, "a", now, text="two")
         store.drop(name("resource"), now=now)

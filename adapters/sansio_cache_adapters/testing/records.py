@@ -80,7 +80,7 @@ class RecordPromises(Opening):
             assert stored.body == body
 
     def test_a_small_body_may_come_in_chunks(self, store: Store, now: float) -> None:
-        """Nobody knew that it would be small; committed it is beside its head, or readable as a chunk."""
+        """It was not known that it would be small; committed it is beside its head, or readable as a chunk."""
         stored = put(store, stream(store, make_item("one", b"small", now=now)), now=now)
         assert stored.body == b"small" or (stored.body is None and store.chunk(stored.entry, 0) == b"small")
 

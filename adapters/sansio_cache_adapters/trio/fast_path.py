@@ -102,7 +102,7 @@ class FastPath(Generic[S]):
             return None
         auth = session.auth
         given: Any = options.get("headers")
-        # What is kept by reference and compared later must be what cannot change.
+        # Only objects that cannot change are kept by reference and compared later.
         if type(auth) not in (NoneType, tuple) or type(given) not in (NoneType, dict):
             return None
         own: tuple[Any, ...] = tuple(given.items()) if given else ()

@@ -26,7 +26,7 @@ Fields = Mapping[str, str]
 
 
 class Reply(NamedTuple):
-    """What is sent; a list of pieces is sent piece by piece."""
+    """A response to send; a list of pieces is sent piece by piece."""
 
     body: bytes | list[bytes]
     fields: Fields

@@ -389,6 +389,6 @@ def check_writable(root: Root) -> None:
     probe(root)
     for kind in ("marks", "resources"):
         for name in filter(lambda name: is_hex(name, 2), root.reach(kind, make=True).names()):
-            # What is no folder of ours concerns few keys; its lock would be waited for by nobody.
+            # An entry that is no folder of ours concerns few keys; no process would wait for its lock.
             with skipping(), root.locked(kind, name):
                 pass

@@ -59,7 +59,7 @@ _IS_MENDED: Final = sqlite3.sqlite_version_info >= (3, 51, 3)
 
 
 class Backlog:
-    """What is written later. Its methods neither wait nor lock, so that a finalizer may call them at any point."""
+    """Writes that can wait. Its methods neither wait nor lock, so that a finalizer may call them at any point."""
 
     def __init__(self) -> None:
         self.aborted: deque[bytes] = deque()
@@ -119,7 +119,7 @@ def _settle(aborted: list[bytes], db: sqlite3.Connection) -> None:
 
 
 class FileMaintenance:
-    """What is done in the thread."""
+    """Maintenance of one file, in a thread."""
 
     def __init__(
         self, connections: Connections, backlog: Backlog, claims: Claims, max_bytes: int, max_entries: int | None

@@ -135,7 +135,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 _HEAVIEST: Final = 1 << 40
-# What is no number, or none that a record can have, weighs nothing: sums that are told to others must come out.
+# A value that is no number, or none that a record can have, weighs nothing: sums that are told to others must come out.
 _WEIGHT = f"(CASE WHEN typeof(weight) = 'integer' AND weight BETWEEN 0 AND {_HEAVIEST} THEN weight ELSE 0 END)"
 
 
@@ -296,7 +296,7 @@ CLEAR: Final = (
 )
 
 META_IS_SOUND: Final = f"SELECT {_blob('store_id', 16, exactly=True)} AND {_blob('salt', 32, exactly=True)} FROM meta"
-# What is in these rows was not written by us. ``:longest``: bytes of the hashes of the largest body.
+# These rows were not written by us. ``:longest``: bytes of the hashes of the largest body.
 _RECORD_IS_SOUND = " AND ".join(
     (
         *(_blob(each, 32, exactly=True) for each in ("partition", "resource", "variant")),

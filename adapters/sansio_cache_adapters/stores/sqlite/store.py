@@ -39,7 +39,7 @@ _AT_ONCE = 4
 
 _PARTITION_BYTES = 64 * 1024**2
 _PARTITION_ROWS = 100_000
-"""What is read of one partition at most, whatever anybody has put there."""
+"""The most that is read of one partition, whatever was put there."""
 
 _SHOWN_WITHIN = 0.01
 
@@ -161,7 +161,7 @@ class SQLiteStore(Shown):
                     reader.rest()
                     return None
             except (sqlite3.Error, TypeError) as error:
-                # Who may wait finds out what it is.
+                # A caller that may wait finds out what it is.
                 reader.give_up(error)
                 return None
         return [Stored._make(row) for row in rows]
@@ -173,7 +173,7 @@ class SQLiteStore(Shown):
         try:
             return self._connections.read(partial(_load, partition))
         except TooLarge:
-            # What is so that not even its length can be asked for: the next write takes it out.
+            # Not even the length of it can be asked for: the next write removes it.
             return []
 
     def hashes(self, entry: bytes) -> bytes:

@@ -135,7 +135,7 @@ class Folder:
         return seen.st_uid == self.owner
 
     def names(self) -> list[str]:
-        """What is in it, each name once and in order."""
+        """The names in it, each once and in order."""
         fd = self._again()
         try:
             # A set: a file that is renamed over another while we read may come twice on some file systems.

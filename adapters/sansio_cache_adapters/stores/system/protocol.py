@@ -55,7 +55,7 @@ class System(Protocol):
         ...
 
     def alone(self, folder: str) -> AbstractContextManager[None]:
-        """Nobody else begins a file of ours in this folder, or sets one aside. Ends with its process.
+        """No other process begins a file of ours in this folder, or sets one aside. Ends with its process.
 
         :raises StoreBusy: if others do for a second.
         """

@@ -121,7 +121,7 @@ class Folder:
         return True
 
     def names(self) -> list[str]:
-        """What is in it, each name once and in order."""
+        """The names in it, each once and in order."""
         return sorted(set(os.listdir(self.path)) - {_LOCK_NAME})
 
     def look(self, name: str) -> os.stat_result | None:

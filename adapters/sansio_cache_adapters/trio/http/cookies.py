@@ -107,7 +107,7 @@ def _read(text: str, now: int) -> _Line | None:
             attributes[attribute.lower()] = said
     path = attributes.get("path", "")
     return _Line(
-        # What is no pair is a value without a name, which the jar keeps the other way round.
+        # A part that is no pair is a value without a name, which the jar keeps the other way round.
         name if equals and name else (value or name),
         value if equals and name else None,
         attributes.get("domain", "").removeprefix(".").lower() or None,

@@ -162,6 +162,6 @@ def _encoded(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """What is no URL, for people to read: without userinfo, query and fragment, which may hold secrets."""
+    """A text that is no URL, for people to read: without userinfo, query and fragment, which may hold secrets."""
     plain = re.split("[?#;]", text.rpartition("@")[2], maxsplit=1)[0]
     return plain[:200] + ("…" if plain[:200] != text else "")
