@@ -13,4 +13,6 @@ autodoc_member_order = "bysource"
 suppress_warnings = ["myst.xref_missing"]
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
-html_theme_options = {"light_css_variables": {"code-font-size": "0.775rem"}}  # dark pages take them too
+html_theme_options = {
+    "light_css_variables": {"code-font-size": "0.775rem"}
+}  # dark pages take them too
