@@ -154,6 +154,7 @@ def test_the_keyring_keeps_a_secret(
     fill(place, origin, clock, secret_key=secret)
     assert command("verify", "--keyring", "http").status == 0
     assert command("verify", "--keyring", "other").status == 4
+    assert command("keygen", "--keyring", "broken").status == 4
     broken = command("verify", "--keyring", "broken")
     assert (broken.status, "no backend" in broken.err) == (4, True)
     assert command("verify", "--keyring", "http", "--secret-file", "x").status == 2

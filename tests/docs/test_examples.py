@@ -21,6 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REDIS = "redis://127.0.0.1:6379"
+FOLLOWED = re.compile(
+    BLOCK.pattern + r"(?:\n+[^`\n]*(?:`[^`\n]+`[^`\n]*)*\bIt prints:?\n\n```\n(.*?)^```$)?", BLOCK.flags
+)
+"""A program, and what the page says that it prints."""
 EXAMPLES = [
     pytest.param(code, id=f"{page.relative_to(ROOT)}:{number}")
     for page in PAGES
@@ -89,6 +93,26 @@ def test_readme_commands_are_those_of_tox() -> None:
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
     assert 'pip" install --quiet tox' in ci
     assert ci.rstrip().endswith('/tox"')
+
+
+@pytest.mark.parametrize("page", [each for each in PAGES if each.parent.name == "tutorial"], ids=lambda page: page.stem)
+def test_a_tutorial_may_be_followed_from_above_to_below(page: Path, origin: str, tmp_path: Path) -> None:
+    """All its programs in one folder; what it says that they print is what they print."""
+    text = page.read_text("utf-8").replace("http://127.0.0.1:8765", origin)
+    assert "export CACHE_SECRET=" in text
+    for code, printed in FOLLOWED.findall(text):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env={**os.environ, "CACHE_SECRET": "a secret for the examples only"},
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(printed)
+        for said in re.findall(r"^ *print\(.*\)  # (\d+)", code, re.MULTILINE):
+            assert said in done.stdout.splitlines()
 
 
 def test_lines_of_examples_fit_the_page() -> None:

@@ -13,7 +13,7 @@ from .errors import Trouble, WrongUse
 from .options import command, setting_options
 from .output import emit, note, progress
 from .place import OpenCache, PlaceOptions, pass_place
-from .secret import SERVICE, from_environment, from_file, from_keyring, keyring
+from .secret import ask_keyring, from_environment, from_file, from_keyring
 
 __all__ = ["keygen", "resign", "rotate"]
 
@@ -51,10 +51,8 @@ def keygen(place: PlaceOptions, output: str | None, length: int) -> None:
 
 
 def _keep(secret: str, name: str) -> None:
-    library = keyring()
-    if library.get_password(SERVICE, name):
+    if ask_keyring(name, secret):
         raise WrongUse(f"the keyring has a secret {name!r} already: to change it see rotate")
-    library.set_password(SERVICE, name, secret)
     note(f"the keyring has it: --keyring {name}")
 
 

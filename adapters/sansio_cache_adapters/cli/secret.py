@@ -11,7 +11,7 @@ from typing import Any, Final
 from .errors import Trouble, WrongUse
 from .output import note
 
-__all__ = ["OLDER", "SECRET", "SERVICE", "from_environment", "from_file", "from_keyring", "keyring"]
+__all__ = ["OLDER", "SECRET", "SERVICE", "ask_keyring", "from_environment", "from_file", "from_keyring"]
 
 SECRET: Final = "SANSIO_CACHE_SECRET"  # noqa: S105 - the name of a variable
 SERVICE: Final = "sansio-cache"
@@ -54,7 +54,7 @@ def from_file(path: str) -> list[str]:
     return found
 
 
-def keyring() -> Any:
+def _keyring() -> Any:
     """The keyring's library, which is no dependency.
 
     :raises WrongUse: it is not installed.
@@ -65,16 +65,28 @@ def keyring() -> Any:
         raise WrongUse("--keyring needs the library keyring: pip install keyring") from None
 
 
+def ask_keyring(name: str, secret: str | None = None) -> str | None:
+    """The secret that the user's keyring keeps under a name, or None.
+
+    :param secret: to be kept there, where there is none.
+    :raises Trouble: there is no keyring, or it does not answer.
+    """
+    library = _keyring()
+    try:
+        found: str | None = library.get_password(SERVICE, name)
+        if secret is not None and not found:
+            library.set_password(SERVICE, name, secret)
+    except Exception as error:  # each backend has errors of its own
+        raise Trouble(f"the keyring cannot be asked: {type(error).__name__}: {error}", Trouble.SECRET) from None
+    return found
+
+
 def from_keyring(name: str) -> str:
     """The secret that the user's keyring keeps under a name.
 
     :raises Trouble: there is none, or no keyring.
     """
-    library = keyring()
-    try:
-        found: str | None = library.get_password(SERVICE, name)
-    except Exception as error:  # each backend has errors of its own
-        raise Trouble(f"the keyring cannot be asked: {type(error).__name__}: {error}", Trouble.SECRET) from None
+    found = ask_keyring(name)
     if not found:
         raise Trouble(
             f"the keyring has no secret {name!r}: sansio-cache keygen --keyring {name} makes one", Trouble.SECRET
