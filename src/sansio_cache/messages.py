@@ -13,6 +13,7 @@ import msgspec
 
 from .credentials import is_secret_field
 from .expiry import Expiry
+from .memo import Memo
 from .urls import redact
 
 __all__ = [
@@ -72,6 +73,32 @@ def _shown_value(name: str, value: str) -> str:
     return redact(value).removeprefix("://") if name.lower() in _NAMES_URL else value
 
 
+_Shape = dict[str, list[int]]
+_SHAPES: Final = Memo[tuple[str, ...], _Shape](262_144)
+"""Where the fields of each name lie, by all names: messages of one origin are alike, and thousands are remembered."""
+_SHAPE_FIELDS: Final = 64
+_SHAPE_BYTES: Final = 200
+"""Of so many fields at most, and what one takes beside its name."""
+
+
+def _shape_of(items: tuple[tuple[str, str], ...]) -> _Shape:
+    if len(items) > _SHAPE_FIELDS:
+        return _placed(items)
+    names = tuple([name for name, _ in items])
+    shape = _SHAPES.get(names)
+    if shape is None:
+        shape = _placed(items)
+        _SHAPES.put(names, shape, sum([_SHAPE_BYTES + 2 * len(name) for name in names]))
+    return shape
+
+
+def _placed(items: tuple[tuple[str, str], ...]) -> _Shape:
+    shape: _Shape = {}
+    for place, (name, _) in enumerate(items):
+        shape.setdefault(name.lower(), []).append(place)
+    return shape
+
+
 class Headers:
     """The header fields of a message: ordered, repeats kept, spelled as they came, compared without case.
 
@@ -82,16 +109,13 @@ class Headers:
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self.items: tuple[tuple[str, str], ...] = tuple(items)
-        self._index: dict[str, list[str]] | None = None
+        self._index: _Shape | None = None
         self.keyed: tuple[object, Any] | None = None
 
-    def _by_name(self) -> dict[str, list[str]]:
+    def _by_name(self) -> _Shape:
         index = self._index
         if index is None:
-            index = dict[str, list[str]]()
-            for name, value in self.items:
-                index.setdefault(name.lower(), []).append(value)
-            self._index = index
+            index = self._index = _shape_of(self.items)
         return index
 
     def has(self, name: str) -> bool:
@@ -104,21 +128,27 @@ class Headers:
         index = self._index
         if index is None:
             index = self._by_name()
-        lines = index.get(name)
-        # Ours ask in lower case; a user's filter or key function asks as it likes.
-        return index.get(name.lower(), []) if lines is None else lines
+        places = index.get(name)
+        if places is None:
+            # Ours ask in lower case; a user's filter or key function asks as it likes.
+            places = index.get(name.lower())
+            if places is None:
+                return []
+        items = self.items
+        return [items[place][1] for place in places]
 
     def get(self, name: str) -> str | None:
         """The combined value of a field (RFC 9110 §5.3), or None where it is absent."""
         index = self._index
         if index is None:
             index = self._by_name()
-        lines = index.get(name)
-        if lines is None:
-            lines = index.get(name.lower())
-            if lines is None:
+        places = index.get(name)
+        if places is None:
+            places = index.get(name.lower())
+            if places is None:
                 return None
-        return lines[0] if len(lines) == 1 else ", ".join(lines)
+        items = self.items
+        return items[places[0]][1] if len(places) == 1 else ", ".join([items[place][1] for place in places])
 
     def __getitem__(self, name: str) -> str:
         """The combined value of a field that is there.

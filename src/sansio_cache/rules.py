@@ -23,7 +23,7 @@ from .lists import MAX_MEMBERS, members
 from .messages import Headers, Received, Request, Unreachable
 from .policy import Policy
 from .precedence import user_time
-from .records import Flaw, Meta, Place, Record, Stored, open_record
+from .records import Flaw, Meta, Place, Record, Stored, open_record, to_remember
 from .sealing import Sealer
 from .storing import Storing, may_keep, may_share
 from .urls import MAX_URL
@@ -119,7 +119,7 @@ class Rules:
         if isinstance(opened, Record) and len(stored.sealed) + len(stored.body or b"") <= _REMEMBERED_BYTES:
             if len(self._opened) >= _REMEMBERED:
                 self._opened.clear()
-            self._opened[keys.partition, number] = opened
+            self._opened[keys.partition, number] = to_remember(opened, keys, self.place)
         return opened
 
     def matching(self, request: Request, records: Sequence[Record]) -> list[Record]:

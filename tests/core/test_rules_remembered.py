@@ -6,7 +6,7 @@ from core_rows import META, SECRET, ask, got, item_of, rules_of, stored_of
 
 from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
-from sansio_cache.records import Flaw, Record, Stored
+from sansio_cache.records import Flaw, Record, Stored, _fields, open_record
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import make_sealer
 
@@ -86,3 +86,28 @@ def test_no_more_than_a_thousand_are_remembered() -> None:
     first = [opened(rules, each, row)[0] for each, row in zip(asked, kept, strict=True)]
     assert opened(rules, asked[-1], kept[-1])[0] is first[-1]
     assert opened(rules, asked[0], kept[0])[0] is not first[0]
+
+
+def test_what_thousands_have_in_common_is_held_once() -> None:
+    """G31: fields and places of remembered records are the same objects, and each record is what its row says."""
+    rules, requests = signed(), [ask(url=f"https://example.com/{name}") for name in "ab"]
+    rows = [row_of(rules, request) for request in requests]
+    records = [opened(rules, request, row)[0] for request, row in zip(requests, rows, strict=True)]
+    first, second = (record for record in records if isinstance(record, Record))
+    assert all(mine is theirs for mine, theirs in zip(first.head.headers, second.head.headers, strict=True))
+    assert first.head.partition is rules.maker.keys(requests[0]).partition
+    for record, row, request in zip(records, rows, requests, strict=True):
+        alone = open_record(row, rules.maker.keys(request), rules.place, rules.sealer)
+        assert isinstance(alone, Record)
+        assert isinstance(record, Record)
+        assert record.head == alone.head
+
+
+def test_fields_held_once_are_few_and_short() -> None:
+    """G28, G31: strangers may choose them."""
+    rules, request = signed(), ask()
+    for number in range(3_000):
+        lines = (FRESH, f"X-Number: {number}", "X-Long: " + "y" * 1_000)
+        opened(rules, request, stored_of(item_of(got(*lines), request, rules)))
+    assert len(_fields) <= 1_024
+    assert all(len(name) + len(value) <= 256 for name, value in _fields)

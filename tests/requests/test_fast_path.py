@@ -355,3 +355,27 @@ def test_a_mutable_header_given_is_no_trouble(session: CachedSession, url: str) 
     assert session.get(url, headers=mine).from_cache
     mine["X-API-Key"] = "2"
     assert not session.get(url, headers=mine).from_cache
+
+
+def test_remembered_requests_share_what_nobody_can_change(origin: Origin) -> None:
+    """G31: their fields are held once, and what one user does to a request is seen in no other."""
+    urls = [origin.on(path, fresh(b"x")) for path in ("/one", "/two")]
+    with CachedSession(cache=MemoryStore()) as session:
+        for url in urls * 2:
+            session.get(url)
+        first, second = (session._handler._fast._remembered.get(url) for url in urls)
+        assert first.native.headers is second.native.headers
+        assert first.request.headers.items is second.request.headers.items
+        touched = session.get(urls[0]).request
+        touched.headers["X-Mine"] = "1"
+        touched._cookies.set("mine", "1")  # type: ignore[union-attr]
+        touched.prepare_cookies({"mine": "1"})
+        for url in urls:
+            again = session.get(url)
+            assert again.from_cache
+            assert again.request.url == url
+            assert "X-Mine" not in again.request.headers
+            assert "Cookie" not in again.request.headers
+            assert not again.request._cookies
+        session.get(urls[1], headers={"X-Other": "1"})
+        assert "X-Other" not in session.get(urls[1]).request.headers

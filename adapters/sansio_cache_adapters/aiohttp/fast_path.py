@@ -45,6 +45,14 @@ class _Known:
         self.request = request
         self.asked = asked
 
+    def sharing(self, other: _Known | None) -> _Known:
+        """Itself, with the fields of another where they are the same: thousands are remembered, none is changed."""
+        if other is not None and other.request.headers.items == self.request.headers.items:
+            self.request.headers.items = other.request.headers.items
+            if [*other.asked.fields.items()] == [*self.asked.fields.items()]:
+                self.asked.fields = other.asked.fields
+        return self
+
 
 class FastPath:
     """Answers of one session that need no network.
@@ -62,6 +70,7 @@ class FastPath:
         self._auto = ClientRequest.DEFAULT_HEADERS.copy()
         self._applies = alone and _is_plain(session)
         self._remembered = Memo[object, _Known](PREPARED_BYTES)
+        self._lately: _Known | None = None
 
     def key(self, method: str, url: StrOrURL, keywords: dict[str, Any]) -> object | None:
         """What names a plain GET among those of its session, or None where it takes the long way."""
@@ -130,6 +139,7 @@ class FastPath:
                 return
             known = _made(self._session, version, wish)
             if known is not None:
+                self._lately = known.sharing(self._lately)
                 self._remembered.put(key, known, bytes_of(known.request))
 
 

@@ -71,6 +71,19 @@ class Prepared:
         self.state = state
         self.way = way
 
+    def sharing(self, other: Prepared | None) -> Prepared:
+        """Itself, with the parts of another that are the same: thousands are remembered, and copies given out."""
+        if other is not None and other.request.headers.items == self.request.headers.items:
+            ours, theirs = vars(self.native), vars(other.native)
+            if [*self.native.headers.items()] == [*other.native.headers.items()]:
+                ours["headers"] = theirs["headers"]
+            # Empty: with cookies nothing is remembered.
+            ours["_cookies"] = theirs["_cookies"]
+            self.request.headers.items = other.request.headers.items
+            if self.state == other.state:
+                self.state = other.state
+        return self
+
     def given_out(self) -> requests.PreparedRequest:
         return self.native if self.state is None else self.native.copy()
 
@@ -113,6 +126,7 @@ class FastPath:
         self._cache = cache
         self._steps = (plain.send, *_ORIGINAL[1:], plain.get_adapter)
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
+        self._lately: Prepared | None = None
         self._chosen: dict[str, tuple[object, Any]] = {}
 
     def applies(self, session: requests.Session, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
@@ -182,6 +196,7 @@ class FastPath:
         prepared = Prepared(native, core_request(native, taken, options), adapter, None, (verify, cert, chosen))
         if state is not None and adapter is not None and _plain(native):
             prepared.state = state
+            self._lately = prepared.sharing(self._lately)
             self._remembered.put(url, prepared, bytes_of(prepared.request))
         return prepared
 

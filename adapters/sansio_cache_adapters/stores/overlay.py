@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import threading
 from collections import OrderedDict
@@ -24,14 +25,14 @@ class Layer:
 
     :ivar stored: the record as it will be, under a ``rev`` of ours below 0; None for one that goes.
     :ivar variant: of a record that is committed; None for a change of one that is there.
-    :ivar replaces: the ``rev`` of the record that is changed, and its sealed head where that ``rev`` is ours.
+    :ivar replaces: the ``rev`` of the record that is changed, and the mark of its head where that ``rev`` is ours.
     """
 
     partition: bytes
     stored: Stored | None
     variant: bytes | None = None
     replaces: int = 0
-    replaces_sealed: bytes | None = None
+    replaces_mark: bytes | None = None
 
 
 class Overlay:
@@ -62,7 +63,7 @@ class Overlay:
         """A record queued to get another sealed head, or to be removed."""
         partition, rev = seen.partition, seen.rev
         new = None if sealed is None else Stored(sealed, None, b"", self._new_rev(partition, sealed))
-        layer = Layer(partition, new, replaces=rev, replaces_sealed=self._sealed(rev))
+        layer = Layer(partition, new, replaces=rev, replaces_mark=self._mark_of(rev))
         with self._lock:
             self._layers[partition] = (*self.of(partition), layer)
         return layer
@@ -81,12 +82,12 @@ class Overlay:
     def _new_rev(self, partition: bytes, sealed: bytes) -> int:
         rev = next(self._revs)
         with self._lock:
-            self._ours[rev] = (partition, sealed)
+            self._ours[rev] = (partition, _mark(sealed))
             if len(self._ours) > _REMEMBERED:
                 self._ours.popitem(last=False)
         return rev
 
-    def _sealed(self, rev: int) -> bytes | None:
+    def _mark_of(self, rev: int) -> bytes | None:
         ours = self._ours.get(rev)
         return None if ours is None else ours[1]
 
@@ -95,8 +96,14 @@ class Overlay:
         ours = self._ours.get(rev)
         if ours is None:
             return rev
-        partition, sealed = ours
-        return next((each.rev for each in store.load(partition) if each.sealed == sealed), rev)
+        partition, mark = ours
+        return next((each.rev for each in store.load(partition) if _mark(each.sealed) == mark), rev)
+
+
+def _mark(sealed: object) -> bytes:
+    """What a sealed head is known by: thousands are kept in mind."""
+    # Anyone who can write to a store can put there values of any type.
+    return hashlib.sha256(sealed).digest() if isinstance(sealed, bytes) else b""
 
 
 def laid_over(rows: Sequence[Stored], layers: tuple[Layer, ...]) -> list[Stored]:
@@ -111,6 +118,6 @@ def laid_over(rows: Sequence[Stored], layers: tuple[Layer, ...]) -> list[Stored]
 
 
 def _changed(row: Stored, layer: Layer) -> Stored | None:
-    if row.rev != layer.replaces and row.sealed != layer.replaces_sealed:
+    if row.rev != layer.replaces and (layer.replaces_mark is None or _mark(row.sealed) != layer.replaces_mark):
         return row
     return None if layer.stored is None else row._replace(sealed=layer.stored.sealed, rev=layer.stored.rev)

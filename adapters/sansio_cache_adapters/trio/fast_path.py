@@ -75,6 +75,7 @@ class FastPath(Generic[S]):
         self._with_cookies = with_cookies
         self._peer_of = peer_of
         self._remembered = Memo[str, Ready](PREPARED_BYTES)
+        self._lately: Ready | None = None
         kind = type(session)
         alone = not overriding(kind, plain, HTTPSession, *_STEPS)
         self._is_plain = alone and all(getattr(kind, name) is getattr(plain, name) for name in _STEPS)
@@ -111,7 +112,14 @@ class FastPath(Generic[S]):
     def _prepared(self, session: S, url: str, options: RequestOptions, state: object) -> Ready:
         plain: RequestOptions = {"headers": options.get("headers")}
         outgoing = session.prepare("GET", url, plain)
-        ready = Ready(outgoing, self._see(session, outgoing), state)
+        asked, lately = self._see(session, outgoing), self._lately
+        if lately is not None and lately.asked.headers == asked.headers:
+            # Thousands are remembered, and their fields are mostly the same.
+            asked.headers.items = lately.asked.headers.items
+            if asked.headers.items == tuple(outgoing.headers):
+                outgoing.headers[:] = asked.headers.items
+            state = lately.state if lately.state == state else state
+        self._lately = ready = Ready(outgoing, asked, state)
         self._remembered.put(url, ready, bytes_of(ready.asked))
         return ready
 

@@ -98,8 +98,10 @@ class Guarded(sqlite3.Connection):
     """A connection that prepares statements between :meth:`allow` and :meth:`shut` only.
 
     :ivar ids: of the store, as they were found when the file was opened.
+    :ivar cache: KiB of the file that it holds in memory at most.
     """
 
+    cache = 2000
     gate: Gate
     ids: tuple[bytes, bytes]
     _version: int | None = None
@@ -123,7 +125,7 @@ class Guarded(sqlite3.Connection):
             if frozenset(row for row in map(_plain, self._schema()) if _concerns_us(row)) != _ours():
                 raise Altered("somebody else has changed its schema")
             # What the file asks for may be any amount. Not before: SQLite reads the whole schema for it.
-            self.execute("PRAGMA cache_size = -2000")
+            self.execute(f"PRAGMA cache_size = -{self.cache}")
             self._version = version
 
     def _schema(self) -> list[tuple[object, object, object, object]]:

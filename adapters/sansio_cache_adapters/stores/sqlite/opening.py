@@ -28,6 +28,8 @@ _TRIES: Final = 3
 UNCHANGING: Final = "mode=ro&immutable=1"
 """On a medium where SQLite cannot make the files that it coordinates readers and writers by."""
 
+_WRITERS_CACHE: Final = 512
+"""KiB of the file that the writing connection holds: what it reads again is in the system's memory, too."""
 _WRITERS: Final = (
     "journal_mode = WAL",
     "synchronous = NORMAL",
@@ -137,6 +139,7 @@ def _opened(path: str, longest: int, patience: float, how: str) -> Guarded:
                 keeper.allow(time.monotonic() + patience + 1.0)
                 keeper.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
                 keeper.execute("PRAGMA user_version").fetchone()
+                connection.cache = _WRITERS_CACHE
                 _prepare(path, connection, patience, may_write=True)
         else:
             _prepare(path, connection, patience, may_write=False)

@@ -96,7 +96,7 @@ def _parsed(text: str) -> URL:
     )
 
 
-_remembered = lru_cache(maxsize=1024)(_parsed)
+_remembered = lru_cache(maxsize=256)(_parsed)
 
 
 def join(base: str, reference: str) -> str:
