@@ -320,6 +320,23 @@ def test_what_leads_to_a_record_may_be_evicted(store: RedisStore, redis_server: 
     assert store.drop(name("resource"), now=now) == 1
 
 
+def test_a_process_does_not_see_what_it_has_dropped(store: RedisStore, redis_server: Any) -> None:
+    """Though the server has evicted what would have led the drop to it; what came later is seen."""
+    now = time.time()
+    put(store, make_item("one", now=now), now=now)
+    put(store, make_item("one", variant="later", now=now + 2), now=now + 2)
+    with redis_server.client() as client:
+        client.delete(f"sansio-cache:r:{{{name('resource').hex()}}}:parts")
+    assert store.drop(name("resource"), now=now + 1) == 0
+    assert [each.sealed.split()[2] for each in store.load(name("one"))] == [b"later"]
+    other = RedisStore(redis_server.url)
+    assert len(other.load(name("one"))) == 2
+    other.touch(name("one"), b"e" * 16, now=now + 3)
+    assert other.flush(5)
+    assert list(other.load(name("one"))) == []
+    other.close()
+
+
 def first(steps: Any, count: int) -> Any:
     """No more of a verb than its first steps."""
     replies = None

@@ -38,6 +38,7 @@ _MARK_MS: Final = str(int(MARK_SECONDS * 1000))
 _KEEP_MS: Final = str(int(KEEP_REPLACED * 1000))
 _LOAD: Final = scripts.LOAD.sha.encode()
 _MOST_KNOWN: Final = 10_000
+_MOST_DROPPED: Final = 1000
 
 
 class Bound(NamedTuple):
@@ -61,6 +62,7 @@ class Verbs:
         self.max_bytes = max_bytes
         self.names: Names = Names(prefix)
         self._resources: dict[bytes, bytes] = {}
+        self._dropped: dict[bytes, tuple[float, float]] = {}
 
     # Opening
 
@@ -129,8 +131,15 @@ class Verbs:
         if rows:
             if len(self._resources) >= _MOST_KNOWN:
                 self._resources = {}
-            self._resources[partition] = rows[0][RESOURCE]
+            resource = self._resources[partition] = rows[0][RESOURCE]
+            if resource in self._dropped:
+                rows = [row for row in rows if not self._was_dropped(row, resource)]
         return [stored for row in rows for stored in stored_in(row)]
+
+    def _was_dropped(self, row: bytes, resource: bytes) -> bool:
+        """Whether this process has dropped a record of late; the drop missed it if what leads to it was evicted."""
+        at, until = self._dropped.get(resource, (0.0, 0.0))
+        return time.monotonic() < until and any(each.requested_at <= at for each in unpack(row))
 
     def hashes(self, entry: bytes) -> Steps[bytes]:
         """The SHA-256s of a body's chunks."""
@@ -284,6 +293,9 @@ class Verbs:
 
     def drop(self, resource: bytes, *, now: float) -> Steps[int]:
         """Remove every record of a resource, mark it, and free its leases."""
+        if len(self._dropped) >= _MOST_DROPPED:
+            self._dropped = {}
+        self._dropped[resource] = now, time.monotonic() + MARK_SECONDS
         [partitions] = yield [Call(scripts.MARK, self.names.of_resource(resource), (repr(now), _MARK_MS))]
         count = 0
         for group in groups(partitions):
