@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from local_origin import Conversation, Origin, Reply, Seen, fresh
 
-from sansio_cache import AsyncCachedSession, CachedSession, MemoryStore, SQLiteStore
+from sansio_cache import AsyncCachedSession, CachedSession, SQLiteStore
 from sansio_cache_adapters.cache.flights import FLIGHTS
 
 pytestmark = pytest.mark.anyio
@@ -188,19 +188,6 @@ async def test_nobody_waits_long_for_a_body_that_is_not_read(sessions: Sessions,
     first.close()
 
 
-async def test_readers_at_rest_are_waited_for_once(sessions: Sessions, origin: Origin) -> None:
-    """Each of those who come next does not read either."""
-    url = origin.on("/a", fresh(b"a" * 3_000_000))
-    session = sessions(wait_for_body=1.0)
-    unread = [await session.get(url)]
-    began = time.monotonic()
-    unread += await asyncio.gather(*(asyncio.ensure_future(session._request("GET", url)) for _ in range(6)))
-    took = time.monotonic() - began
-    for each in unread:
-        each.close()
-    assert took < 4.5  # six, if each were waited for
-
-
 async def test_a_waiter_has_its_own_timeout(sessions: Sessions, origin: Origin, eventually: Any) -> None:
     """Waiting for another's fetch counts towards ``total``."""
     held = Held(fresh(b"a"))
@@ -240,33 +227,6 @@ async def test_two_loops_in_two_threads_share_one_store(origin: Origin, cache_fi
         assert [blocking.get(url).content for url in urls * 3] == expected
     assert origin.count() == 10
     store.close()
-
-
-async def test_what_lands_between_look_and_claim_is_not_fetched_again(origin: Origin) -> None:
-    """Another client may fetch, store and give its lease back just then: its answer is used."""
-    url = origin.on("/a", fresh(b"a"))
-
-    class Store(MemoryStore):
-        """Lets another client be faster after its first reading."""
-
-        other: CachedSession | None = None
-
-        def load(self, partition: bytes) -> Any:
-            rows = super().load(partition)
-            other, self.other = self.other, None
-            if other is not None:
-                other.get(url)
-            return rows
-
-        load_nowait = load
-
-    store = Store()
-    with CachedSession(store) as blocking:
-        async with AsyncCachedSession(cache=store) as session:
-            store.other = blocking
-            assert await fetch(session, url) == b"a"
-            assert session.cache.stats.hits == 1
-    assert origin.count() == 1
 
 
 @coroutine

@@ -126,9 +126,10 @@ def test_a_relapse_is_said_quietly(breaker: CircuitBreaker, probe: Probe, caplog
     with caplog.at_level(logging.WARNING, "sansio_cache"):
         breaker.trip(StoreError("full"))
     assert not caplog.messages
+    assert breaker._pause == 2 * 0.001, "and it is bypassed for longer"
 
 
-def test_a_dropped_guard_ends_its_probing(probe: Probe, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dropped_breaker_ends_its_probing(probe: Probe, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 0.001)
     breaker = CircuitBreaker("here", probe, events)
     breaker.trip(StoreError("locked"))

@@ -6,8 +6,6 @@ import threading
 from typing import Any
 
 import httpx2
-import pytest
-from clock import Clock
 from httpx_answers import FRESH, Open
 from local_origin import Conversation, Reply, Seen, fresh
 from watched_origin import WatchedOrigin
@@ -35,51 +33,6 @@ def test_one_thread_fetches_for_all(opened: Open, origin: WatchedOrigin) -> None
         each.join(10)
     assert bodies == [b"hello"] * 20
     assert origin.count() == 1
-
-
-@pytest.mark.parametrize("later", [fresh(b"new"), Reply(b"new", fields={"Cache-Control": "no-store"})])
-def test_a_stale_answer_is_validated_in_the_background(
-    opened: Open, store: MemoryStore, origin: WatchedOrigin, clock: Clock, later: Reply
-) -> None:
-    url = origin.on("/", fresh(b"old", 10), later)
-    client = opened(clock=clock, stale_while_revalidate=True)
-    client.get(url)
-    clock.advance(60)
-    request = client.build_request("GET", url)
-    assert client.send(request).content == b"old"
-    request.url = httpx2.URL(origin.url("/mine"))  # what the user does next is not the background's
-    client.close()  # waits for it
-    assert [each.path for each in origin.seen] == ["/", "/"]
-    assert opened(clock=clock).get(url).content == b"new"
-
-
-def test_an_application_is_asked_in_the_background_too(opened: Open, clock: Clock) -> None:
-    bodies = [b"old", b"new"]
-
-    def respond(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, headers={"Cache-Control": "max-age=10"}, content=bodies.pop(0))
-
-    inner = httpx2.MockTransport(respond)
-    client = opened(inner, clock=clock, stale_while_revalidate=True)
-    client.get("http://app/")
-    clock.advance(60)
-    assert client.get("http://app/").content == b"old"
-    client.close()
-    assert opened(inner, clock=clock).get("http://app/").content == b"new"
-
-
-def test_a_background_validation_that_fails_is_told_and_changes_nothing(
-    opened: Open, origin: WatchedOrigin, clock: Clock
-) -> None:
-    url = origin.on("/", fresh(b"old", 10))
-    told: list[str] = []
-    client = opened(clock=clock, stale_while_revalidate=True, on_event=lambda event: told.append(event.kind))
-    client.get(url)
-    origin.close()
-    clock.advance(60)
-    assert client.get(url).content == b"old"
-    client.close()
-    assert told == ["miss", "stored", "stale", "background-error"]
 
 
 def test_closing_a_body_unread_never_waits_below_other_transports_either(opened: Open, origin: WatchedOrigin) -> None:

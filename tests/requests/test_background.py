@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from clock import Clock
 from local_origin import Conversation, Origin, Reply, Seen, fresh
 
 from sansio_cache import CachedSession, MemoryStore
-from sansio_cache_adapters.cache.background import Background
 
 WHILE = {"Cache-Control": "max-age=10, stale-while-revalidate=100", "ETag": '"1"'}
 
@@ -224,39 +222,3 @@ def test_a_stale_answer_given_for_an_error_leaves_no_connection_behind(clock: Cl
         origin.script("/a", script)
         assert session.get(url, timeout=5).content == b"x"
         assert gone.wait(10)
-
-
-def test_jobs_are_bounded_and_each_runs_once() -> None:
-    """What is over the bound is refused: the next asker tries again."""
-    background = Background()
-    held = threading.Event()
-    ran: list[int] = []
-
-    def job(number: int) -> None:
-        held.wait(10)
-        ran.append(number)
-
-    taken = [background.submit(number % 400, partial(job, number % 400)) for number in range(1000)]
-    assert sum(taken) <= 256 + 4
-    held.set()
-    assert background.close(10)
-    assert sorted(ran) == sorted(set(ran))
-    assert len(ran) == sum(taken)
-
-
-def test_close_gives_up_what_takes_too_long() -> None:
-    """What waits then is dropped, what runs runs on in a thread that ends with the program."""
-    background = Background()
-    held = threading.Event()
-    ran: list[int] = []
-
-    def job() -> None:
-        wait(held)
-        ran.append(1)
-
-    for number in range(10):
-        background.submit(number, job)
-    assert not background.close(0.1)
-    held.set()
-    assert background.close(10)
-    assert len(ran) <= 4

@@ -395,12 +395,3 @@ def test_a_relapse_is_told_no_more_and_passed_by_for_longer(origin: Origin, capl
         store.failing.clear()
         until(lambda: session.get(origin.url("/a")).from_cache)
     assert sum("bypassed" in record.getMessage() for record in caplog.records) == 1
-
-
-def test_a_store_that_cannot_be_closed(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:
-    """Is said, and no error of the user's."""
-    store = Failing()
-    with CachedSession(store) as session:
-        session.get(origin.on("/a", fresh(b"x")))
-        store.failing["close"] = OSError("no")
-    assert "closing the cache" in caplog.text

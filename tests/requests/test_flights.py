@@ -209,35 +209,6 @@ def test_a_leader_whose_body_takes_long_sets_all_free(sessions: Any, origin: Ori
         go_on.set()
 
 
-def test_who_waits_for_readers_at_rest_waits_once(sessions: Any, origin: Origin) -> None:
-    """Each of those who come next does not read either: none of them is waited for."""
-    session = sessions(wait_for_body=1.0)
-    url = origin.on("/a", fresh(bytes(5_000_000)))
-    with session.get(url, stream=True):
-        started = time.monotonic()
-        unread = together(6, lambda: session.get(url, stream=True))
-        took = time.monotonic() - started
-        for each in unread:
-            each.close()
-    assert took < 4.5  # six, if each were waited for
-
-
-def test_who_waits_for_readers_that_leave_waits_no_longer_in_all(sessions: Any, origin: Origin) -> None:
-    """A leader that is closed unread sets others free; the one that leads next has what is left of their patience."""
-    session = sessions(wait_for_body=2.5)
-    url = origin.on("/a", fresh(bytes(5_000_000)))
-    leader = session.get(url, stream=True)
-    leaves = threading.Timer(2.2, leader.close)
-    leaves.start()
-    started = time.monotonic()
-    unread = together(4, lambda: session.get(url, stream=True))
-    took = time.monotonic() - started
-    leaves.join()
-    for each in unread:
-        each.close()
-    assert took < 4.2  # 4.7, if they began to wait anew
-
-
 def test_who_leads_does_not_wait_for_itself(sessions: Any, origin: Origin) -> None:
     """The same thread asks again while its own first answer is still unread."""
     session = sessions(wait_for_body=30, wait_for_leader=30)

@@ -5,8 +5,8 @@ A test is a coroutine; with the blocking client it waits for nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -40,6 +40,10 @@ class Client:
         """The response, read."""
         return await self.request("POST", url, **given)
 
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        """The response, read."""
+        return await awaited(self.plain.send(request))
+
     async def unread(self, url: str) -> httpx2.Response:
         """The response, of which nothing is read yet."""
         return await awaited(self.plain.send(self.plain.build_request("GET", url), stream=True))
@@ -60,16 +64,20 @@ class Client:
             return list(response.iter_raw() if raw else response.iter_bytes())
         return [piece async for piece in (response.aiter_raw() if raw else response.aiter_bytes())]
 
+    async def raw_pieces(self, response: httpx2.Response) -> AsyncGenerator[bytes]:
+        """The body as it comes, as received, no sooner than it is asked for."""
+        if isinstance(self.plain, httpx2.Client):
+            for piece in response.iter_raw():
+                yield piece
+        else:
+            async with aclosing(response.aiter_raw()) as pieces:  # type: ignore[type-var]
+                async for piece in pieces:
+                    yield piece
+
     async def first_piece(self, response: httpx2.Response) -> bytes:
         """The first piece of a body as received; no more is read."""
-        if isinstance(self.plain, httpx2.Client):
-            return next(response.iter_raw())
-        pieces: Any = response.aiter_raw()
-        try:
-            first: bytes = await anext(pieces)
-        finally:
-            await pieces.aclose()
-        return first
+        async with aclosing(self.raw_pieces(response)) as pieces:
+            return await anext(pieces)
 
     async def read(self, response: httpx2.Response) -> bytes:
         """The whole body."""
