@@ -168,6 +168,20 @@ def test_a_janitor_and_a_copy(origin: Origin, tmp_path: Path) -> None:
         assert [each.expires is not None for each in other.cache.filter()] == [True] * 3
 
 
+def test_a_report_of_a_file_lists_by_time_and_leaves_out_errors(origin: Origin, tmp_path: Path) -> None:
+    """As requests-cache does of SQLite, and of no other cache."""
+    well, ill = [origin.on(f"/{n}", Reply(b"x")) for n in range(3)], origin.on("/ill", Reply(b"x", status=404))
+    for backend, expected in (("sqlite", [2, 0, 1]), ("memory", [0, 1, 2, None])):
+        with CachedSession(tmp_path / "cache", backend, allowable_codes=(200, 404), expire_after=60) as session:
+            for url, seconds in zip(well, (60, 90, 30), strict=True):
+                session.get(url, expire_after=seconds)
+            session.get(ill)
+            listed = [each.url for each in session.cache.filter()]
+            assert listed == [ill if n is None else well[n] for n in expected]
+            assert session.cache.urls() == sorted(listed)
+            assert (len(session.cache.responses), session.get(ill).from_cache) == (4, True)
+
+
 def test_a_library_that_knows_nothing_of_the_cache(origin: Origin) -> None:
     """python-gitlab makes sessions of its own."""
     asked = list[str]()

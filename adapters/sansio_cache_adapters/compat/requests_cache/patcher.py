@@ -36,11 +36,11 @@ def install_cache(
     cache = init_backend(cache_name, backend, **kwargs)
     kwargs.setdefault("autoclose", False)
 
-    class ConfiguredCachedSession(session_factory):  # type: ignore[misc]
+    class _ConfiguredCachedSession(session_factory):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(backend=cache, **kwargs)  # pyright: ignore[reportUnknownMemberType]
 
-    _patch(ConfiguredCachedSession)
+    _patch(_ConfiguredCachedSession)
 
 
 def uninstall_cache() -> None:

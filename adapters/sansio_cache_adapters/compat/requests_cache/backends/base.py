@@ -169,7 +169,7 @@ class BaseCache:
             final = None if place in inner else finals.get(_target(chain[-1]))
             if final is not None:
                 found.append(Stored(_key(hop), final, tuple(chain)))
-        return found
+        return sorted(found, key=_saved)
 
     def shown(self, entry: Stored) -> CachedResponse | None:
         """A stored response with its content; None where that is gone or cannot be read."""
@@ -314,7 +314,7 @@ class BaseCache:
         }
         if key not in orders:
             raise ValueError(f"Invalid sort key: {key}")
-        found = sorted(self.filter(expired=expired), key=orders[key], reverse=reversed)
+        found = sorted(BaseCache.filter(self, expired=expired), key=orders[key], reverse=reversed)
         return iter(found[:limit] if limit else found)
 
     def count(self, expired: bool = True) -> int:
@@ -366,6 +366,11 @@ class BaseCache:
         return f"<{type(self).__name__}(name={self.cache_name})>"
 
     __repr__ = __str__
+
+
+def _saved(entry: Stored) -> tuple[float, int]:
+    """When a response was complete; one that came by a redirect is so after it."""
+    return max(each.head.received_at for each in (entry.record, *entry.history)), len(entry.history)
 
 
 def _weight(response: Any) -> int:

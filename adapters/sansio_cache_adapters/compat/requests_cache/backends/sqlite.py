@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.places import cache_path, in_memory, store_in_file
+from sansio_cache_adapters.compat.requests_cache.models import CachedResponse
+from sansio_cache_adapters.compat.requests_cache.policy.expiration import ExpirationTime
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
@@ -64,6 +67,18 @@ class SQLiteCache(BaseCache):
         self._memory_uri = MEMORY_URI if use_memory else str(db_path)
         with suppress(Exception):  # a broken place costs no program its requests
             self.caching()
+
+    def filter(
+        self, valid: bool = True, expired: bool = True, invalid: bool = False, older_than: ExpirationTime = None
+    ) -> Iterator[CachedResponse]:
+        """The stored responses that are any of these.
+
+        As requests-cache does of SQLite: those that are asked for because they are valid come in the order in which
+        they expire, and those of errors, which are false, are left out.
+        """
+        if not valid or invalid:
+            return super().filter(valid, expired, invalid, older_than)
+        return (each for each in self.sorted(expired=expired) if each)
 
     @property
     def db_path(self) -> str | Path:
