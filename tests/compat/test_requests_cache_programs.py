@@ -203,6 +203,7 @@ def test_after_a_block_sessions_are_plain(origin: Origin) -> None:
     requests_cache.install_cache(backend="memory")
     with requests_cache.enabled("inner", backend="memory"):
         assert str(requests_cache.get_cache()) == "<BaseCache(name=inner)>"
+        assert [requests.get(url).from_cache for _ in range(2)] == [False, True]  # type: ignore[attr-defined]
     assert not requests_cache.is_installed()
     assert not hasattr(requests.get(url), "from_cache")
 

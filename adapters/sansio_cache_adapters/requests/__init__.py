@@ -1,7 +1,8 @@
 """The cache for requests.
 
-In reading order: ``session`` (``CachedSession``, ``CacheMixin``), ``parts`` (other classes in one
-session with the cache), ``fast_path`` (a hit without what requests does for the network),
-``adapter`` (``CacheAdapter``: one hop through the cache), ``peers`` (whom it talks to), ``transfer`` (the way to the
-network), ``connections`` (what a forked child gives up), ``bodies``, ``response``.
+In reading order: ``plain`` (the session of requests itself), ``session`` (``CachedSession``, ``CacheMixin``),
+``handling`` (what it does with its requests), ``parts`` (other classes in one session with the cache), ``fast_path`` (a
+hit without what requests does for the network), ``adapter`` (``CacheAdapter``: one hop through the cache), ``peers``
+(whom it talks to), ``transfer`` (the way to the network), ``connections`` (what a forked child gives up), ``bodies``,
+``response``.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final, Unpack, cast
+from typing import Any, Unpack, cast
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -32,12 +32,12 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from .bodies import BodyGone, Left, is_a_miss
 from .looked import looked
 from .peers import Way
+from .plain import PLAIN
 from .response import AnswerFacts, CachedResponse, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
 __all__ = ["CacheAdapter", "core_request", "items_of", "make_cache", "undecodable"]
 
-_PLAIN: Final = requests.Session
 """Theirs, whatever a program puts in its place."""
 
 
@@ -162,7 +162,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         from .asked import asking, taken
 
         # An adapter does not know its session: a URL stands for what a plain one asks for.
-        session = _PLAIN()
+        session = PLAIN()
         for prefix in ("https://", "http://"):
             session.mount(prefix, self)
         return StoredResponses(self._cache, asking(session, self._peer), taken)

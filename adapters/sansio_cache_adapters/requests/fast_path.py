@@ -30,6 +30,7 @@ from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
 from .looked import Looked, looked
 from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
+from .plain import METHODS, PLAIN
 from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["FastPath", "Going"]
@@ -42,8 +43,6 @@ _STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_a
 _MOST_AUTHORITIES: Final = 256
 _LONGEST_AUTHORITY: Final = 300
 """Of so many hosts, with names of so many characters, it is remembered which proxies there are to choose from."""
-_REQUESTS: Final = requests.Session
-_ORIGINAL: Final = (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings)
 
 
 class Prepared:
@@ -121,10 +120,10 @@ class FastPath:
         cache: BlockingCache,
         plain: type[requests.Session],
     ) -> None:
-        self._alone = not overriding(type(session), plain, _REQUESTS, "request", *_STEPS)
+        self._alone = not overriding(type(session), plain, PLAIN, "request", *_STEPS)
         self._adapter_over = adapter_over
         self._cache = cache
-        self._steps = (plain.send, *_ORIGINAL[1:], plain.get_adapter)
+        self._steps = (plain.send, *METHODS[1:], plain.get_adapter)
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
         self._lately: Prepared | None = None
         self._chosen: dict[str, tuple[object, Any]] = {}
@@ -141,7 +140,7 @@ class FastPath:
             and (kind.send, kind.prepare_request, kind.merge_environment_settings, kind.get_adapter) == self._steps
             and session.__dict__.keys().isdisjoint(_STEPS)
             # Tools that instrument requests want to see hits too.
-            and (_REQUESTS.send, _REQUESTS.prepare_request, _REQUESTS.merge_environment_settings) == _ORIGINAL
+            and (PLAIN.send, PLAIN.prepare_request, PLAIN.merge_environment_settings) == METHODS
         )
 
     def look(

@@ -22,6 +22,7 @@ from .adapter import CacheAdapter, undecodable
 from .asked import asking, taken
 from .fast_path import FastPath, Going
 from .parts import StoredFirst
+from .plain import PLAIN
 from .response import CachedResponse, bypassing
 from .transfer import bypassed
 
@@ -59,7 +60,7 @@ class Handler:
         self._part = part
         self._wrapped: dict[int, CacheAdapter] = {}
         self._fast = FastPath(session, _adapter_over, cache, part)
-        behind = overriding(type(session), part, requests.Session, "send")
+        behind = overriding(type(session), part, PLAIN, "send")
         self._first = StoredFirst(session, partial(_adapter_over, session), cache) if behind else None
 
     def stored_responses(self, session: requests.Session) -> StoredResponses:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Self, Unpack, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -21,6 +21,8 @@ from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split
 from sansio_cache_adapters.cache.switches import Block, switched_off
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+
+from .plain import PLAIN
 
 if TYPE_CHECKING:
     # What answers requests comes with the first of them: see `setup`.
@@ -37,9 +39,6 @@ if TYPE_CHECKING:
     from .response import CachedResponse
 
 __all__ = ["CacheMixin", "CachedSession"]
-
-_PLAIN: Final = requests.Session
-"""Theirs, whatever a program puts in its place: ``requests.Session = CachedSession`` is a way to cache all of it."""
 
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class CacheMixin(FixedSettings, _Session):
         clock: Callable[[], float] = time.time,
         **keywords: Any,
     ) -> None:
-        if not isinstance(self, _PLAIN):
+        if not isinstance(self, PLAIN):
             raise TypeError("CacheMixin is a part of a session: class Session(CacheMixin, requests.Session)")
         refuse_more(type(self).__name__, more)
         policy = split_policy(keywords, policy)
@@ -94,7 +93,7 @@ class CacheMixin(FixedSettings, _Session):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         order = cls.__mro__
-        if _PLAIN in order and order.index(_PLAIN) < order.index(CacheMixin):
+        if PLAIN in order and order.index(PLAIN) < order.index(CacheMixin):
             raise TypeError(
                 f"{cls.__name__}: CacheMixin belongs before requests.Session, which calls no class behind it"
             )
@@ -129,7 +128,7 @@ class CacheMixin(FixedSettings, _Session):
         :param keywords: what the constructor takes.
         """
         made = cls(cache, **cast("dict[str, Any]", keywords))
-        for name in _PLAIN.__attrs__:
+        for name in PLAIN.__attrs__:
             setattr(made, name, getattr(session, name))
         return made
 

@@ -15,6 +15,7 @@ from requests.structures import CaseInsensitiveDict
 
 from sansio_cache.keys import digest_of
 from sansio_cache.urls import normalise
+from sansio_cache_adapters.requests.plain import PLAIN
 
 __all__ = [
     "create_key",
@@ -26,7 +27,6 @@ __all__ = [
 ]
 
 ParamList = Iterable[str] | None
-_PLAIN: Final = requests.Session
 MAX_NORM_BODY_SIZE: Final = 10 * 1024 * 1024
 
 
@@ -48,7 +48,7 @@ def create_key(
 
 def normalize_request(request: Any, ignored_parameters: ParamList = None, content_root_key: str | None = None) -> Any:
     """A copy of a request in the form in which it is compared."""
-    normal = _PLAIN().prepare_request(request) if isinstance(request, requests.Request) else request.copy()
+    normal = PLAIN().prepare_request(request) if isinstance(request, requests.Request) else request.copy()
     normal.method = (normal.method or "").upper()
     normal.url = normalize_url(normal.url or "", ignored_parameters)
     normal.headers = normalize_headers(normal.headers, ignored_parameters)

@@ -35,6 +35,7 @@ from sansio_cache_adapters.compat.requests_cache.policy.settings import DEFAULT_
 from sansio_cache_adapters.compat.requests_cache.serializers import secret_of
 from sansio_cache_adapters.requests.adapter import make_cache
 from sansio_cache_adapters.requests.asked import asking, taken
+from sansio_cache_adapters.requests.plain import PLAIN
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
@@ -45,8 +46,6 @@ __all__ = ["BaseCache", "BaseStorage", "DictStorage"]
 
 DESERIALIZE_ERRORS: Final = (AttributeError, ImportError, TypeError, ValueError)
 _LONGEST_CHAIN: Final = 30
-_PLAIN: Final = requests.Session
-"""Theirs, whatever is put in its place: ``install_cache`` puts a cached one there."""
 _SAYS_NOTHING: Final = frozenset(
     {
         *("wal", "fast_save", "timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements"),
@@ -75,7 +74,7 @@ class BaseCache:
         self._lock = threading.RLock()
         renew_in_child(self, "_lock", threading.RLock)
         self._session: weakref.ref[requests.Session] | None = None
-        self._plain = _PLAIN()
+        self._plain = PLAIN()
         known = {*_SAYS_NOTHING, *CacheSettings.__dataclass_fields__}
         for name in kwargs.keys() - known - {"old_data_on_error", "include_get_headers"}:
             REQUESTS_CACHE.differs(f"{type(self).__name__} takes {name}= and does nothing with it")
