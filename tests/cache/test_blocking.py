@@ -15,6 +15,7 @@ from sansio_cache import MemoryStore, SQLiteStore
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.errors import KeyRequired, StoreError
+from sansio_cache.keeping import Superseded
 from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import UNSIGNED, Sealer
@@ -160,6 +161,16 @@ class Closing(MemoryStore):
         self.closed += 1
         if self.error is not None:
             raise self.error
+
+
+def test_closing_removes_first_what_was_superseded() -> None:
+    store = MemoryStore()
+    cache = caching(store)
+    fill(cache, "Cache-Control: max-age=60")
+    [listed] = store.listed()
+    cache.engine.supersede(listed.partition, [Superseded(listed.variant, listed.rev, certain=True)])
+    cache.close()
+    assert store.size().entries == 0
 
 
 @pytest.mark.parametrize("error", [None, OSError("full")])

@@ -90,12 +90,30 @@ class Session:
 
 
 COMMIT = call.commit(ANY, vary_limit=ANY, now=ANY)
+
+
+def committing() -> tuple[Row, list[Any]]:
+    """A row for the commit, and the items that come by it."""
+    items: list[Any] = []
+
+    class Commit:
+        def __eq__(self, other: object) -> bool:
+            items.append(other.args[0])
+            return bool(other == COMMIT)
+
+        __hash__ = None  # type: ignore[assignment]
+
+    return (Commit(), True), items
+
+
 LOAD: Row = (call.load(ANY), [])
 
 
 def test_a_response_is_judged_and_stored_like_any_other() -> None:
     session = Session(Policy())
-    put = session.put(GIVEN, LOAD, (COMMIT, True), options=Options(tags=("t",)))
+    commit, items = committing()
+    put = session.put(GIVEN, LOAD, commit, options=Options(tags=("t",)))
+    assert items[0].body == b"body"
     assert (put, bool(put)) == (Put(stored=True, reason=""), True)
     assert session.asked[0].options == Options(tags=("t",), force_refresh=True)
 
@@ -128,14 +146,6 @@ def test_the_time_with_the_user_counts_as_age(lain: float | None, age: str | Non
     session = Session(Policy())
     received_at = None if lain is None else session.engine.clock() - lain
     lines = ["Cache-Control: max-age=60"] + ([] if age is None else [f"Age: {age}"])
-    items: list[Any] = []
-
-    class Commit:
-        def __eq__(self, other: object) -> bool:
-            items.append(other.args[0])
-            return True
-
-        __hash__ = None  # type: ignore[assignment]
-
-    session.put(GIVEN._replace(headers=fields(*lines), received_at=received_at), LOAD, (Commit(), True))
+    commit, items = committing()
+    session.put(GIVEN._replace(headers=fields(*lines), received_at=received_at), LOAD, commit)
     assert items[0].stale_at - session.engine.clock() == kept_for

@@ -93,6 +93,15 @@ def test_a_coding_that_cannot_be_taken_off(coding: str, body: bytes) -> None:
         response(coding, body).content  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "text"),
+    [("", b"J\xc3\xb8rgen", "J\xf8rgen"), ("text/plain; charset=iso-8859-1", b"J\xf8rgen", "J\xf8rgen")],
+)
+def test_the_text_is_in_the_charset_that_is_said(kind: str, body: bytes, text: str) -> None:
+    headers = Headers([("Content-Type", kind)] if kind else [])
+    assert StoredResponse("", "GET", "", 200, "", headers, body, None, None).text == text
+
+
 @pytest.mark.parametrize(("status", "ok"), [(200, True), (399, True), (400, False), (500, False)])
 def test_what_is_ok(status: int, ok: bool) -> None:
     assert response("", b"", status).ok is ok
