@@ -32,7 +32,7 @@ _KNOWN: Final = frozenset({"allow_redirects", "headers", "params", "raise_for_st
 _PLAIN: Final = frozenset({"allow_redirects"})
 
 
-class _Known:
+class _Remembered:
     """What a GET became.
 
     :ivar version: that of the session's default headers.
@@ -45,7 +45,7 @@ class _Known:
         self.request = request
         self.asked = asked
 
-    def sharing(self, other: _Known | None) -> _Known:
+    def sharing(self, other: _Remembered | None) -> _Remembered:
         """Itself, with the fields of another where they are the same: thousands are remembered, none is changed."""
         if other is not None and other.request.headers.items == self.request.headers.items:
             self.request.headers.items = other.request.headers.items
@@ -69,8 +69,8 @@ class FastPath:
         self._traced = session.trace_configs
         self._auto = ClientRequest.DEFAULT_HEADERS.copy()
         self._applies = alone and _is_plain(session)
-        self._remembered = Memo[object, _Known](PREPARED_BYTES)
-        self._lately: _Known | None = None
+        self._remembered = Memo[object, _Remembered](PREPARED_BYTES)
+        self._lately: _Remembered | None = None
 
     def key(self, method: str, url: StrOrURL, keywords: dict[str, Any]) -> object | None:
         """What names a plain GET among those of its session, or None where it takes the long way."""
@@ -110,12 +110,12 @@ class FastPath:
         return self._awaited(request, found, known, keywords)
 
     async def _awaited(
-        self, request: Request, found: Awaitable[Answer | Paused[Answer]], known: _Known, keywords: dict[str, Any]
+        self, request: Request, found: Awaitable[Answer | Paused[Answer]], known: _Remembered, keywords: dict[str, Any]
     ) -> CachedClientResponse | Looked:
         return self._response(request, await found, known, keywords)
 
     def _response(
-        self, request: Request, found: Answer | Paused[Answer], known: _Known, keywords: dict[str, Any]
+        self, request: Request, found: Answer | Paused[Answer], known: _Remembered, keywords: dict[str, Any]
     ) -> CachedClientResponse | Looked:
         if isinstance(found, Paused) or (found.status in REDIRECTS and keywords.get("allow_redirects", True)):
             return Looked(request, found, known.asked)
@@ -143,7 +143,7 @@ class FastPath:
                 self._remembered.put(key, known, bytes_of(known.request))
 
 
-def _made(session: ClientSession, version: int, wish: Wish) -> _Known | None:
+def _made(session: ClientSession, version: int, wish: Wish) -> _Remembered | None:
     """What a request became, or None where that depends on more than what names it."""
     assert wish.seen is not None  # noqa: S101 - the caller has looked
     native, request = wish.seen
@@ -159,7 +159,7 @@ def _made(session: ClientSession, version: int, wish: Wish) -> _Known | None:
         decode=wish.decode,
         bufsize=session_part(session, "read_bufsize"),
     )
-    return _Known(version, replace(request, options=NO_OPTIONS), asked)
+    return _Remembered(version, replace(request, options=NO_OPTIONS), asked)
 
 
 def _is_plain(session: ClientSession) -> bool:

@@ -14,7 +14,7 @@ from sansio_cache.functions import plain_result
 from sansio_cache.urls import redact
 from sansio_cache_adapters.stores.forking import renew_in_child
 
-from .setup import check_functions
+from .keywords import check_functions
 
 __all__ = ["Event", "Events", "Reasons", "Stats", "logger"]
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from sansio_cache.functions import arguments_of
 from sansio_cache.names import ALIASES, OF_SESSION, STORES, advice, place_of, unexpected
 from sansio_cache.policy import SETTINGS
 from sansio_cache_adapters.stores.shown import described
@@ -17,6 +18,7 @@ from .notices import warn_once
 
 __all__ = [
     "FixedSettings",
+    "check_functions",
     "handing_on",
     "name_settings",
     "overriding",
@@ -26,6 +28,16 @@ __all__ = [
 
 _OURS: Final = ("cache", "secret_key", "policy", "on_event", "peer")
 _GIVEN: Final = frozenset({*_OURS, "clock", "settings"})
+
+
+def check_functions(on_event: object, clock: object) -> None:
+    """Let pass what can be called as it will be.
+
+    :raises SettingError: for anything else.
+    """
+    if on_event is not None:
+        arguments_of(on_event, "on_event", ("event",))
+    arguments_of(clock, "clock", ())
 
 
 def refuse_more(owner: str, positional: tuple[object, ...], first: str = "the cache") -> None:

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sansio_cache.errors import SettingError
-from sansio_cache.functions import arguments_of
 from sansio_cache.policy import SETTINGS, Policy, make_policy
 from sansio_cache.sealing import UNSIGNED, Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.settings import Ungiven
 
+from .keywords import check_functions
 from .locations import sqlite_path
 
 if TYPE_CHECKING:
     from .events import Event
 
-__all__ = ["Setup", "check_functions", "check_place", "checked_name", "set_up", "split_policy"]
+__all__ = ["Setup", "check_place", "checked_name", "set_up", "split_policy"]
 
 
 class Setup:
@@ -99,16 +99,6 @@ def check_place(secret_key: SecretKey | Ungiven) -> None:
             "secret_key needs a place of its own: the default cache is shared by all programs and unsigned. "
             'Name a path or a store: CachedSession("my-cache.sqlite", secret_key=…)'
         )
-
-
-def check_functions(on_event: object, clock: object) -> None:
-    """Let pass what can be called as it will be.
-
-    :raises SettingError: for anything else.
-    """
-    if on_event is not None:
-        arguments_of(on_event, "on_event", ("event",))
-    arguments_of(clock, "clock", ())
 
 
 def checked_name(peer: object) -> str | None:

@@ -47,7 +47,7 @@ class _Facts(msgspec.Struct, frozen=True):
     shared: _Word
 
 
-class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
+class _RecordLine(msgspec.Struct, frozen=True, omit_defaults=True):
     url: str
     method: str
     status: int
@@ -77,7 +77,7 @@ class LoadedLine(NamedTuple):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(_RecordLine).decode
 _decode_first = msgspec.json.Decoder(First).decode
 
 
@@ -101,7 +101,7 @@ def line_of(head: Head, body: bytes) -> bytes:
     text = _text(body)
     return (
         _encode(
-            _Line(
+            _RecordLine(
                 url=head.url,
                 method=head.method,
                 status=head.status,
@@ -184,7 +184,7 @@ def read_line(line: bytes) -> LoadedLine:
     return LoadedLine(head, body, hashes)
 
 
-def _body(read: _Line) -> bytes:
+def _body(read: _RecordLine) -> bytes:
     if (read.text is None) == (read.body is None):
         raise damaged()
     try:

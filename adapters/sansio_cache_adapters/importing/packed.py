@@ -26,23 +26,23 @@ _URL: Final = re.compile(r"^(([^:/?#]+):)?(//([^/?#]*))?([^?#]*)(\?([^#]*))?(#(.
 _Lists = dict[str, list[str]]
 
 
-class _Asked(msgspec.Struct):
+class _PackedRequest(msgspec.Struct):
     method: str
     url: str
     headers: _Lists
 
 
-class _Answered(msgspec.Struct):
+class _PackedAnswer(msgspec.Struct):
     status_code: int
     headers: _Lists
 
 
 class _Pair(msgspec.Struct):
-    request: _Asked
-    response: _Answered
+    request: _PackedRequest
+    response: _PackedAnswer
 
 
-class _Kept(msgspec.Struct):
+class _PackedResponse(msgspec.Struct):
     status: int
     headers: dict[str, str]
     body: bytes = b""
@@ -50,13 +50,13 @@ class _Kept(msgspec.Struct):
     version: int = HTTP_1_1
 
 
-class _Stored(msgspec.Struct):
-    response: _Kept
+class _PackedRecord(msgspec.Struct):
+    response: _PackedResponse
     vary: dict[str, str | None] = msgspec.field(default_factory=dict[str, str | None])
 
 
 _decode_pair = msgspec.msgpack.Decoder(_Pair).decode
-_decode_stored = msgspec.msgpack.Decoder(_Stored).decode
+_decode_stored = msgspec.msgpack.Decoder(_PackedRecord).decode
 
 
 def hishel_entry(data: object, body: bytes, used_at: object) -> ForeignEntry:
