@@ -72,8 +72,7 @@ def imports(path: Path, known: set[str]) -> Iterator[str]:
     """The modules of ours that a module imports, for type checkers too; not those that it loads when it needs them."""
     name = module_name(path)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    inside = [node for each in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for node in _top_level(each)]
-    for node in inside:
+    for node in _top_level(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
             continue
@@ -85,9 +84,12 @@ def imports(path: Path, known: set[str]) -> Iterator[str]:
                 yield found
 
 
-def _top_level(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    if isinstance(node, ast.Module | ast.If):
-        yield from (each for each in node.body if isinstance(each, ast.Import | ast.ImportFrom))
+def _top_level(block: ast.Module | ast.If) -> Iterator[ast.Import | ast.ImportFrom]:
+    for node in block.body:
+        if isinstance(node, ast.If):
+            yield from _top_level(node)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
 
 
 def circles() -> list[list[str]]:
