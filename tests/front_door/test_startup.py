@@ -162,3 +162,23 @@ def test_a_loop_is_not_held_up_by_the_imports_of_the_first_request(ask: str, ori
     imported_at = json.loads(ran.stdout)
     assert {"sansio_cache.exchange", "msgspec", "sqlite3"} <= {name for name, _ in imported_at}
     assert not [name for name, on_the_loop in imported_at if on_the_loop]
+
+
+AFTER_MAIN = """
+import asyncio, json, sys, threading
+from sansio_cache import AsyncCachedSession
+async def ask():
+    async with AsyncCachedSession(cache=sys.argv[1]) as session, session.get(sys.argv[2]) as response:
+        print(response.status)
+def later():
+    threading.main_thread().join()
+    asyncio.run(ask())
+threading.Thread(target=later).start()
+"""
+
+
+def test_a_first_request_may_come_when_the_main_thread_has_ended(origin: Origin, tmp_path: Path) -> None:
+    """No executor begins a thread by then."""
+    command = [sys.executable, "-c", AFTER_MAIN, tmp_path / "new.sqlite", origin.on("/a", fresh(b"1"))]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout == "200\n"

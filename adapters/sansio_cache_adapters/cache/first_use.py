@@ -59,10 +59,18 @@ _imported: set[str] = set()
 async def imported(module: str) -> None:
     """Import a module in a thread, once.
 
-    A loop is not held up for all the files that are read, and a detector of blocking calls has nothing to say.
+    A loop is not held up for all the files that are read, and a detector of blocking calls has nothing to say. The
+    thread is not one of the loop's executor: that would wait for its idle threads in a forked child, which has none.
     """
-    if module not in _imported:
-        from sansio_cache_adapters.stores.waiting import in_thread
+    if module in _imported:
+        return
+    from sansio_cache_adapters.stores.waiting import answer_of, begun
 
-        await in_thread(partial(import_module, module))
-        _imported.add(module)
+    try:
+        done = begun(partial(import_module, module))
+    except RuntimeError:
+        # At the end of a program no thread begins any more.
+        import_module(module)
+    else:
+        await answer_of(done)
+    _imported.add(module)
