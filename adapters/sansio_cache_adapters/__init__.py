@@ -7,6 +7,7 @@ One folder a client, one a store, and one for what all clients share; each folde
 - ``stores``: memory, SQLite, files, Redis, and any table
 - ``cli``: the command line
 - ``importing``: what other libraries have kept, and our own as lines of text
+- ``compat``: other libraries' modules under their names, done by ours
 - ``patch``: one cache for every session of a script
 - ``moved``: modules under the names that they had before there were folders
 - ``testing``: the contract that every store keeps

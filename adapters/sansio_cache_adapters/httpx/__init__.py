@@ -1,6 +1,6 @@
 """The cache for httpx2.
 
 In reading order: ``transports`` (``CacheTransport`` and ``AsyncCacheTransport``), ``common`` (its types and the
-core's), ``transfers`` (the way to the network), ``connections`` (what a forked child gives up), ``bodies``, ``tasks``
-(what goes on in the background).
+core's), ``peers`` (whom a transport talks to), ``transfers`` (the way to the network), ``connections`` (what a forked
+child gives up), ``bodies``, ``tasks`` (what goes on in the background), ``asked`` (what its cache is asked for).
 """

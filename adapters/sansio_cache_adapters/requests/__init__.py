@@ -4,5 +4,6 @@ In reading order: ``plain`` (the session of requests itself), ``session`` (``Cac
 ``handling`` (what it does with its requests), ``parts`` (other classes in one session with the cache), ``fast_path`` (a
 hit without what requests does for the network), ``adapter`` (``CacheAdapter``: one hop through the cache), ``peers``
 (whom it talks to), ``transfer`` (the way to the network), ``connections`` (what a forked child gives up), ``bodies``,
-``response``.
+``foreign`` (bodies that are not urllib3's), ``response``; ``looked`` (an exchange that has begun before its request is
+sent), ``keywords`` and ``asked`` (what is said to a session, and what ``session.cache`` is asked for).
 """

@@ -6,7 +6,8 @@ Derive a test class, say how your store is made, and pytest runs all of them on 
         def make_store(self, tmp_path, *, max_bytes=DEFAULT_MAX_BYTES, max_entries=None):
             return MyStore(tmp_path / "cache", max_bytes=max_bytes, max_entries=max_entries)
 
-:class:`AsyncStoreContract` puts the same tests to an ``AsyncStore``, on asyncio and on trio. Times begin at
+``records``, ``changes`` and ``bounds`` are its parts, ``opening`` makes the stores; :class:`AsyncStoreContract`
+(``asynchronous``) puts the same tests to an ``AsyncStore``, on asyncio and on trio. Times begin at
 the real one, since some stores count with a clock of their own; no test sleeps.
 """
 

@@ -2,5 +2,5 @@
 
 In reading order: ``client`` (``HTTPSession``), ``cookies`` (and ``suffixes``, which they may not be set for),
 ``redirects``, ``content`` (requests on their way out), ``response``; below the seam of ``hop``: ``pool`` and
-``connection``. ``url``, ``checks`` and ``errors`` serve all of them.
+``connection``. ``url``, ``limits``, ``checks`` and ``errors`` serve all of them.
 """
