@@ -117,6 +117,33 @@ def test_permissions(command: Command, urls: dict[str, str], place: str) -> None
     assert looked(command)["permissions"]["level"] == "ok", "opening it has made it private"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a while")
+def test_a_file_is_checked_where_nothing_can_be_written(
+    command: Command, urls: dict[str, str], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite cannot lay its log beside it there."""
+    looked(command)  # what is imported late may not be readable to others
+    nobody, file = 65534, Path(place)
+    for each in file.parents:
+        if each != Path("/") and each.owner() == file.parent.owner():
+            each.chmod(each.stat().st_mode | 0o055)
+    with closing(sqlite3.connect(place)) as last:
+        last.execute("SELECT count(*) FROM records")
+    for each in file.parent.glob(f"{file.name}-*"):
+        each.unlink()
+    os.chown(file, nobody, nobody)
+    file.chmod(0o400)
+    file.parent.chmod(0o555)
+    monkeypatch.chdir("/")
+    os.seteuid(nobody)
+    try:
+        found = looked(command)
+    finally:
+        os.seteuid(0)
+    assert found["file"]["says"] == "SQLite finds it whole"
+    assert found["writing"]["level"] == "warning"
+
+
 def test_a_lock_is_noted(command: Command, urls: dict[str, str], place: str) -> None:
     with closing(sqlite3.connect(place, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache.freshness import CLOCK_SKEW
 from sansio_cache_adapters.stores.files.store import FileStore
-from sansio_cache_adapters.stores.sqlite.guarded import bulk_limit, connect
+from sansio_cache_adapters.stores.sqlite.guarded import bulk_limit
+from sansio_cache_adapters.stores.sqlite.opening import open_to_read
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.stores.system import SYSTEM
 
@@ -203,7 +204,8 @@ def of_damage(store: Any) -> Iterator[Finding]:
     if not isinstance(store, SQLiteStore):
         return
     try:
-        with closing(connect(store.path, bulk_limit(store.max_bytes), "mode=ro")) as connection:
+        reading, _ = open_to_read(store.path, bulk_limit(store.max_bytes), store.busy_timeout)
+        with closing(reading) as connection:
             connection.allow(time.monotonic() + _LONG_CHECK)
             connection.verify()
             found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
