@@ -12,7 +12,7 @@ from sansio_cache import testing
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 TEXT = "\n".join(page.read_text("utf-8") for page in sorted(REFERENCE.glob("*.md")))
-TOLD = set(re.findall(r"^\.\. (?:auto)?(?:class|exception|function|data):: (\S+)", TEXT, re.MULTILINE))
+TOLD = set(re.findall(r"^\.\. (?:py:)?(?:auto)?(?:class|exception|function|data):: (\S+)", TEXT, re.MULTILINE))
 MODULES = set(re.findall(r"^\.\. automodule:: (\S+)", TEXT, re.MULTILINE))
 
 
