@@ -135,6 +135,26 @@ def test_deleting_a_redirect_deletes_all_that_it_leads_to(origin: Origin) -> Non
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("first", ["/start", "/end"])
+def test_what_a_redirect_leads_to_is_apart_from_what_is_asked_for_by_itself(first: str, origin: Origin) -> None:
+    origin.on("/end", Reply(b"end"))
+    origin.on("/middle", redirect("/end"))
+    origin.on("/start", redirect("/middle"))
+
+    async def main() -> None:
+        async with CachedSession() as session:
+            for path in (first, "/start" if first == "/end" else "/end"):
+                assert await twice(session, origin.url(path)) == [False, True]
+            assert (await session.cache.responses.size(), await session.cache.redirects.size()) == (2, 2)
+            assert [await session.has_url(origin.url(path)) for path in ("/start", "/middle", "/end")] == [True] * 3
+            await session.delete_url(origin.url("/start"))
+            found = [await session.has_url(origin.url(path)) for path in ("/start", "/middle", "/end")]
+            assert found == [False, False, True]
+
+    asyncio.run(main())
+    assert [origin.count(path) for path in ("/start", "/middle", "/end")] == [1, 1, 2]
+
+
 def test_a_session_of_several_parts_that_tries_again(origin: Origin) -> None:
     url = origin.on("/x", Reply(status=503), Reply(status=503), Reply(b"at last"))
     with warnings.catch_warnings():

@@ -16,8 +16,12 @@ __all__ = ["REDIRECTS", "keyed_by_method", "url_shown"]
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-def keyed_by_method(ignored: frozenset[str]) -> Callable[[Request], bytes]:
+def keyed_by_method(
+    ignored: frozenset[str], is_followed: Callable[[str], bool] | None = None
+) -> Callable[[Request], bytes]:
     """A ``key_fn`` that tells methods apart, and parameters by their names alone.
+
+    :param is_followed: whether a redirect led to a URL; left out, that makes no difference.
 
     Ours lets a stored GET answer HEAD, and an unsafe request invalidate what is stored of its URL. Theirs do neither.
     """
@@ -26,6 +30,8 @@ def keyed_by_method(ignored: frozenset[str]) -> Callable[[Request], bytes]:
         url, _ = normalise(request.url)
         host = foreign_authority(request.url, request.headers.lines("host")) or ""
         parts = [request.method, host, with_parameters(url, ignored, ordered=False)]
+        if is_followed is not None and is_followed(request.url):
+            parts.append("followed")
         body: tuple[bytes, ...] = ()
         if request.body:
             body = body_parts(request.body, request.headers.get("content-type") or "", ignored, ordered=False)

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from io import IOBase
 from json import dumps
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from multidict import MultiDict
@@ -17,7 +19,35 @@ from yarl import URL
 from sansio_cache.keys import digest_of
 from sansio_cache.urls import normalise
 
-__all__ = ["create_key", "filter_ignored_params", "normalize_url_params"]
+__all__ = ["SOMETHING_ELSE", "asking_for", "create_key", "filter_ignored_params", "is_followed", "normalize_url_params"]
+
+
+SOMETHING_ELSE: Final = ""
+"""What no URL is."""
+_asked_for: ContextVar[list[str] | None] = ContextVar("sansio_cache_compat_url", default=None)
+
+
+@contextmanager
+def asking_for(*urls: str) -> Generator[None]:
+    """Keep what redirects lead to apart from what is asked for by itself, as aiohttp-client-cache does.
+
+    :param urls: what is asked for; left out, it is what is looked for first.
+    """
+    token = _asked_for.set(list(urls))
+    try:
+        yield
+    finally:
+        _asked_for.reset(token)
+
+
+def is_followed(url: str) -> bool:
+    """Whether a redirect led to a URL, and not the program."""
+    asked = _asked_for.get()
+    if asked is None:
+        return False
+    if not asked:
+        asked.append(url)
+    return url != asked[0]
 
 
 def create_key(

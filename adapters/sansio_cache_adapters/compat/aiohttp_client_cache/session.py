@@ -9,7 +9,7 @@ import inspect
 import time
 import warnings
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, Self
 
 from aiohttp import ClientResponse, ClientSession
@@ -17,6 +17,7 @@ from aiohttp.typedefs import StrOrURL
 from yarl import URL
 
 from sansio_cache.messages import Options
+from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.handling import with_cache
 from sansio_cache_adapters.aiohttp.session import AsyncCachedSession
 from sansio_cache_adapters.cache.work import awaited
@@ -26,7 +27,7 @@ from sansio_cache_adapters.compat.times import time_for
 
 from .backends import CacheBackend
 from .cache_control import DO_NOT_CACHE, ExpirationTime, expiry_for, get_cache_directives
-from .cache_keys import normalize_url_params
+from .cache_keys import asking_for, normalize_url_params
 from .response import as_theirs
 
 __all__ = ["CacheMixin", "CachedSession"]
@@ -85,19 +86,19 @@ with warnings.catch_warnings():
             options = self._options(url, expire_after, kwargs)
             if _says_credentials(self, kwargs):
                 AIOHTTP_CLIENT_CACHE.differs("a credential in a header field always separates users")
+            known = await self._known(method, url, kwargs)
             if refresh:
                 record = await self._stored(method, url, kwargs)
                 # Without a validator there is nothing to ask the origin about.
                 options = _with(options, refresh=record is not None and record.head.facts.validator)
-            elif await self._is_stale(method, url, kwargs):
+            elif known is not None and known.head.stale_at < time.time():
                 options = _with(options, force_refresh=True)  # theirs asks nobody whether it is still good
-            response = await self._fetched(method, str_or_url, kwargs, options)
-            if _is_stored(response) and (self._is_hop(response, kwargs) or not await backend.wanted(response)):
-                response = await self._fetched(method, str_or_url, kwargs, _with(options, force_refresh=True))
+            with await self._apart(known):
+                response = await self._fetched(method, str_or_url, kwargs, options)
+                if _is_stored(response) and (self._is_hop(response, kwargs) or not await backend.wanted(response)):
+                    response = await self._fetched(method, str_or_url, kwargs, _with(options, force_refresh=True))
             if not _is_stored(response) and (self._says_not_to(response) or not await backend.wanted(response)):
                 await self._forget(response)
-            if response.history:
-                AIOHTTP_CLIENT_CACHE.differs("what a redirect leads to is stored by itself, and answers by itself, too")
             return response
 
         async def _fetched(
@@ -120,12 +121,17 @@ with warnings.catch_warnings():
         async def _stored(self, method: str, url: URL, keywords: dict[str, Any]) -> Any:
             return await self._backend.work().matching(str(url), method, dict(keywords))
 
-        async def _is_stale(self, method: str, url: URL, keywords: dict[str, Any]) -> bool:
+        async def _known(self, method: str, url: URL, keywords: dict[str, Any]) -> Record | None:
             if keywords.get("data") is not None or keywords.get("json") is not None:
-                return False
+                return None
             whole = normalize_url_params(url, keywords["params"]) if keywords.get("params") else url
-            record = await self._backend.known(method, whole, self._prepare_headers(keywords.get("headers")))
-            return record is not None and record.head.stale_at < time.time()
+            return await self._backend.known(method, whole, self._prepare_headers(keywords.get("headers")))
+
+        async def _apart(self, known: Record | None) -> AbstractContextManager[None]:
+            """Where what redirects lead to is kept: apart, but for what was imported."""
+            backend = self._backend
+            imported = known is not None and backend.is_hop(known) and await backend.target(known) is None
+            return nullcontext() if imported else asking_for()
 
         def _says_not_to(self, response: ClientResponse) -> bool:
             """Whether the server wants nothing stored, whatever time the program gives."""

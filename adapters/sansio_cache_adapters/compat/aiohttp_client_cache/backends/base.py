@@ -7,6 +7,7 @@ import contextvars
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -27,7 +28,12 @@ from sansio_cache_adapters.compat.aiohttp_client_cache.cache_control import (
     ExpirationPatterns,
     ExpirationTime,
 )
-from sansio_cache_adapters.compat.aiohttp_client_cache.cache_keys import normalize_url_params
+from sansio_cache_adapters.compat.aiohttp_client_cache.cache_keys import (
+    SOMETHING_ELSE,
+    asking_for,
+    is_followed,
+    normalize_url_params,
+)
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import AnyResponse, CachedResponse, stored
 from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
@@ -138,7 +144,7 @@ class CacheBackend:
             ignored_parameters=ignored,
             match_headers=bool(self.include_headers),
             parameter_order=False,
-            key_fn=keyed_by_method(ignored),
+            key_fn=keyed_by_method(ignored, is_followed),
             keep_set_cookie=True,
         )
 
@@ -277,16 +283,29 @@ class CacheBackend:
         found: list[Record] = []
         while record is not None and len(found) < _LONGEST_CHAIN:
             found.append(record)
-            if record.head.status not in REDIRECTS - self.codes:
+            if not self.is_hop(record):
                 break
-            target = URL(record.head.url).join(URL(record.headers.get("location") or ""))
-            record = await self.work().matching(str(target), record.head.method, {})
+            # What was imported lies where it is asked for by itself.
+            record = await self.target(record) or await self.target(record, apart=False)
         return found
+
+    def is_hop(self, record: Record) -> bool:
+        """Whether it is a redirect that is followed."""
+        return record.head.status in REDIRECTS - self.codes
+
+    async def target(self, record: Record, *, apart: bool = True) -> Record | None:
+        """What a redirect leads to.
+
+        :param apart: where it lies apart from what is asked for by itself.
+        """
+        url = URL(record.head.url).join(URL(record.headers.get("location") or ""))
+        with asking_for(SOMETHING_ELSE) if apart else nullcontext():
+            return await self.work().matching(str(url), record.head.method, {})
 
     async def final(self, record: Record | None) -> Record | None:
         """What a redirect leads to."""
         last = next(reversed(await self.chain(record)), None)
-        return None if last is None or last.head.status in REDIRECTS - self.codes else last
+        return None if last is None or self.is_hop(last) else last
 
     async def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
         """Store a response that did not come by a session."""
@@ -316,7 +335,15 @@ class CacheBackend:
 
     async def _key(self, url: Any, method: str, keywords: dict[str, Any]) -> str:
         keywords.pop("json_serialize", None)
-        return await self.work().key(url, method, keywords)
+        key = await self.work().key(url, method, dict(keywords))
+        if await self.by_key(key) is None:
+            # A redirect that another has led to answers for itself there, too.
+            with asking_for(SOMETHING_ELSE):
+                followed = await self.work().key(url, method, dict(keywords))
+            record = await self.by_key(followed)
+            if record is not None and self.is_hop(record):
+                return followed
+        return key
 
     def create_key(self, method: str, url: Any, **kwargs: Any) -> str:
         """The key of a request, as far as its method, URL and fields tell; opens the store if that was not done."""
