@@ -21,7 +21,7 @@ Remotes = Callable[..., list[Remote]]
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that other users may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="sc-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="sc-"))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)

@@ -86,7 +86,7 @@ def test_a_client_killed_at_any_moment(
     chance = random.Random(f"kills of {kind}")
     editions = Editions(origin)
     clients = itertools.cycle(["requests", "aiohttp", "trio"])
-    kills = extent(6, 100)
+    kills = extent(4, 100)
     client, following = next(clients), next(clients)
     victim, next_victim = victims(client), victims(following)
     for editions.round in range(1, kills + 1):

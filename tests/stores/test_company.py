@@ -83,7 +83,7 @@ def test_a_process_killed_at_any_moment(store: Store, join_company: Any, kind: s
     chance = random.Random(7)
     states: dict[str, str | None] = {}
     unsure: str | None = None
-    for number in range(extent(20, 100)):
+    for number in range(extent(7, 100)):
         process = join_company("commit", f"round {number}")
         states, unsure = {}, None
         end = chance.randrange(1, 60)
@@ -116,7 +116,7 @@ def test_a_process_killed_at_any_moment(store: Store, join_company: Any, kind: s
 @pytest.mark.slow
 def test_four_processes_of_two_threads(store: Store, join_company: Any, kind: str) -> None:
     """G22: mixed work on the same URLs: no error, no wait for long, the bound holds."""
-    processes = [join_company("mixed", f"{number}", str(extent(2, 20))) for number in range(4)]
+    processes = [join_company("mixed", f"{number}", str(extent(1, 20))) for number in range(4)]
     results = [json.loads(process.communicate(timeout=55)[0]) for process in processes]
     assert [result["errors"][:3] for result in results] == [[]] * 4
     assert all(result["count"] > 20 for result in results)

@@ -48,14 +48,15 @@ def redis_binary(*, tls: bool = False) -> str:
 
 
 def free_port() -> int:
-    """A port that is free now, and below those that the system gives to outgoing connections.
+    """A port that is free now, as is its bus port, 10,000 above; below those that the system gives to connections.
 
-    Nobody takes it while a server that was stopped is started again on it. Its bus port, 10,000 above, is there, too.
+    Nobody takes it while a server that was stopped is started again on it.
     """
     while True:
-        port = random.SystemRandom().randrange(11_000, 22_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        port = random.SystemRandom().randrange(11_000, 21_000)
+        with socket.socket() as probe, socket.socket() as bus, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + 10_000))
             return port
 
 
@@ -95,7 +96,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        end = time.monotonic() + 20
+        end = time.monotonic() + 50
         while not self._listens():
             assert self.process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < end, "the Redis server does not listen"
@@ -207,7 +208,7 @@ def _join(nodes: list[RedisServer]) -> None:
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
         for node in nodes[1:]:
             clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 50
         while not all(_is_whole(client) for client in clients):
             assert time.monotonic() < end, "the cluster does not come together"
             time.sleep(0.05)

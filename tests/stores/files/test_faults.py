@@ -265,7 +265,7 @@ def test_a_sweep_that_fails_at_any_step_loses_nothing(
     big = put(store, stream(store, make_item("two", b"x" * 70_000, now=now, resource="two")), now=now)
     failing = Failing(monkeypatch, name_of_call)
     failed = 0
-    for step in [*range(1, 40), *range(41, 3000, 97)]:
+    for step in [*range(1, 25), *range(25, 400, 41), *range(400, 3000, 400)]:
         failing.left = step
         try:
             store.sweep(now=now + 100)

@@ -62,7 +62,7 @@ class TestKilled:
         """G21: ``kill -9`` at a random moment, again and again on one file."""
         chance = random.Random(17)
         said: list[str] = []
-        for number in range(extent(20, 100)):
+        for number in range(extent(8, 100)):
             process = script(WRITER, path, number)
             assert process.stdout is not None
             said.append(json.loads(process.stdout.readline()))
@@ -74,7 +74,7 @@ class TestKilled:
         while store.sweep(now=time.time() + LEASE_SECONDS + 1):
             pass
         assert {name(text) for text in said} <= check_whole(store)
-        assert len(said) >= 20
+        assert len(said) >= 8
         store.close()
         with sqlite3.connect(path) as plain:
             assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -89,7 +89,7 @@ class TestKilled:
     ) -> None:
         """G21: there is either no file or a whole one."""
         chance = random.Random(18)
-        for _ in range(extent(8, 100)):
+        for _ in range(extent(5, 100)):
             process = script('say("ready"); SQLiteStore(path).open(signed=False); say("done"); hear()', path)
             assert process.stdout is not None
             process.stdout.readline()
@@ -152,7 +152,7 @@ MIXED = """
 
 def test_processes_and_threads_mixed(path: Path, opened: Callable[..., SQLiteStore], script: Script) -> None:
     """G22: 4 processes × 2 threads; no exception, nothing lost, and hardly a wait."""
-    processes = [script(MIXED, path, number, extent(2, 20)) for number in range(4)]
+    processes = [script(MIXED, path, number, extent(1, 20)) for number in range(4)]
     answers = [json.loads(process.communicate()[0]) for process in processes]
     assert [answer["errors"] for answer in answers] == [[]] * 4
     assert [answer["kept"] for answer in answers] == [20] * 4
