@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from sansio_cache_adapters.cache.first_use import at_first_use, is_made
 
@@ -56,3 +60,33 @@ def test_of_the_class_it_is_what_makes_it() -> None:
     made = vars(Owner)["it"]
     assert Owner.it is made
     assert made.__doc__ == "What it is."
+
+
+@pytest.mark.serial
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_waits_for_what_is_being_made() -> None:
+    """G30: a module that a thread is importing would stay locked for ever in a child."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        @at_first_use
+        def it(self) -> int:
+            begun.set()
+            go_on.wait(5)
+            return 1
+
+    owner = Slow()
+    thread = threading.Thread(target=lambda: owner.it)
+    thread.start()
+    begun.wait(5)
+    waker = threading.Timer(0.05, go_on.set)
+    waker.start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # there are threads, that is the point
+        child = os.fork()
+    if not child:
+        os._exit(0 if is_made(owner, "it") else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join()
+    waker.join()
+    assert owner.it == 1  # the parent goes on

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
-from sansio_cache_adapters.stores.forking import renew_in_child
+from sansio_cache_adapters.stores.forking import follow_forks, renew_in_child
 
 __all__ = ["at_first_use", "imported", "is_made"]
 
@@ -17,6 +17,26 @@ T = TypeVar("T")
 
 _lock = threading.RLock()
 renew_in_child(sys.modules[__name__], "_lock", threading.RLock)
+
+
+class _Making:
+    """Has a fork wait until what is being made, or imported for it, is there.
+
+    A child has none of the other threads, and a module that one of them was importing would stay locked for ever.
+    """
+
+    _held = False
+
+    def before_fork(self) -> None:
+        self._held = _lock.acquire(timeout=1.0)
+
+    def after_fork(self, *, child: bool) -> None:
+        if self._held and not child:
+            _lock.release()
+
+
+_making: Final = _Making()
+follow_forks(_making)
 
 
 class at_first_use(Generic[T]):  # noqa: N801 - a decorator, as cached_property is
@@ -67,10 +87,15 @@ async def imported(module: str) -> None:
     from sansio_cache_adapters.stores.waiting import answer_of, begun
 
     try:
-        done = begun(partial(import_module, module))
+        done = begun(partial(_import, module))
     except RuntimeError:
         # At the end of a program no thread begins any more.
         import_module(module)
     else:
         await answer_of(done)
     _imported.add(module)
+
+
+def _import(module: str) -> None:
+    with _lock:
+        import_module(module)
