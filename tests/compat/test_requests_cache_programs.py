@@ -9,12 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import gitlab
 import pytest
 import requests
-import requests_mock
 from local_origin import Origin, Reply, Seen, fresh, redirect
-from requests_ratelimiter import LimiterMixin
 
 from sansio_cache.compat import requests_cache
 from sansio_cache.compat.requests_cache import (
@@ -120,7 +117,9 @@ def test_what_is_fresh_is_used_where_the_origin_cannot_be_asked(origin: Origin) 
 
 
 def test_a_session_of_several_parts_with_a_limiter(origin: Origin) -> None:
-    class Limited(requests_cache.CacheMixin, LimiterMixin, requests.Session):
+    limiting = pytest.importorskip("requests_ratelimiter")
+
+    class Limited(requests_cache.CacheMixin, limiting.LimiterMixin, requests.Session):  # type: ignore[misc, name-defined]
         """Both."""
 
     url = origin.on("/x", Reply(b"x"))
@@ -184,6 +183,7 @@ def test_a_report_of_a_file_lists_by_time_and_leaves_out_errors(origin: Origin, 
 
 def test_a_library_that_knows_nothing_of_the_cache(origin: Origin) -> None:
     """python-gitlab makes sessions of its own."""
+    gitlab = pytest.importorskip("gitlab")
     asked = list[str]()
 
     def answer(seen: Seen) -> Reply:
@@ -221,7 +221,8 @@ def test_threads_share_a_session(origin: Origin, tmp_path: Path) -> None:
 
 
 def test_a_double_of_the_network_is_below_the_cache() -> None:
-    with requests_mock.Mocker() as network, CachedSession(backend="memory") as session:
+    doubles = pytest.importorskip("requests_mock")
+    with doubles.Mocker() as network, CachedSession(backend="memory") as session:
         network.get("http://double.example/x", text="from the double")
         assert [session.get("http://double.example/x").from_cache for _ in range(2)] == [False, True]
         network.post("http://double.example/x", text="plain")
