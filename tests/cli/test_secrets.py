@@ -71,6 +71,20 @@ def test_looking_does_not_sign(command: Command, urls: dict[str, str], place: st
         assert len(session.cache.urls()) == 6, "a session without the secret still reads it"
 
 
+def test_a_secret_for_what_is_not_signed_removes_nothing(
+    command: Command, urls: dict[str, str], key: str, tmp_path: Path
+) -> None:
+    """With it all would be unusable; without it all of it is good."""
+    command.env["SANSIO_CACHE_SECRET"] = key
+    for arguments in (["verify"], ["purge", "--invalid"]):
+        ran = command(*arguments)
+        assert (ran.status, "leave the secret out" in ran.err) == (4, True)
+    ran = command("export", str(tmp_path / "out.jsonl"))
+    assert (ran.status, "none of 6" in ran.err) == (1, True)
+    del command.env["SANSIO_CACHE_SECRET"]
+    assert command("verify").status == 0
+
+
 @pytest.mark.parametrize("option", ["--secret", "--secret-key", "--key", "--secret=", "--key="])
 def test_a_secret_is_no_argument(command: Command, urls: dict[str, str], option: str) -> None:
     given = [f"{option}hunter2"] if option.endswith("=") else [option, "hunter2"]

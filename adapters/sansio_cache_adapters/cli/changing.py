@@ -14,7 +14,7 @@ from .bodies import flaw_of
 from .errors import Trouble, WrongUse
 from .options import command, filter_options, setting_options, unverified_option
 from .output import emit, note, progress
-from .place import OpenCache, PlaceOptions, pass_place
+from .place import NOT_SIGNED, OpenCache, PlaceOptions, pass_place
 from .records import FoundRecord, Wanted, walk
 from .text import plain, shown_url
 from .units import AGE
@@ -130,6 +130,8 @@ def purge(
     if not expired and older is None and not invalid:
         raise WrongUse("purge takes --expired, --older-than or --invalid")
     opened = place.open(writes=not dry_run, unverified=unverified)
+    if invalid and opened.wants_no_secret:
+        raise Trouble(f"with a secret all of it would be removed. {NOT_SIGNED}", Trouble.SECRET)
     before = -math.inf if older is None else opened.now - older if older >= 0 else -older
 
     def doomed(found: FoundRecord) -> bool:

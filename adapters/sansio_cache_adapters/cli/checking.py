@@ -14,7 +14,7 @@ from .bodies import flaw_of
 from .errors import Trouble
 from .options import command, setting_options
 from .output import emit, note, progress
-from .place import OpenCache, PlaceOptions, pass_place
+from .place import NOT_SIGNED, OpenCache, PlaceOptions, pass_place
 from .records import FoundRecord, walk
 
 __all__ = ["verify"]
@@ -60,6 +60,8 @@ def verify(place: PlaceOptions, heads: bool, quiet: bool, as_json: bool) -> None
         note(f"{good} good, heads{'' if heads else ' and bodies'}{signed}; {len(wrong)} wrong")
     if wrong:
         said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        if opened.wants_no_secret:
+            raise Trouble(f"{said}. {NOT_SIGNED}", Trouble.SECRET)
         if opened.strange():
             raise Trouble(f"{said}. It was signed with another secret than the one that was given", Trouble.SECRET)
         raise Trouble(f"{said}. They are misses to every session; purge --invalid removes them", Trouble.FOUND)

@@ -142,10 +142,19 @@ def export(place: PlaceOptions, file: str, force: bool) -> None:
     store, keywords = place.target(reading=True)
     out: Any = sys.stdout.buffer if file == "-" else file
     namespace = place.policy().namespace
+    there = 0
     with progress_of("exporting") as tell:
-        count = export_cache(store, out, namespace=namespace, progress=tell, **keywords)
+
+        def told(done: int, total: int) -> None:
+            nonlocal there
+            there = total
+            tell(done, total)
+
+        count = export_cache(store, out, namespace=namespace, progress=told, **keywords)
     sys.stdout.flush()
     note(f"{count} exported")
+    if there and not count:
+        raise Trouble(f"none of {there} responses could be verified with what was given", Trouble.FOUND)
 
 
 @command(

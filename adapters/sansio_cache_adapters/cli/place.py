@@ -32,9 +32,10 @@ from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from .errors import Trouble, WrongUse
 from .secret import SECRET, from_environment, from_file, from_keyring
 
-__all__ = ["CACHE", "OpenCache", "PlaceOptions", "exists", "pass_place"]
+__all__ = ["CACHE", "NOT_SIGNED", "OpenCache", "PlaceOptions", "exists", "pass_place"]
 
 CACHE: Final = "SANSIO_CACHE"
+NOT_SIGNED: Final = "The cache is not signed: leave the secret out, or begin to sign it with resign --sign-unsigned"
 _LOOKED_AT: Final = 100
 """Records that tell whether a secret is the right one."""
 _UNBOUNDED: Final = 1024**4
@@ -53,6 +54,11 @@ class OpenCache(NamedTuple):
     rules: Rules
     now: float
     unverified: bool = False
+
+    @property
+    def wants_no_secret(self) -> bool:
+        """Whether a secret was given for what is not signed: all of it is unusable then."""
+        return self.sealer.signed and not self.meta.signed
 
     def strange(self) -> int:
         """How many records were looked at, where the secret verifies none of them; 0 where it verifies any."""
