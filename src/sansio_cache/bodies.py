@@ -38,6 +38,9 @@ def expected_length(method: str, status: int, headers: Headers) -> int | None:
     lines = headers.lines("content-length")
     if not lines:
         return None
+    text = lines[0]
+    if len(lines) == 1 and len(text) <= 18 and text.isascii() and text.isdigit():
+        return int(text)  # as nearly all spell it
     lengths = members(lines)
     if lengths is None or len(set(lengths)) > 1:
         return None

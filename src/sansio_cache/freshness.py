@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from .cache_control import INVALID, Directives, parse_cache_control, parse_delta, parse_targeted
+from .cache_control import INVALID, NO_DIRECTIVES, Directives, parse_cache_control, parse_delta, parse_targeted
 from .dates import parse_date
 from .expiry import DoNotCache, Expiry, Resident, Until
 from .lists import members
@@ -111,21 +111,27 @@ def read_facts(response: Received, *, authorized: bool) -> Facts:
 
     :param authorized: the request carried an Authorization field.
     """
-    headers = response.headers
+    headers, received_at = response.headers, response.received_at
+    # Most fields are not there, and are not asked for.
+    there = headers.names()
     directives = parse_cache_control(headers.lines("cache-control"))
-    stated = parse_date(headers.get("date") or "", response.received_at)
-    date = response.received_at if stated is None else stated
-    expires = _expires_lifetime(headers, date, response.received_at)
+    stated = parse_date(headers["date"], received_at) if "date" in there else None
+    date = received_at if stated is None else stated
+    expires = _expires_lifetime(headers, date, received_at) if "expires" in there else None
+    is_dated = "last-modified" in there
     private = _word(directives, directives.max_age, expires, headers)
     return Facts(
         date=date,
         initial_age=_initial_age(headers, date, response),
-        last_modified=parse_date(headers.get("last-modified") or "", response.received_at),
-        validator=(usable_tag(headers) or usable_date(headers)) is not None,
+        last_modified=parse_date(headers["last-modified"], received_at) if is_dated else None,
+        validator=("etag" in there and usable_tag(headers) is not None)
+        or (is_dated and usable_date(headers) is not None),
         authorized=authorized,
-        coded=headers.has("content-encoding"),
+        coded="content-encoding" in there,
         private=private,
-        shared=_shared_word(directives, expires, headers, private),
+        shared=_shared_word(directives, expires, headers, private)
+        if "cdn-cache-control" in there or directives.s_maxage is not None
+        else private,
     )
 
 
@@ -135,7 +141,7 @@ def _shared_word(directives: Directives, expires: float | None, headers: Headers
     if targeted is not None:
         directives, expires = targeted, None
     elif directives.s_maxage is None:
-        return private  # it says the same to all
+        return private
     max_age = directives.max_age if directives.s_maxage is None else directives.s_maxage
     return _word(directives, max_age, expires, headers)
 
@@ -161,6 +167,8 @@ _SAYS: Mapping[str, int] = {
 
 
 def _says(directives: Directives, headers: Headers) -> int:
+    if directives is NO_DIRECTIVES:
+        return 0
     says = 0
     for name, flag in _SAYS.items():
         if getattr(directives, name):
@@ -194,7 +202,8 @@ def _initial_age(headers: Headers, date: float, response: Received) -> float:
     """*corrected_initial_age* (RFC 9111 §4.2.3)."""
     apparent_age = max(0.0, response.received_at - date)
     response_delay = max(0.0, response.received_at - response.requested_at)
-    return max(apparent_age, _age_value(headers.lines("age")) + response_delay)
+    age = _age_value(headers.lines("age")) if headers.has("age") else 0.0
+    return max(apparent_age, age + response_delay)
 
 
 def _age_value(lines: Sequence[str]) -> float:

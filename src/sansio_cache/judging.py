@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from .answering import answer_from
+from .cache_control import parse_cache_control
 from .cache_status import CacheStatus, Fwd
 from .choosing import prohibits_stale, request_directives
 from .decisions import Again, Answer, Bypass, Fail, Forward, Freshened, FromNetwork, Keep, Pass, Validate, Verdict
@@ -16,15 +17,15 @@ from .freshness import expires_at, expiry_time, read_facts, remaining
 from .invalidation import invalidated_urls
 from .keeping import Keeping, Superseded, item_of
 from .keys import KeyMaker, Keys
-from .messages import EMPTY, Headers, Received, Request, Unreachable
+from .messages import Headers, Received, Request, Unreachable
 from .policy import Policy
 from .precedence import remembered, user_time
 from .records import MAX_FIELDS, Place, Record, Remembered
 from .sealing import Sealer
 from .storing import Storing, all_read, dated_headers, may_store, storable_headers
 from .superseding import Newest, superseded
-from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by
-from .vary import nominated
+from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by, update_of
+from .vary import ANYTHING, nominated
 
 __all__ = ["Terms", "judge", "judge_bypass"]
 
@@ -81,9 +82,12 @@ class _Case(NamedTuple):
 
     def forbids(self) -> bool:
         """Whether the reply, be it about a part or without content, forbids to store the whole."""
+        policy, headers = self.terms.policy, self.reply.headers
+        directives = parse_cache_control(headers.lines("cache-control"))
+        if not (policy.shared or directives.no_store or directives.must_understand or nominated(headers) == ANYTHING):
+            return False  # nothing else forbids it to a private cache
         whole = self.reply if self.reply.status not in _OF_A_WHOLE else replace(self.reply, status=200)
         facts = read_facts(whole, authorized="authorization" in self.request.headers)
-        policy = self.terms.policy
         return may_store(self.request, whole, facts, policy, self.expiry()) in _FORBIDDEN
 
     def remembered(self) -> Remembered | None:
@@ -201,7 +205,8 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
         # More than is kept, so that each of them would come in vain and be waited for.
         return Again(Forward(request, record, case.choice.fwd, "too-large"), case.superseded())
     # Date and Age are those of the update: else this response's age would be counted from the old one.
-    fields = freshened_headers(record.headers, dated_headers(reply.headers, reply.received_at))
+    update = update_of(dated_headers(reply.headers, reply.received_at))
+    fields = freshened_headers(record.headers, update)
     current = replace(reply, status=record.head.status, reason=record.head.reason, headers=fields)
     facts = read_facts(current, authorized="authorization" in request.headers)
     stored = storable_headers(fields, policy)
@@ -217,7 +222,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
         stale_at=expires,
         remembered=told,
     )
-    new = Record(head, record.stored)
+    new = Record(head, record.stored, stored)
     ttl = expires - reply.received_at
     status = CacheStatus(fwd=case.choice.fwd, fwd_status=304, ttl=ttl, detail=case.choice.reason)
     answer = answer_from(new, request, reply.received_at, expires, status, revalidated=True)
@@ -225,7 +230,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
         return Again(Forward(request, record, Fwd.REQUEST, "precondition-or-range"))
     # What comes with this exchange and is not stored is for the user: cookies, and what "no-cache=" names (§5.2.2.4).
     kept = {*stored.names(), "age"} - {"set-cookie"}  # no answer shows what is stored of it
-    own = [item for item in freshened_headers(EMPTY, reply.headers) if item[0].lower() not in kept]
+    own = update.without(kept)
     if own:
         answer = replace(answer, headers=Headers([*answer.headers, *own]))
     storing = may_store(request, current, facts, policy, expiry)

@@ -6,7 +6,7 @@ Times are POSIX seconds as ``float``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -160,7 +160,7 @@ class Headers:
             raise KeyError(name)
         return value
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> KeysView[str]:
         """The names of the fields present, in lower case, each once."""
         index = self._index
         return (self._by_name() if index is None else index).keys()
@@ -183,6 +183,12 @@ class Headers:
         if unwanted.isdisjoint(self._by_name() if index is None else index):
             return self
         return Headers([item for item in self.items if item[0].lower() not in unwanted])
+
+    def again(self) -> Headers:
+        """The same fields, for another request: what a key maker remembers is of one."""
+        other = Headers()
+        other.items, other._index = self.items, self._index
+        return other
 
     def with_field(self, name: str, value: str) -> Headers:
         """These fields with one set to a single line, at the end if it was there before or not."""

@@ -163,14 +163,17 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Record:
-    """A record that was opened and, where there is a key, verified."""
+    """A record that was opened and, where there is a key, verified.
+
+    :param headers: the fields of its head, where they are known as such.
+    """
 
     __slots__ = ("_headers", "_shown", "head", "stored")
 
-    def __init__(self, head: Head, stored: Stored) -> None:
+    def __init__(self, head: Head, stored: Stored, headers: Headers | None = None) -> None:
         self.head: Head = head
         self.stored: Stored = stored
-        self._headers: Headers | None = None
+        self._headers = headers
         self._shown: tuple[tuple[str, str], ...] | None = None
 
     @property

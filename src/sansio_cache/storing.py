@@ -119,7 +119,8 @@ def may_store(request: Request, response: Received, facts: Facts, policy: Policy
     """Whether the response to a request is stored (RFC 9111 §3)."""
     if policy.read_only:
         return Storing.READ_ONLY
-    if parse_cache_control(request.headers.lines("cache-control")).no_store:
+    asked = request.headers
+    if asked.has("cache-control") and parse_cache_control(asked.lines("cache-control")).no_store:
         return Storing.REQUEST_NO_STORE
     if nominated(response.headers) == ANYTHING:
         return Storing.VARY
@@ -136,8 +137,8 @@ def all_read(headers: Headers) -> bool:
     """Whether there are no more fields than are kept, and the lists that a record depends on are read whole."""
     if len(headers.items) > MAX_FIELDS:
         return False
-    there = [lines for name in _READ_WHOLE if (lines := headers.lines(name))]
-    return None not in map(combined, there)
+    names = headers.names()
+    return all(combined(headers.lines(name)) is not None for name in _READ_WHOLE if name in names)
 
 
 def dated_headers(headers: Headers, received_at: float) -> Headers:

@@ -24,6 +24,7 @@ __all__ = [
     "names_another",
     "precondition",
     "selected_by",
+    "update_of",
 ]
 
 _FOR_ORIGIN: Final = ("if-match", "if-unmodified-since")
@@ -123,8 +124,9 @@ def conditional_request(request: Request, record: Record) -> Request:
     headers = request.headers
     tag, date = usable_tag(record.headers), usable_date(record.headers)
     theirs = headers.lines("if-none-match")
-    dated = "if-modified-since" in headers
-    for_origin = any(name in headers for name in _FOR_ORIGIN)
+    there = headers.names()
+    dated = "if-modified-since" in there
+    for_origin = not there.isdisjoint(_FOR_ORIGIN)
     if for_origin or (tag is None and (dated or date is None)) or (dated and not theirs):
         return request
     tags = _joined(theirs, tag) if theirs else tag
@@ -203,12 +205,14 @@ def head_confirms(response: Received, record: Record) -> bool:
     return True
 
 
+def update_of(update: Headers) -> Headers:
+    """Those of the fields of a 304 (or a 200 to HEAD) that say something of the stored response (RFC 9111 §3.2)."""
+    return update.without(_NOT_FRESHENED.union(members(update.lines("connection")) or ()))
+
+
 def freshened_headers(stored: Headers, update: Headers) -> Headers:
-    """The stored fields, those in a 304 (or a 200 to HEAD) replacing all lines of the same name (RFC 9111 §3.2).
+    """The stored fields, those of an update (:func:`update_of`) replacing all lines of the same name (RFC 9111 §3.2).
 
     A stored Age goes: it belonged to the older message.
     """
-    unwanted = _NOT_FRESHENED.union(members(update.lines("connection")) or ())
-    new = [(name, value) for name, value in update if name.lower() not in unwanted]
-    replaced = {name.lower() for name, _ in new} | {"age"}
-    return Headers([*(item for item in stored if item[0].lower() not in replaced), *new])
+    return Headers((*stored.without(update.names() | {"age"}), *update))

@@ -6,7 +6,11 @@ from typing import Any
 
 from core_rows import DATE, NOW, ask, fields, got, record_of, rows, rules_of
 from core_words import judged, verdict_said
+from hypothesis import given
+from msgspec.structs import replace
+from strategies import policies, replies, requests
 
+from sansio_cache import judging
 from sansio_cache.cache_status import CacheStatus, Fwd
 from sansio_cache.dates import format_date
 from sansio_cache.decisions import (
@@ -17,8 +21,12 @@ from sansio_cache.decisions import (
     Keep,
     Pass,
 )
+from sansio_cache.freshness import read_facts
+from sansio_cache.keys import Keys
+from sansio_cache.messages import Received, Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import Item, Record, open_record
+from sansio_cache.storing import Storing, may_store
 
 FRESH = "Cache-Control: max-age=60"
 TAG = 'ETag: "a"'
@@ -339,3 +347,15 @@ def test_a_head_whose_answer_only_the_origin_gives_is_stored_as_any() -> None:
     """What is confirmed cannot be put together for a request with If-Match: nothing is updated."""
     request = ask('If-Match: "a"', method="HEAD")
     assert verdict_said(judged(got(DATE, FRESH, TAG), record_of(DATE, FRESH, TAG), request)) == "Keep 200 network stale"
+
+
+@given(requests, replies, policies)
+def test_what_forbids_to_store_is_what_storing_finds(request: Request, reply: Received, policy: Policy) -> None:
+    """A shortcut for private caches gives what the long way gives."""
+    rules = rules_of(policy)
+    terms = judging.Terms(policy, rules.maker, rules.place, rules.sealer)
+    case = judging._Case(request, Forward(request, None, Fwd.URI_MISS, ""), reply, Keys(b"", b""), (), terms)
+    whole = replace(reply, status=200) if reply.status in (206, 304) else reply
+    facts = read_facts(whole, authorized="authorization" in request.headers)
+    found = may_store(request, whole, facts, policy, case.expiry())
+    assert case.forbids() == (found in {Storing.NO_STORE, Storing.PRIVATE, Storing.AUTHORIZATION, Storing.VARY})

@@ -106,6 +106,16 @@ def test_setting_a_field_leaves_one_line_of_it(headers: Headers, name: str) -> N
     assert changed.without([name.lower()]) == headers.without([name.lower()])
 
 
+@given(wild_headers)
+def test_the_same_fields_serve_another_request(headers: Headers) -> None:
+    """What is remembered of one request is not of the other."""
+    headers.keyed = object(), None
+    again = headers.again()
+    assert again == headers
+    assert list(again.names()) == list(headers.names())
+    assert again.keyed is None
+
+
 @pytest.mark.parametrize(
     ("name", "version", "shown"),
     [

@@ -28,7 +28,9 @@ class _Authenticated:
 
     def sends(self, pool: object, request: Request) -> None:
         """To be called before a request goes out."""
-        self._note(pool, request.url, said_by_request(request.headers))
+        said = said_by_request(request.headers)
+        if said is not ConnectionAuth.NOTHING:
+            self._note(pool, request.url, said)
 
     def bypassed(self, pool: object, url: str, fields: Iterable[tuple[Any, Any]]) -> None:
         """To be called with a request that went by the cache and may have had an effect on the pool all the same."""
@@ -37,8 +39,8 @@ class _Authenticated:
     def why_not_kept(self, pool: object, request: Request, status: int, headers: Headers) -> str:
         """Why nothing of an answer may be kept, once its head is there; ``""`` where it may."""
         said = said_by_response(status, headers)
-        self._note(pool, request.url, said)
         if said is not ConnectionAuth.NOTHING:
+            self._note(pool, request.url, said)
             return CONNECTION_AUTH
         marked = self._of(pool)
         if marked and (_EVERYWHERE in marked or origin(request.url) in marked):
