@@ -18,7 +18,8 @@ import pytest
 
 from sansio_cache_adapters.stores import claims as module
 from sansio_cache_adapters.stores.byte_locks import BYTE_LOCKS, ByteLocks, FcntlLocks, MsvcrtLocks
-from sansio_cache_adapters.stores.claims import CHECKPOINT, AtPath, Claims, InFolder
+from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims
+from sansio_cache_adapters.stores.lock_places import AtPath, InFolder
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, Lease
 from sansio_cache_adapters.stores.system import posix_folder
 

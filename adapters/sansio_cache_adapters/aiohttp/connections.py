@@ -40,7 +40,7 @@ class _Connectors:
             if FORKS.generation:
                 # Used without a cache till now, perhaps before the fork.
                 _empty(connector, idle=True)
-        return INHERITED if connector in self._inherited else ""
+        return INHERITED if FORKS.generation and connector in self._inherited else ""
 
     def before_fork(self) -> None:
         """Nothing: the parent keeps its connections."""

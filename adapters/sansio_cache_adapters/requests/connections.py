@@ -42,7 +42,7 @@ class _Adapters:
             if FORKS.generation and hasattr(adapter, "poolmanager"):
                 # Used without a cache till now, perhaps before the fork.
                 _renew(adapter)
-        return INHERITED if adapter in self._inherited else ""
+        return INHERITED if FORKS.generation and adapter in self._inherited else ""
 
     def before_fork(self) -> None:
         """Nothing: the parent keeps its connections, and the child gives them up without a lock."""

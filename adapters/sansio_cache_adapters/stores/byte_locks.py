@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from struct import pack
+from struct import Struct
 from types import ModuleType
 from typing import Any, Final, Protocol
 
 __all__ = ["BYTE_LOCKS", "ByteLocks", "FcntlLocks", "MsvcrtLocks"]
+
+
+_FLOCK: Final = Struct("hhqqi4x")
+"""``struct flock``: type, whence, start, length, pid (which must be 0 here)."""
 
 
 class ByteLocks(Protocol):
@@ -21,15 +25,15 @@ class ByteLocks(Protocol):
 
     count: int
 
-    def lock(self, descriptor: int, offset: int) -> bool:
-        """Lock a byte at once; whether it is ours now.
+    def lock(self, descriptor: int, offset: int, length: int = 1) -> bool:
+        """Lock a byte, or several of which nobody has any, at once; whether they are ours now.
 
         :raises OSError: this file cannot have locks.
         """
         ...
 
-    def unlock(self, descriptor: int, offset: int) -> None:
-        """Give a byte back.
+    def unlock(self, descriptor: int, offset: int, length: int = 1) -> None:
+        """Give back what was locked together.
 
         :raises OSError: as :meth:`lock`.
         """
@@ -46,26 +50,25 @@ class FcntlLocks:
         # Elsewhere the name may mean another number, and what it takes is laid out in another way.
         self._command: int | None = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == "linux" else None
 
-    def lock(self, descriptor: int, offset: int) -> bool:
+    def lock(self, descriptor: int, offset: int, length: int = 1) -> bool:
         """See :class:`ByteLocks`."""
         try:
-            self._set(descriptor, offset, taken=True)
+            self._set(descriptor, offset, length, taken=True)
         except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, as POSIX leaves it open
             return False
         return True
 
-    def unlock(self, descriptor: int, offset: int) -> None:
+    def unlock(self, descriptor: int, offset: int, length: int = 1) -> None:
         """See :class:`ByteLocks`."""
-        self._set(descriptor, offset, taken=False)
+        self._set(descriptor, offset, length, taken=False)
 
-    def _set(self, descriptor: int, offset: int, *, taken: bool) -> None:
+    def _set(self, descriptor: int, offset: int, length: int, *, taken: bool) -> None:
         fcntl = self._fcntl
         if self._command is None:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if taken else fcntl.LOCK_UN, 1, offset)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if taken else fcntl.LOCK_UN, length, offset)
             return
-        # struct flock: type, whence, start, length, pid (which must be 0 here).
         kind = fcntl.F_WRLCK if taken else fcntl.F_UNLCK
-        fcntl.fcntl(descriptor, self._command, pack("hhqqi4x", kind, os.SEEK_SET, offset, 1, 0))
+        fcntl.fcntl(descriptor, self._command, _FLOCK.pack(kind, os.SEEK_SET, offset, length, 0))
 
 
 class MsvcrtLocks:
@@ -77,22 +80,22 @@ class MsvcrtLocks:
         self._msvcrt = msvcrt
         self._lock = threading.RLock()
 
-    def lock(self, descriptor: int, offset: int) -> bool:
+    def lock(self, descriptor: int, offset: int, length: int = 1) -> bool:
         """See :class:`ByteLocks`."""
         try:
-            self._set(descriptor, offset, self._msvcrt.LK_NBLCK)
+            self._set(descriptor, offset, length, self._msvcrt.LK_NBLCK)
         except PermissionError:
             return False
         return True
 
-    def unlock(self, descriptor: int, offset: int) -> None:
+    def unlock(self, descriptor: int, offset: int, length: int = 1) -> None:
         """See :class:`ByteLocks`."""
-        self._set(descriptor, offset, self._msvcrt.LK_UNLCK)
+        self._set(descriptor, offset, length, self._msvcrt.LK_UNLCK)
 
-    def _set(self, descriptor: int, offset: int, mode: int) -> None:
+    def _set(self, descriptor: int, offset: int, length: int, mode: int) -> None:
         with self._lock:
             os.lseek(descriptor, offset, os.SEEK_SET)
-            self._msvcrt.locking(descriptor, mode, 1)
+            self._msvcrt.locking(descriptor, mode, length)
 
 
 def _of_this_system() -> ByteLocks | None:

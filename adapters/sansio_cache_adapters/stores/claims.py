@@ -1,28 +1,28 @@
 """Claims to fetch for all, as locks of a file beside the store: two bytes for a partition.
 
-A claim costs a few calls of the system and waits for nothing. The system frees it when its holder dies, however it
-dies, so that there is nothing to renew for others, to sweep, or to tell by a clock. The holder of the first byte of a
-partition fetches for all. The second is held, for some seconds, by a process that found the answer not storable:
-nobody queues for it. Where the lock file cannot be made there are no claims: everybody fetches for themselves.
+A claim costs two calls of the system and waits for nothing. The system frees it when its holder dies, however it dies,
+so that there is nothing to renew for others, to sweep, or to tell by a clock. The holder of both bytes of a partition
+fetches for all. The second alone is held, for some seconds, by a process that found the answer not storable: nobody
+queues for it. Where the lock file cannot be made there are no claims: everybody fetches for themselves.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from .afterwards import LETTING_GO
 from .byte_locks import BYTE_LOCKS, ByteLocks
 from .forking import Living, follow_forks
+from .lock_places import LockPlace
 from .protocol import LEASE_SECONDS, Lease
 
-__all__ = ["CHECKPOINT", "AtPath", "Claims", "LockFolder", "InFolder", "LockFile", "LockPlace", "beside"]
+__all__ = ["CHECKPOINT", "Claims", "LockFile"]
 
 Identity = tuple[int, int]
 """Device and inode: what a file is, whatever it is called."""
@@ -30,6 +30,7 @@ Identity = tuple[int, int]
 CHECKPOINT: Final = 0
 """The byte of the one who checkpoints."""
 _RESERVED: Final = 16
+_BOTH: Final = 2
 _LONGEST: Final = 2 * LEASE_SECONDS
 _MOST_OPEN: Final = 1024
 
@@ -102,14 +103,17 @@ class LockFile:
             if told.holds(now):
                 return Lease.OPEN
             self._shut(offset)
-        if not self._locks.lock(self.descriptor, offset):
-            return Lease.HELD
-        # Nobody else looks at the second byte: one who looks holds the first.
-        if self._locks.lock(self.descriptor, offset + 1):
-            self._unlock(offset + 1)
+        locks, descriptor = self._locks, self.descriptor
+        if locks.lock(descriptor, offset, _BOTH):
             return Lease.GRANTED
+        if not locks.lock(descriptor, offset):
+            return Lease.HELD
+        # Nobody else looks at the second now. Where nobody has it the first was given back just now: to be asked again.
+        found = Lease.HELD if locks.lock(descriptor, offset + 1) else Lease.OPEN
+        if found is Lease.HELD:
+            self._unlock(offset + 1)
         self._unlock(offset)
-        return Lease.OPEN
+        return found
 
     def release(self, offset: int, token: bytes, open_until: float) -> None:
         """Free the first byte if this token holds it, and hold the second until then. Idempotent; never raises."""
@@ -117,10 +121,10 @@ class LockFile:
             holding = self._held.get(offset)
             if holding is None or holding.token != token:
                 return
+            del self._held[offset]
+            self._unlock(offset, _BOTH)
             if open_until > 0.0:
                 self._tell_open(offset, holding._replace(until=open_until))
-            self._unlock(offset)
-            del self._held[offset]
 
     def _tell_open(self, offset: int, holding: _Holding) -> None:
         with suppress(OSError):
@@ -145,14 +149,14 @@ class LockFile:
         """Free whatever this process holds for a resource: nobody waits for what was begun before."""
         with self._guard:
             for offset in [each for each, holding in self._held.items() if holding.resource == resource]:
-                self._unlock(offset)
+                self._unlock(offset, _BOTH)
                 del self._held[offset]
             for offset in [each for each, holding in self._open.items() if holding.resource == resource]:
                 self._shut(offset)
 
-    def _unlock(self, offset: int) -> None:
+    def _unlock(self, offset: int, length: int = 1) -> None:
         with suppress(OSError):
-            self._locks.unlock(self.descriptor, offset)
+            self._locks.unlock(self.descriptor, offset, length)
 
 
 _open: Final[dict[Identity, LockFile]] = {}
@@ -179,75 +183,6 @@ def _close_unused() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
-
-
-class LockPlace(Protocol):
-    """Where a lock file lies."""
-
-    def look(self) -> os.stat_result | None:
-        """What lies there now, a link being a link; None where nothing does."""
-        ...
-
-    def open(self, flags: int) -> int:
-        """A descriptor of it."""
-        ...
-
-
-class AtPath:
-    """A lock file at a path."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def look(self) -> os.stat_result | None:
-        """See :class:`LockPlace`."""
-        try:
-            return os.stat(self._path, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-
-    def open(self, flags: int) -> int:
-        """See :class:`LockPlace`."""
-        return os.open(self._path, flags, 0o600)
-
-
-class LockFolder(Protocol):
-    """An open folder."""
-
-    def look(self, name: str) -> os.stat_result | None:
-        """What lies under a name, a link being a link."""
-        ...
-
-    def open(self, name: str, flags: int) -> int:
-        """A descriptor of a file of this name."""
-        ...
-
-
-class InFolder:
-    """A lock file below an open folder, wherever that may be moved."""
-
-    def __init__(self, folder: Callable[[], LockFolder | None], name: str) -> None:
-        self._folder = folder
-        self._name = name
-
-    def _opened(self) -> LockFolder:
-        folder = self._folder()
-        if folder is None:
-            raise FileNotFoundError(errno.ENOENT, "the folder is not open", self._name)
-        return folder
-
-    def look(self) -> os.stat_result | None:
-        """See :class:`LockPlace`."""
-        return self._opened().look(self._name)
-
-    def open(self, flags: int) -> int:
-        """See :class:`LockPlace`."""
-        return self._opened().open(self._name, flags)
-
-
-def beside(path: str) -> AtPath:
-    """A lock file beside the file to which a path leads."""
-    return AtPath(f"{os.path.realpath(path)}-lock")
 
 
 class Claims:

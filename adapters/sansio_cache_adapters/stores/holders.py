@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import secrets
 import sys
@@ -16,8 +17,10 @@ _PID: Final = 4
 
 
 def new_token() -> bytes:
-    """A token for one lease, 16 bytes: random ones, then what tells this host and this process."""
-    return os.urandom(_RANDOM) + _HERE + os.getpid().to_bytes(_PID, "big")
+    """A token for one lease, 16 bytes: that no other lease has, then what tells this host and this process."""
+    # Not random anew: to ask the system for that lets go of the GIL, for which a loop may then have to wait.
+    number = (_FIRST + next(_numbers)) % 256**_RANDOM
+    return number.to_bytes(_RANDOM, "big") + _HERE + os.getpid().to_bytes(_PID, "big")
 
 
 def is_abandoned(token: bytes) -> bool:
@@ -46,6 +49,8 @@ def _host() -> bytes:
 
 # Found out at import: the first miss may be on an event loop, where no file is read.
 _HERE: Final = _host()
+_FIRST: Final = int.from_bytes(os.urandom(_RANDOM), "big")
+_numbers = itertools.count()
 
 
 def _is_dead(pid: int) -> bool:

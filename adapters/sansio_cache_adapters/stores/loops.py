@@ -31,10 +31,12 @@ class _Loops:
 
     def use(self) -> None:
         """Know the loop that runs now, if one of asyncio's does."""
-        with suppress(RuntimeError):
+        try:
             loop = asyncio.get_running_loop()
-            if loop not in self._known:
-                self._known.add(loop)
+        except RuntimeError:
+            return
+        if loop not in self._known:
+            self._known.add(loop)
 
     def before_fork(self) -> None:
         """Nothing: the parent's loops stay as they are."""

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.sealing import make_sealer
-from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims, beside
+from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims
+from sansio_cache_adapters.stores.lock_places import beside
 from sansio_cache_adapters.stores.protocol import Lease, new_entry
 from sansio_cache_adapters.stores.sqlite import maintenance
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore

@@ -18,8 +18,9 @@ from sansio_cache.names import explains
 from sansio_cache.policy import SETTINGS
 from sansio_cache.records import CHUNK_SIZE, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
-from sansio_cache_adapters.stores.claims import Claims, InFolder
+from sansio_cache_adapters.stores.claims import Claims
 from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.lock_places import InFolder
 from sansio_cache_adapters.stores.maintenance import Tended
 from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size

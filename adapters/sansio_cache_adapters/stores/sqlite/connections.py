@@ -153,7 +153,8 @@ class Connections:
         try:
             with self.mapping:
                 db = self._open()
-                self.refuse_if_read_only()
+                if self._opener.how != WRITING:
+                    self.refuse_if_read_only()
                 return self._transact(db, work, deadline, longest)
         except (Corrupt, TooLarge, Unopened) as error:
             error.inode = error.inode or self._inode
@@ -209,7 +210,7 @@ class Connections:
         db.allow(float("inf"))
         try:
             db.begin_immediate(deadline)
-            db.allow(time.monotonic() + longest)
+            db.gate.until = time.monotonic() + longest
             db.verify()
             result = work(db)
             db.execute("COMMIT")
@@ -246,7 +247,8 @@ class Connections:
             the ids of ours. It is taken as it is when the store is opened again.
         """
         writer = self._writer
-        if writer is None or place.inode_at(self.path) != self._inode or self._has_changed():
+        unsure = self._opener.how != WRITING
+        if writer is None or place.inode_at(self.path) != self._inode or (unsure and self._has_changed()):
             # Deleted or replaced: nothing is written any more to a file that has no name.
             self._close()
             opened = open_at(self.path, self.ids, self._longest_value, self.patience, only_reads=self._only_reads)

@@ -97,7 +97,8 @@ def commit(db: sqlite3.Connection, *, item: Item, vary_limit: int, now: float, m
     if item.entry and (pending is None or pending[1] != item.size):
         return False
     weight = item.size + len(item.sealed)
-    rows = execute(sql.VARIANTS, (item.resource, bits(item.partition), item.partition)).fetchmany(_VARIANTS_AT_MOST)
+    partition_64 = bits(item.partition)
+    rows = execute(sql.VARIANTS, (item.resource, partition_64, item.partition)).fetchmany(_VARIANTS_AT_MOST)
     dropped_at = rows[0][6]
     dropped = isinstance(dropped_at, float) and item.requested_at <= dropped_at and abs(now - dropped_at) < MARK_SECONDS
     if dropped or weight > max_bytes:
@@ -107,7 +108,7 @@ def commit(db: sqlite3.Connection, *, item: Item, vary_limit: int, now: float, m
         others = sorted((row for row in rows if row[4] != item.variant), key=lambda row: _time(row[5]), reverse=True)
         replaced = [row for row in rows if row[4] == item.variant]
         let_go(db, [row[:4] for row in replaced + others[max(vary_limit, 1) - 1 :]], now)
-    _insert(db, item, pending, weight, now)
+    _insert(db, item, partition_64, pending, weight, now)
     return True
 
 
@@ -116,14 +117,16 @@ def _time(value: object) -> float:
     return value if isinstance(value, float) else 0.0
 
 
-def _insert(db: sqlite3.Connection, item: Item, pending: tuple[int, int] | None, weight: int, now: float) -> None:
+def _insert(
+    db: sqlite3.Connection, item: Item, partition_64: int, pending: tuple[int, int] | None, weight: int, now: float
+) -> None:
     entry = item.entry or os.urandom(16)
     in_row, small_id, body_id = _place_body(db, item, entry, pending)
     db.execute(
         sql.INSERT,
         (
-            *(bits(item.partition), bits(item.resource), fresh_rev(), item.status, item.method, item.url),
-            *(_text(item.tags), item.size, weight),
+            *(partition_64, bits(item.resource), fresh_rev(), item.status, item.method, item.url),
+            *(_text(item.tags) if item.tags else "[]", item.size, weight),
             *(item.requested_at, item.received_at, item.stale_at, item.purge_at, now),
             *(entry, item.partition, item.resource, item.variant),
             *(small_id, body_id, item.sealed, in_row),
@@ -192,7 +195,7 @@ def change(db: sqlite3.Connection, *, seen: Seen | Listed, new: Item | bytes | N
     if isinstance(new, bytes):
         db.execute(sql.RESEAL, (*head, record))
     else:
-        known = (new.status, new.method, new.url, _text(new.tags))
+        known = (new.status, new.method, new.url, _text(new.tags) if new.tags else "[]")
         db.execute(sql.FRESHEN, (*head, *known, new.requested_at, new.received_at, new.stale_at, new.purge_at, record))
     db.execute(sql.WEIGH, (size + len(sealed) - weight, record))
     return True
@@ -252,7 +255,7 @@ def placed(row: tuple[Any, ...]) -> Placed:
 
 
 def _text(tags: tuple[str, ...]) -> str:
-    return msgspec.json.encode(tags).decode() if tags else "[]"
+    return msgspec.json.encode(tags).decode()
 
 
 def _tags(text: str) -> tuple[str, ...]:

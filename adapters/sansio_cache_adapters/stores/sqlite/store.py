@@ -16,7 +16,8 @@ from sansio_cache.names import explains
 from sansio_cache.policy import SETTINGS
 from sansio_cache.records import INLINE_LIMIT, Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
-from sansio_cache_adapters.stores.claims import Claims, beside
+from sansio_cache_adapters.stores.claims import Claims
+from sansio_cache_adapters.stores.lock_places import beside
 from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds, keys_of

@@ -1,0 +1,79 @@
+"""Where a lock file lies: at a path, or below a folder that is open."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["AtPath", "InFolder", "LockFolder", "LockPlace", "beside"]
+
+
+class LockPlace(Protocol):
+    """Where a lock file lies."""
+
+    def look(self) -> os.stat_result | None:
+        """What lies there now, a link being a link; None where nothing does."""
+        ...
+
+    def open(self, flags: int) -> int:
+        """A descriptor of it."""
+        ...
+
+
+class AtPath:
+    """A lock file at a path."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def look(self) -> os.stat_result | None:
+        """See :class:`LockPlace`."""
+        try:
+            return os.stat(self._path, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def open(self, flags: int) -> int:
+        """See :class:`LockPlace`."""
+        return os.open(self._path, flags, 0o600)
+
+
+class LockFolder(Protocol):
+    """An open folder."""
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What lies under a name, a link being a link."""
+        ...
+
+    def open(self, name: str, flags: int) -> int:
+        """A descriptor of a file of this name."""
+        ...
+
+
+class InFolder:
+    """A lock file below an open folder, wherever that may be moved."""
+
+    def __init__(self, folder: Callable[[], LockFolder | None], name: str) -> None:
+        self._folder = folder
+        self._name = name
+
+    def _opened(self) -> LockFolder:
+        folder = self._folder()
+        if folder is None:
+            raise FileNotFoundError(errno.ENOENT, "the folder is not open", self._name)
+        return folder
+
+    def look(self) -> os.stat_result | None:
+        """See :class:`LockPlace`."""
+        return self._opened().look(self._name)
+
+    def open(self, flags: int) -> int:
+        """See :class:`LockPlace`."""
+        return self._opened().open(self._name, flags)
+
+
+def beside(path: str) -> AtPath:
+    """A lock file beside the file to which a path leads."""
+    return AtPath(f"{os.path.realpath(path)}-lock")
