@@ -75,15 +75,24 @@ async def test_get_returns_before_the_body_has_come(session: AsyncCachedSession,
 
 
 async def test_what_is_neither_stored_nor_decoded_is_aiohttps_own(session: AsyncCachedSession, origin: Origin) -> None:
-    """Nothing is teed that will not be stored: the reader stays the client's."""
+    """Nothing is teed that will not be stored, or is already: the reader stays the client's."""
     url = origin.on("/a", Reply(b"body", fields={"Cache-Control": "no-store"}))
     response = await session.get(url)
     assert type(response.content) is aiohttp.StreamReader
     assert await response.read() == b"body"
-    url = origin.on("/b", fresh(b"body"))
+    url = origin.on("/b", fresh(b"body" * 100_000))
     response = await session.get(url)
     assert type(response.content) is PulledReader
     await response.read()
+
+    def at_once(seen: Seen, connection: Conversation) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 4\r\n\r\nbody")
+
+    url = origin.script("/c", at_once)
+    response = await session.get(url)
+    assert type(response.content) is aiohttp.StreamReader
+    assert await is_stored(session, url)
+    assert await response.read() == b"body"
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])

@@ -19,7 +19,7 @@ from sansio_cache_adapters.cache.tee import INCOMPLETE, UNREAD, Tee
 from .private import coding_complaint
 from .private_reader import is_drained, peeked, pulled
 
-__all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of"]
+__all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of", "keep_arrived"]
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is given up unread."""
@@ -113,7 +113,7 @@ class NetworkBody:
         self._check = check
         self._begun = False
         self._left: asyncio.Task[None] | None = None
-        self._timer = None if tee is None else asyncio.get_running_loop().call_later(patience, tee.set_free)
+        self._timer = None if tee is None or tee.done else asyncio.get_running_loop().call_later(patience, tee.set_free)
 
     @property
     def length(self) -> int:
@@ -153,21 +153,11 @@ class NetworkBody:
             self._tee.abandon(why)
             self._settled()
 
-    async def keep_arrived(self) -> None:
-        """Keep a body that is here as a whole before anyone reads it; one that comes later once it is here.
-
-        Nothing is read for that: anyone who reads finds all of it.
-        """
-        tee, raw = self._tee, self._raw
-        if tee is None or tee.done:
-            return
-        if raw.is_eof():
-            data = peeked(raw)
-            if raw.exception() is None and len(data) <= ARRIVED_LIMIT:
-                await self._keep_rest(data, tee)
-            return
-        came = WeakMethod(self._came)
-        raw.on_eof(lambda: method() if (method := came()) is not None else None)
+    def keep_unread(self) -> None:
+        """Keep a body that nobody has begun to read once all of it is here; nothing is read for that."""
+        if self._tee is not None and not self._tee.done and not self._raw.is_eof():
+            came = WeakMethod(self._came)
+            self._raw.on_eof(lambda: method() if (method := came()) is not None else None)
 
     def _came(self) -> None:
         tee, raw = self._tee, self._raw
@@ -177,11 +167,9 @@ class NetworkBody:
 
     async def _keep_rest(self, data: bytes, tee: Tee) -> None:
         try:
-            await tee.feed(data)
-            if await _is_coded_so(self._check, data):
-                await tee.finish()
+            await _keep(data, tee, self._check)
         finally:
-            self.abandon(INCOMPLETE)
+            self._settled()
 
     def _settled(self) -> None:
         if self._timer is not None:
@@ -254,6 +242,24 @@ class NetworkBody:
         # In whatever thread: the timer is left to run out.
         if self._tee is not None and self._left is None:
             self._tee.drop()
+
+
+async def keep_arrived(raw: StreamReader, tee: Tee, check: str) -> None:
+    """Keep a body that is here as a whole before anyone reads it: anyone who reads finds all of it.
+
+    :param check: see :class:`NetworkBody`.
+    """
+    if raw.is_eof() and raw.exception() is None and len(data := peeked(raw)) <= ARRIVED_LIMIT:
+        await _keep(data, tee, check)
+
+
+async def _keep(data: bytes, tee: Tee, check: str) -> None:
+    try:
+        await tee.feed(data)
+        if await _is_coded_so(check, data):
+            await tee.finish()
+    finally:
+        tee.abandon(INCOMPLETE)
 
 
 async def _is_coded_so(coding: str, data: bytes) -> bool:

@@ -23,7 +23,7 @@ from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
 
-from .bodies import Decoding, Keep, NetworkBody, StoredContent, coding_of
+from .bodies import Decoding, Keep, NetworkBody, StoredContent, coding_of, keep_arrived
 from .private import LazyResponse, new_response, response_timer
 from .private_reader import PulledReader
 
@@ -267,15 +267,20 @@ async def adopt(
     raw = response.content
     patience = engine.policy.wait_for_body
     check = coding_of(answer.headers) if CONTENT_ENCODING in response.headers else ""
-    body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response), patience=patience, check=check)
     if raw.at_eof() and raw.exception() is None:
         # No content (HEAD, 204), or none that anyone has to wait for; or a middleware below has read it.
         read: object = cast(Any, response)._body
-        if isinstance(read, bytes) and CONTENT_ENCODING not in response.headers:
-            await body.taken(read)
-        await body.finish()
+        if tee is not None:
+            if isinstance(read, bytes) and CONTENT_ENCODING not in response.headers:
+                await tee.feed(read)
+            await tee.finish()
         return
-    await body.keep_arrived()
+    if tee is not None:
+        await keep_arrived(raw, tee, check)
+        if tee.done and not decoding:
+            return  # aiohttp's own reader has what is left to give
+    body = NetworkBody(raw, tee, decoding, keep, chunked=_is_chunked(response), patience=patience, check=check)
+    body.keep_unread()
     loop, timer = asyncio.get_running_loop(), response_timer(response)
     response.content = PulledReader(body, limit=bufsize, timer=timer, loop=loop)
 
