@@ -16,6 +16,7 @@ from requests.adapters import BaseAdapter
 from sansio_cache import CachedSession, MemoryStore
 from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES
+from sansio_cache_adapters.requests import fast_path as module
 from sansio_cache_adapters.requests.adapter import CacheAdapter, core_request
 from sansio_cache_adapters.requests.peers import Way
 
@@ -125,7 +126,8 @@ class Recorder(BaseAdapter):
 
 
 def native(request: requests.PreparedRequest) -> tuple[Any, ...]:
-    return (request.method, request.url, list(request.headers.items()), request.body, request.hooks)
+    cookies = [(each.name, each.value) for each in request._cookies or ()]
+    return (request.method, request.url, list(request.headers.items()), request.body, request.hooks, cookies)
 
 
 def arranged(session: requests.Session, state: dict[str, Any], recorder: Recorder) -> None:
@@ -156,14 +158,16 @@ class Told:
         monkeypatch.setattr(fast, "_prepared", noted)
 
 
-@example(calls=[{"url": "https://a.test/", "cert": ""}], state={"cert": "/c.pem"}, environment={}, changed={}, later={})
-@example(calls=[{"url": "https://a.test/", "verify": None}], state={"verify": ""}, environment={}, changed={}, later={})
+@example([{"url": "https://a.test/", "cert": ""}], {"cert": "/c.pem"}, {}, {}, {}, [])
+@example([{"url": "https://a.test/", "verify": None}], {"verify": ""}, {}, {}, {}, [])
+@example([{"url": "http://a.test/"}], {}, {}, {}, {}, ["http://me:pw@a.test/", "http://b.test/é?x#f", "http:///"])
 @given(
     calls=st.lists(calls, min_size=1, max_size=3),
     state=states,
     environment=environments,
     changed=states,
     later=environments,
+    others=st.lists(urls, max_size=2),
 )
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_ways_ask_the_same(
@@ -172,8 +176,10 @@ def test_both_ways_ask_the_same(
     environment: dict[str, str],
     changed: dict[str, Any],
     later: dict[str, str],
+    others: list[str],
 ) -> None:
-    """Whatever the arguments, the session and the environment, and whatever changes in between."""
+    """Whatever the arguments, the session and the environment, whatever changes in between; for other URLs, too."""
+    calls = [{**call, "url": url} for call in calls for url in (call["url"], *others)]
     with pytest.MonkeyPatch.context() as patch, CachedSession(MemoryStore()) as ours, requests.Session() as plain:
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -207,6 +213,33 @@ def outcome(session: requests.Session, call: dict[str, Any]) -> object:
         return session.get(**call).status_code
     except Exception as error:
         return type(error), str(error)
+
+
+def test_another_url_is_prepared_like_the_last(
+    session: CachedSession, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as nothing but the URL differs, which names no user, and requests prepares as it always does."""
+    anew: list[str] = []
+    prepare = module._prepared_anew
+
+    def noted(session: requests.Session, url: str, keywords: dict[str, Any]) -> requests.PreparedRequest:
+        anew.append(url)
+        return prepare(session, url, keywords)
+
+    monkeypatch.setattr(module, "_prepared_anew", noted)
+    urls = [origin.on(f"/{number}", fresh(b"x")) for number in range(6)]
+    session.get(urls[0])
+    session.get(urls[1])
+    assert anew == urls[:1]
+    session.headers["X-A"] = "1"
+    session.get(urls[2])
+    session.get(urls[3])
+    session.get(urls[3].replace("://", "://me:pw@"))
+    monkeypatch.setattr(requests.PreparedRequest, "prepare_headers", requests.PreparedRequest.prepare_headers)
+    session.get(urls[4])
+    monkeypatch.setattr(requests.PreparedRequest, "prepare_auth", lambda *_: None)
+    session.get(urls[5])
+    assert anew == [urls[0], urls[2], urls[3].replace("://", "://me:pw@"), urls[5]]
 
 
 @pytest.fixture

@@ -63,10 +63,13 @@ def undecodable() -> frozenset[str]:
     return frozenset({"br", "zstd"}) - frozenset(ACCEPT_ENCODING.split(","))
 
 
-def core_request(prepared: requests.PreparedRequest, way: Way, options: Options) -> Request:
+def core_request(
+    prepared: requests.PreparedRequest, way: Way, options: Options, fields: Headers | None = None
+) -> Request:
     """A prepared request as the core sees it; it is not touched, and its body not consumed.
 
     :param way: how it would be sent.
+    :param fields: its fields, where they are known.
     """
     body: Any = prepared.body
     if body is None:
@@ -76,13 +79,14 @@ def core_request(prepared: requests.PreparedRequest, way: Way, options: Options)
     else:
         known = body if isinstance(body, bytes) else None
     url = prepared.url or ""
-    fields = Headers(
-        # Nearly all are str already.
-        [
-            (name if type(name) is str else _text(name), value if type(value) is str else _text(value))
-            for name, value in items_of(prepared.headers)
-        ]
-    )
+    if fields is None:
+        fields = Headers(
+            # Nearly all are str already.
+            [
+                (name if type(name) is str else _text(name), value if type(value) is str else _text(value))
+                for name, value in items_of(prepared.headers)
+            ]
+        )
     return Request(prepared.method or "", url, fields, known, way.peer(prepared), options)
 
 

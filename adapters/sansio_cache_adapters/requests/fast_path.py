@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import requests
 from requests.cookies import RequestsCookieJar
+from requests.hooks import default_hooks
 from requests.utils import NETRC_FILES
 
 from sansio_cache.decisions import Answer
@@ -30,7 +31,7 @@ from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
 from .looked import Looked, looked
 from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
-from .plain import METHODS, PLAIN
+from .plain import METHODS, PLAIN, prepares_plainly
 from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["FastPath", "Going"]
@@ -74,7 +75,8 @@ class Prepared:
         """Itself, with the parts of another that are the same: thousands are remembered, and copies given out."""
         if other is not None and other.request.headers.items == self.request.headers.items:
             ours, theirs = vars(self.native), vars(other.native)
-            if [*self.native.headers.items()] == [*other.native.headers.items()]:
+            mine = ours["headers"]
+            if mine is not theirs["headers"] and [*mine.items()] == [*other.native.headers.items()]:
                 ours["headers"] = theirs["headers"]
             # Empty: with cookies nothing is remembered.
             ours["_cookies"] = theirs["_cookies"]
@@ -175,12 +177,8 @@ class FastPath:
             known = self._remembered.get(url)
             if known is not None and known.state == state:
                 return known if known.request.options is options else _with_options(known, options)
-        fields: Any = keywords.get("headers")
-        params: Any = keywords.get("params") or {}
-        cookies, auth = keywords.get("cookies"), keywords.get("auth")
-        native = session.prepare_request(
-            requests.Request("GET", url, headers=fields, params=params, cookies=cookies, auth=auth)
-        )
+        last = self._lately if state is not None and self._differs_by_url(url, state) else None
+        native = _prepared_anew(session, url, keywords) if last is None else _prepared_like(last, url)
         try:
             adapter = self._adapter_over(session, native.url or "")
         except requests.exceptions.InvalidSchema:
@@ -192,12 +190,26 @@ class FastPath:
             # They see requests without TLS, and may answer by who asks.
             chosen = self._proxies(session, native.url, keywords, proxies)
         taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
-        prepared = Prepared(native, core_request(native, taken, options), adapter, None, (verify, cert, chosen))
+        fields = None if last is None else last.request.headers.again()
+        prepared = Prepared(native, core_request(native, taken, options, fields), adapter, None, (verify, cert, chosen))
         if state is not None and adapter is not None and _plain(native):
             prepared.state = state
             self._lately = prepared.sharing(self._lately)
             self._remembered.put(url, prepared, bytes_of(prepared.request))
+        elif last is not None:
+            prepared.native = native.copy()  # what it shares is of those that are remembered
         return prepared
+
+    def _differs_by_url(self, url: str, state: object) -> bool:
+        """Whether a request differs from the last one by its URL alone, which says nothing of who asks."""
+        last = self._lately
+        return (
+            last is not None
+            and last.state == state
+            and url.startswith(("http://", "https://"))
+            and "@" not in url
+            and prepares_plainly()
+        )
 
     def _proxies(self, session: requests.Session, url: str, keywords: dict[str, Any], said: object) -> Any:
         """The proxies that requests has to choose from."""
@@ -263,6 +275,24 @@ class FastPath:
             "verify": _merged_verify(session, verify),
             "cert": session.cert if cert is None else cert,
         }
+
+
+def _prepared_anew(session: requests.Session, url: str, keywords: dict[str, Any]) -> requests.PreparedRequest:
+    fields: Any = keywords.get("headers")
+    params: Any = keywords.get("params") or {}
+    cookies, auth = keywords.get("cookies"), keywords.get("auth")
+    return session.prepare_request(
+        requests.Request("GET", url, headers=fields, params=params, cookies=cookies, auth=auth)
+    )
+
+
+def _prepared_like(last: Prepared, url: str) -> requests.PreparedRequest:
+    """What :func:`_prepared_anew` gives for another URL; its fields and its empty jar are those of the last."""
+    prepared = requests.PreparedRequest()
+    vars(prepared).update({**vars(last.native), "hooks": default_hooks()})
+    native: Any = prepared
+    native.prepare_url(url, {})
+    return prepared
 
 
 def _said_of_proxies(session: requests.Session, keywords: dict[str, Any]) -> object:

@@ -6,12 +6,29 @@ methods, before the first request or after: what is imported at the first reques
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Final
 
 import requests
+from requests import models
 
-__all__ = ["PLAIN", "METHODS"]
+__all__ = ["METHODS", "PLAIN", "prepares_plainly"]
 
 PLAIN: Final = requests.Session
 METHODS: Final[tuple[Any, ...]] = (PLAIN.send, PLAIN.prepare_request, PLAIN.merge_environment_settings)
 """What it does with a request on the way to an adapter."""
+
+_PREPARED: Final = requests.PreparedRequest
+_preparing: Final = attrgetter(*(name for name in vars(_PREPARED) if name == "copy" or name.startswith("prepare")))
+_PREPARING: Final = tuple(
+    each
+    for each in _preparing(_PREPARED)
+    if getattr(getattr(each, "__code__", None), "co_filename", "") == models.__file__
+)
+"""Short of what others have replaced before: then nothing is prepared plainly."""
+
+
+def prepares_plainly() -> bool:
+    """Whether a request is prepared by what requests brings for that, and by nothing else."""
+    found: tuple[Any, ...] = _preparing(_PREPARED)
+    return found == _PREPARING
