@@ -23,6 +23,7 @@ from .flights import wait_blocking
 from .opening import probing
 from .session_cache import SessionCache
 from .stored_body import load_body
+from .turns import turns_for
 from .work import Work, do
 
 __all__ = ["BlockingCache"]
@@ -41,6 +42,7 @@ class BlockingCache(SessionCache):
         super().__init__(engine)
         self.background: Background = Background()
         self._options = options
+        self._turns = turns_for(store)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The store comes back by its location; the secret travels along.
@@ -55,9 +57,11 @@ class BlockingCache(SessionCache):
         engine = self.engine
         if engine.rules is None:
             do(engine.opened())
+        self._turns.take()
         return engine.look(request, engine.store.load, self._load_body)
 
     def _load_body(self, action: LoadBody) -> BodyStart | None:
+        self._turns.leave()
         return do(load_body(self.engine, action.record, action.index))
 
     def answer(
