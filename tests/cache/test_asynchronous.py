@@ -18,11 +18,12 @@ from scripted import Asked, ClaimingStore, ScriptedTransfer, played
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.errors import StoreError
+from sansio_cache.keeping import Superseded
 from sansio_cache.policy import Policy
 from sansio_cache.records import Stored
 from sansio_cache.sealing import UNSIGNED
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
-from sansio_cache_adapters.stores.protocol import QueueFull
+from sansio_cache_adapters.stores.protocol import QueueFull, Seen
 
 pytestmark = pytest.mark.usefixtures("no_probes")
 
@@ -180,6 +181,12 @@ def test_what_is_queued_is_written(error: Exception | None, caplog: pytest.LogCa
     assert caplog.messages == ([] if error is None else ["writing to the cache at here failed: disk"])
     cache.engine.breaker.down = True
     played(cache.flush())
+
+
+def test_closing_removes_first_what_was_superseded() -> None:
+    cache = caching()
+    cache.engine.supersede(b"p", [Superseded(b"v", 3, certain=True)])
+    played(cache.close(), (call.change([Seen(b"p", b"v", 3)], None), 1), (call.close(), None))
 
 
 @pytest.mark.parametrize("error", [None, OSError("disk")])

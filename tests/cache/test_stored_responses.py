@@ -127,6 +127,15 @@ def test_delete(cached: Cached, of: list[str], given: dict[str, Any]) -> None:
     assert cached("urls") == ["https://example.org/b"]
 
 
+def test_delete_leaves_what_is_only_stale(cached: Cached, clock: Clock) -> None:
+    put(cached)
+    put(cached, "https://example.org/b")
+    clock.advance(100)
+    assert cached("delete", URL) == 1
+    assert cached("urls") == ["https://example.org/b"]
+    assert cached("delete", expired=True) == 1
+
+
 def test_clear(cached: Cached) -> None:
     put(cached)
     cached("clear")
