@@ -118,9 +118,7 @@ def test_an_interrupt_ends_it(place: str, origin: Origin, tmp_path: Path) -> Non
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        said = process.stderr.read()
-        assert b"Traceback" not in said
-        assert b"interrupted" in said
+        assert b"Traceback" not in process.stderr.read()
         assert process.wait(20) == 130
 
 

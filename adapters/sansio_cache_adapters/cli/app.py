@@ -120,7 +120,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = cli.main(given, prog_name="sansio-cache", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
-        note("sansio-cache: interrupted; what was done stays done")
+        note("")
         return 130
     except click.ClickException as error:
         error.show()
