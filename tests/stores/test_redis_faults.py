@@ -194,7 +194,8 @@ def test_a_server_that_evicts(make_redis: Any, now: float) -> None:
         assert client.info("stats")["evicted_keys"] > 0
     works(store)
     assert 0 < store.size().entries < 300
-    assert len(list(store.listed())) == store.size().entries
+    # To read a long answer evicts, too.
+    assert len(list(store.listed())) >= store.size().entries > 0
     store.close()
 
 

@@ -85,10 +85,10 @@ def store(opened: Callable[..., SQLiteStore]) -> SQLiteStore:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
-    """Waits for something that another thread or process does by itself, for ten seconds at most."""
+    """Waits for something that another thread or process does by itself, for half a minute at most."""
 
     def wait(happened: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not happened():
             assert time.monotonic() < deadline, "it did not happen"
             time.sleep(0.01)
