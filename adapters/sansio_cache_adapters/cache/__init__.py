@@ -12,7 +12,7 @@ In reading order:
 - ``session.cache``: ``asked`` (what names a stored response), ``maintenance``, ``selecting``, ``reading``, ``moments``,
   ``putting`` and ``stored_responses``;
 - whose answer it is: ``peers``, ``tls``, ``client_certificates``, ``connection_auth`` and ``doors`` (the list of all
-  that says so); ``environment`` and ``prepared`` (for the fast paths).
+  that says so); for the fast paths ``environment``, ``prepared`` and ``turns`` (of threads that hit at the same time).
 
 Every client imports from here; nothing here imports a client.
 """
