@@ -98,6 +98,7 @@ def test_modules_are_imported_by_names_of_our_own() -> None:
         "sansio_cache/testing.py",
         "sansio_cache_adapters/stores/redis/clients.py",
         "sansio_cache_adapters/cache/decoding.py",
+        "sansio_cache_adapters/cache/first_use.py",
         "sansio_cache_adapters/cli/app.py",
         "sansio_cache_adapters/cli/fetching.py",
         "sansio_cache_adapters/cli/requests.py",
