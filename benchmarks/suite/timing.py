@@ -63,7 +63,8 @@ class Rate:
         self._rates: list[float] = []
 
     async def warm(self) -> None:
-        """Find how many requests make a batch."""
+        """Find how many requests make a batch; the first one of a process imports what answers it."""
+        await self._once()
         while await self._once() < BATCH:
             self._count *= 2
 
