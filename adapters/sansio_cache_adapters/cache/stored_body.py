@@ -24,7 +24,7 @@ from .work import awaited
 __all__ = ["StoredBody", "discard", "load_body", "may_fetch_anew"]
 
 
-_AHEAD: Final = 3
+_AHEAD: Final = 2
 """So many chunks are read and verified at a time, the one that is wanted included."""
 _AHEAD_OF_ALL: Final = 6
 """The same where all of the body is to be held in any case."""
