@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -171,6 +172,45 @@ class TestRecency:
         other.execute("BEGIN IMMEDIATE")
         store.touch(name("one"), stored.entry, now=NOW + 100)
         assert not store.flush(1.0)
+
+
+class Slow:
+    """A file at which every row takes so many seconds, as where another thread never rests."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.now = 0.0
+        self.batches: list[int] = []
+
+    def write(self, work: Callable[[Any], float], *, longest: float) -> float:
+        return work(self)
+
+    def executemany(self, _: str, rows: list[object]) -> None:
+        self.batches.append(len(rows))
+        self.now += self.seconds * len(rows)
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "batches"),
+    [(0.005, [16] * 62 + [8]), (0.000_001, [16, 32, 64, 128, 256, 500, 4]), (0.0, [16, 32, 64, 128, 256, 500, 4])],
+)
+def test_uses_are_written_in_batches_that_hold_the_lock_for_a_moment(
+    seconds: float, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five hundred at once held it for seconds beside a busy loop; writers that waited took the store for broken."""
+    file: Any = Slow(seconds)
+    monkeypatch.setattr(maintenance, "time", file)
+    backlog = maintenance.Backlog()
+    for number in range(1_000):
+        backlog.note_use(name(str(number)), new_entry(), 1.0)
+    backlog.write(file)
+    assert file.batches == batches
 
 
 def test_what_is_left_from_before_the_clock_was_set_back_goes(store: SQLiteStore) -> None:

@@ -88,14 +88,31 @@ class Backlog:
         self._write_uses(connections)
 
     def _write_uses(self, connections: Connections) -> None:
-        """Write the uses noted, in small batches."""
+        """Write the uses noted, in batches that hold the lock for a moment.
+
+        Each row lets go of the interpreter's lock: where another thread never rests, it comes back 5 ms later.
+        """
         used, self._used = self._used, {}
         rows = [(at, bits(partition), partition, entry, at) for entry, (at, partition) in list(used.items())]
-        for first in range(0, len(rows), _BATCH):
-            connections.write(partial(_note, rows[first : first + _BATCH]), longest=MAINTENANCE)
+        limit, done = _LEAST, 0
+        while done < len(rows):
+            held = connections.write(partial(_note, rows[done : done + limit]), longest=MAINTENANCE)
+            done += limit
+            limit = _next_batch(limit, held)
+            if done < len(rows):
+                time.sleep(held)
 
 
-def _note(rows: list[tuple[float, int, bytes, bytes, float]], db: sqlite3.Connection) -> None:
+def _next_batch(limit: int, held: float) -> int:
+    """How many rows the next batch may have, after one of ``limit`` that held the lock so many seconds."""
+    # A clock that somebody stopped for a test shows none at all.
+    held = max(held, _HOLD / _BATCH)
+    return max(_LEAST, min(_BATCH, 2 * limit, int(limit * _HOLD / held)))
+
+
+def _note(rows: list[tuple[float, int, bytes, bytes, float]], db: sqlite3.Connection) -> float:
+    """Write uses; for how many seconds that held the lock."""
+    began = time.perf_counter()
     try:
         db.executemany(sql.USED, rows)
     except sqlite3.DataError:
@@ -103,6 +120,7 @@ def _note(rows: list[tuple[float, int, bytes, bytes, float]], db: sqlite3.Connec
         for row in rows:
             with suppress(sqlite3.DataError):
                 db.execute(sql.USED, row)
+    return time.perf_counter() - began
 
 
 def _forget(waiting: deque[T], written: list[T]) -> None:
@@ -241,9 +259,7 @@ class FileMaintenance:
             if rows >= _ROWS:
                 rows = 0
                 self._checkpoint()
-            # A clock that somebody stopped for a test shows none at all.
-            held = max(held, _HOLD / _BATCH)
-            limit = max(_LEAST, min(_BATCH, 2 * limit, int(limit * _HOLD / held)))
+            limit = _next_batch(limit, held)
             time.sleep(held if self._bounds.is_over else _PAUSES * held)
 
     def _are_being_removed(self) -> bool:
