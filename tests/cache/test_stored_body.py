@@ -110,9 +110,9 @@ def of_six(*numbers: int) -> list[Row]:
     return [(call.chunk(ENTRY, number), SIX[number]) for number in numbers]
 
 
-def test_no_more_is_read_ahead_than_three_chunks() -> None:
+def test_no_more_is_read_ahead_than_two_chunks() -> None:
     body = reading(LONG)
-    scripts = [[LONG_LIST, *of_six(0, 1, 2, 3)], [], of_six(4), of_six(5), [], []]
+    scripts = [[LONG_LIST, *of_six(0, 1, 2)], [], of_six(3), of_six(4), of_six(5), []]
     assert [played(body.read(), *script) for script in scripts] == SIX
     assert body.at_end
 
