@@ -9,7 +9,7 @@ Not here, and not planned: HTTP/2, proxies, SOCKS, multipart. Use httpx2 for the
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -335,11 +335,17 @@ class HTTPSession:
         lines = [value for name, value in hop.headers if name.lower() == "set-cookie"]
         if not lines:
             return {}
-        from .cookies import extract, names_a_domain
+        from .cookies import names_a_domain
 
         if names_a_domain(lines):
             await load_suffixes()
-        return extract(self.cookies, url, lines)
+        return _extract(self.cookies, url, lines)
+
+
+def _extract(jar: CookieJar, url: str, lines: Sequence[str]) -> dict[str, str]:
+    from .cookies import extract  # the standard library's cookies come with the first of them
+
+    return extract(jar, url, lines)
 
 
 def _has(fields: Iterable[tuple[str, str | None]], name: str) -> bool:
