@@ -52,14 +52,16 @@ class _Loops:
 def _part(loop: Any) -> None:
     selector: Any = getattr(loop, "_selector", None)
     ends: list[Any] = [getattr(loop, name, None) for name in ("_ssock", "_csock")]
-    if type(selector).__name__ != "EpollSelector" or None in ends:
+    watched: Any = getattr(selector, "_fd_to_key", None)
+    if type(selector).__name__ != "EpollSelector" or None in ends or watched is None:
         return
     for mine, theirs in zip(socket.socketpair(), ends, strict=True):
         with mine:
             mine.setblocking(False)
             os.dup2(mine.fileno(), theirs.fileno(), inheritable=False)
     with select.epoll() as own:
-        for key in selector.get_map().values():
+        # Copied in one step: the collector may close meanwhile what is watched.
+        for key in list(watched.values()):
             reads = select.EPOLLIN if key.events & selectors.EVENT_READ else 0
             writes = select.EPOLLOUT if key.events & selectors.EVENT_WRITE else 0
             with suppress(OSError):
