@@ -207,7 +207,7 @@ class Verbs:
         if gone is None or (item.entry and small):
             # Not to be kept, or beside its head now.
             yield from self.abort(entry)
-        # Last, so that no body without a record lives long, whoever dies in between.
+        # Last, so that no body without a record lives long where its writer dies in between.
         live = [self._living(row, now)] if gone is not None and not small else []
         yield from self._let_go(gone or (), live)
         return gone is not None
