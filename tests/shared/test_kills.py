@@ -100,7 +100,7 @@ def test_a_client_killed_at_any_moment(
         look_at(MAKERS[kind](location), key, editions, told if client == "requests" else [])
         client, following = following, next(clients)
         victim, next_victim = next_victim, victims(following)
-    leaves_nothing_over(kind, location, key)
+    leaves_nothing_over(kind, location, key, deaths=kills)
 
 
 def look_at(store: Any, key: str, editions: Editions, told: list[int]) -> None:
@@ -125,7 +125,7 @@ def look_at(store: Any, key: str, editions: Editions, told: list[int]) -> None:
         assert session.cache.stats.store_troubles == 0
 
 
-def leaves_nothing_over(kind: str, location: str, key: str) -> None:
+def leaves_nothing_over(kind: str, location: str, key: str, *, deaths: int) -> None:
     """After a sweep the store counts what it lists, and nothing else takes room."""
     with CachedSession(MAKERS[kind](location), secret_key=key) as session:
         store = session.cache.store
@@ -139,11 +139,13 @@ def leaves_nothing_over(kind: str, location: str, key: str) -> None:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             assert database.execute("SELECT count(*) FROM bodies WHERE state <> 1").fetchone() == (0,)
     elif kind == "redis":
-        # What the dead left there goes by the server's clock, within a minute.
+        # What the dead left there goes by the server's clock: within a minute, or where they had just made a record
+        # visible and not yet let go of the body that it replaced, in that one's own time.
         theirs = {f"sansio-cache:b:{{{each.stored.entry.hex()}}}".encode() for each in listed}
         with closing(Redis.from_url(location)) as client:
             left = [client.ttl(key) for key in client.scan_iter("*:b:*") if key not in theirs]
-            assert all(seconds != -1 and seconds <= 60 for seconds in left)  # -2 is gone meanwhile
+        assert -1 not in left  # -2 is gone meanwhile
+        assert sum(seconds > 60 for seconds in left) <= deaths
     elif kind == "files":
         bodies = [each for each in Path(location).glob("bodies/*/*") if each.is_file()]
         assert len(bodies) == sum(each.size > 65_536 for each in listed)
@@ -163,7 +165,8 @@ def test_a_server_killed_at_any_moment(make_redis: Any, remotes: Any, origin: Or
     blocking, *awaiting = three
     # Only a blocking client asks again by itself where a stored body breaks off; small ones come in one piece.
     small = [f"{editions.url}?{number}" for number in NUMBERS if SIZES[number % len(SIZES)] < 65_536]
-    for editions.round in range(1, extent(3, 20) + 1):
+    kills = extent(3, 20)
+    for editions.round in range(1, kills + 1):
         ask_all(three, editions.urls()[0])
         blocking.tell("get", editions.urls())
         for each in awaiting:
@@ -174,4 +177,4 @@ def test_a_server_killed_at_any_moment(make_redis: Any, remotes: Any, origin: Or
             assert got.seconds < 2 * AT_ONCE, got.seconds  # begun from the store, broken off, and asked for again
         server.start()
         look_at(RedisStore(server.tcp_url), key, editions, [])
-    leaves_nothing_over("redis", server.tcp_url, key)
+    leaves_nothing_over("redis", server.tcp_url, key, deaths=kills)

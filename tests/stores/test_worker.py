@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from weakref import ref
 
 import pytest
@@ -252,7 +253,7 @@ def test_jobs_may_be_given_by_finalizers(worker: Worker) -> None:
     for _ in range(500):
         cycle = [Forgotten()]
         cycle.append(cycle)  # type: ignore[arg-type]
-        worker(gc.collect)
+        worker(partial(gc.collect, 1))  # what is young: all of it takes long after thousands of tests
     del cycle
     gc.collect()
     assert worker.wait(20)
