@@ -12,7 +12,7 @@ from .cache_status import CacheStatus, Fwd
 from .decisions import Choice, Forward, Refuse, Reuse, ReuseStale, Validate
 from .errors import NotCached
 from .expiry import Expiry
-from .freshness import CLOCK_SKEW, Says, current_age, expiry_time, overridden, remaining
+from .freshness import CLOCK_SKEW, Flags, current_age, expiry_time, overridden, remaining
 from .messages import Request
 from .policy import Policy
 from .precedence import user_time
@@ -60,10 +60,10 @@ def prohibits_stale(record: Record, policy: Policy, expiry: Expiry | None) -> bo
     """Whether the response forbids to use it stale (RFC 9111 §4.2.4); a user's own time replaces what it says."""
     if overridden(record.head.status, policy, expiry):
         return False
-    says = record.head.facts.word(policy).says
-    if says & (Says.NO_CACHE | Says.MUST_REVALIDATE):
+    flags = record.head.facts.terms(policy).flags
+    if flags & (Flags.NO_CACHE | Flags.MUST_REVALIDATE):
         return True
-    return policy.shared and bool(says & (Says.PROXY_REVALIDATE | Says.S_MAXAGE))
+    return policy.shared and bool(flags & (Flags.PROXY_REVALIDATE | Flags.S_MAXAGE))
 
 
 def choose(
@@ -117,7 +117,7 @@ def _stand(
     if not prohibits_stale(record, policy, expiry):
         if directives.max_stale is not None and staleness <= directives.max_stale:
             return _Judged(Standing.STALE_ALLOWED, ttl, "max-stale")
-        own = 0.0 if overridden(head.status, policy, expiry) else head.facts.word(policy).while_revalidate
+        own = 0.0 if overridden(head.status, policy, expiry) else head.facts.terms(policy).while_revalidate
         window = max(policy.stale_grace, own)
         # "Unless the max-stale request directive is also present", who sends max-age wants nothing stale (§5.2.1.1).
         if 0.0 < window >= staleness and directives.max_age is None:
@@ -137,15 +137,15 @@ def _must_validate(
     """Why a stored response must be validated even while fresh; empty where it need not be."""
     if request.options.refresh or policy.always_revalidate:
         return "refresh"
-    says = record.head.facts.word(policy).says
-    if says & Says.NO_CACHE and not overridden(record.head.status, policy, expiry):
+    flags = record.head.facts.terms(policy).flags
+    if flags & Flags.NO_CACHE and not overridden(record.head.status, policy, expiry):
         return "no-cache"
     if directives is NO_DIRECTIVES:
         return ""
     if directives.no_cache:
         return "request-no-cache"
     # A value that cannot be read is negative here: the strictest demand.
-    if directives.max_age is not None and not _immutable(request, says, ttl):
+    if directives.max_age is not None and not _immutable(request, flags, ttl):
         age = current_age(record.head.facts, record.head.received_at, now)
         if age > directives.max_age:
             return "request-max-age"
@@ -154,12 +154,12 @@ def _must_validate(
     return ""
 
 
-def _immutable(request: Request, says: int, ttl: float) -> bool:
+def _immutable(request: Request, flags: int, ttl: float) -> bool:
     """Whether age does not matter while it is fresh (RFC 8246 §2), to be believed over TLS only (§3).
 
     ``max-age`` in a request is a reload; ``no-cache``, ``refresh`` and ``always_revalidate`` force it.
     """
-    return bool(says & Says.IMMUTABLE) and ttl > 0.0 and request.url[:6].lower() == "https:"
+    return bool(flags & Flags.IMMUTABLE) and ttl > 0.0 and request.url[:6].lower() == "https:"
 
 
 def _collapses(record: Record, directives: Directives, policy: Policy, expiry: Expiry | None) -> bool:

@@ -24,8 +24,8 @@ __all__ = [
     "CLOCK_SKEW",
     "HEURISTIC_CODES",
     "Facts",
-    "Says",
-    "Word",
+    "Flags",
+    "Terms",
     "covers",
     "current_age",
     "expires_at",
@@ -48,8 +48,11 @@ _MAX_SPELLINGS: Final = 16
 """In how many ways a message may spell one time: each of them is parsed."""
 
 
-class Says:
-    """What directives say to one kind of cache, beside times: bits of an int (an IntFlag costs a hit 5 µs)."""
+class Flags:
+    """The directives without a time that a response has for one kind of cache: bits of an int.
+
+    No IntFlag: that would cost a hit 5 µs.
+    """
 
     NO_CACHE = 1
     NO_STORE = 2
@@ -61,22 +64,22 @@ class Says:
     MUST_UNDERSTAND = 128
     IMMUTABLE = 256
     EXPLICIT = 512
-    """It states its freshness."""
+    """It states how long it is fresh."""
 
 
-class Word(msgspec.Struct, frozen=True, array_like=True):
-    """What a stored response says to a private cache, or to a shared one.
+class Terms(msgspec.Struct, frozen=True, array_like=True):
+    """The terms under which a private cache, or a shared one, may reuse a stored response.
 
-    :ivar lifetime: its own freshness lifetime, seconds; meaningless without ``Says.EXPLICIT``.
+    :ivar lifetime: its own freshness lifetime, seconds; meaningless without ``Flags.EXPLICIT``.
     :ivar while_revalidate: its stale-while-revalidate window (RFC 5861 §3), seconds.
     :ivar if_error: its stale-if-error window (RFC 5861 §4), seconds.
-    :ivar says: bits of :class:`Says`.
+    :ivar flags: bits of :class:`Flags`.
     """
 
     lifetime: float
     while_revalidate: float
     if_error: float
-    says: int
+    flags: int
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
@@ -88,8 +91,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     :ivar validator: it has an ETag or a Last-Modified that it can be validated by.
     :ivar authorized: the request carried Authorization (RFC 9111 §3.5).
     :ivar coded: its content is coded (RFC 9110 §8.4).
-    :ivar private: its word to a private cache.
-    :ivar shared: its word to a shared one.
+    :ivar private: its terms for a private cache.
+    :ivar shared: its terms for a shared one.
     """
 
     date: float
@@ -98,11 +101,11 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     validator: bool
     authorized: bool
     coded: bool
-    private: Word
-    shared: Word
+    private: Terms
+    shared: Terms
 
-    def word(self, policy: Policy) -> Word:
-        """Its word to a cache of this policy."""
+    def terms(self, policy: Policy) -> Terms:
+        """Its terms for a cache of this policy."""
         return self.shared if policy.shared else self.private
 
 
@@ -119,7 +122,7 @@ def read_facts(response: Received, *, authorized: bool) -> Facts:
     date = received_at if stated is None else stated
     expires = _expires_lifetime(headers, date, received_at) if "expires" in there else None
     is_dated = "last-modified" in there
-    private = _word(directives, directives.max_age, expires, headers)
+    private = _terms(directives, directives.max_age, expires, headers)
     return Facts(
         date=date,
         initial_age=_initial_age(headers, date, response),
@@ -129,13 +132,13 @@ def read_facts(response: Received, *, authorized: bool) -> Facts:
         authorized=authorized,
         coded="content-encoding" in there,
         private=private,
-        shared=_shared_word(directives, expires, headers, private)
+        shared=_shared_terms(directives, expires, headers, private)
         if "cdn-cache-control" in there or directives.s_maxage is not None
         else private,
     )
 
 
-def _shared_word(directives: Directives, expires: float | None, headers: Headers, private: Word) -> Word:
+def _shared_terms(directives: Directives, expires: float | None, headers: Headers, private: Terms) -> Terms:
     # "it MUST ignore the Cache-Control and Expires header fields in that response" (RFC 9213 §2.2)
     targeted = parse_targeted(headers.lines("cdn-cache-control"))
     if targeted is not None:
@@ -143,47 +146,47 @@ def _shared_word(directives: Directives, expires: float | None, headers: Headers
     elif directives.s_maxage is None:
         return private
     max_age = directives.max_age if directives.s_maxage is None else directives.s_maxage
-    return _word(directives, max_age, expires, headers)
+    return _terms(directives, max_age, expires, headers)
 
 
-def _word(directives: Directives, max_age: float | None, expires: float | None, headers: Headers) -> Word:
+def _terms(directives: Directives, max_age: float | None, expires: float | None, headers: Headers) -> Terms:
     # A time that cannot be read is negative: stated, and stale.
     lifetime = expires if max_age is None else max_age
-    return Word(
+    return Terms(
         lifetime=max(lifetime or 0.0, 0.0),
         while_revalidate=max(directives.stale_while_revalidate or 0.0, 0.0),
         if_error=max(directives.stale_if_error or 0.0, 0.0),
-        says=_says(directives, headers) | (0 if lifetime is None else Says.EXPLICIT),
+        flags=_flags(directives, headers) | (0 if lifetime is None else Flags.EXPLICIT),
     )
 
 
-_SAYS: Mapping[str, int] = {
-    "no_store": Says.NO_STORE,
-    "public": Says.PUBLIC,
-    "must_revalidate": Says.MUST_REVALIDATE,
-    "proxy_revalidate": Says.PROXY_REVALIDATE,
-    "must_understand": Says.MUST_UNDERSTAND,
+_FLAGS: Mapping[str, int] = {
+    "no_store": Flags.NO_STORE,
+    "public": Flags.PUBLIC,
+    "must_revalidate": Flags.MUST_REVALIDATE,
+    "proxy_revalidate": Flags.PROXY_REVALIDATE,
+    "must_understand": Flags.MUST_UNDERSTAND,
 }
 
 
-def _says(directives: Directives, headers: Headers) -> int:
+def _flags(directives: Directives, headers: Headers) -> int:
     if directives is NO_DIRECTIVES:
         return 0
-    says = 0
-    for name, flag in _SAYS.items():
+    flags = 0
+    for name, flag in _FLAGS.items():
         if getattr(directives, name):
-            says |= flag
+            flags |= flag
     # The qualified forms restrict fields, not the response: storing leaves those fields out (see storing.py).
     # Pragma: no-cache in a response means nothing (RFC 9111 §5.4).
-    says |= Says.NO_CACHE if directives.no_cache is True else 0
-    says |= Says.PRIVATE if directives.private is True else 0
+    flags |= Flags.NO_CACHE if directives.no_cache is True else 0
+    flags |= Flags.PRIVATE if directives.private is True else 0
     if directives.s_maxage is not None:
         # One that cannot be read prohibits what a good one does, and permits nothing.
-        says |= Says.PROXY_REVALIDATE if directives.s_maxage == INVALID else Says.S_MAXAGE
+        flags |= Flags.PROXY_REVALIDATE if directives.s_maxage == INVALID else Flags.S_MAXAGE
     # To be believed only with "a strong indication that the stored response size is the correct" one (RFC 8246 §3).
     if directives.immutable and ("content-length" in headers or "transfer-encoding" in headers):
-        says |= Says.IMMUTABLE
-    return says
+        flags |= Flags.IMMUTABLE
+    return flags
 
 
 def _expires_lifetime(headers: Headers, date: float, received_at: float) -> float | None:
@@ -235,16 +238,16 @@ def current_age(facts: Facts, received_at: float, now: float) -> float:
 
 
 def freshness_lifetime(facts: Facts, status: int, policy: Policy) -> float:
-    """*freshness_lifetime* by the response's own word, else by the heuristic (RFC 9111 §4.2.1–4.2.2), seconds."""
-    word = facts.word(policy)
-    return word.lifetime if word.says & Says.EXPLICIT else _heuristic_lifetime(facts, status, policy)
+    """*freshness_lifetime* as the response states it, else by the heuristic (RFC 9111 §4.2.1–4.2.2), seconds."""
+    terms = facts.terms(policy)
+    return terms.lifetime if terms.flags & Flags.EXPLICIT else _heuristic_lifetime(facts, status, policy)
 
 
 def _heuristic_lifetime(facts: Facts, status: int, policy: Policy) -> float:
     guess = policy.guess
     # "A cache MUST NOT use heuristics" for codes not so defined, unless the response is explicitly cacheable
     # (§4.2.2 with §3: public).
-    if guess is None or (status not in HEURISTIC_CODES and not facts.word(policy).says & Says.PUBLIC):
+    if guess is None or (status not in HEURISTIC_CODES and not facts.terms(policy).flags & Flags.PUBLIC):
         return 0.0
     if guess.fixed is not None:
         return guess.fixed

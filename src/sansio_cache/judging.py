@@ -174,7 +174,7 @@ def _on_error(request: Request, choice: Validate | Forward, now: float, terms: T
     head = record.head
     ttl = remaining(head.facts, head.status, head.received_at, now, policy, expiry)
     asked = request_directives(request).stale_if_error or 0.0
-    grace = max(policy.error_grace, head.facts.word(policy).if_error, asked)
+    grace = max(policy.error_grace, head.facts.terms(policy).if_error, asked)
     if grace <= 0.0 or -ttl > grace:
         return None
     status = CacheStatus(hit=True, ttl=ttl, detail="stale-if-error")

@@ -27,9 +27,9 @@ _LITTLE_ROOM: Final = 86_400.0
 def purge_time(stale_at: float, facts: Facts, policy: Policy) -> float:
     """From when a record may be removed: stale, with room for stale use and validation. POSIX seconds."""
     room = _ROOM if facts.validator else _LITTLE_ROOM
-    word = facts.word(policy)
+    terms = facts.terms(policy)
     graces = [each for each in (policy.error_grace, policy.stale_grace) if math.isfinite(each)]
-    return stale_at + max(room, word.while_revalidate, word.if_error, *graces)
+    return stale_at + max(room, terms.while_revalidate, terms.if_error, *graces)
 
 
 class Superseded(NamedTuple):

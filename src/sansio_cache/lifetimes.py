@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .cache_control import parse_cache_control, parse_targeted
 from .expiry import DoNotCache, Expiry, Resident, Until
-from .freshness import CLOCK_SKEW, HEURISTIC_CODES, Says, current_age, freshness_lifetime, overridden, remaining
+from .freshness import CLOCK_SKEW, HEURISTIC_CODES, Flags, current_age, freshness_lifetime, overridden, remaining
 from .messages import Headers, Request
 from .policy import Policy
 from .precedence import user_time
@@ -87,13 +87,13 @@ def _whose(record: Record, request: Request, policy: Policy) -> str:
 
 def _by_response(record: Record, policy: Policy, lifetime: float) -> tuple[str, str]:
     """Which of its fields states its freshness, or why none does."""
-    headers, word = record.headers, record.head.facts.word(policy)
-    if word.says & Says.EXPLICIT:
+    headers, terms = record.headers, record.head.facts.terms(policy)
+    if terms.flags & Flags.EXPLICIT:
         return f"{_field(headers, policy)} gives it {_seconds(lifetime)}", "RFC 9111 §4.2.1"
     guess, status = policy.guess, record.head.status
     if guess is None:
         return "it states no freshness, and heuristic=None", "RFC 9111 §4.2.2"
-    if status not in HEURISTIC_CODES and not word.says & Says.PUBLIC:
+    if status not in HEURISTIC_CODES and not terms.flags & Flags.PUBLIC:
         return f"it states no freshness, and that of a {status} must not be guessed", "RFC 9111 §4.2.2"
     if guess.fixed is not None:
         return f"it states no freshness; the heuristic gives it {_seconds(lifetime)}", "RFC 9111 §4.2.2"

@@ -8,7 +8,7 @@ from typing import Final
 from .cache_control import NO_DIRECTIVES, Directives, parse_cache_control, parse_targeted
 from .dates import format_date
 from .expiry import DoNotCache, Expiry
-from .freshness import HEURISTIC_CODES, Facts, Says, covers
+from .freshness import HEURISTIC_CODES, Facts, Flags, covers
 from .lists import combined, members
 from .messages import Headers, Received, Request
 from .policy import Policy
@@ -76,7 +76,7 @@ def may_keep(method: str, status: int, facts: Facts, policy: Policy, expiry: Exp
         refusal = _prohibited(status, facts, policy)
         if refusal is not Storing.KEEP:
             return refusal
-    if facts.word(policy).says & Says.EXPLICIT:
+    if facts.terms(policy).flags & Flags.EXPLICIT:
         return Storing.KEEP
     if expiry is not None or not policy.cache_control:
         return Storing.KEEP if covers(status, policy, expiry) else Storing.STATUS
@@ -84,9 +84,9 @@ def may_keep(method: str, status: int, facts: Facts, policy: Policy, expiry: Exp
 
 
 def _prohibited(status: int, facts: Facts, policy: Policy) -> Storing:
-    says = facts.word(policy).says
-    no_store = bool(says & Says.NO_STORE)
-    if says & Says.MUST_UNDERSTAND:
+    flags = facts.terms(policy).flags
+    no_store = bool(flags & Flags.NO_STORE)
+    if flags & Flags.MUST_UNDERSTAND:
         # RFC 9111 §5.2.2.3: with it, no-store is for those who do not understand the status.
         no_store = status not in UNDERSTOOD_CODES
     if no_store:
@@ -96,18 +96,18 @@ def _prohibited(status: int, facts: Facts, policy: Policy) -> Storing:
 
 def may_share(facts: Facts) -> Storing:
     """Whether a shared cache may hold a response, or the reason why only a private one may (RFC 9111 §3, §3.5)."""
-    says = facts.shared.says
-    if says & Says.PRIVATE:
+    flags = facts.shared.flags
+    if flags & Flags.PRIVATE:
         return Storing.PRIVATE
-    if facts.authorized and not says & (Says.MUST_REVALIDATE | Says.PUBLIC | Says.S_MAXAGE):
+    if facts.authorized and not flags & (Flags.MUST_REVALIDATE | Flags.PUBLIC | Flags.S_MAXAGE):
         return Storing.AUTHORIZATION
     return Storing.KEEP
 
 
 def _without_freshness(status: int, facts: Facts, policy: Policy) -> Storing:
     """RFC 9111 §3 for a response that does not state its freshness."""
-    says = facts.word(policy).says
-    cacheable = status in HEURISTIC_CODES or says & (Says.PUBLIC | (0 if policy.shared else Says.PRIVATE))
+    flags = facts.terms(policy).flags
+    cacheable = status in HEURISTIC_CODES or flags & (Flags.PUBLIC | (0 if policy.shared else Flags.PRIVATE))
     if not cacheable:
         return Storing.STATUS
     # The RFC lets it be stored; with nothing to reuse it by, it would only take up room.

@@ -15,7 +15,7 @@ from sansio_cache.dates import format_date
 from sansio_cache.expiry import DO_NOT_CACHE, Expiry, Resident, Until
 from sansio_cache.freshness import (
     Facts,
-    Says,
+    Flags,
     current_age,
     expires_at,
     expiry_time,
@@ -33,7 +33,7 @@ PRIVATE, SHARED = Policy(), Policy(shared=True)
 MAX_AGE_60 = "Cache-Control: max-age=60"
 NO_STORE = "Cache-Control: no-store"
 IMMUTABLE = "Cache-Control: immutable"
-REVALIDATE = Says.PROXY_REVALIDATE
+REVALIDATE = Flags.PROXY_REVALIDATE
 TTL_ONLY = {"cache_control": False}
 SHARED_ONLY = {"shared": True}
 
@@ -101,7 +101,7 @@ def modified(seconds: float) -> str:
 )
 def test_a_response_states_its_freshness(lines: list[str], private: float | None, shared: float | None) -> None:
     facts = facts_of(*lines)
-    stated = [word.lifetime if word.says & Says.EXPLICIT else None for word in (facts.private, facts.shared)]
+    stated = [terms.lifetime if terms.flags & Flags.EXPLICIT else None for terms in (facts.private, facts.shared)]
     assert stated == [private, shared]
 
 
@@ -258,36 +258,36 @@ def test_never_is_infinite() -> None:
 
 @rows(
     "lines private shared",
-    ("no-store", "5.2.2.5", ["Cache-Control: no-store"], Says.NO_STORE, Says.NO_STORE),
-    ("no-cache", "5.2.2.4", ["Cache-Control: no-cache"], Says.NO_CACHE, Says.NO_CACHE),
+    ("no-store", "5.2.2.5", ["Cache-Control: no-store"], Flags.NO_STORE, Flags.NO_STORE),
+    ("no-cache", "5.2.2.4", ["Cache-Control: no-cache"], Flags.NO_CACHE, Flags.NO_CACHE),
     ("no-cache restricted to fields", "5.2.2.4", ['Cache-Control: no-cache="a"'], 0, 0),
-    ("private", "5.2.2.7", ["Cache-Control: private"], Says.PRIVATE, Says.PRIVATE),
+    ("private", "5.2.2.7", ["Cache-Control: private"], Flags.PRIVATE, Flags.PRIVATE),
     ("private restricted to fields", "5.2.2.7", ['Cache-Control: private="a"'], 0, 0),
-    ("public", "5.2.2.9", ["Cache-Control: public"], Says.PUBLIC, Says.PUBLIC),
-    ("must-revalidate", "5.2.2.2", ["Cache-Control: must-revalidate"], Says.MUST_REVALIDATE, Says.MUST_REVALIDATE),
+    ("public", "5.2.2.9", ["Cache-Control: public"], Flags.PUBLIC, Flags.PUBLIC),
+    ("must-revalidate", "5.2.2.2", ["Cache-Control: must-revalidate"], Flags.MUST_REVALIDATE, Flags.MUST_REVALIDATE),
     ("proxy-revalidate", "5.2.2.8", ["Cache-Control: proxy-revalidate"], REVALIDATE, REVALIDATE),
-    ("must-understand", "5.2.2.3", ["Cache-Control: must-understand"], Says.MUST_UNDERSTAND, Says.MUST_UNDERSTAND),
-    ("s-maxage", "5.2.2.10", ["Cache-Control: s-maxage=0"], Says.S_MAXAGE, Says.S_MAXAGE | Says.EXPLICIT),
+    ("must-understand", "5.2.2.3", ["Cache-Control: must-understand"], Flags.MUST_UNDERSTAND, Flags.MUST_UNDERSTAND),
+    ("s-maxage", "5.2.2.10", ["Cache-Control: s-maxage=0"], Flags.S_MAXAGE, Flags.S_MAXAGE | Flags.EXPLICIT),
     (
         "s-maxage unreadable prohibits, permits nothing",
         "G11",
         ["Cache-Control: s-maxage=x"],
-        Says.PROXY_REVALIDATE,
-        Says.PROXY_REVALIDATE | Says.EXPLICIT,
+        Flags.PROXY_REVALIDATE,
+        Flags.PROXY_REVALIDATE | Flags.EXPLICIT,
     ),
     (
         "immutable, of known length",
         "8246-3",
         ["Cache-Control: immutable", "Content-Length: 5"],
-        Says.IMMUTABLE,
-        Says.IMMUTABLE,
+        Flags.IMMUTABLE,
+        Flags.IMMUTABLE,
     ),
     (
         "immutable, in chunks",
         "8246-3",
         ["Cache-Control: immutable", "Transfer-Encoding: chunked"],
-        Says.IMMUTABLE,
-        Says.IMMUTABLE,
+        Flags.IMMUTABLE,
+        Flags.IMMUTABLE,
     ),
     ("immutable, until the connection closes", "8246-3", [IMMUTABLE], 0, 0),
     ("Pragma means nothing in a response", "5.4", ["Pragma: no-cache"], 0, 0),
@@ -295,20 +295,20 @@ def test_never_is_infinite() -> None:
         "one word to all, another to shared caches",
         "9213-2.2",
         ["Cache-Control: no-store", "CDN-Cache-Control: no-cache"],
-        Says.NO_STORE,
-        Says.NO_CACHE,
+        Flags.NO_STORE,
+        Flags.NO_CACHE,
     ),
     (
         "must-understand to all only",
         "9213-2.2",
         ["Cache-Control: no-store, must-understand", "CDN-Cache-Control: no-store"],
-        Says.NO_STORE | Says.MUST_UNDERSTAND,
-        Says.NO_STORE,
+        Flags.NO_STORE | Flags.MUST_UNDERSTAND,
+        Flags.NO_STORE,
     ),
 )
 def test_a_response_says(lines: list[str], private: int, shared: int) -> None:
     facts = facts_of(DATE, *lines)
-    assert (facts.word(PRIVATE).says, facts.word(SHARED).says) == (private, shared)
+    assert (facts.terms(PRIVATE).flags, facts.terms(SHARED).flags) == (private, shared)
 
 
 @rows(
@@ -318,8 +318,8 @@ def test_a_response_says(lines: list[str], private: int, shared: int) -> None:
     ("unreadable is none", "5861", ["Cache-Control: stale-while-revalidate=x, stale-if-error"], 0.0, 0.0),
 )
 def test_a_response_gives_windows_of_staleness(lines: list[str], while_revalidate: float, if_error: float) -> None:
-    word = facts_of(*lines).private
-    assert (word.while_revalidate, word.if_error) == (while_revalidate, if_error)
+    terms = facts_of(*lines).private
+    assert (terms.while_revalidate, terms.if_error) == (while_revalidate, if_error)
 
 
 def test_the_windows_of_a_shared_cache_are_its_own() -> None:

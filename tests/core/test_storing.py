@@ -12,7 +12,7 @@ from strategies import policies, replies, requests
 from sansio_cache.cache_control import parse_cache_control
 from sansio_cache.dates import format_date
 from sansio_cache.expiry import DO_NOT_CACHE, Expiry, Resident
-from sansio_cache.freshness import Says, read_facts
+from sansio_cache.freshness import Flags, read_facts
 from sansio_cache.messages import Received, Request
 from sansio_cache.policy import Policy
 from sansio_cache.storing import Storing, dated_headers, may_keep, may_store, storable_headers
@@ -266,12 +266,12 @@ def test_nothing_is_stored_against_a_prohibition(request: Request, reply: Receiv
     facts = read_facts(reply, authorized="authorization" in request.headers)
     if may_store(request, reply, facts, policy, policy.expiry_for(request)) is not KEEP:
         return
-    says = facts.word(policy).says
+    flags = facts.terms(policy).flags
     assert request.method in policy.methods
     assert not policy.read_only
     assert not parse_cache_control(request.headers.lines("cache-control")).no_store
-    assert not policy.cache_control or not says & Says.NO_STORE or says & Says.MUST_UNDERSTAND
-    assert not policy.cache_control or not policy.shared or not says & Says.PRIVATE
+    assert not policy.cache_control or not flags & Flags.NO_STORE or flags & Flags.MUST_UNDERSTAND
+    assert not policy.cache_control or not policy.shared or not flags & Flags.PRIVATE
     assert "*" not in (reply.headers.get("vary") or "")
     assert reply.status not in (206, 304, 412, 416)
 

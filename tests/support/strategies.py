@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sansio_cache.dates import format_date
 from sansio_cache.expiry import DO_NOT_CACHE
-from sansio_cache.freshness import Facts, Word
+from sansio_cache.freshness import Facts, Terms
 from sansio_cache.messages import Headers, Options, Received, Request
 from sansio_cache.policy import Heuristic, Policy
 from sansio_cache.records import CHUNK_SIZE, FORMAT, Head, Remembered
@@ -177,7 +177,7 @@ moments = st.floats(NOW - 60, NOW + 1_000_000, allow_nan=False)
 
 _texts = st.text(max_size=20)
 _times = st.floats(allow_nan=False)
-_words = st.builds(Word, _times, _times, _times, st.integers(0, 1023))
+_words = st.builds(Terms, _times, _times, _times, st.integers(0, 1023))
 _facts = st.builds(
     Facts, _times, _times, st.none() | _times, st.booleans(), st.booleans(), st.booleans(), _words, _words
 )

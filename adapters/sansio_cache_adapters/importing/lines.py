@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from sansio_cache.freshness import Facts, Word
+from sansio_cache.freshness import Facts, Terms
 from sansio_cache.messages import HTTP_1_1
 from sansio_cache.records import CHUNK_SIZE, FORMAT, Head, Meta, Remembered, body_digest, chunk_hashes
 from sansio_cache.urls import redact
@@ -21,7 +21,7 @@ VERSION: Final = 1
 
 _Number = float | None
 """JSON has no infinity: None stands for it."""
-_Word = tuple[_Number, _Number, _Number, int]
+_Terms = tuple[_Number, _Number, _Number, int]
 _Time = tuple[int, _Number]
 
 
@@ -43,8 +43,8 @@ class _Facts(msgspec.Struct, frozen=True):
     validator: bool
     authorized: bool
     coded: bool
-    private: _Word
-    shared: _Word
+    private: _Terms
+    shared: _Terms
 
 
 class _RecordLine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -114,7 +114,7 @@ def line_of(head: Head, body: bytes) -> bytes:
                 partition=head.partition,
                 facts=_Facts(
                     *(facts.date, facts.initial_age, facts.last_modified, facts.validator, facts.authorized),
-                    *(facts.coded, _word(facts.private), _word(facts.shared)),
+                    *(facts.coded, _terms(facts.private), _terms(facts.shared)),
                 ),
                 text=text,
                 body=body if text is None else None,
@@ -139,8 +139,8 @@ def _text(body: bytes) -> str | None:
         return None
 
 
-def _word(word: Word) -> _Word:
-    return word.lifetime, word.while_revalidate, word.if_error, word.says
+def _terms(terms: Terms) -> _Terms:
+    return terms.lifetime, terms.while_revalidate, terms.if_error, terms.flags
 
 
 def read_line(line: bytes) -> LoadedLine:
@@ -199,7 +199,7 @@ def _number(value: _Number) -> float:
 
 def _facts(facts: _Facts) -> Facts:
     pair = facts.private, facts.shared
-    words = [Word(_number(one), _number(two), _number(three), says) for one, two, three, says in pair]
+    words = [Terms(_number(one), _number(two), _number(three), says) for one, two, three, says in pair]
     given = (facts.date, _number(facts.initial_age), facts.last_modified, facts.validator, facts.authorized)
     return Facts(*given, facts.coded, *words)
 
