@@ -24,7 +24,12 @@ else:
 __all__ = ["find_moved_modules"]
 
 _PACKAGE: Final = "sansio_cache_adapters"
-_RENAMED: Final = {"stores.base": "stores.protocol", "hop": "cache.exchange", "guard": "cache.circuit_breaker"}
+_RENAMED: Final = {
+    "guard": "cache.circuit_breaker",
+    "hop": "cache.exchange",
+    "moments": "cache.response_attributes",
+    "stores.base": "stores.protocol",
+}
 
 
 def _places(name: str) -> list[str]:

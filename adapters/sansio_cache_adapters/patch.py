@@ -94,7 +94,7 @@ class _Script:
 
     def transport_over(self, inner: Any) -> Any:
         """A transport of httpx2 with the cache above it."""
-        from sansio_cache_adapters.httpx.asked import SendsNothing
+        from sansio_cache_adapters.httpx.lookup import SendsNothing
         from sansio_cache_adapters.httpx.transports import CacheTransport
 
         with self._lock:
@@ -106,7 +106,7 @@ class _Script:
         """The same for what awaits, on the running loop."""
         import anyio.lowlevel
 
-        from sansio_cache_adapters.httpx.asked import AsyncSendsNothing
+        from sansio_cache_adapters.httpx.lookup import AsyncSendsNothing
         from sansio_cache_adapters.httpx.transports import AsyncCacheTransport
 
         loop: Any = anyio.lowlevel.current_token().native_token

@@ -100,7 +100,7 @@ async def test_a_middleware_may_ask_the_session_itself(sessions: Sessions, origi
 
 
 async def test_the_cache_is_a_middleware(origin: Origin, tmp_path: Any, key: str) -> None:
-    """For a session that is not ours: redirects, options of single requests, care."""
+    """For a session that is not ours: redirects, options of single requests, maintenance."""
     url = origin.on("/r", redirect("/a"))
     origin.on("/a", fresh(b"a"))
     cache = CacheMiddleware(tmp_path / "cache.sqlite", secret_key=key)

@@ -83,7 +83,7 @@ def test_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(client_certificates, "_ask", lambda _: False)
         assert not works()
-    monkeypatch.setattr(client_certificates, "_nobody", lambda: "/nowhere")
+    monkeypatch.setattr(client_certificates, "_handshake_certificate", lambda: "/nowhere")
     assert not works()
 
 

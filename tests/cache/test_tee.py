@@ -18,7 +18,7 @@ from sansio_cache.keeping import Keeping, Superseded
 from sansio_cache.policy import Policy
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache_adapters.cache.tee import Tee
-from sansio_cache_adapters.stores.afterwards import LETTING_GO
+from sansio_cache_adapters.stores.finalizers import RELEASING
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.protocol import Seen
 
@@ -261,7 +261,7 @@ def test_in_a_child_that_was_forked_meanwhile_it_is_the_parents(monkeypatch: pyt
 def test_what_is_dropped_is_let_go_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """A finalizer takes no lock: it leaves what it holds, and is counted with the next event."""
     left: list[Any] = []
-    monkeypatch.setattr(type(LETTING_GO), "__call__", lambda _, job: left.append(job))
+    monkeypatch.setattr(type(RELEASING), "__call__", lambda _, job: left.append(job))
     made = Passing(superseded=(OLD, MAYBE))
     made.feed(bytes(CHUNK_SIZE), (call.write(ANY, 0, ANY), None))
     made.tee.drop()
@@ -279,7 +279,7 @@ def test_what_is_dropped_is_let_go_by_another(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_generator_that_is_closed_lets_go_like_a_finalizer(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[Any] = []
-    monkeypatch.setattr(type(LETTING_GO), "__call__", lambda _, job: left.append(job))
+    monkeypatch.setattr(type(RELEASING), "__call__", lambda _, job: left.append(job))
     made = Passing()
 
     def reading() -> Any:

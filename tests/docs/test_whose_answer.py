@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sansio_cache.credentials import DEFAULT_IDENTITY, EXCEPTIONS
-from sansio_cache_adapters.cache.doors import DOORS, Decides
+from sansio_cache_adapters.cache.client_arguments import CLIENT_ARGUMENTS, Decides
 
 pytestmark = pytest.mark.once
 
@@ -25,9 +25,11 @@ def test_the_page_prints_the_rule() -> None:
     assert named_between("Not with these", "`identity=` takes") == list(EXCEPTIONS)
 
 
-def test_the_page_prints_the_doors() -> None:
+def test_the_page_prints_the_arguments() -> None:
     """A row for each place, a column for what is decided."""
     rows = [line.split("|")[1:-1] for line in PAGE.splitlines() if line.startswith(("| `", "| every"))]
     printed = {cells[0].strip(" `"): [set(re.findall(r"`([^`]+)`", cell)) for cell in cells[1:]] for cells in rows}
     columns = [what for what in Decides if what is not Decides.NOTHING]
-    assert printed == {each.place: [set(each.names.get(what, "").split()) for what in columns] for each in DOORS}
+    assert printed == {
+        each.place: [set(each.names.get(what, "").split()) for what in columns] for each in CLIENT_ARGUMENTS
+    }

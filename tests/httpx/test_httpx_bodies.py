@@ -18,7 +18,7 @@ from watched_origin import WatchedOrigin
 
 from sansio_cache import MemoryStore
 from sansio_cache_adapters.cache.flights import FLIGHTS
-from sansio_cache_adapters.stores.afterwards import LETTING_GO
+from sansio_cache_adapters.stores.finalizers import RELEASING
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", COLOURS, indirect=True)]
 
@@ -90,7 +90,7 @@ async def test_a_response_dropped_unread_sets_free_those_who_wait(client: Client
     response = await client.unread(url)
     assert FLIGHTS.count() == 1
     del response
-    assert LETTING_GO.wait(10)
+    assert RELEASING.wait(10)
     assert FLIGHTS.count() == 0
     assert (await client.get(url)).content == LARGE
 

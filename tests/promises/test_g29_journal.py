@@ -41,7 +41,7 @@ def thesis(tmp_path: Path) -> Path:
 
 
 def test_what_is_planted_here_would_delete(cache_file: Path, sessions: Any, thesis: Path, origin: Origin) -> None:
-    """SQLite itself, without our care, deletes what the journal names: so these tests can fail."""
+    """SQLite itself, without our precautions, deletes what the journal names: so these tests can fail."""
     with sessions() as session:
         session.get(origin.on("/a", fresh(b"x")))
     plant_journal(cache_file, thesis)

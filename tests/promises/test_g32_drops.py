@@ -33,7 +33,7 @@ from sansio_cache import (
     SQLiteStore,
 )
 from sansio_cache_adapters.cache.flights import FLIGHTS
-from sansio_cache_adapters.stores.afterwards import CLOSING, LETTING_GO
+from sansio_cache_adapters.stores.finalizers import CLOSING, RELEASING
 from sansio_cache_adapters.stores.sqlite import place
 
 __all__ = ["make_redis", "redis_server", "short_path"]
@@ -53,7 +53,7 @@ def small_heap() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     yield
-    assert LETTING_GO.wait(10)
+    assert RELEASING.wait(10)
     assert CLOSING.wait(10)
 
 
@@ -231,7 +231,7 @@ def test_a_drop_does_not_wait(thing: Any, moment: Any, make: Make, origin: Origi
             break
     go_on.set()
     assert min(took) < BUSY
-    assert LETTING_GO.wait(20)
+    assert RELEASING.wait(20)
     assert FLIGHTS.count() == 0
 
 

@@ -17,7 +17,7 @@ from workers import ask
 
 from sansio_cache import CachedSession, MemoryStore
 from sansio_cache_adapters.cache.flights import FLIGHTS
-from sansio_cache_adapters.stores.afterwards import LETTING_GO
+from sansio_cache_adapters.stores.finalizers import RELEASING
 
 CROWD = 50
 
@@ -244,12 +244,12 @@ def test_a_leader_that_was_dropped_unread_leaves_nobody_waiting(session: CachedS
     """Its finalizer has the flight ended, even in the midst of another's step, for which it does not wait."""
     url = origin.on("/a", fresh(bytes(5_000_000)))
     session.get(url, stream=True)
-    assert LETTING_GO.wait(10)
+    assert RELEASING.wait(10)
     assert FLIGHTS.count() == 0
     response = session.get(url, stream=True)
     with FLIGHTS._lock:
         del response
-    assert LETTING_GO.wait(10)
+    assert RELEASING.wait(10)
     assert FLIGHTS.count() == 0
 
 

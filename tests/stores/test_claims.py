@@ -312,7 +312,7 @@ def _nothing_left() -> Iterator[None]:
 def test_what_is_open_ends_by_itself(path: str, locks: ByteLocks, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is never asked again tells the others no longer than it said."""
     claims, due = Asked(path, locks), list[Callable[[], object]]()
-    monkeypatch.setattr(module.LETTING_GO, "after", lambda seconds, job: due.append(job))
+    monkeypatch.setattr(module.RELEASING, "after", lambda seconds, job: due.append(job))
     assert claims.take(ONE, b"a") is GRANTED
     claims.say_open(ONE, b"a")
     assert claims.take(ONE, b"b") is OPEN

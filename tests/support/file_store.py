@@ -31,7 +31,7 @@ def picture(path: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def vanish(folder: Path) -> None:
-    """Remove a folder in one step, as seen by who uses it: whatever a housekeeper puts into it meanwhile goes, too."""
+    """Remove a folder in one step, with the files that a maintenance thread puts into it meanwhile."""
     aside = folder.with_name(f"{folder.name}.going")
     folder.rename(aside)
     while aside.exists():

@@ -22,7 +22,7 @@ from sansio_cache.memo import Memo
 from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
-from .middleware import REDIRECTS, AiohttpCache, Looked, Wish
+from .middleware import REDIRECTS, AiohttpCache, PausedClientRequest, Wish
 from .private import makes_requests_plainly, session_part
 from .response import AskedFor, CachedClientResponse, cached_class, is_kept, stored_response
 
@@ -30,6 +30,9 @@ __all__ = ["FastPath"]
 
 _KNOWN: Final = frozenset({"allow_redirects", "headers", "params", "raise_for_status", "timeout"})
 _PLAIN: Final = frozenset({"allow_redirects"})
+
+Found = CachedClientResponse | PausedClientRequest
+"""What a look into the store gives: a response, or a request that goes on."""
 
 
 class _Remembered:
@@ -85,9 +88,7 @@ class FastPath:
             return url
         return _key(url, keywords)
 
-    def answer(
-        self, key: object, keywords: dict[str, Any], options: Options
-    ) -> CachedClientResponse | Awaitable[CachedClientResponse | Looked | None] | Looked | None:
+    def answer(self, key: object, keywords: dict[str, Any], options: Options) -> Found | Awaitable[Found] | None:
         """The response if a stored one answers; else what the long way goes on with.
 
         To be awaited where its body does not lie beside its head. None where the store was not looked into.
@@ -111,14 +112,14 @@ class FastPath:
 
     async def _awaited(
         self, request: Request, found: Awaitable[Answer | Paused[Answer]], known: _Remembered, keywords: dict[str, Any]
-    ) -> CachedClientResponse | Looked:
+    ) -> Found:
         return self._response(request, await found, known, keywords)
 
     def _response(
         self, request: Request, found: Answer | Paused[Answer], known: _Remembered, keywords: dict[str, Any]
-    ) -> CachedClientResponse | Looked:
+    ) -> Found:
         if isinstance(found, Paused) or (found.status in REDIRECTS and keywords.get("allow_redirects", True)):
-            return Looked(request, found, known.asked)
+            return PausedClientRequest(request, found, known.asked)
         answer = found
         self._engine.answered(request, answer)
         response = stored_response(answer, known.asked, self._engine)

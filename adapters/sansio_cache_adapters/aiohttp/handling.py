@@ -11,18 +11,18 @@ from aiohttp.hdrs import ACCEPT_ENCODING
 from aiohttp.typedefs import StrOrURL
 
 from sansio_cache.messages import NO_OPTIONS, Options, Request
-from sansio_cache_adapters.cache.asked import Asking
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.keywords import overriding
+from sansio_cache_adapters.cache.lookup import RequestMaker
 from sansio_cache_adapters.cache.options import take_options
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.cache.switches import DISABLED, is_off
 
-from .asked import asking_as, taken
 from .fast_path import FastPath
-from .middleware import AiohttpCache, Looked, Wish
+from .lookup import given_response, session_request_maker
+from .middleware import AiohttpCache, PausedClientRequest, Wish
 from .private import retries, session_part
 from .response import CachedClientResponse, bypassing
 
@@ -89,11 +89,11 @@ class Handler:
 
     def stored(self, session: ClientSession) -> AsyncStoredResponses:
         """What finds, deletes, verifies and counts what is stored."""
-        return AsyncStoredResponses(self._cache.inner, self.asking(session), taken)
+        return AsyncStoredResponses(self._cache.inner, self.asking(session), given_response)
 
-    def asking(self, session: ClientSession) -> Asking:
+    def asking(self, session: ClientSession) -> RequestMaker:
         """Makes requests as the session would."""
-        return asking_as(partial(self._look, session))
+        return session_request_maker(partial(self._look, session))
 
     def _behind(self, session: ClientSession) -> Any:
         """The session, as the classes behind its cache have it."""
@@ -110,16 +110,16 @@ class Handler:
             authenticated.bypassed(session.connector, str(answered.url), answered.request_info.headers.items())
             return bypassing(answered, DISABLED if is_off(session) else "upgrade")
         key = self._fast.key(method, str_or_url, keywords)
-        looked: Looked | None = None
+        looked: PausedClientRequest | None = None
         if key is not None:
             found = self._fast.answer(key, keywords, options)
-            if found is not None and not isinstance(found, CachedClientResponse | Looked):
+            if found is not None and not isinstance(found, CachedClientResponse | PausedClientRequest):
                 found = await found
             if isinstance(found, CachedClientResponse):
                 return found
             looked = found
         keywords, wish = with_cache(session, keywords, self._cache, options)
-        wish.looked = looked
+        wish.paused = looked
         answered = await self._behind(session)._request(method, str_or_url, **keywords)
         if key is not None:
             self._fast.learn(key, wish, answered)

@@ -41,7 +41,7 @@ from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .asked import asking_plainly, taken
+from .lookup import given_response, plain_request_maker
 from .private import complete, leave_coded, request_traces, session_part
 from .private_reader import PulledReader
 from .response import AskedFor, adopt, cached_class, stored_response
@@ -73,10 +73,10 @@ class Wish:
     :ivar codings: what Accept-Encoding is to be in the place of aiohttp's own default, or None.
     :ivar seen: the request that came through last, as aiohttp and as the core have it.
     :ivar hops: how many came through.
-    :ivar looked: what a look into the store has shown, before aiohttp was asked.
+    :ivar paused: what a look into the store has shown, before aiohttp was asked.
     """
 
-    __slots__ = ("bufsize", "codings", "decode", "follows", "hops", "looked", "options", "raw", "retries", "seen")
+    __slots__ = ("bufsize", "codings", "decode", "follows", "hops", "options", "paused", "raw", "retries", "seen")
 
     def __init__(
         self,
@@ -97,15 +97,15 @@ class Wish:
         self.codings: str | None = None
         self.seen: tuple[ClientRequest, Request] | None = None
         self.hops: int = 0
-        self.looked: Looked | None = None
+        self.paused: PausedClientRequest | None = None
 
-    def take_looked(self, request: ClientRequest) -> Looked | None:
+    def take_paused(self, request: ClientRequest) -> PausedClientRequest | None:
         """What a look into the store has shown of this very request; it can be gone on with once."""
-        looked, self.looked = self.looked, None
+        looked, self.paused = self.paused, None
         return looked if looked is not None and looked.goes_with(request) else None
 
 
-class Looked:
+class PausedClientRequest:
     """A request that was looked for and goes on, with as much of its exchange as is done.
 
     :param asked: the request as the core sees it.
@@ -176,7 +176,7 @@ class AiohttpCache:
         """A request as the core sees it, and what a look into the store has shown of it, if there was one."""
         if wish.codings is not None and request.headers.get(ACCEPT_ENCODING) == _THEIR_CODINGS:
             request.headers[ACCEPT_ENCODING] = wish.codings
-        looked = wish.take_looked(request)
+        looked = wish.take_paused(request)
         asked = core_request(request, wish.options, self._peer) if looked is None else looked.asked
         wish.seen = request, asked
         wish.hops += 1
@@ -305,7 +305,7 @@ class CacheMiddleware(FixedSettings):
     @property
     def cache(self) -> AsyncStoredResponses:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        return AsyncStoredResponses(self._cache.inner, asking_plainly(), taken)
+        return AsyncStoredResponses(self._cache.inner, plain_request_maker(), given_response)
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """The response to a request, stored or from the network.

@@ -18,7 +18,7 @@ from yarl import URL
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.messages import Headers
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.moments import Answered, moment
+from sansio_cache_adapters.cache.response_attributes import AnswerAttributes, moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-class CachedClientResponse(LazyResponse, Answered):
+class CachedClientResponse(LazyResponse, AnswerAttributes):
     """An ``aiohttp.ClientResponse`` with what the cache knows of it."""
 
     _answer: Answer | None = None  # pyright: ignore[reportIncompatibleMethodOverride]

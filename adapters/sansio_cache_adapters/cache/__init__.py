@@ -9,10 +9,11 @@ In reading order:
 - a request on its way: ``exchange``, ``flights`` (one fetch for many askers), ``tee`` (a body on its way into the
   store), ``stored_body`` (and out of it), ``verifying`` and ``decoding``; ``session_cache`` with ``blocking`` and
   ``asynchronous``, by which a session answers;
-- ``session.cache``: ``asked`` (what names a stored response), ``maintenance``, ``selecting``, ``reading``, ``moments``,
-  ``putting`` and ``stored_responses``;
-- whose answer it is: ``peers``, ``tls``, ``client_certificates``, ``connection_auth`` and ``doors`` (the list of all
-  that says so); for the fast paths ``environment``, ``prepared`` and ``turns`` (of threads that hit at the same time).
+- ``session.cache``: ``lookup`` (the request that a stored response is named by), ``maintenance``, ``selecting``,
+  ``reading``, ``response_attributes``, ``putting`` and ``stored_responses``;
+- whose answer it is: ``peers``, ``tls``, ``client_certificates``, ``connection_auth`` and ``client_arguments`` (all
+  arguments that decide it); for the fast paths ``environment``, ``prepared`` and ``turns`` (of threads that hit at the
+  same time).
 
 Every client imports from here; nothing here imports a client.
 """

@@ -32,14 +32,14 @@ def _works() -> bool:
     """Whether the TLS library lets itself be asked: one context with and one without a certificate must show it."""
     bare, holding = (PlainContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))
     try:
-        holding.load_cert_chain(_nobody())
+        holding.load_cert_chain(_handshake_certificate())
     except (OSError, ValueError):
         return False
     return _ask(bare) is False and _ask(holding) is True
 
 
-def _nobody() -> Path:
-    return Path(__file__).with_name("nobody.pem")
+def _handshake_certificate() -> Path:
+    return Path(__file__).with_name("handshake.pem")
 
 
 @cache
@@ -48,7 +48,7 @@ def _parties() -> tuple[Any, Any]:
     beginning, server = PlainContext(ssl.PROTOCOL_TLS_CLIENT), PlainContext(ssl.PROTOCOL_TLS_SERVER)
     beginning.check_hostname = False
     beginning.verify_mode = ssl.CERT_NONE
-    server.load_cert_chain(_nobody())
+    server.load_cert_chain(_handshake_certificate())
     server.verify_mode = ssl.CERT_OPTIONAL
     for each in (beginning, server):
         each.minimum_version = each.maximum_version = ssl.TLSVersion.TLSv1_2

@@ -29,9 +29,9 @@ from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.drivers import Paused
 from sansio_cache.messages import HTTP_1_1, Headers, Options, Received, Request, Unreachable
 from sansio_cache.records import Stored
-from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
+from sansio_cache_adapters.stores.finalizers import RELEASING, is_closing
 from sansio_cache_adapters.stores.forking import FORKS
-from sansio_cache_adapters.stores.holders import new_token
+from sansio_cache_adapters.stores.lease_tokens import new_token
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, DroppingSoon, Lease, Seen
 
 from .engine import Engine
@@ -338,7 +338,7 @@ class Exchange(Generic[N]):
         if lead is not None:
             release = partial(lead.release, storable=True)
             if is_closing():
-                LETTING_GO(release)
+                RELEASING(release)
             else:
                 release()
         native, self._native = self._native, None

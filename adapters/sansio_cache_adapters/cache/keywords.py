@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from sansio_cache.functions import arguments_of
 from sansio_cache.names import ALIASES, OF_SESSION, STORES, advice, place_of, unexpected
 from sansio_cache.policy import SETTINGS
-from sansio_cache_adapters.stores.shown import described
+from sansio_cache_adapters.stores.store_repr import described
 
 from .notices import warn_once
 

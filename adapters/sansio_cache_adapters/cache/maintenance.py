@@ -24,11 +24,11 @@ from sansio_cache.rules import Rules
 from sansio_cache.sealing import UNSIGNED
 from sansio_cache_adapters.stores.protocol import Listed, Seen
 
-from .asked import Asking
 from .engine import Engine
 from .events import logger
-from .moments import moment
+from .lookup import RequestMaker
 from .reading import StoredResponse, fetched, shown, whole_body
+from .response_attributes import moment
 from .work import awaited
 
 __all__ = ["Criteria", "Entry", "Maintenance", "Verified", "criteria_of"]
@@ -70,7 +70,7 @@ class Maintenance:
     :param ask: what users name a stored response by, as a request; blocks or returns an awaitable.
     """
 
-    def __init__(self, engine: Engine, ask: Asking) -> None:
+    def __init__(self, engine: Engine, ask: RequestMaker) -> None:
         self._engine = engine
         self._ask = ask
 

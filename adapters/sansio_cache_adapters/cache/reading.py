@@ -15,7 +15,7 @@ from sansio_cache.rules import Rules
 
 from .decoding import BrokenCoding, decoders, taken_off
 from .engine import Engine
-from .moments import moment
+from .response_attributes import moment
 from .stored_body import StoredBody
 from .work import awaited
 

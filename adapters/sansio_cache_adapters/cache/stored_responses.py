@@ -21,10 +21,10 @@ from sansio_cache_adapters.stores.protocol import Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.stores.waiting import in_thread
 
-from .asked import Asking, named
 from .engine import Engine
 from .events import Stats
 from .keywords import FixedSettings
+from .lookup import RequestMaker, named
 from .maintenance import Entry, Maintenance, Verified, criteria_of
 from .opening import KeptUnder
 from .options import take_options
@@ -53,7 +53,7 @@ class _StoredResponses(FixedSettings):
 
     _theirs = OF_CACHE
 
-    def __init__(self, cache: Answering, ask: Asking, take: Taking) -> None:
+    def __init__(self, cache: Answering, ask: RequestMaker, take: Taking) -> None:
         engine = self._engine = cache.engine
         self._work = Maintenance(engine, ask)
         self._answer = cache.answer

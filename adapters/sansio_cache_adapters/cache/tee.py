@@ -13,7 +13,7 @@ from sansio_cache.cache_status import CacheStatus
 from sansio_cache.keeping import Keeping
 from sansio_cache.records import INLINE_LIMIT, Item
 from sansio_cache.storing import Storing
-from sansio_cache_adapters.stores.afterwards import LETTING_GO, is_closing
+from sansio_cache_adapters.stores.finalizers import RELEASING, is_closing
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.protocol import new_entry
 
@@ -154,7 +154,7 @@ class Tee:
         self._done = True
         self._spare_uncertain()
         if self._entry or self._superseded or self._lead is not None:
-            LETTING_GO(self._let_go)
+            RELEASING(self._let_go)
         self._settle(why, at_once=False)
 
     def _spare_uncertain(self) -> None:

@@ -25,7 +25,7 @@ from functools import cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from sansio_cache_adapters.stores.aside import aside
+from sansio_cache_adapters.stores.off_loop import off_loop
 
 from .client_certificates import PlainContext, shows_certificate
 from .environment import watching
@@ -106,7 +106,7 @@ class _Read(Generic[T]):
         self._known: dict[str, tuple[State, T]] = {}
 
     def __call__(self, path: str) -> T:
-        return aside(lambda: self._current(path))
+        return off_loop(lambda: self._current(path))
 
     def _current(self, path: str) -> T:
         state = state_of_path(path)
@@ -208,7 +208,7 @@ def trusting(*named: Authorities | None) -> str:
     if not together:
         return ""
     authorities = _NONE.union(*together)
-    if aside(lambda: _is_public(authorities)):
+    if off_loop(lambda: _is_public(authorities)):
         return ""
     return part("ca", hashlib.sha256(b"".join(sorted(authorities))).hexdigest())
 
@@ -263,7 +263,7 @@ def seen(context: ssl.SSLContext, *, first: bool = False, plain: bool = False) -
         return known[1]
     state = _state(context)
     if known is None or known[0] != state:
-        known = _known[context] = state, aside(lambda: _look(context, plain=plain))
+        known = _known[context] = state, off_loop(lambda: _look(context, plain=plain))
     return known[1]
 
 

@@ -70,14 +70,14 @@ def _by_requests() -> Callable[[str, str, Mapping[str, str]], Request] | None:
     """Makes requests as ``CachedSession`` does, where requests is installed."""
     try:
         session: Any = import_module("sansio_cache_adapters.requests.session")
-        asking: Any = import_module("sansio_cache_adapters.requests.asked").asking
+        request_maker: Any = import_module("sansio_cache_adapters.requests.lookup").request_maker
     except ImportError:
         return None
 
     def make(url: str, method: str, fields: Mapping[str, str]) -> Request:
         with session.CachedSession("memory:") as made:
             try:
-                request: Request = asking(made, None)(url, method, {"headers": fields})
+                request: Request = request_maker(made, None)(url, method, {"headers": fields})
             except ValueError as error:  # all that requests raises of a URL or a field
                 raise WrongUse(str(error)) from None
             return request

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.response_attributes import moment
 
 __all__ = ["AGE", "LASTING", "SIZE", "age_text", "lasting", "moment_text", "size_text"]
 

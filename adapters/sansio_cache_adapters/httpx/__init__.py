@@ -2,5 +2,6 @@
 
 In reading order: ``transports`` (``CacheTransport`` and ``AsyncCacheTransport``), ``common`` (its types and the
 core's), ``peers`` (whom a transport talks to), ``transfers`` (the way to the network), ``connections`` (what a forked
-child gives up), ``bodies``, ``tasks`` (what goes on in the background), ``asked`` (what its cache is asked for).
+child gives up), ``bodies``, ``tasks`` (what goes on in the background), ``lookup`` (the request that a
+stored response is named by).
 """

@@ -22,7 +22,7 @@ from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do
-from sansio_cache_adapters.stores.afterwards import LETTING_GO
+from sansio_cache_adapters.stores.finalizers import RELEASING
 
 from .common import Timeouts, core_headers
 
@@ -93,7 +93,7 @@ class _Passing:
         if self.tee.done:
             return
         if self.worth_taking():
-            LETTING_GO(self.tee.set_free)
+            RELEASING(self.tee.set_free)
             left.append(stream)
         else:
             self.tee.drop()

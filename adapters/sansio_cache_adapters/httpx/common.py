@@ -14,9 +14,9 @@ from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request, version
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import NativeResponse
-from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.notices import warn_once
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
+from sansio_cache_adapters.cache.response_attributes import moment
 from sansio_cache_adapters.cache.tee import Tee
 
 from .peers import Peer

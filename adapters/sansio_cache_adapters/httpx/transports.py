@@ -32,7 +32,6 @@ from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, S
 from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .asked import AsyncSendsNothing, SendsNothing, asking, taken, taken_awaiting
 from .bodies import AsyncStoredStream, Left, StoredStream, stored_stream, tee_into, tee_into_async
 from .common import (
     core_request,
@@ -42,6 +41,7 @@ from .common import (
     stored_response,
     undecodable,
 )
+from .lookup import AsyncSendsNothing, SendsNothing, given_response, given_response_async, request_maker
 from .peers import peer_of
 from .tasks import Tasks
 from .transfers import AsyncSending, Sending
@@ -122,7 +122,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     @property
     def cache(self) -> StoredResponses:
         """Looks after the cache: find, delete, verify, count."""
-        return StoredResponses(self._cache, asking(self._peer), taken)
+        return StoredResponses(self._cache, request_maker(self._peer), given_response)
 
     @classmethod
     def wrap(
@@ -250,7 +250,7 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
     @property
     def cache(self) -> AsyncStoredResponses:
         """Looks after the cache: find, delete, verify, count."""
-        return AsyncStoredResponses(self._cache, asking(self._peer), taken_awaiting)
+        return AsyncStoredResponses(self._cache, request_maker(self._peer), given_response_async)
 
     @classmethod
     def wrap(

@@ -30,7 +30,7 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .bodies import BodyGone, Left, is_a_miss
-from .looked import looked
+from .paused import paused_request
 from .peers import Way
 from .plain import PLAIN
 from .response import AnswerFacts, CachedResponse, adopt, stored_response, take_cookies
@@ -163,13 +163,13 @@ class CacheAdapter(FixedSettings, BaseAdapter):
     @property
     def cache(self) -> StoredResponses:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        from .asked import asking, taken
+        from .lookup import given_response, request_maker
 
         # An adapter does not know its session: a URL stands for what a plain one asks for.
         session = PLAIN()
         for prefix in ("https://", "http://"):
             session.mount(prefix, self)
-        return StoredResponses(self._cache, asking(session, self._peer), taken)
+        return StoredResponses(self._cache, request_maker(session, self._peer), given_response)
 
     def send(
         self,
@@ -236,7 +236,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         self, request: requests.PreparedRequest, verify: object, cert: object, proxies: Any
     ) -> tuple[Request, Answer | Paused[Answer] | None]:
         """A request as the core sees it, and what a look into the store has shown of it, if there was one."""
-        before = looked.get()
+        before = paused_request.get()
         if before is not None and before.native is request and before.adapter is self:
             before.native = None
             return before.asked, before.take()

@@ -20,7 +20,7 @@ from sansio_cache.policy import Policy
 from sansio_cache_adapters.cache.stored_body import StoredBody, may_fetch_anew
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.cache.work import do
-from sansio_cache_adapters.stores.afterwards import LETTING_GO
+from sansio_cache_adapters.stores.finalizers import RELEASING
 
 from .connections import under_way
 
@@ -51,7 +51,7 @@ class Left:
 
     def ring(self, inner: HTTPResponse, tee: Tee) -> None:
         """Leave a body: takes no lock, waits for nothing."""
-        LETTING_GO(tee.set_free)
+        RELEASING(tee.set_free)
         self.bodies.append((inner, tee))
 
     def take(self) -> None:

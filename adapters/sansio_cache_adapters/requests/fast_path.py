@@ -29,7 +29,7 @@ from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
-from .looked import Looked, looked
+from .paused import PausedRequest, paused_request
 from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
 from .plain import METHODS, PLAIN, prepares_plainly
 from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
@@ -252,11 +252,13 @@ class FastPath:
         settings = self._merged(session, native.url or "", keywords)
         timeout, follow = keywords.get("timeout"), keywords.get("allow_redirects", True)
         as_looked = prepared.goes_with(settings)
-        token = looked.set(Looked(prepared.request, going.begun, prepared.adapter, native) if as_looked else None)
+        token = paused_request.set(
+            PausedRequest(prepared.request, going.begun, prepared.adapter, native) if as_looked else None
+        )
         try:
             return session.send(native, timeout=timeout, allow_redirects=follow, **settings)
         finally:
-            looked.reset(token)
+            paused_request.reset(token)
 
     def _merged(self, session: requests.Session, url: str, keywords: dict[str, Any]) -> dict[str, Any]:
         """What ``merge_environment_settings`` gives.

@@ -19,8 +19,8 @@ from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.cache.switches import DISABLED, is_off
 
 from .adapter import CacheAdapter, undecodable
-from .asked import asking, taken
 from .fast_path import FastPath, Going
+from .lookup import given_response, request_maker
 from .parts import StoredFirst
 from .plain import PLAIN
 from .response import CachedResponse, bypassing
@@ -65,7 +65,7 @@ class Handler:
 
     def stored_responses(self, session: requests.Session) -> StoredResponses:
         """What finds, deletes, verifies and counts what is stored."""
-        return StoredResponses(self._cache, asking(session, self._peer), taken)
+        return StoredResponses(self._cache, request_maker(session, self._peer), given_response)
 
     def _behind(self, session: requests.Session) -> Any:
         """The session, as the classes behind its cache have it."""

@@ -18,7 +18,7 @@ from sansio_cache_adapters.cache.options import current_options
 
 from .adapter import CacheAdapter, core_request
 from .bodies import BodyGone
-from .looked import Looked, looked
+from .paused import PausedRequest, paused_request
 from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["StoredFirst"]
@@ -48,7 +48,7 @@ class StoredFirst:
         self._unchanged: dict[str, bool] = {}
         self._state: dict[str, object] = {}
 
-    def asked(self, native: requests.PreparedRequest, keywords: dict[str, Any]) -> Looked | None:
+    def asked(self, native: requests.PreparedRequest, keywords: dict[str, Any]) -> PausedRequest | None:
         """A request before it is sent, nothing being looked for yet; None where its adapter has a cache of its own."""
         try:
             adapter = self._adapter_over(native.url or "")
@@ -62,9 +62,11 @@ class StoredFirst:
             # As Session.send merges them.
             proxies = _resolve_proxies(native, self._session.proxies, self._session.trust_env)
         asked = core_request(native, adapter.way(verify, cert, proxies), current_options.get())
-        return Looked(asked, None, adapter)
+        return PausedRequest(asked, None, adapter)
 
-    def look(self, before: Looked, native: requests.PreparedRequest, keywords: dict[str, Any]) -> CachedResponse | None:
+    def look(
+        self, before: PausedRequest, native: requests.PreparedRequest, keywords: dict[str, Any]
+    ) -> CachedResponse | None:
         """The response if a stored one answers; None to go on.
 
         :raises Exception: as :meth:`CacheAdapter.send`.
@@ -92,15 +94,15 @@ class StoredFirst:
         return self._unchanged.get(host, False)
 
     @contextmanager
-    def watched(self, before: Looked) -> Generator[None]:
+    def watched(self, before: PausedRequest) -> Generator[None]:
         """See whether a request that is sent within comes through as it was: then it goes on where the look ended."""
         asked = before.asked
         came = before.came = []
-        token = looked.set(before)
+        token = paused_request.set(before)
         try:
             yield
         finally:
-            looked.reset(token)
+            paused_request.reset(token)
             if came:
                 if len(self._unchanged) >= _MOST_HOSTS:
                     self._unchanged.clear()

@@ -17,7 +17,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.moments import Moments, moment
+from sansio_cache_adapters.cache.response_attributes import TimeAttributes, moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
@@ -30,7 +30,7 @@ __all__ = ["REDIRECTS", "CachedResponse", "AnswerFacts", "adopt", "bypassing", "
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-class CachedResponse(requests.Response, Moments):
+class CachedResponse(requests.Response, TimeAttributes):
     """A ``requests.Response`` with what the cache knows of it.
 
     :ivar from_cache: it was made from a stored response.

@@ -16,8 +16,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
-from .afterwards import LETTING_GO
 from .byte_locks import BYTE_LOCKS, ByteLocks
+from .finalizers import RELEASING
 from .forking import Living, follow_forks
 from .lock_places import LockPlace
 from .protocol import LEASE_SECONDS, Lease
@@ -134,7 +134,7 @@ class LockFile:
                     self._shut(next(iter(self._open)))
                 self._open[offset] = holding
                 seconds = min(max(holding.until - time.time(), 0.0), LEASE_SECONDS)
-                LETTING_GO.after(seconds, lambda: self._shut_if(offset, holding))
+                RELEASING.after(seconds, lambda: self._shut_if(offset, holding))
 
     def _shut_if(self, offset: int, holding: _Holding) -> None:
         with self._guard:

@@ -1,4 +1,4 @@
-"""The thread in which a store does what nobody need wait for, and what stores leave to it."""
+"""The thread in which a store does work that can wait, and the base of stores that have one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from weakref import WeakSet, ref
 
 from sansio_cache.errors import StoreError
 
-from .shown import Shown
+from .store_repr import StoreRepr
 from .worker import Worker
 
-__all__ = ["Housekeeper", "Housekept", "Tended"]
+__all__ = ["MaintenanceThread", "Maintained", "MaintainedStore"]
 
 _PAUSE: Final = 2.0
 """Seconds for which what can wait is gathered."""
@@ -24,53 +24,53 @@ _MOST_USES: Final = 10_000
 _AT_EXIT: Final = 5.0
 
 
-class Housekept(Protocol):
-    """What a housekeeper looks after."""
+class Maintained(Protocol):
+    """A store that needs maintenance."""
 
-    def tend(self) -> float | None:
-        """Do what can wait. In how many seconds to do so again; None for when there is something new."""
+    def maintain(self) -> float | None:
+        """Do the work that can wait. Returns the seconds until it is due again; None: when there is something new."""
         ...
 
 
-class Housekeeper:
-    """Runs jobs one after the other in a thread, and :meth:`Housekept.tend` now and then.
+class MaintenanceThread:
+    """Runs jobs one after the other in a thread, and :meth:`Maintained.maintain` now and then.
 
     Jobs may be given from a finalizer. It ends with :meth:`stop`, or when the store is no longer in use.
     """
 
-    def __init__(self, store: Housekept) -> None:
+    def __init__(self, store: Maintained) -> None:
         worker = self._worker = Worker()
         self._store = ref(store, lambda _: worker.stop())
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew: in the child of a fork nothing is expected."""
+        """Begin anew, in the child of a fork: no maintenance is due."""
         self._expected = _thread.allocate_lock()
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread lives."""
+        """Whether the thread runs."""
         return self._worker.works
 
     def soon(self, job: Callable[[], object]) -> None:
-        """Run a job as soon as possible; what goes wrong in it is left to the sweeps. Never blocks."""
+        """Run a job as soon as possible; if it fails, a sweep does its work later. Never blocks."""
         self._worker(job)
 
     def surely(self, job: Callable[[], object], seconds: float) -> None:
-        """Run a job as soon as possible, and if it fails again and again, for so many seconds. Never blocks."""
+        """Run a job as soon as possible; while it fails, run it again for so many seconds. Never blocks."""
         self._worker.insist(job, seconds)
 
     def later(self, seconds: float | None = None) -> None:
-        """Tend in a while. Never blocks, and does nothing if that is to be anyway."""
+        """Run :meth:`Maintained.maintain` in a while, unless it is due already. Never blocks."""
         expects = self._expected.acquire(blocking=False)
-        if expects and not self._worker.after(_PAUSE if seconds is None else seconds, self._tend):
-            # There is no thread to be had now: the next time tries again.
+        if expects and not self._worker.after(_PAUSE if seconds is None else seconds, self._maintain):
+            # No thread can be started now: the next call tries again.
             self._expect_nothing()
 
-    def _tend(self) -> None:
+    def _maintain(self) -> None:
         self._expect_nothing()
         living = self._store()
-        pause = None if living is None else living.tend()
+        pause = None if living is None else living.maintain()
         if pause is not None:
             self.later(pause)
 
@@ -83,76 +83,76 @@ class Housekeeper:
         return self._worker.wait(timeout)
 
     def stop(self, timeout: float) -> bool:
-        """Run what was given, then end the thread; whether that took ``timeout`` seconds at most."""
+        """Run the jobs that were given, then end the thread; whether that took ``timeout`` seconds at most."""
         done = self._worker.end(timeout)
         self._expect_nothing()
         return done
 
 
-class Tended(Shown):
-    """A store that notes when records were used, and writes that down in its housekeeper's thread.
+class MaintainedStore(StoreRepr):
+    """A store that notes when records were used, and writes that down in its maintenance thread.
 
-    The thread has no clock of its own: it goes on from the time that a caller has said last.
+    The thread has no clock of its own: it counts on from the last time that a caller gave.
     """
 
     def __init__(self) -> None:
-        self._housekeeper = Housekeeper(self)
+        self._maintenance = MaintenanceThread(self)
         self._uses: dict[tuple[bytes, bytes], float] = {}
         self._clock = (0.0, 0.0)
         _living.add(self)
 
     def before_fork(self) -> None:
-        """Nothing is held in memory that a child could not do without."""
+        """Do nothing: a child needs none of what is held in memory."""
 
     def after_fork(self, *, child: bool) -> None:
-        """In the child, begin with a thread of its own."""
+        """In the child, begin with a new thread."""
         if child:
-            self._housekeeper.forget()
+            self._maintenance.forget()
 
     def see(self, now: float) -> None:
-        """Take over a caller's time."""
+        """Note the time that a caller gave."""
         self._clock = (now, time.monotonic())
 
     @property
     def now(self) -> float:
-        """The time that it is by then; 0.0 where nobody has said any."""
+        """The present time; 0.0 until a caller has given one."""
         seen, at = self._clock
         return seen + time.monotonic() - at if at else 0.0
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
-        """Note that a record was used; the housekeeper writes it down."""
+        """Note that a record was used; the maintenance thread writes it down."""
         uses = self._uses
         if not uses:
-            self._housekeeper.later()
+            self._maintenance.later()
         if len(uses) < _MOST_USES:
             uses[partition, entry] = now
 
     def write_uses(self, uses: dict[tuple[bytes, bytes], float]) -> None:
-        """Write down when the entries of partitions were used."""
+        """Write down when entries were used."""
         raise NotImplementedError
 
-    def tend(self) -> float | None:
-        """Write down what was used. In how many seconds to do so again; None for when there is something new."""
+    def maintain(self) -> float | None:
+        """Write down which records were used. Returns as :meth:`Maintained.maintain`."""
         uses, self._uses = self._uses, {}
         if uses:
-            noted = uses.copy()  # who was about to note one more may do so still
+            noted = uses.copy()  # another thread may be about to note one more
             self.see(max(noted.values()))
             self.write_uses(noted)
         return None
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
-        self._housekeeper.soon(partial(Tended.tend, self))
-        return self._housekeeper.drain(timeout)
+        """Wait until the maintenance thread has done all its jobs, at most ``timeout`` seconds; whether it has."""
+        self._maintenance.soon(partial(MaintainedStore.maintain, self))
+        return self._maintenance.drain(timeout)
 
     def close_within(self, seconds: float) -> None:
-        """Do what was left to the housekeeper, in so many seconds at most: at exit, where there may be many stores."""
-        if self._housekeeper.stop(max(seconds, 0.0)):
+        """Do all jobs of the maintenance thread, in so many seconds at most: at exit there may be many stores."""
+        if self._maintenance.stop(max(seconds, 0.0)):
             with suppress(StoreError):
-                self.tend()
+                self.maintain()
 
 
-_living: WeakSet[Tended] = WeakSet()
+_living: WeakSet[MaintainedStore] = WeakSet()
 """Added to in one step by any thread; read at exit, when no others run."""
 
 

@@ -24,14 +24,14 @@ from .forking import follow_forks
 from .memory_parts import ChunkedBody, HeldClaim, Marks, PlacedRecord
 from .protocol import DEFAULT_MAX_BYTES, KEEP_REPLACED, LEASE_SECONDS, Lease, Listed, Seen, Size
 from .settings import UNGIVEN, Ungiven, check_bounds, keys_of
-from .shown import Shown
+from .store_repr import StoreRepr
 
 __all__ = ["MemoryStore"]
 
 _TIDY_EVERY = 60.0
 
 
-class MemoryStore(Shown):
+class MemoryStore(StoreRepr):
     """A store in this process's memory, gone with it; safe for threads and for several event loops.
 
     :param max_bytes: bytes of heads and bodies that it holds at most; the longest unused records go.
@@ -284,7 +284,7 @@ class MemoryStore(Shown):
         for partition in [key for key, claim in self._claims.items() if unwanted(claim)]:
             del self._claims[partition]
 
-    # Care
+    # Maintenance
 
     def listed(self, *, batch: int = 500) -> Iterator[Listed]:
         """Every record that is there when its turn comes."""

@@ -9,7 +9,7 @@ from typing import Final, cast
 from sansio_cache.errors import SettingError
 
 from . import system
-from .aside import aside
+from .off_loop import off_loop
 
 __all__ = ["absolute_path", "expand_home", "is_url"]
 
@@ -37,7 +37,7 @@ def absolute_path(path: object, takes: str) -> str:
     if expanded is None:
         home = re.split(r"[\\/]", text, maxsplit=1)[0]
         raise SettingError(f"{takes}: {home} is no home folder here. A file of that name is given as ./{home}")
-    path = aside(lambda: os.path.abspath(expanded))
+    path = off_loop(lambda: os.path.abspath(expanded))
     fault = system.SYSTEM.fault_of(path)
     if fault:
         raise SettingError(f"{takes}, not {path!r}: {fault}")

@@ -287,7 +287,7 @@ class TableStore:
             if lease.token == token:
                 self._put(name, Held(b"", lease.resource, open_until))
 
-    # Care
+    # Maintenance
 
     def listed(self, *, batch: int = 500) -> Iterator[Listed]:
         """Every record, as they were when the first was asked for."""

@@ -41,7 +41,7 @@ from .protocol import (
     Store,
 )
 from .queued import IDLE, QUEUED_BYTES, OnError, Queue, queues
-from .returning import Returned, Returning
+from .returned_claims import ReturnedClaim, ReturnedClaims
 from .waiting import answer_of
 from .worker import Worker
 
@@ -70,7 +70,7 @@ class Threaded:
         self.store = store
         self.max_bytes = store.max_bytes
         self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
-        self._returning = Returning()
+        self._returning = ReturnedClaims()
         self._watched = False
         self._readers = Worker("sansio-cache reader", size=2, idle=IDLE)
         self._queue = Queue(store)
@@ -283,11 +283,11 @@ class Threaded:
         else:
             self._queue.put_late(partial(self._release, partition, self._returning.leave(partition, token)))
 
-    def _release(self, partition: bytes, returned: Returned) -> None:
+    def _release(self, partition: bytes, returned: ReturnedClaim) -> None:
         if isinstance(self.store, Claiming) and self._returning.leaves(partition, returned):
             self.store.release(partition, returned.token)
 
-    # Care
+    # Maintenance
 
     async def listed(self, *, batch: int = 500) -> AsyncIterator[Listed]:
         """Every record, what is queued now included."""
@@ -332,7 +332,7 @@ class Threaded:
         """Go on; the child with an empty queue."""
         if child:
             self._queue.begin_anew()
-            self._returning = Returning()
+            self._returning = ReturnedClaims()
 
 
 def _not_at_once(_: bytes) -> None:

@@ -31,16 +31,16 @@ from sansio_cache_adapters.trio.http.client import Hop, OutgoingRequest, Request
 from sansio_cache_adapters.trio.http.errors import SessionClosed
 from sansio_cache_adapters.trio.http.redirects import REDIRECTS
 
-from .asked import asking, taken
 from .bodies import BodyGone, HopTransfer, cached_hop, stored_hop
 from .fast_path import FastPath, Ready
 from .keywords import CachedOptions
+from .lookup import given_response, request_maker
 from .response import CachedTrioResponse
 
 __all__ = ["Handler", "cache_of"]
 
 _OPTIONS: Final = "sansio-cache"
-_LOOKED: Final = "sansio-cache looked"
+_PAUSED: Final = "sansio-cache paused"
 
 
 def cache_of(told: Setup, spawn: Spawn) -> AsyncCache:
@@ -85,7 +85,7 @@ class Handler:
         def prepared(method: str, url: str, keywords: dict[str, Any]) -> OutgoingRequest:
             return _with_cookies(session, session.prepare(method, url, keywords))
 
-        return AsyncStoredResponses(self._cache, asking(prepared, self.core_request), taken)
+        return AsyncStoredResponses(self._cache, request_maker(prepared, self.core_request), given_response)
 
     def _behind(self, session: Any) -> Any:
         """The session, as the classes behind its cache have it."""
@@ -107,7 +107,7 @@ class Handler:
             return passed
         if session._group is None:
             raise SessionClosed("use the session in its block: async with TrioCachedSession(…) as session")
-        before: _Looked | None = request.extra.get(_LOOKED)
+        before: _PausedRequest | None = request.extra.get(_PAUSED)
         if before is not None and before.goes_with(request):
             asked, found = before.asked, before.take()
         else:
@@ -172,7 +172,7 @@ class Handler:
         started = time.perf_counter()
         found = await self._look(ready.asked)
         if not isinstance(found, Answer) or (follow and found.status in REDIRECTS):
-            extra = {_OPTIONS: ready.asked.options, _LOOKED: _Looked(ready, found)}
+            extra = {_OPTIONS: ready.asked.options, _PAUSED: _PausedRequest(ready, found)}
             response = await session._send(replace(ready.outgoing, extra=extra), follow=follow)
             return response
         self._cache.engine.answered(ready.asked, found)
@@ -210,7 +210,7 @@ def _peer_of(named: str, verified_by: ssl.SSLContext | bool, url: str) -> str:
     return described([named, *parts])
 
 
-class _Looked:
+class _PausedRequest:
     """A request that was looked for and goes on, with as much of its exchange as is done."""
 
     __slots__ = ("_body", "_found", "asked")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sansio_cache.decisions import Answer
-from sansio_cache_adapters.cache.moments import Answered, moment
+from sansio_cache_adapters.cache.response_attributes import AnswerAttributes, moment
 from sansio_cache_adapters.cache.switches import DISABLED, bypassed
 from sansio_cache_adapters.trio.http.client import Response
 
@@ -15,7 +15,7 @@ from .bodies import CachedHop
 __all__ = ["CachedTrioResponse"]
 
 
-class CachedTrioResponse(Response, Answered):
+class CachedTrioResponse(Response, AnswerAttributes):
     """A response with what the cache knows of it, worked out when it is looked at."""
 
     if TYPE_CHECKING:

@@ -157,7 +157,7 @@ def test_every_verb_survives_a_deleted_folder(store: FileStore, path: Path, now:
         lambda: store.flush(5.0),
     ]
     for call in calls:
-        store.flush(5.0)  # what is left to the housekeeper would begin the folder anew before the call does
+        store.flush(5.0)  # the maintenance thread would begin the folder anew before the call does
         vanish(path)
         call()
         works(store)

@@ -94,7 +94,7 @@ def use(store: FileStore, now: float) -> None:
         lambda: sweep_all(store, now + 30),
         lambda: sweep_all(store, now + 10_000),
         lambda: store.drop(name("resource"), now=now + 1),
-        store.tend,
+        store.maintain,
         store.clear,
         store.unsign,
         store.close,

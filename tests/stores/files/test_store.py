@@ -1,4 +1,4 @@
-"""FileStore: the contract, what lies in its folder, and its housekeeping."""
+"""FileStore: the contract, what lies in its folder, and its maintenance."""
 
 from __future__ import annotations
 
@@ -202,11 +202,11 @@ def test_a_store_nobody_holds_ends_its_thread(path: Path, now: float) -> None:
     """Forgetting to close it keeps nothing alive."""
     store = FileStore(path)
     store.touch(name("one"), b"x" * 16, now=now)
-    housekeeper = store._housekeeper
-    assert housekeeper.is_running
+    thread = store._maintenance
+    assert thread.is_running
     del store
     end = time.monotonic() + 10
-    while housekeeper.is_running:
+    while thread.is_running:
         assert time.monotonic() < end
         time.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""FileStore's housekeeping: sweeps, eviction, recency, and times that go wrong."""
+"""Maintenance of FileStore: sweeps, eviction, recency, and times that go wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from file_store import in_folder, large, sweep_all
 
 from sansio_cache.errors import StoreError
-from sansio_cache_adapters.stores import maintenance as housekeeping
+from sansio_cache_adapters.stores import maintenance
 from sansio_cache_adapters.stores.files import sweep as files_sweep
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, MARK_SECONDS, Lease
@@ -89,8 +89,8 @@ def test_eviction_spares_what_was_used_meanwhile(path: Path, now: float) -> None
 
 
 def test_a_store_that_grows_is_swept_by_itself(path: Path, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody need call ``sweep``: the housekeeper does, off the hot path."""
-    monkeypatch.setattr(housekeeping, "_PAUSE", 0.01)
+    """Nobody need call ``sweep``: its maintenance thread does, off the hot path."""
+    monkeypatch.setattr(maintenance, "_PAUSE", 0.01)
     store = FileStore(path, max_bytes=100_000)
     store.open(signed=False)
     for index in range(20):
@@ -129,13 +129,13 @@ def test_several_processes_do_not_sweep_at_once(store: FileStore, path: Path, no
     sweeper = files_sweep.Sweeper(DEFAULT_MAX_BYTES, float("inf"))
     put(store, make_item("one", now=now, lifetime=10), now=now)
     root = store._reopened()
-    sweeper.tend(root, now)
+    sweeper.maintain(root, now)
     assert (path / "swept").stat().st_mtime == pytest.approx(now)
-    files_sweep.Sweeper(DEFAULT_MAX_BYTES, float("inf")).tend(root, now + 20)
+    files_sweep.Sweeper(DEFAULT_MAX_BYTES, float("inf")).maintain(root, now + 20)
     assert store.size().entries == 1
-    sweeper.tend(root, now + 61)
+    sweeper.maintain(root, now + 61)
     assert store.size().entries == 0
-    sweeper.tend(root, now - DAY)
+    sweeper.maintain(root, now - DAY)
     assert (path / "swept").stat().st_mtime == pytest.approx(now - DAY)
 
 

@@ -15,7 +15,7 @@ from yarl import URL
 from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.private import new_response
 from sansio_cache_adapters.aiohttp.response import CachedClientResponse
-from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.response_attributes import moment
 from sansio_cache_adapters.compat.cookies import morsels_of
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 

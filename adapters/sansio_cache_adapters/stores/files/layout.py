@@ -187,7 +187,7 @@ def trouble(location: str, error: BaseException) -> StoreError:
 
 @contextmanager
 def mapped(location: str) -> Generator[None]:
-    """The one door for what the operating system says: trouble becomes a StoreError."""
+    """Turns trouble that the operating system reports into a StoreError; the only place that does."""
     try:
         yield
     except TROUBLE as error:

@@ -21,7 +21,7 @@ from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.claims import Claims
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.lock_places import InFolder
-from sansio_cache_adapters.stores.maintenance import Tended
+from sansio_cache_adapters.stores.maintenance import MaintainedStore
 from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.rows import Row
@@ -56,7 +56,7 @@ _CLOSE_SECONDS: Final = 5.0
 _DRAIN_SECONDS: Final = 0.5
 
 
-class FileStore(Tended):
+class FileStore(MaintainedStore):
     """A store in a folder of a local file system, for the threads, event loops and processes of one machine.
 
     Small bodies lie beside their heads, one file per URL and user; large ones in a file of their own. The folder and
@@ -209,9 +209,9 @@ class FileStore(Tended):
         self._with_root(bodies.write_chunk, entry, index, data)
 
     def abort(self, entry: bytes) -> None:
-        """Mark a pending body as given up; the housekeeper removes it."""
+        """Mark a pending body as given up; the maintenance thread removes it."""
         if entry:
-            self._housekeeper.soon(lambda: self._with_root(bodies.give_up, entry))
+            self._maintenance.soon(lambda: self._with_root(bodies.give_up, entry))
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
@@ -223,7 +223,7 @@ class FileStore(Tended):
             self._let_go(gone, now)
         if kept:
             self._sweeper.grew(item.size + len(item.sealed))
-            self._housekeeper.later()
+            self._maintenance.later()
         return kept
 
     # Changing
@@ -256,9 +256,9 @@ class FileStore(Tended):
         self._if_in_place(None, marks.mark, resource, now)
         gone, away = self._if_in_place(([], ""), heads.drop_folder, resource)
         self._let_go(gone, now)
-        self._housekeeper.soon(lambda: self._with_root(bodies.clear_pending, away, before=inf))
+        self._maintenance.soon(lambda: self._with_root(bodies.clear_pending, away, before=inf))
         if self._sweeper.marked():
-            self._housekeeper.soon(lambda: self._with_root(marks.fold_marks, now))
+            self._maintenance.soon(lambda: self._with_root(marks.fold_marks, now))
         self._claims.free(resource)
         return len(gone)
 
@@ -295,7 +295,7 @@ class FileStore(Tended):
         """Give the claim back."""
         self._claims.release(partition, token, open_until=open_until)
 
-    # Care
+    # Maintenance
 
     def listed(self, *, batch: int = 500) -> Iterator[Listed]:
         """Every record; no lock is held at any time."""
@@ -326,16 +326,16 @@ class FileStore(Tended):
     def sweep(self, *, now: float, limit: int = 500) -> int:
         """One batch of what has expired, was replaced or left over, and then of what is over the bound."""
         self.see(now)
-        self._housekeeper.drain(_DRAIN_SECONDS)
+        self._maintenance.drain(_DRAIN_SECONDS)
         return self._with_root(self._sweeper.sweep, now, limit)
 
-    def tend(self) -> float | None:
+    def maintain(self) -> float | None:
         """Write down what was used, and sweep if that is due. In how many seconds to do so again."""
-        super().tend()
+        super().maintain()
         root = self._root
         if root is not None:
             root.forget()
-        return self._with_root(self._sweeper.tend, self.now) if self.now else None
+        return self._with_root(self._sweeper.maintain, self.now) if self.now else None
 
     def write_uses(self, uses: dict[tuple[bytes, bytes], float]) -> None:
         """Write down when records were used."""

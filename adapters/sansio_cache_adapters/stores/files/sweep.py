@@ -237,7 +237,7 @@ class Sweeper:
         self._current = None
         return swept
 
-    def tend(self, root: Root, now: float) -> float | None:
+    def maintain(self, root: Root, now: float) -> float | None:
         """Sweep, if that is due. In how many seconds to ask again; None when there is something new."""
         if not self._is_due(root, now):
             return _ROUND_EVERY / 4 if self._bytes else None

@@ -9,7 +9,7 @@ from sansio_cache.records import Item, Meta, Stored
 from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.protocol import Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.rows import Row
-from sansio_cache_adapters.stores.shown import Shown
+from sansio_cache_adapters.stores.store_repr import StoreRepr
 from sansio_cache_adapters.stores.waiting import in_thread
 
 from .runners import AsyncRunner
@@ -19,10 +19,10 @@ from .verbs import unseen
 __all__ = ["AsyncRedisStore"]
 
 
-class AsyncRedisStore(Shown):
+class AsyncRedisStore(StoreRepr):
     """A Redis store for tasks: on asyncio over redis-py's own client, one per event loop; on trio in threads.
 
-    Made by :meth:`RedisStore.for_async`. What never blocks goes to the blocking store's housekeeper.
+    Made by :meth:`RedisStore.for_async`. Work that can wait goes to the blocking store's maintenance thread.
     """
 
     def __init__(self, store: RedisStore, runner: AsyncRunner) -> None:
@@ -72,7 +72,7 @@ class AsyncRedisStore(Shown):
         await self._run(self._verbs.write(entry, index, data))
 
     def abort(self, entry: bytes) -> None:
-        """Mark a pending body as given up; the housekeeper removes it."""
+        """Mark a pending body as given up; the maintenance thread removes it."""
         self.blocking.abort(entry)
 
     async def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
@@ -91,7 +91,7 @@ class AsyncRedisStore(Shown):
         return await self._run(self._verbs.drop(resource, now=now))
 
     def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
-        """Note that a record was used; the housekeeper writes it down."""
+        """Note that a record was used; the maintenance thread writes it down."""
         self.blocking.touch(partition, entry, now=now)
 
     # Leases
@@ -102,10 +102,10 @@ class AsyncRedisStore(Shown):
         return await self._run(self._verbs.claim(partition, resource, token, now=now, until=until))
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        """Give the lease back; the housekeeper does it, at once."""
+        """Give the lease back; the maintenance thread does it, at once."""
         self.blocking.release(partition, token, open_until=open_until)
 
-    # Care
+    # Maintenance
 
     async def _rows(self, batch: int) -> AsyncIterator[Row]:
         seen = set[int]()
@@ -144,7 +144,7 @@ class AsyncRedisStore(Shown):
         return 0
 
     async def flush(self, timeout: float) -> bool:
-        """Wait until all that was left to the housekeeper is done, at most ``timeout`` seconds; whether it is."""
+        """Wait until the maintenance thread has done all its jobs, at most ``timeout`` seconds; whether it has."""
         return await in_thread(lambda: self.blocking.flush(timeout))
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
-from sansio_cache_adapters.stores.afterwards import CLOSING
+from sansio_cache_adapters.stores.finalizers import CLOSING
 from sansio_cache_adapters.stores.forking import cut_off
 from sansio_cache_adapters.stores.loops import loops
 from sansio_cache_adapters.stores.waiting import in_thread
@@ -35,7 +35,7 @@ _MOST_AT_ONCE: Final = 50
 
 @contextmanager
 def _mapped(location: str) -> Generator[None]:
-    """The one door for what redis-py and the network say: it becomes a StoreError."""
+    """Turns whatever redis-py and the network raise into a StoreError; the only place that does."""
     errors = redis_module("redis.exceptions")
     try:
         yield

@@ -14,7 +14,7 @@ from sansio_cache.policy import SETTINGS
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.maintenance import Tended
+from sansio_cache_adapters.stores.maintenance import MaintainedStore
 from sansio_cache_adapters.stores.protocol import (
     DEFAULT_MAX_BYTES,
     LEASE_SECONDS,
@@ -41,7 +41,7 @@ _OF_THE_SERVER: Final = (
 )
 
 
-class RedisStore(Tended):
+class RedisStore(MaintainedStore):
     """A store in a Redis (6 or newer) or Valkey server, a cluster, or what sentinels watch over.
 
     All who use one server and prefix share the cache. Records expire by themselves, by the server's clock; leases
@@ -99,7 +99,7 @@ class RedisStore(Tended):
         return partial(type(self), self._place, **self._given, secret_key=keys_of(self.sealer)), ()
 
     def for_async(self) -> AsyncStore:
-        """The same store for tasks, on asyncio and trio; the two share prefix and housekeeping."""
+        """The same store for tasks, on asyncio and trio; the two share prefix and maintenance thread."""
         from .asynchronous import AsyncRedisStore  # which knows this store
 
         return AsyncRedisStore(self, AsyncRunner(self._target, self._timeout, self._runner))
@@ -141,9 +141,9 @@ class RedisStore(Tended):
         self._runner.run(self.verbs.write(entry, index, data))
 
     def abort(self, entry: bytes) -> None:
-        """Mark a pending body as given up; the housekeeper removes it."""
+        """Mark a pending body as given up; the maintenance thread removes it."""
         if entry:
-            self._housekeeper.soon(lambda: self._runner.run(self.verbs.abort(entry)))
+            self._maintenance.soon(lambda: self._runner.run(self.verbs.abort(entry)))
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
@@ -168,12 +168,12 @@ class RedisStore(Tended):
         return self._runner.run(self.verbs.claim(partition, resource, token, now=now, until=until))
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        """Give the lease back; the housekeeper does it, at once, or when the server answers again."""
+        """Give the lease back; the maintenance thread does it, at once, or when the server answers again."""
         open_for = open_until - self.now if open_until else 0.0
         give_back = partial(self.verbs.release, partition, token, open_for=open_for)
-        self._housekeeper.surely(lambda: self._runner.run(give_back()), LEASE_SECONDS)
+        self._maintenance.surely(lambda: self._runner.run(give_back()), LEASE_SECONDS)
 
-    # Care
+    # Maintenance
 
     def _rows(self, batch: int = LISTED_AT_ONCE) -> Iterator[Row]:
         seen = set[int]()
@@ -213,7 +213,7 @@ class RedisStore(Tended):
 
     def sweep(self, *, now: float, limit: int = 500) -> int:
         """0: what has expired goes by itself. Bodies that were given up are gone after this."""
-        self._housekeeper.drain(self._timeout)
+        self._maintenance.drain(self._timeout)
         return 0
 
     def write_uses(self, uses: dict[tuple[bytes, bytes], float]) -> None:

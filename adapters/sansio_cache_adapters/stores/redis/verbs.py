@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT, Item, Meta, Stored
-from sansio_cache_adapters.stores.holders import is_abandoned
+from sansio_cache_adapters.stores.lease_tokens import is_abandoned
 from sansio_cache_adapters.stores.protocol import (
     KEEP_REPLACED,
     LEASE_SECONDS,

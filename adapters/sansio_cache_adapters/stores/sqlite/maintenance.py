@@ -14,8 +14,8 @@ from functools import partial
 from typing import Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
-from sansio_cache_adapters.stores.afterwards import CLOSING
 from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims
+from sansio_cache_adapters.stores.finalizers import CLOSING
 from sansio_cache_adapters.stores.forking import Living, follow_forks
 from sansio_cache_adapters.stores.worker import Worker
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final
 
 from sansio_cache.errors import ReadOnlyStore, StoreBusy, StoreError
-from sansio_cache_adapters.stores.afterwards import CLOSING
+from sansio_cache_adapters.stores.finalizers import CLOSING
 
 from .guarded import HEADS, Altered, Gate, Guarded, Opener
 from .place import Inode

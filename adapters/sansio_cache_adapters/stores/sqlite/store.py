@@ -21,7 +21,7 @@ from sansio_cache_adapters.stores.lock_places import beside
 from sansio_cache_adapters.stores.paths import absolute_path
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, Lease, Listed, Seen, Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven, check_bounds, keys_of
-from sansio_cache_adapters.stores.shown import Shown
+from sansio_cache_adapters.stores.store_repr import StoreRepr
 
 from . import place, records
 from . import schema as sql
@@ -48,7 +48,7 @@ _REMOVED_AT_ONCE = 2000
 """So many hold the lock for some four milliseconds."""
 
 
-class SQLiteStore(Shown):
+class SQLiteStore(StoreRepr):
     """A store in one SQLite file, made 0600 where there is none. Nothing is opened before it is first used.
 
     :param path: where the file lies, or will lie.
@@ -252,7 +252,7 @@ class SQLiteStore(Shown):
         """Give the claim back."""
         self._claims.release(partition, token, open_until=open_until)
 
-    # Care
+    # Maintenance
 
     def listed(self, *, batch: int = 500) -> Iterator[Listed]:
         """Every record, read in batches."""

@@ -30,7 +30,7 @@ from .errors import (
     RemoteProtocolError,
     TransportError,
     WriteError,
-    door,
+    mapped_errors,
 )
 from .url import Origin
 
@@ -43,7 +43,7 @@ MAX_INTERIM = 100
 """Fields of a head, and 1xx responses before the final one: a server that sends more wants no answer read."""
 
 RECEIVE = 256 * 1024
-# asyncio reads up to 256 KiB from the socket at once. Asking for less would leave the rest in a buffer of
+# asyncio reads up to 256 KiB from the socket at once. RequestMaker for less would leave the rest in a buffer of
 # anyio's, where ``_quiet`` cannot see it.
 PIECE = 64 * 1024
 """Bytes of a request's content that are written at once, and about as many that a piece of a body has."""
@@ -122,7 +122,7 @@ class Connection:
 
         Raises: ConnectError, CertificateError, ConnectTimeout.
         """
-        with door(CONNECT._replace(doing=f"connecting to {origin.authority}"), seconds):
+        with mapped_errors(CONNECT._replace(doing=f"connecting to {origin.authority}"), seconds):
             transport = _Transport(await anyio.connect_tcp(origin.host, origin.port))
             tls = None if context is None else await _secure(transport, origin.host, context)
         return cls(origin, transport, tls)
@@ -226,7 +226,7 @@ class Connection:
         await self._write(seconds, h11.EndOfMessage())
 
     async def _write(self, seconds: float | None, *events: h11.Event) -> None:
-        with door(WRITE, seconds):
+        with mapped_errors(WRITE, seconds):
             data = b"".join(self._h11.send(event) or b"" for event in events)
             if data:
                 await self._stream.send(data)
@@ -250,7 +250,7 @@ class Connection:
 
     async def _next_head(self, seconds: float | None) -> h11.Response | h11.InformationalResponse:
         while True:
-            with door(READ):
+            with mapped_errors(READ):
                 event = self._h11.next_event()
             if isinstance(event, (h11.Response, h11.InformationalResponse)):
                 self._unparsed = len(self._h11.trailing_data[0])
@@ -263,7 +263,7 @@ class Connection:
         """What h11 can give of the body without more data: b"" at its end, None for nothing yet."""
         parts: list[bytes] = []
         size = 0
-        with door(READ):
+        with mapped_errors(READ):
             while not self.complete and size < PIECE and len(parts) < MAX_PARTS:
                 event = self._h11.next_event()
                 if isinstance(event, h11.Data):
@@ -278,7 +278,7 @@ class Connection:
     async def _fill(self, seconds: float | None) -> None:
         data = self._held
         if not data:
-            with door(READ, seconds):
+            with mapped_errors(READ, seconds):
                 try:
                     data = await self._stream.receive(RECEIVE)
                 except anyio.EndOfStream:

@@ -18,7 +18,7 @@
     │   ├── StreamConsumed, StreamClosed, ResponseNotRead
     └── SessionClosed           the session was used after ``aclose()``
 
-Whatever h11, anyio, ssl or the operating system raised is the ``__cause__``; it enters through one ``door``, below.
+Whatever h11, anyio, ssl or the operating system raised is the ``__cause__``; ``mapped_errors`` turns it into these.
 Cancellation is never caught: it is no error.
 """
 
@@ -38,7 +38,7 @@ __all__ = [
     "ConnectError", "CertificateError", "WriteError", "ReadError", "RemoteProtocolError", "DecodingError",
     "TransportTimeout", "ConnectTimeout", "WriteTimeout", "ReadTimeout", "PoolTimeout",
     "StreamError", "StreamConsumed", "StreamClosed", "ResponseNotRead", "SessionClosed",
-    "CONNECT", "READ", "WRITE", "Phase", "door",
+    "CONNECT", "READ", "WRITE", "Phase", "mapped_errors",
 ]  # fmt: skip
 
 
@@ -148,7 +148,7 @@ _FOREIGN_TYPES = tuple(_FOREIGN)
 
 
 @contextmanager
-def door(phase: Phase, seconds: float | None = None) -> Generator[None]:
+def mapped_errors(phase: Phase, seconds: float | None = None) -> Generator[None]:
     """The one way in for what h11, anyio, ssl and the system raise: it leaves as an error of ours.
 
     ``seconds`` bounds what is done inside; then the phase's timeout is raised.

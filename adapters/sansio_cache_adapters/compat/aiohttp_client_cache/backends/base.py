@@ -16,9 +16,9 @@ from yarl import URL
 from sansio_cache.messages import Request
 from sansio_cache.policy import Heuristic, Policy
 from sansio_cache.records import Record
-from sansio_cache_adapters.aiohttp.asked import asking_plainly
+from sansio_cache_adapters.aiohttp.lookup import plain_request_maker
 from sansio_cache_adapters.aiohttp.middleware import AiohttpCache
-from sansio_cache_adapters.cache.asked import Asking
+from sansio_cache_adapters.cache.lookup import RequestMaker
 from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
 from sansio_cache_adapters.cache.opening import KeptUnder, sealer_for
 from sansio_cache_adapters.cache.reading import without_coding
@@ -167,15 +167,15 @@ class CacheBackend:
 
     async def known(self, method: str, url: URL, headers: Any) -> Record | None:
         """What is stored for a request of no body, of which no middleware of the session's hears."""
-        look = Maintenance(self.caching().engine, asking_plainly())
+        look = Maintenance(self.caching().engine, plain_request_maker())
         return await look.matching(str(url), method, {"headers": headers})
 
-    def _asking(self) -> Asking:
+    def _asking(self) -> RequestMaker:
         session = None if self._session is None else self._session()
         if session is not None and not session.closed:
-            as_session: Asking = session._handler.asking(session)
+            as_session: RequestMaker = session._handler.asking(session)
             return as_session
-        plainly = asking_plainly()
+        plainly = plain_request_maker()
 
         def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request | Awaitable[Request]:
             params = keywords.pop("params", None)
@@ -309,10 +309,10 @@ class CacheBackend:
 
     async def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
         """Store a response that did not come by a session."""
-        from sansio_cache_adapters.aiohttp.asked import taken
+        from sansio_cache_adapters.aiohttp.lookup import given_response
         from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 
-        kept = AsyncStoredResponses(self.caching().inner, asking_plainly(), taken)
+        kept = AsyncStoredResponses(self.caching().inner, plain_request_maker(), given_response)
         await kept.put(response, response, expire_after=expires)
 
     async def delete(self, key: str) -> None:

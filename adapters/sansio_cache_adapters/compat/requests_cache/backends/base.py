@@ -17,9 +17,9 @@ from sansio_cache.records import Record
 from sansio_cache.urls import join, redact
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
-from sansio_cache_adapters.cache.moments import moment
 from sansio_cache_adapters.cache.opening import KeptUnder
 from sansio_cache_adapters.cache.reading import without_coding
+from sansio_cache_adapters.cache.response_attributes import moment
 from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.compat.keys import REDIRECTS
@@ -34,7 +34,7 @@ from sansio_cache_adapters.compat.requests_cache.policy.expiration import (
 from sansio_cache_adapters.compat.requests_cache.policy.settings import DEFAULT_CACHE_NAME, CacheSettings, policy_of
 from sansio_cache_adapters.compat.requests_cache.serializers import secret_of
 from sansio_cache_adapters.requests.adapter import make_cache
-from sansio_cache_adapters.requests.asked import asking, taken
+from sansio_cache_adapters.requests.lookup import given_response, request_maker
 from sansio_cache_adapters.requests.plain import PLAIN
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.memory import MemoryStore
@@ -114,7 +114,7 @@ class BaseCache:
     def _work(self, session: requests.Session | None = None) -> Maintenance:
         session = session or (None if self._session is None else self._session()) or self._plain
         peer = getattr(session, "_peer", None)
-        return Maintenance(self.caching().engine, asking(session, peer))
+        return Maintenance(self.caching().engine, request_maker(session, peer))
 
     @property
     def settings(self) -> CacheSettings:
@@ -209,7 +209,7 @@ class BaseCache:
         return put_back
 
     def _kept_for(self, session: requests.Session) -> StoredResponses:
-        return StoredResponses(self.caching(), asking(session, getattr(session, "_peer", None)), taken)
+        return StoredResponses(self.caching(), request_maker(session, getattr(session, "_peer", None)), given_response)
 
     def by_key(self, key: str) -> CachedResponse | None:
         """The stored response of a key."""

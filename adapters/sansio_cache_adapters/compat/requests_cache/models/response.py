@@ -13,7 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
 from sansio_cache.records import Record
-from sansio_cache_adapters.cache.moments import moment
+from sansio_cache_adapters.cache.response_attributes import moment
 from sansio_cache_adapters.compat.cookies import cookies_of
 from sansio_cache_adapters.compat.keys import url_shown
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE

@@ -10,7 +10,7 @@ import requests
 import yarl
 
 from sansio_cache import SettingError
-from sansio_cache_adapters.cache.asked import as_url, named, request_like
+from sansio_cache_adapters.cache.lookup import as_url, named, request_like
 
 URL = "https://a.example/b"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sansio_cache_adapters.stores.returning import Returning
+from sansio_cache_adapters.stores.returned_claims import ReturnedClaims
 
 
 def test_a_claim_that_nobody_wants_is_given_back_in_its_turn() -> None:
-    returning = Returning()
+    returning = ReturnedClaims()
     assert returning.token(b"partition", b"a") == b"a"
     returned = returning.leave(b"partition", b"a")
     assert returned.token == b"a"
@@ -16,7 +16,7 @@ def test_a_claim_that_nobody_wants_is_given_back_in_its_turn() -> None:
 
 
 def test_one_that_is_taken_over_is_known_by_its_first_token_until_the_last_has_left() -> None:
-    returning = Returning()
+    returning = ReturnedClaims()
     first = returning.leave(b"partition", b"a")
     assert [returning.token(b"partition", b"b") for _ in range(2)] == [b"a", b"a"]
     second = returning.leave(b"partition", b"b")
@@ -27,14 +27,14 @@ def test_one_that_is_taken_over_is_known_by_its_first_token_until_the_last_has_l
 
 
 def test_other_partitions_have_nothing_to_do_with_it() -> None:
-    returning = Returning()
+    returning = ReturnedClaims()
     returned = returning.leave(b"partition", b"a")
     assert returning.token(b"another", b"b") == b"b"
     assert returning.leaves(b"partition", returned)
 
 
 def test_one_that_was_not_granted_leaves_no_trace() -> None:
-    returning = Returning()
+    returning = ReturnedClaims()
     returning.leave(b"partition", b"a")
     returning.token(b"partition", b"b")
     assert returning.forget(b"b") == b"a"

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeVar
 
-__all__ = ["aside"]
+__all__ = ["off_loop"]
 
 T = TypeVar("T")
 
 
-def aside(call: Callable[[], T]) -> T:
+def off_loop(call: Callable[[], T]) -> T:
     """The result of a call, made by a thread of its own where this one may not make it.
 
     A detector of blocking calls (blockbuster) raises an error of its own for any look at a file on an event loop, be it

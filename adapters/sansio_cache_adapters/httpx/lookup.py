@@ -9,13 +9,13 @@ import httpx2
 
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Request
-from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
 from sansio_cache_adapters.cache.putting import GivenResponse, decoded
 
 from .common import core_headers, core_request
 from .peers import Peer
 
-__all__ = ["AsyncSendsNothing", "SendsNothing", "asking", "taken", "taken_awaiting"]
+__all__ = ["AsyncSendsNothing", "SendsNothing", "given_response", "given_response_async", "request_maker"]
 
 
 class SendsNothing(httpx2.BaseTransport):
@@ -31,7 +31,7 @@ def _plain_client() -> httpx2.Client:
     return httpx2.Client(transport=SendsNothing())
 
 
-def asking(peer: Peer) -> Asking:
+def request_maker(peer: Peer) -> RequestMaker:
     """Makes requests as a client without settings of its own would: a transport does not know its client."""
 
     def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
@@ -47,7 +47,7 @@ def asking(peer: Peer) -> Asking:
     return asked
 
 
-def taken(response: object) -> GivenResponse:
+def given_response(response: object) -> GivenResponse:
     """A response of httpx2, read, as it is put in.
 
     :raises SettingError: it is none.
@@ -56,7 +56,7 @@ def taken(response: object) -> GivenResponse:
     return _given(_response(response), body)
 
 
-async def taken_awaiting(response: object) -> GivenResponse:
+async def given_response_async(response: object) -> GivenResponse:
     """The same for a transport that awaits."""
     body = await _response(response).aread()
     return _given(_response(response), body)

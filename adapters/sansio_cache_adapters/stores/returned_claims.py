@@ -6,17 +6,17 @@ import itertools
 import threading
 from typing import NamedTuple
 
-__all__ = ["Returned", "Returning"]
+__all__ = ["ReturnedClaim", "ReturnedClaims"]
 
 
-class Returned(NamedTuple):
+class ReturnedClaim(NamedTuple):
     """A claim on its way back: the token under which the store knows it, and which of its partition's it is."""
 
     token: bytes
     number: int
 
 
-class Returning:
+class ReturnedClaims:
     """The claims of one store that are on their way back.
 
     The process sees what it has queued, so it need not wait for its own claim to be free: the next one takes it over,
@@ -26,7 +26,7 @@ class Returning:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
-        self._leaving: dict[bytes, Returned] = {}
+        self._leaving: dict[bytes, ReturnedClaim] = {}
         self._known: dict[bytes, bytes] = {}
 
     def token(self, partition: bytes, token: bytes) -> bytes:
@@ -42,13 +42,13 @@ class Returning:
         with self._lock:
             return self._known.pop(token, token)
 
-    def leave(self, partition: bytes, token: bytes) -> Returned:
+    def leave(self, partition: bytes, token: bytes) -> ReturnedClaim:
         """Note that a claim is on its way back."""
         with self._lock:
-            returned = self._leaving[partition] = Returned(self._known.pop(token, token), next(self._numbers))
+            returned = self._leaving[partition] = ReturnedClaim(self._known.pop(token, token), next(self._numbers))
             return returned
 
-    def leaves(self, partition: bytes, returned: Returned) -> bool:
+    def leaves(self, partition: bytes, returned: ReturnedClaim) -> bool:
         """Whether nobody has taken the claim over: its turn has come, and it is given back now."""
         with self._lock:
             if self._leaving.get(partition) != returned:

@@ -7,17 +7,17 @@ from typing import Any
 
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Request
-from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
 from sansio_cache_adapters.cache.putting import GivenResponse, decoded
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.response import Response
 
-__all__ = ["asking", "taken"]
+__all__ = ["given_response", "request_maker"]
 
 
-def asking(
+def request_maker(
     prepare: Callable[[str, str, dict[str, Any]], OutgoingRequest], see: Callable[[OutgoingRequest], Request]
-) -> Asking:
+) -> RequestMaker:
     """Makes requests as a session would.
 
     :param prepare: the request of a method, a URL and options, cookies included.
@@ -36,7 +36,7 @@ def asking(
     return asked
 
 
-async def taken(response: object) -> GivenResponse:
+async def given_response(response: object) -> GivenResponse:
     """A response of the trio client, read, as it is put in.
 
     :raises SettingError: it is none.

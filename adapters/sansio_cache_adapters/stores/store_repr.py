@@ -6,10 +6,10 @@ from typing import Any, cast
 
 from sansio_cache.sealing import Sealer
 
-__all__ = ["Shown", "described"]
+__all__ = ["StoreRepr", "described"]
 
 
-class Shown:
+class StoreRepr:
     """Gives a store a ``repr``: what it is, where it lies, whether it signs, and how many entries it has."""
 
     sealer: Sealer | None = None
@@ -31,7 +31,7 @@ def described(thing: object, store: object, sealer: Sealer | None) -> str:
     """What a store, or what uses one, is shown as."""
     try:
         said = [str(cast(Any, store).location)]
-        entries = store.known_entries() if isinstance(store, Shown) else None
+        entries = store.known_entries() if isinstance(store, StoreRepr) else None
     except AttributeError:  # its constructor has not come to an end
         return object.__repr__(thing)
     if sealer is not None:

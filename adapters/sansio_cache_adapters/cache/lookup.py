@@ -11,9 +11,9 @@ from typing import Any
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
 
-__all__ = ["Asking", "as_url", "named", "request_like"]
+__all__ = ["RequestMaker", "as_url", "named", "request_like"]
 
-Asking = Callable[[Any, str, dict[str, Any]], Request | Awaitable[Request]]
+RequestMaker = Callable[[Any, str, dict[str, Any]], Request | Awaitable[Request]]
 """Makes a core request of a thing, a method for a URL, and what a request of the client takes beside them."""
 
 

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from sansio_cache_adapters.stores.holders import is_abandoned, new_token
+from sansio_cache_adapters.stores.lease_tokens import is_abandoned, new_token
 
 SHOW = """
 import os
-from sansio_cache_adapters.stores.holders import new_token
+from sansio_cache_adapters.stores.lease_tokens import new_token
 print(new_token().hex(), flush=True)
 input()
 """
@@ -57,7 +57,7 @@ def test_a_token_reads_no_file() -> None:
     """The first miss of a process may be on an event loop: nothing may block there."""
     script = """
 import sys
-from sansio_cache_adapters.stores.holders import is_abandoned, new_token
+from sansio_cache_adapters.stores.lease_tokens import is_abandoned, new_token
 opened = []
 sys.addaudithook(lambda event, arguments: opened.append(arguments[0]) if event == "open" else None)
 assert not is_abandoned(new_token())

@@ -1,8 +1,8 @@
-"""Everything by which a user can say which resource is asked for, by whom, of whom, and by which way: one list.
+"""All arguments of all clients, and what each decides: which resource is asked for, by whom, of whom, by which way.
 
-Each client's arguments are doors: what comes in by one that nobody thought of leads one user to another's answer. So
-every argument is here, those that decide nothing too, and a test compares the list with the signatures of the clients
-that are installed: a door that a new version opens must be listed before that test is green again.
+An argument that decides something and is overlooked gives one user the answer of another. So every argument is listed
+here, also those that decide nothing, and a test compares the list with the signatures of the installed clients: an
+argument that a new version of a client brings must be listed before that test passes again.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-__all__ = ["DOORS", "Decides", "Doors"]
+__all__ = ["CLIENT_ARGUMENTS", "ClientArguments", "Decides"]
 
 
 class Decides(StrEnum):
-    """What a door decides of a stored response."""
+    """What an argument decides of a stored response."""
 
     RESOURCE = "resource"
     """Which one is asked for: URL, ``Host``, and for methods that are opted in the body (``keys.py``)."""
@@ -30,24 +30,24 @@ class Decides(StrEnum):
     """Neither; what is sent stays the same, and so does whose answer comes."""
 
 
-class Doors(NamedTuple):
-    """The doors of one place.
+class ClientArguments(NamedTuple):
+    """The arguments of one place, and what they decide.
 
     :ivar place: the function, class or object whose arguments, attributes or names they are.
-    :ivar names: what each group of doors decides, and their names; a name may stand in several.
+    :ivar names: the names of the arguments by what they decide; a name may stand in several groups.
     """
 
     place: str
     names: dict[Decides, str]
 
     def all(self) -> set[str]:
-        """The names of all doors of this place."""
+        """The names of all arguments of this place."""
         return {name for names in self.names.values() for name in names.split()}
 
 
 _R, _U, _P, _X, _C, _N = Decides
-DOORS: Final = (
-    Doors(
+CLIENT_ARGUMENTS: Final = (
+    ClientArguments(
         "requests.Session.request",
         {
             _R: "method url params data json files headers",
@@ -57,7 +57,7 @@ DOORS: Final = (
             _N: "timeout allow_redirects hooks stream",
         },
     ),
-    Doors(
+    ClientArguments(
         "requests.Session",
         {
             _R: "params headers",
@@ -68,11 +68,11 @@ DOORS: Final = (
             _N: "hooks stream max_redirects",
         },
     ),
-    Doors(
+    ClientArguments(
         "requests.adapters.HTTPAdapter.send",
         {_R: "request", _U: "request", _P: "verify cert", _X: "proxies", _N: "stream timeout"},
     ),
-    Doors(
+    ClientArguments(
         "urllib3.poolmanager.PoolKey",
         {
             _R: "scheme host port",
@@ -83,7 +83,7 @@ DOORS: Final = (
             "maxsize headers _proxy_config socket_options blocksize",
         },
     ),
-    Doors(
+    ClientArguments(
         "aiohttp.ClientSession.request",
         {
             _R: "method str_or_url params data json headers",
@@ -95,7 +95,7 @@ DOORS: Final = (
             "max_headers upload_tracker",
         },
     ),
-    Doors(
+    ClientArguments(
         "aiohttp.ClientSession",
         {
             _R: "base_url headers json_serialize json_serialize_bytes request_class",
@@ -108,7 +108,7 @@ DOORS: Final = (
             "max_line_size max_field_size max_headers fallback_charset_resolver ssl_shutdown_timeout",
         },
     ),
-    Doors(
+    ClientArguments(
         "aiohttp.TCPConnector",
         {
             _P: "ssl ssl_context verify_ssl fingerprint",
@@ -118,11 +118,11 @@ DOORS: Final = (
             "interleave socket_factory ssl_shutdown_timeout",
         },
     ),
-    Doors(
+    ClientArguments(
         "aiohttp.UnixConnector",
         {_P: "path", _N: "force_close keepalive_timeout limit limit_per_host loop"},
     ),
-    Doors(
+    ClientArguments(
         "httpx2.Request",
         {
             _R: "method url params headers content data files json stream extensions",
@@ -130,7 +130,7 @@ DOORS: Final = (
             _P: "extensions",
         },
     ),
-    Doors(
+    ClientArguments(
         "httpx2.HTTPTransport",
         {
             _P: "verify cert trust_env uds",
@@ -138,8 +138,8 @@ DOORS: Final = (
             _N: "http1 http2 limits local_address retries socket_options",
         },
     ),
-    Doors("httpx2.Proxy", {_X: "url auth headers ssl_context"}),
-    Doors(
+    ClientArguments("httpx2.Proxy", {_X: "url auth headers ssl_context"}),
+    ClientArguments(
         "TrioCachedSession.request",
         {
             _R: "method url params content data json headers",
@@ -147,7 +147,7 @@ DOORS: Final = (
             _N: "timeout follow_redirects",
         },
     ),
-    Doors(
+    ClientArguments(
         "TrioCachedSession",
         {
             _R: "base_url params headers",
@@ -156,7 +156,7 @@ DOORS: Final = (
             _N: "timeout limits follow_redirects max_redirects",
         },
     ),
-    Doors(
+    ClientArguments(
         "environment",
         {
             _U: "NETRC",
@@ -164,7 +164,7 @@ DOORS: Final = (
             _X: "HTTP_PROXY ALL_PROXY NO_PROXY",
         },
     ),
-    Doors(
+    ClientArguments(
         "every session, adapter, middleware and transport",
         {_R: "ignored_parameters match_headers parameter_order key_fn namespace", _U: "identity shared", _P: "peer"},
     ),

@@ -11,7 +11,7 @@ from typing import Final
 
 from .worker import Worker
 
-__all__ = ["CLOSING", "LETTING_GO", "is_closing"]
+__all__ = ["CLOSING", "RELEASING", "is_closing"]
 
 
 def is_closing() -> bool:
@@ -19,7 +19,7 @@ def is_closing() -> bool:
     return isinstance(sys.exception(), GeneratorExit)
 
 
-LETTING_GO: Final = Worker(rests=True)
+RELEASING: Final = Worker(rests=True)
 """Short jobs: those who wait for what was dropped are set free."""
 CLOSING: Final = Worker(rests=True, drains=True)
 """Jobs that may take their time: files and connections are closed."""

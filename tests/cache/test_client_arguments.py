@@ -1,4 +1,4 @@
-"""The list of everything that decides whose answer it is knows every door that the installed clients have."""
+"""The list of what decides whose answer it is names every argument that the installed clients have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib3.poolmanager import PoolKey
 from sansio_cache.keys import KeyMaker
 from sansio_cache.messages import Headers, Request
 from sansio_cache.policy import ALIASES, SETTINGS, Policy
-from sansio_cache_adapters.cache.doors import DOORS, Decides
+from sansio_cache_adapters.cache.client_arguments import CLIENT_ARGUMENTS, Decides
 from sansio_cache_adapters.trio.http.client import HTTPSession, RequestOptions
 
 
@@ -41,22 +41,22 @@ FOUND: dict[str, set[str]] = {
 }
 """By what each place can be told anything, as the clients that are installed have it."""
 NOTHING = Decides.NOTHING
-PLACES = {each.place: each for each in DOORS}
+PLACES = {each.place: each for each in CLIENT_ARGUMENTS}
 
 
 @pytest.mark.parametrize("place", FOUND)
-def test_every_door_is_listed(place: str) -> None:
+def test_every_argument_is_listed(place: str) -> None:
     """G9, G10: an argument that a new version of a client brings is thought about before it is green again."""
     assert FOUND[place] - PLACES[place].all() == set()
 
 
 def test_what_decides_something_does_not_decide_nothing() -> None:
     """And every place that can be looked at is."""
-    for doors in DOORS:
+    for place in CLIENT_ARGUMENTS:
         deciding = {
-            name for what, names in doors.names.items() if what is not Decides.NOTHING for name in names.split()
+            name for what, names in place.names.items() if what is not Decides.NOTHING for name in names.split()
         }
-        assert deciding.isdisjoint(doors.names.get(NOTHING, "").split()), doors.place
+        assert deciding.isdisjoint(place.names.get(NOTHING, "").split()), place.place
     assert PLACES.keys() - FOUND.keys() == {"environment", "every session, adapter, middleware and transport"}
 
 

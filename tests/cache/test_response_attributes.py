@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sansio_cache_adapters.cache.moments import Answered, moment
+from sansio_cache_adapters.cache.response_attributes import AnswerAttributes, moment
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_time_is_an_aware_datetime_or_none(at: float | None, seen: datetime | 
     assert moment(at) == seen
 
 
-class Response(Answered):
+class Response(AnswerAttributes):
     """A client's response."""
 
     created_at = expires = None

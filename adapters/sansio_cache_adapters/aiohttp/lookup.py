@@ -11,18 +11,18 @@ from yarl import URL
 
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
-from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
 from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded
 
 from .private_reader import whole_body
 
-__all__ = ["asking_as", "asking_plainly", "taken"]
+__all__ = ["given_response", "plain_request_maker", "session_request_maker"]
 
 Look = Callable[[str, str, dict[str, Any]], Awaitable[Request | None]]
 """The request that a session makes of a method, a URL and keywords, not sent; None where the cache is not asked."""
 
 
-def asking_as(look: Look) -> Asking:
+def session_request_maker(look: Look) -> RequestMaker:
     """Makes requests as a session would, its middlewares, cookies and credentials included."""
 
     async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
@@ -37,7 +37,7 @@ def asking_as(look: Look) -> Asking:
     return asked
 
 
-def asking_plainly() -> Asking:
+def plain_request_maker() -> RequestMaker:
     """Makes requests as a session without settings of its own would: a middleware does not know its session."""
 
     async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
@@ -61,7 +61,7 @@ def _given(thing: Any, keywords: dict[str, Any]) -> Request:
     return request_like(thing.request_info if isinstance(thing, ClientResponse) else thing, keywords)
 
 
-async def taken(response: object) -> GivenResponse:
+async def given_response(response: object) -> GivenResponse:
     """A response of aiohttp, read, as it is put in.
 
     :raises SettingError: it is none, or its body is gone.

@@ -8,16 +8,16 @@ import requests
 
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Request
-from sansio_cache_adapters.cache.asked import Asking, as_url, request_like
+from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
 from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded
 
 from .adapter import CacheAdapter, core_request
 from .peers import Way
 
-__all__ = ["asking", "taken"]
+__all__ = ["given_response", "request_maker"]
 
 
-def asking(session: requests.Session, peer: str | None) -> Asking:
+def request_maker(session: requests.Session, peer: str | None) -> RequestMaker:
     """Makes requests as a session would.
 
     :param peer: what the user said of whom it talks to.
@@ -56,7 +56,7 @@ def _as_sent(
     return core_request(prepared, way, NO_OPTIONS)
 
 
-def taken(response: object) -> GivenResponse:
+def given_response(response: object) -> GivenResponse:
     """A response of requests, read, as it is put in.
 
     :raises SettingError: it is none, or part of its body was given out before.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sansio_cache.decisions import Answer
 
-__all__ = ["Answered", "Moments", "moment"]
+__all__ = ["AnswerAttributes", "TimeAttributes", "moment"]
 
 
 class _Timed(Protocol):
@@ -19,7 +19,7 @@ class _Timed(Protocol):
     def expires(self) -> datetime | None: ...
 
 
-class Moments:
+class TimeAttributes:
     """The times of a response, under the names that ``session.cache`` has for them."""
 
     __slots__ = ()
@@ -35,7 +35,7 @@ class Moments:
         return self.expires
 
 
-class Answered(Moments):
+class AnswerAttributes(TimeAttributes):
     """What a response repeats of its answer."""
 
     __slots__ = ()

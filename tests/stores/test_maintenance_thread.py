@@ -1,4 +1,4 @@
-"""The thread in which stores do what nobody need wait for."""
+"""The thread in which stores do work that can wait."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 import pytest
 
 from sansio_cache.errors import StoreError
-from sansio_cache_adapters.stores import maintenance as housekeeping
-from sansio_cache_adapters.stores.maintenance import Housekeeper
+from sansio_cache_adapters.stores import maintenance
+from sansio_cache_adapters.stores.maintenance import MaintenanceThread
 
 
 class Place:
@@ -21,7 +21,7 @@ class Place:
         self.visits = 0
         self.visited = threading.Event()
 
-    def tend(self) -> float | None:
+    def maintain(self) -> float | None:
         self.visits += 1
         self.visited.set()
         if not self.pauses:
@@ -31,13 +31,13 @@ class Place:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(housekeeping, "_PAUSE", 0.0)
+    monkeypatch.setattr(maintenance, "_PAUSE", 0.0)
 
 
 def test_tending_goes_on_as_long_as_there_is_more() -> None:
-    """And trouble while tending is no reason to stop for ever."""
+    """It goes on after an error in maintenance."""
     place = Place(0.0, 0.0, None)
-    keeper = Housekeeper(place)
+    keeper = MaintenanceThread(place)
     for visits in (3, 4):
         keeper.later()
         end = time.monotonic() + 5
@@ -51,7 +51,7 @@ def test_tending_goes_on_as_long_as_there_is_more() -> None:
 def test_it_tends_again_after_it_was_stopped() -> None:
     """What was expected when it ended is expected no more."""
     place = Place(600.0, None)
-    keeper = Housekeeper(place)
+    keeper = MaintenanceThread(place)
     keeper.later()
     assert place.visited.wait(5)
     assert keeper.stop(5.0)
@@ -63,7 +63,7 @@ def test_it_tends_again_after_it_was_stopped() -> None:
 
 def test_it_works_in_a_thread_of_its_own() -> None:
     place = Place(None)
-    keeper = Housekeeper(place)
+    keeper = MaintenanceThread(place)
     assert not keeper.is_running
     assert keeper.drain(0.0)
     assert keeper.stop(0.0)
@@ -83,7 +83,7 @@ def test_it_works_in_a_thread_of_its_own() -> None:
 
 
 def test_draining_takes_no_longer_than_allowed() -> None:
-    keeper = Housekeeper(Place())
+    keeper = MaintenanceThread(Place())
     go_on = threading.Event()
     keeper.soon(lambda: go_on.wait(20))
     began = time.monotonic()
@@ -97,7 +97,7 @@ def test_draining_takes_no_longer_than_allowed() -> None:
 
 def test_it_ends_with_what_it_looks_after() -> None:
     place = Place(None)
-    keeper = Housekeeper(place)
+    keeper = MaintenanceThread(place)
     keeper.later()
     assert place.visited.wait(5)
     del place
@@ -116,7 +116,7 @@ def test_jobs_may_be_given_by_finalizers() -> None:
             keeper.soon(lambda: done.append(1))
 
     done: list[int] = []
-    keeper = Housekeeper(Place())
+    keeper = MaintenanceThread(Place())
     for _ in range(500):
         cycle = [Forgotten()]
         cycle.append(cycle)  # type: ignore[arg-type]

@@ -11,10 +11,10 @@ from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.messages import Request
 
-__all__ = ["Looked", "looked"]
+__all__ = ["PausedRequest", "paused_request"]
 
 
-class Looked:
+class PausedRequest:
     """A request that was looked for and goes on, with as much of its exchange as is done.
 
     :param asked: the request as the core sees it.
@@ -45,5 +45,5 @@ class Looked:
         return begun
 
 
-looked: Final[ContextVar[Looked | None]] = ContextVar("sansio_cache_looked", default=None)
+paused_request: Final[ContextVar[PausedRequest | None]] = ContextVar("sansio_cache_paused_request", default=None)
 """That of the request under way."""
