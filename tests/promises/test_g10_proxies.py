@@ -14,6 +14,7 @@ import aiohttp
 import httpx2
 import pytest
 import requests
+import urllib3
 from aiohttp import BasicAuth
 from ask_clients import Ask, ask
 from local_origin import Origin, Seen, fresh
@@ -68,6 +69,17 @@ class Telling(HTTPAdapter):
         return field(self._user)
 
 
+class Making(HTTPAdapter):
+    """An adapter that makes the pools for its proxies itself."""
+
+    def __init__(self, user: str) -> None:
+        self._user = user
+        super().__init__()
+
+    def proxy_manager_for(self, proxy: str, **keywords: Any) -> Any:
+        return self.proxy_manager.setdefault(proxy, urllib3.ProxyManager(proxy, proxy_headers=field(self._user)))
+
+
 Said = tuple[dict[str, Any], dict[str, Any], dict[str, str]]
 """The settings of session and request, and the environment."""
 WAYS: dict[str, tuple[str, Callable[[str, str], Said]]] = {
@@ -85,6 +97,10 @@ WAYS: dict[str, tuple[str, Callable[[str, str], Said]]] = {
     "requests proxy_headers": (
         "requests",
         lambda at, user: ({"adapter": Telling(user)}, {"proxies": {"http": at}}, {}),
+    ),
+    "requests proxy_manager_for": (
+        "requests",
+        lambda at, user: ({"adapter": Making(user)}, {"proxies": {"http": at}}, {}),
     ),
     "aiohttp proxy=": ("aiohttp", lambda at, user: ({}, {"proxy": as_user(at, user)}, {})),
     "aiohttp proxy_auth=": (

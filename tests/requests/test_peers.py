@@ -108,6 +108,30 @@ def test_pools_may_go_through_socks() -> None:
     assert peer(SECURE, behind(username="ann")) == ""
 
 
+class Managing(HTTPAdapter):
+    """An adapter that makes the pools for its proxies in a way of its own."""
+
+    def __init__(self, wrong: bool = False, **pool: Any) -> None:
+        self._wrong, self._own = wrong, pool
+        super().__init__()
+
+    def proxy_manager_for(self, proxy: str, **pool: Any) -> Any:
+        if self._wrong:
+            raise ValueError(proxy)
+        return super().proxy_manager_for(proxy, **pool, **self._own)
+
+
+def test_pools_made_for_a_proxy() -> None:
+    """G10: what they say counts where they are used, and those that say nothing new are the default's."""
+    through = {"proxies": {"all": "http://ann:pw@proxy:1"}}
+    named = Managing(assert_hostname="b.test")
+    assert peer(SECURE, named, **through) == "assert_hostname=b.test"
+    assert peer(SECURE, named) == peer(SECURE, Managing(), **through) == ""
+    assert peer(PLAIN, named, **through) == peer(PLAIN, **through) != ""
+    assert peer(PLAIN, Managing(wrong=True), **through) == peer(PLAIN, **through)
+    assert peer(SECURE, Managing(wrong=True), **through) == ""
+
+
 @pytest.mark.parametrize(
     ("pool", "expected"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final, cast
 
 import requests
@@ -71,10 +72,13 @@ class Way:
         way: list[str] = []
         if self._named is None:
             way += [alone(each) for each in adapters if _is_changed(each, _CONNECTING)]
-        proxy = select_proxy(url, self._proxies) if self._proxies else None
+        proxy = self._proxy(url)
         for each in adapters:
-            way += [_proxied(proxy, each)] if proxy else _own_proxy(_manager(each))
+            way += _given_proxy(proxy, each) if proxy else _own_proxy(_manager(each))
         return way
+
+    def _proxy(self, url: str) -> str | None:
+        return select_proxy(url, self._proxies) if self._proxies else None
 
     def _tls(self, prepared: requests.PreparedRequest) -> Iterator[str]:
         if not self._verify:
@@ -86,7 +90,8 @@ class Way:
             yield from self._tls_of(each, prepared)
 
     def _tls_of(self, adapter: BaseAdapter | None, prepared: requests.PreparedRequest) -> Iterator[str]:
-        pool: Mapping[str, Any] = getattr(_manager(adapter), "connection_pool_kw", _NOTHING)
+        manager = _manager(adapter, self._proxy(prepared.url or ""))
+        pool: Mapping[str, Any] = getattr(manager, "connection_pool_kw", _NOTHING)
         if _is_changed(adapter, _CHOOSING):
             pool = {**pool, **self._chosen(adapter, prepared)}
         if self._named is None and _is_changed(adapter, _HIDING):
@@ -154,8 +159,11 @@ _MOST: Final = 64
 """Adapters within each other, at most, that are looked into."""
 
 
-def _manager(adapter: object) -> object:
-    """The pools of an adapter."""
+def _manager(adapter: Any, proxy: str | None = None) -> object:
+    """The pools of an adapter, or those that it makes in a way of its own for a proxy."""
+    if proxy and _is_changed(adapter, _MANAGING):
+        with suppress(Exception):  # sending will say what is wrong with it
+            return adapter.proxy_manager_for(_with_scheme(proxy, "http"))
     return getattr(adapter, "poolmanager", None)
 
 
@@ -176,6 +184,17 @@ def _is_changed(adapter: object, names: Iterable[str]) -> bool:
     return kind is not HTTPAdapter and any(getattr(kind, name, _PLAINLY[name]) is not _PLAINLY[name] for name in names)
 
 
+def _given_proxy(proxy: str, adapter: BaseAdapter | None) -> list[str]:
+    """The proxy that a request names, and what an adapter tells it."""
+    if _is_changed(adapter, _MANAGING):
+        manager = _manager(adapter, proxy)
+        made: Any = getattr(manager, "proxy", None)
+        if made is not None:
+            return [proxied(str(made), dict(getattr(manager, "proxy_headers", None) or {}).items())]
+        return [_proxied(proxy, adapter), *_own_proxy(manager)]
+    return [_proxied(proxy, adapter)]
+
+
 def _proxied(proxy: str, adapter: BaseAdapter | None) -> str:
     makes_fields: Any = getattr(adapter, "proxy_headers", _PLAIN.proxy_headers)
     try:
@@ -186,12 +205,13 @@ def _proxied(proxy: str, adapter: BaseAdapter | None) -> str:
         return proxied(proxy, [("unreadable", proxy)])
 
 
+_MANAGING: Final = ("proxy_manager_for",)
 _CHOOSING: Final = ("build_connection_pool_key_attributes",)
 _CONNECTING: Final = ("get_connection_with_tls_context", "get_connection")
 """What chooses the connection: in an adapter of the user's own it may go anywhere, by any proxy, and shows nothing."""
 _HIDING: Final = ("cert_verify", *_CONNECTING)
 """What gives a connection its certificates."""
-_PLAINLY: Final[dict[str, Any]] = {name: vars(HTTPAdapter).get(name) for name in (*_CHOOSING, *_HIDING)}
+_PLAINLY: Final[dict[str, Any]] = {name: vars(HTTPAdapter).get(name) for name in (*_MANAGING, *_CHOOSING, *_HIDING)}
 _PLAIN: Final = HTTPAdapter()
 _with_scheme: Any = vars(requests.utils)["prepend_scheme_if_needed"]
 _NOTHING: Final[Mapping[str, Any]] = {}
