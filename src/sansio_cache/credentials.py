@@ -26,26 +26,25 @@ __all__ = [
 
 # fmt: off
 PROOFS: Final = (
-    "*token*", "*secret*", "*session*", "*sessid*", "*passw*", "*passcode*", "*passphrase*",
-    "*credential*", "*signature*", "*assertion*", "*jwt*", "*oauth*", "*authent*", "*authoriz*", "*authoris*",
+    "*token*", "*secret*", "*sess*", "*passw*", "*passcode*", "*passphrase*",
+    "*cred*", "*signature*", "*assertion*", "*jwt*", "*oauth*", "*authent*", "*authoriz*", "*authoris*",
     "*authn*", "*authz*", "*auth-*", "*apikey*", "*key-*", "*keyid-*", "*bearer*", "*hmac*", "*dpop*", "*saml*",
-    "*ticket*", "*macaroon*", "*wsse*", "*pwd-*", "*sig-*", "*-access-*", "*-sid-*", "*-sign-*", "*-signed-*",
-    "*-pass-*", "*otp-*", "*-cred-*", "*-creds-*", "*-2fa-*", "*-tfa-*", "*-art-api-*", "*-pin-*",
-    "*app*check*",
+    "*ticket*", "*macaroon*", "*wsse*", "*pwd-*", "*pw-*", "*sig-*", "*-access-*", "*-sid-*", "*-sign*",
+    "*-pass-*", "*otp-*", "*fa-*", "*-art-api-*", "*-pin-*", "*app*check*", "*-x-cookie-*",
 )
 """What proves who asks."""
 NAMES: Final = (
-    "*user-*", "*-userid-*", "*-username-*", "*-uid-*", "*-login-*", "*-account-*", "*-tenant-*", "*-principal-*",
-    "*-identity-*", "*-impersonate-*", "*-on-behalf-of-*", "*-email-*", "*-orgid-*", "*-customer-*",
-    "*-consumer-*", "*oidc*", "*cert-*", "*client-id-*", "*app-id-*", "*appid-*", "*application-id-*",
-    "*-org-*", "*organi*ation*", "*-company-*", "*-workspace-*", "*-project-*",
-    "*-team-*", "*-group*", "*-role*", "*-member-*", "*-subject-*", "*-sudo-*",
-    "*-license-*", "*-person*", "*-actor-*", "*-act*-as-*", "*-select-admin-*", "*-client-*dn-*",
+    "*user*", "*-uid-*", "*-login-*", "*-account*", "*-tenant-*", "*-principal-*",
+    "*-identity-*", "*-impersonate-*", "*-on-behalf-of-*", "*-email-*", "*-customer-*",
+    "*-consumer-*", "*oidc*", "*cert-*", "*client-id-*", "*clientid-*", "*app-id-*", "*appid-*", "*application-id-*",
+    "*-org*", "*-company-*", "*-workspace-*", "*-project-*", "*-namespace-*", "*-scope*", "*-permission*", "*-claim*",
+    "*-team-*", "*-group*", "*-role*", "*-member-*", "*-subject-*", "*-sudo-*", "*-owner-*",
+    "*-license-*", "*-person*", "*-actor-*", "*-act*-as-*", "*-admin*", "*-client-*dn-*", "*msisdn*",
     "*-merchant-*", "*-subscriber-*", "*-employee-*", "*-patient-*", "*-student-*",
 )
 """What only says who asks: no secret, but an answer to one is none to another."""
 _CSRF: Final = ("*csrf*", "*xsrf*", "*request*verification*")
-EXCEPTIONS: Final = ("*-idempoten*", "-sec-*", "*-user-agent-*", *_CSRF)
+EXCEPTIONS: Final = ("*-idempoten*", "-sec-*", "*user-agent-*", "*useragent-*", *_CSRF)
 """Fields that one of these patterns would take for a credential, and that separate nobody: a new value comes with
 each request or page, or it names the program."""
 _PASSING: Final = ("*code-*", "*-nonce-*", "*verifier*", "*-appid-*", "*-private-*", *_CSRF)

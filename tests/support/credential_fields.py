@@ -25,12 +25,15 @@ _CREDENTIALS = """
     OpenAI-Organization OpenAI-Project X-Workspace-Id X-Company-Id X-Hasura-Role X-Roles X-Groups X-Member-Id X-Subject
     X-Firebase-AppCheck X-App-Check Dropbox-API-Select-Admin Dropbox-API-Select-User X-SSL-Client-DN X-Client-DN X-Actor
     X-Acting-As X-Merchant-Id X-Subscriber-Id X-Employee-Id X-Patient-Id X-Student-Id X-Persona
+    X-Cookie X-PW X-UserPass X-Apigateway-Api-Userinfo ClientId AccountId X-AUSERNAME X-MFA X-Admin X-Claims
+    X-Vault-Namespace X-Owner X-Permissions X-Scopes X-MSISDN
 """
 _NO_CREDENTIALS = """
     Accept Accept-Encoding Accept-Language Accept-Charset User-Agent X-Amz-User-Agent Referer Origin Host Connection
     Keep-Alive Cache-Control Pragma Range If-None-Match Content-Type Content-Length Expect TE Upgrade Via Forwarded
     X-Forwarded-For X-Real-IP X-Request-ID X-Correlation-ID Traceparent Tracestate Baggage X-B3-TraceId Prefer Depth
-    X-Requested-With DNT Priority Save-Data Viewport-Width X-Client-Version X-Device-Id X-Amz-Date Anthropic-Version
+    X-UserAgent X-Original-User-Agent X-Requested-With DNT Priority Save-Data Viewport-Width X-Client-Version
+    X-Device-Id X-Amz-Date Anthropic-Version
     Notion-Version X-GitHub-Api-Version X-Author Authority Authored-By Keyboard X-Keyword Design Passage Cookie
     Idempotency-Key X-Idempotency-Key Sec-WebSocket-Key Sec-Fetch-User Sec-CH-UA
     X-CSRF-Token X-CSRFToken X-XSRF-TOKEN RequestVerificationToken
