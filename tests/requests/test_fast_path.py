@@ -60,6 +60,7 @@ urls = st.sampled_from(
             "https://me:pw@a.test/",
             "http://a.test/%7Ex",
         ),
+        *("http://a.test/x/../y", "http://a.test/.", "http://a.test//x", "http://a.test/a/b.c/?q=1&r=-~"),
         *("http://a.test/é", " https://b.test/x ", "https://b.test?x=ü&y", "http://[::1]/", "https://xn--a.test/../x"),
     ]
 )

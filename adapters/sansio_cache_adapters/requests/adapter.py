@@ -204,11 +204,27 @@ class CacheAdapter(FixedSettings, BaseAdapter):
     def _send(
         self, request: requests.PreparedRequest, stream: bool, timeout: Any, verify: Any, cert: Any, proxies: Any
     ) -> requests.Response:
+        asked, begun = self._asked(request, verify, cert, proxies)
+        sending = {"stream": stream, "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
+        return self.go_on(request, asked, begun, sending)
+
+    def go_on(
+        self,
+        request: requests.PreparedRequest,
+        asked: Request,
+        begun: Answer | Paused[Answer] | None,
+        sending: Mapping[str, Any],
+    ) -> requests.Response:
+        """The response to a request for which a look into the store has begun.
+
+        :param asked: the request as the core sees it.
+        :param begun: its exchange, paused, or its answer where that does not end it (a redirect); None for neither.
+        :param sending: what :meth:`send` takes.
+        """
         started = time.perf_counter()
         if self._left.bodies:
             self._left.take()
-        sending = {"timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
-        asked, begun = self._asked(request, verify, cert, proxies)
+        stream = sending["stream"]
         transfer = Sending(self.inner, request, asked, sending)
         for last in (False, True):
             delivered = self._cache.answer(asked, transfer, begun)
@@ -237,9 +253,6 @@ class CacheAdapter(FixedSettings, BaseAdapter):
     ) -> tuple[Request, Answer | Paused[Answer] | None]:
         """A request as the core sees it, and what a look into the store has shown of it, if there was one."""
         before = paused_request.get()
-        if before is not None and before.native is request and before.adapter is self:
-            before.native = None
-            return before.asked, before.take()
         asked = core_request(request, self.way(verify, cert, proxies), current_options.get())
         if before is None:
             return asked, None

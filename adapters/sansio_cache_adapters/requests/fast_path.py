@@ -8,8 +8,10 @@ Whatever is not provably the same takes the long way, with the request that was 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 import requests
@@ -29,6 +31,7 @@ from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .adapter import CacheAdapter, core_request, items_of
 from .bodies import BodyGone, is_a_miss
+from .following import copied, followed, sends_plainly
 from .paused import PausedRequest, paused_request
 from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
 from .plain import METHODS, PLAIN, prepares_plainly
@@ -86,7 +89,7 @@ class Prepared:
         return self
 
     def given_out(self) -> requests.PreparedRequest:
-        return self.native if self.state is None else self.native.copy()
+        return self.native if self.state is None else copied(self.native)
 
     def path(self) -> CacheAdapter | None:
         return self.adapter
@@ -247,16 +250,20 @@ class FastPath:
 
     def send(self, session: requests.Session, going: Going, keywords: dict[str, Any]) -> requests.Response:
         """The second half of ``Session.request``."""
-        prepared = going.prepared
+        prepared, adapter = going.prepared, going.prepared.adapter
         native = prepared.given_out()
         settings = self._merged(session, native.url or "", keywords)
-        timeout, follow = keywords.get("timeout"), keywords.get("allow_redirects", True)
+        settings["timeout"] = keywords.get("timeout")
+        follow = keywords.get("allow_redirects", True)
         as_looked = prepared.goes_with(settings)
-        token = paused_request.set(
-            PausedRequest(prepared.request, going.begun, prepared.adapter, native) if as_looked else None
-        )
+        if as_looked and adapter is not None and sends_plainly(session, native):
+            started = time.perf_counter()
+            response = adapter.go_on(native, prepared.request, going.begun, settings)
+            response.elapsed = timedelta(seconds=time.perf_counter() - started)
+            return followed(session, native, response, settings, follow=follow)
+        token = paused_request.set(PausedRequest(prepared.request, going.begun, adapter) if as_looked else None)
         try:
-            return session.send(native, timeout=timeout, allow_redirects=follow, **settings)
+            return session.send(native, allow_redirects=follow, **settings)
         finally:
             paused_request.reset(token)
 
@@ -290,11 +297,17 @@ def _prepared_anew(session: requests.Session, url: str, keywords: dict[str, Any]
 
 def _prepared_like(last: Prepared, url: str) -> requests.PreparedRequest:
     """What :func:`_prepared_anew` gives for another URL; its fields and its empty jar are those of the last."""
-    prepared = requests.PreparedRequest()
-    vars(prepared).update({**vars(last.native), "hooks": default_hooks()})
-    native: Any = prepared
-    native.prepare_url(url, {})
+    prepared = requests.PreparedRequest.__new__(requests.PreparedRequest)
+    vars(prepared).update({**vars(last.native), "hooks": default_hooks(), "url": url})
+    root = url[: url.find("/", 8) + 1]
+    if not (root and (last.native.url or "").startswith(root) and _AS_IT_IS.fullmatch(url, len(root))):
+        native: Any = prepared
+        native.prepare_url(url, {})
     return prepared
+
+
+_AS_IT_IS: Final = re.compile(r"(?:[\w~-][\w.~-]*(?:/[\w~-][\w.~-]*)*/?)?(?:\?[\w.~&=-]+)?", re.ASCII)
+"""What follows the first slash of a URL that preparing does not change: no dot segments, nothing to be quoted."""
 
 
 def _said_of_proxies(session: requests.Session, keywords: dict[str, Any]) -> object:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Final
 
-import requests
-
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.messages import Request
@@ -20,22 +18,14 @@ class PausedRequest:
     :param asked: the request as the core sees it.
     :param begun: its exchange, paused, or its answer where that does not end it (a redirect); None if none was begun.
     :param adapter: the one that it is sent to.
-    :param native: the same request as it is being sent, where nobody can change it on the way.
     :ivar came: takes the requests that come to the adapters by another way than this.
     """
 
-    __slots__ = ("adapter", "asked", "begun", "came", "native")
+    __slots__ = ("adapter", "asked", "begun", "came")
 
-    def __init__(
-        self,
-        asked: Request,
-        begun: Answer | Paused[Answer] | None,
-        adapter: object,
-        native: requests.PreparedRequest | None = None,
-    ) -> None:
+    def __init__(self, asked: Request, begun: Answer | Paused[Answer] | None, adapter: object) -> None:
         self.asked = asked
         self.begun = begun
-        self.native = native
         self.adapter = adapter
         self.came: list[Request] | None = None
 

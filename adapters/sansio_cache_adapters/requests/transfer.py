@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -31,12 +31,12 @@ class Sending:
     """
 
     def __init__(
-        self, inner: BaseAdapter, prepared: requests.PreparedRequest, asked: Request, sending: dict[str, Any]
+        self, inner: BaseAdapter, prepared: requests.PreparedRequest, asked: Request, sending: Mapping[str, Any]
     ) -> None:
         self._inner = inner
         self._prepared = prepared
         self._asked = asked
-        self._sending = sending
+        self._sending: dict[str, Any] = {**sending, "stream": True}
         self.confirmed: requests.Response | None = None
 
     def send(self, request: Request, /) -> NativeResponse[requests.Response]:
@@ -51,7 +51,7 @@ class Sending:
                     prepared.headers[name] = value
         refusal = adapters.use(self._inner)
         authenticated.sends(self._inner, request)
-        response = self._inner.send(prepared, stream=True, **self._sending)
+        response = self._inner.send(prepared, **self._sending)
         if response.request is not prepared:
             # An adapter that proves by itself who asks shows so in what it sent.
             sent: Any = getattr(response.request, "headers", None)

@@ -1,0 +1,73 @@
+"""What ``Session.send`` does beside asking an adapter, where it is known to do no more than this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any, Final, cast
+
+import requests
+from requests import sessions
+from requests.cookies import RequestsCookieJar
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
+
+from .plain import PLAIN, prepares_plainly
+
+__all__ = ["copied", "followed", "sends_plainly"]
+
+_NAMES: Final = ("resolve_redirects", "get_redirect_target")
+_of: Final[Any] = attrgetter(*_NAMES)
+_METHODS: Final[tuple[Any, ...]] = _of(PLAIN)
+_sessions: Final = vars(sessions)
+
+
+def sends_plainly(session: requests.Session, native: requests.PreparedRequest) -> bool:
+    """Whether sending a request does no more than :func:`followed`, once its adapter was asked."""
+    return (
+        _of(type(session)) == _METHODS and session.__dict__.keys().isdisjoint(_NAMES) and not any(native.hooks.values())
+    )
+
+
+def followed(
+    session: requests.Session,
+    native: requests.PreparedRequest,
+    response: requests.Response,
+    settings: dict[str, Any],
+    *,
+    follow: bool,
+) -> requests.Response:
+    """The response at the end of the redirects, read unless it is streamed; its cookies are the session's.
+
+    :param response: what an adapter has given.
+    :param settings: the keywords that it was asked with.
+    """
+    extract: Any = _sessions["extract_cookies_to_jar"]
+    for each in response.history:
+        extract(session.cookies, each.request, each.raw)
+    extract(session.cookies, native, response.raw)
+    if session.get_redirect_target(response) is not None:
+        resolve = cast(Any, session).resolve_redirects
+        following: Iterator[Any] = resolve(response, native, yield_requests=not follow, **settings)
+        if follow:
+            history: list[requests.Response] = [response, *following]
+            response = history.pop()
+            response.history = history
+        else:
+            vars(response)["_next"] = next(following, None)
+    read: Any = response
+    if not settings["stream"]:
+        _ = read.content
+    return response
+
+
+def copied(native: requests.PreparedRequest) -> requests.PreparedRequest:
+    """``native.copy()`` of a request without cookies and hooks; its fields are copied in one step."""
+    headers: Any = native.headers
+    if type(headers) is not CaseInsensitiveDict or not prepares_plainly():
+        return native.copy()
+    fields: CaseInsensitiveDict[str] = CaseInsensitiveDict.__new__(CaseInsensitiveDict)
+    vars(fields)["_store"] = vars(headers)["_store"].copy()
+    made = requests.PreparedRequest.__new__(requests.PreparedRequest)
+    vars(made).update({**vars(native), "headers": fields, "_cookies": RequestsCookieJar(), "hooks": default_hooks()})
+    return made

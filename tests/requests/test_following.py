@@ -1,0 +1,98 @@
+"""A request goes on from the fast path as ``Session.send`` would send it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from local_origin import Origin, fresh
+
+from sansio_cache import CachedSession, MemoryStore
+from sansio_cache.messages import NO_OPTIONS
+from sansio_cache_adapters.requests import fast_path as module
+from sansio_cache_adapters.requests.adapter import core_request
+from sansio_cache_adapters.requests.peers import Way
+
+
+def seen(request: requests.PreparedRequest) -> tuple[Any, ...]:
+    return (request.method, request.url, [*request.headers.items()], request.body, request.hooks, vars(request).keys())
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *(
+            "",
+            "x",
+            "x/",
+            "a/b.c",
+            "?",
+            "?q",
+            "?q=1&r=-~",
+            "x?q=%2F",
+            "?q=+",
+            "?q=a b",
+            "?q='",
+            "?q=/?",
+            "?q=[]",
+            "?q=ü",
+        ),
+        *(
+            ".",
+            "..",
+            "./x",
+            "x/.",
+            "x/../y",
+            "x..y",
+            ".x",
+            "..x",
+            "x/.y",
+            "/x",
+            "//x",
+            "x//y",
+            "x//",
+            "#f",
+            "x;p",
+            "x\n",
+        ),
+        *("%7Ex", "%zz", "%2e", "x%", "é", "a b", "\\", "x@y", "x:y", "x?a#b", "x'y", "*", "(x)", "x\u017f", "x\u212a"),
+    ],
+)
+def test_a_url_is_prepared_as_it_is_where_that_changes_nothing(session: CachedSession, rest: str) -> None:
+    """Preparation by the last request gives the URL that requests would make of it."""
+    for root in ("http://a.test/", "http://a.test:8080/", "http://[::1]/"):
+        last = session.prepare_request(requests.Request("GET", f"{root}last"))
+        kept = module.Prepared(last, core_request(last, Way(None, None, None, None, None), NO_OPTIONS), None, (), ())
+        for url in (root + rest, "http://A.test/" + rest, "http://a.test:080/" + rest):
+            expected = session.prepare_request(requests.Request("GET", url))
+            assert seen(module._prepared_like(kept, url)) == seen(expected)
+
+
+def test_a_session_that_follows_in_its_own_way_is_asked_for_each_response(origin: Origin) -> None:
+    """A class that finds redirects where requests sees none, and one that is told so later."""
+
+    class Following(CachedSession):
+        def get_redirect_target(self, resp: requests.Response) -> str | None:
+            return resp.headers.get("Refresh")
+
+    target = origin.on("/b", fresh(b"end"))
+    with Following(MemoryStore()) as session:
+        assert session.get(origin.on("/a", fresh(b"x", Refresh="/b"))).url == target
+    with CachedSession(MemoryStore()) as session:
+        vars(session)["get_redirect_target"] = lambda response: response.headers.get("Refresh")
+        assert session.get(origin.on("/c", fresh(b"x", Refresh="/b"))).url == target
+
+
+def test_a_copy_is_the_users_alone(session: CachedSession, origin: Origin) -> None:
+    """What a user, or an adapter, changes in the request of one response does not show in the next."""
+    url = origin.on("/a", fresh(b"x"))
+    plain = session.prepare_request(requests.Request("GET", url))
+    for _ in range(2):
+        request = session.get(url, headers={"Cache-Control": "no-cache"}).request
+        assert {**request.headers} == {**plain.headers, "Cache-Control": "no-cache"}
+        assert request.headers["cache-CONTROL"] == "no-cache"
+        request.headers["X-Added"] = "1"
+        request.hooks["response"].append(print)
+        assert request._cookies is not None
+        request._cookies.set("a", "1")
