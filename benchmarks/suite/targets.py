@@ -181,8 +181,10 @@ def _hits() -> Iterator[Target]:
 
 def _large() -> Iterator[Target]:
     for scenario, size, least in (("hit_100k", "100 KiB", 1.5), ("hit_10m", "10 MiB", 1.0)):
-        yield Ratio(f"hit {size}, requests", scenario, SESSIONS["requests"], ON_DISK, least)
-    yield Ratio("hit 10 MiB, aiohttp", "hit_10m", SESSIONS["aiohttp"], ("aiohttp",), 1.2)
+        for name, what in ((SESSIONS["requests"], ""), (f"{SESSIONS['requests']}-blake3", ", BLAKE3")):
+            yield Ratio(f"hit {size}, requests{what}", scenario, name, ON_DISK, least)
+    for name, what in ((SESSIONS["aiohttp"], ""), (f"{SESSIONS['aiohttp']}-blake3", ", BLAKE3")):
+        yield Ratio(f"hit 10 MiB, aiohttp{what}", "hit_10m", name, ("aiohttp",), 1.2)
     for scenario, size in (("hit_100k", "100 KiB"), ("hit_10m", "10 MiB")):
         for client, name in SESSIONS.items():
             yield Ratio(f"hit {size}, {client}", scenario, name, peers("", signed=True), 5)

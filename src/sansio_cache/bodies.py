@@ -6,15 +6,15 @@ end of the coding too, since a client library may not notice that a coded body w
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from .cache_control import parse_delta
+from .digests import SHA256, BodyDigest, Digest, digest_named
 from .lists import members
 from .messages import Headers
-from .records import CHUNK_SIZE, Flaw, Head, body_digest, chunk_hashes
+from .records import CHUNK_SIZE, Flaw, Head, body_digest, chunk_hashes, digest_for
 
 __all__ = ["Chunker", "CodingCheck", "HashList", "Intake", "OpenedBody", "expected_length", "open_body"]
 
@@ -51,12 +51,15 @@ def expected_length(method: str, status: int, headers: Headers) -> int | None:
 class Chunker:
     """Cuts a body into chunks of CHUNK_SIZE as it comes, and hashes each.
 
-    ``length`` counts the bytes so far, ``hashes`` holds the SHA-256s of the chunks cut so far.
+    ``length`` counts the bytes so far, ``hashes`` holds the hashes of the chunks cut so far.
+
+    :param wish: what a large body is hashed with.
     """
 
-    __slots__ = ("_pending", "_size", "hashes", "length")
+    __slots__ = ("_pending", "_size", "_wish", "hashes", "length")
 
-    def __init__(self) -> None:
+    def __init__(self, wish: BodyDigest = "sha256") -> None:
+        self._wish: BodyDigest = wish
         self.length: int = 0
         self.hashes: bytearray = bytearray()
         self._pending: list[bytes | bytearray] = []
@@ -86,7 +89,7 @@ class Chunker:
         return self._hashed(data) if data else data
 
     def _hashed(self, chunk: bytes) -> bytes:
-        self.hashes += hashlib.sha256(chunk).digest()
+        self.hashes += digest_for(self._wish, self.length).of(chunk)
         return chunk
 
 
@@ -219,22 +222,26 @@ def _decoder_of(headers: Headers) -> Callable[[], _Decoder] | None:
 class HashList:
     """The hashes of a stored body's chunks, once found to be those that its head vouches for."""
 
-    __slots__ = ("_hashes",)
+    __slots__ = ("_digest", "_hashes")
 
-    def __init__(self, hashes: bytes) -> None:
+    def __init__(self, hashes: bytes, digest: Digest = SHA256) -> None:
         self._hashes = hashes
+        self._digest = digest
 
     @staticmethod
     def checked(hashes: bytes, head: Head) -> HashList | Flaw:
-        """The list, or BODY where it is not the one that was signed."""
+        """The list, or BODY where it is not the one that was signed, or DIGEST where nobody can tell."""
+        digest = digest_named(head.hashed_with)
+        if digest is None:
+            return Flaw.DIGEST
         count = -(-head.length // head.chunk_size)
-        if len(hashes) != 32 * count or body_digest(hashes) != head.digest:
+        if len(hashes) != 32 * count or body_digest(hashes, digest) != head.digest:
             return Flaw.BODY
-        return HashList(hashes)
+        return HashList(hashes, digest)
 
     def holds(self, index: int, chunk: bytes) -> bool:
         """Whether a chunk is the one that was signed."""
-        return hashlib.sha256(chunk).digest() == self._hashes[32 * index : 32 * index + 32]
+        return self._digest.of(chunk) == self._hashes[32 * index : 32 * index + 32]
 
 
 class OpenedBody:
@@ -259,15 +266,18 @@ class OpenedBody:
 
 
 def open_body(head: Head, hashes: object, index: int, chunk: object) -> OpenedBody | Flaw:
-    """A body from its list of hashes and one of its chunks, or BODY where they are not what the head vouches for.
+    """A body from its list of hashes and one of its chunks, or what is wrong: BODY, or DIGEST where nobody can tell.
 
     :param hashes: for a body of more than one chunk; a lone one is vouched for by the head itself.
     """
     # Anyone who can write to a store can put there values of any type.
     if not isinstance(chunk, bytes):
         return Flaw.BODY
+    digest = digest_named(head.hashed_with)
+    if digest is None:
+        return Flaw.DIGEST
     alone = head.length <= head.chunk_size
-    listed = chunk_hashes(chunk) if alone else hashes
+    listed = chunk_hashes(chunk, digest) if alone else hashes
     checked = HashList.checked(listed, head) if isinstance(listed, bytes) else Flaw.BODY
     if isinstance(checked, Flaw) or not (alone or checked.holds(index, chunk)):
         return Flaw.BODY
@@ -280,17 +290,18 @@ class Intake:
     :param headers: the response's.
     :param expected: what :func:`expected_length` says of it.
     :param limit: bytes that are taken at most.
+    :param wish: what a large body is hashed with.
     :ivar refused: it will not be kept; nothing more need be fed.
     """
 
     __slots__ = ("_check", "_expected", "_limit", "chunker", "refused")
 
-    def __init__(self, headers: Headers, expected: int | None, limit: int) -> None:
+    def __init__(self, headers: Headers, expected: int | None, limit: int, wish: BodyDigest = "sha256") -> None:
         self._expected = expected
         # Most bodies are not coded, and there is nothing to check.
         self._check = CodingCheck(headers) if headers.has("content-encoding") else None
         self._limit = limit
-        self.chunker: Chunker = Chunker()
+        self.chunker: Chunker = Chunker(wish)
         self.refused: bool = expected is not None and expected > limit
 
     def feed(self, data: bytes) -> list[bytes]:

@@ -98,14 +98,17 @@ class NotCached(CacheError):
     """No stored response answers the request, and ``offline`` forbids the network.
 
     :ivar url: the URL that was asked for. The message shows it redacted.
+    :ivar why: why one that is stored does not, where something can be done about it; else ``""``.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, why: str = "") -> None:
         self.url = url
-        super().__init__(f"no stored response answers {_shown(url)}, and offline=True forbids to fetch it")
+        self.why = why
+        told = f" ({why})" if why else ""
+        super().__init__(f"no stored response answers {_shown(url)}{told}, and offline=True forbids to fetch it")
 
-    def __reduce__(self) -> tuple[type[NotCached], tuple[str]]:
-        return (type(self), (self.url,))
+    def __reduce__(self) -> tuple[type[NotCached], tuple[str, str]]:
+        return (type(self), (self.url, self.why))
 
 
 class StoreError(CacheError):

@@ -12,7 +12,18 @@ from .keys import Keys
 from .messages import HTTP_1_1, Headers, Kept, Received, Request
 from .policy import Policy
 from .precedence import remembered, user_time
-from .records import CHUNK_SIZE, FORMAT, Head, Item, Place, Remembered, body_digest, seal_head, variant_of
+from .records import (
+    CHUNK_SIZE,
+    FORMAT,
+    Head,
+    Item,
+    Place,
+    Remembered,
+    body_digest,
+    digest_for,
+    seal_head,
+    variant_of,
+)
 from .sealing import Sealer
 from .storing import Storing, dated_headers, storable_headers
 from .urls import redact
@@ -122,7 +133,7 @@ class Keeping:
         :param body: the whole body where it goes beside its head, else None.
         :param entry: the id under which the chunks were written; ``b""`` with a body.
         :param length: bytes of the body.
-        :param hashes: the SHA-256s of its chunks.
+        :param hashes: those of its chunks, as :class:`~sansio_cache.bodies.Intake` has made them.
         :param decode: takes content codings off where ``filter_fn`` looks at the content.
         :raises Exception: whatever ``filter_fn`` raises.
         """
@@ -147,7 +158,7 @@ class Keeping:
             received_at=response.received_at,
             length=length,
             chunk_size=CHUNK_SIZE,
-            digest=body_digest(hashes),
+            digest=body_digest(hashes, digest_for(policy.body_digest, length)),
             facts=self._facts,
             url=redact(self._request.url),
             tags=self._request.options.tags,

@@ -15,6 +15,7 @@ from fnmatch import translate
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .credentials import DEFAULT_IDENTITY, FieldNames
+from .digests import NOT_INSTALLED, BodyDigest, digest_named
 from .errors import SettingError
 from .expiry import ExpireAfter, Expiry, parse_expire_after, parse_seconds
 from .functions import arguments_of
@@ -74,6 +75,7 @@ class Policy:
     vary_limit: int = 32
     max_body: int | None = None
     namespace: str = ""
+    body_digest: BodyDigest = "sha256"
     on_bad_signature: OnBadSignature = "raise"
     wait_for_body: float = 1.0
     wait_for_leader: float = 30.0
@@ -180,6 +182,11 @@ def _check_plain(policy: Policy) -> None:
         _check_count(policy.max_body, "max_body", 0)
     if not isinstance(policy.namespace, str):
         raise SettingError(f"namespace takes a str, not {policy.namespace!r}")
+    if policy.body_digest not in get_args(BodyDigest):
+        raise SettingError(f'body_digest takes "sha256" or "blake3", not {policy.body_digest!r}')
+    # Not found out with the first large body, and only where it is wished for: importing it takes a moment.
+    if policy.body_digest != "sha256" and digest_named(policy.body_digest) is None:
+        raise SettingError(f'body_digest="{policy.body_digest}": {NOT_INSTALLED}')
     if policy.on_bad_signature not in get_args(OnBadSignature):
         raise SettingError(f'on_bad_signature takes "raise" or "miss", not {policy.on_bad_signature!r}')
 

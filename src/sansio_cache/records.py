@@ -7,7 +7,6 @@ it never looks inside the sealed bytes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated, Final, NamedTuple
@@ -15,6 +14,7 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from msgspec.structs import force_setattr
 
+from .digests import OTHERS, SHA256, BodyDigest, Digest, digest_named
 from .expiry import Packed
 from .freshness import Facts
 from .keys import Keys, digest_of
@@ -35,6 +35,7 @@ __all__ = [
     "Stored",
     "body_digest",
     "chunk_hashes",
+    "digest_for",
     "encode_head",
     "open_record",
     "seal_head",
@@ -81,11 +82,21 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
     settings: Packed
 
 
+class Named(msgspec.Struct, frozen=True, array_like=True):
+    """A digest that is not SHA-256, and its name.
+
+    Who does not know of names finds such a record unreadable, and not altered.
+    """
+
+    name: str
+    digest: bytes
+
+
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """Everything that is signed. Times are POSIX seconds; ``length`` and ``chunk_size`` bytes of the body.
 
     :ivar vary: the request fields that Vary nominated, each with the keyed hash of its value.
-    :ivar digest: SHA-256 over the SHA-256s of the body's chunks.
+    :ivar digest: of the hashes of the body's chunks, one after the other.
     :ivar url: redacted, for people to read; it decides nothing.
     :ivar stale_at: when it becomes stale by the settings it was kept under; infinite for never.
     :ivar version: that of HTTP by which it came, in tenths.
@@ -105,13 +116,18 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     received_at: float
     length: Annotated[int, msgspec.Meta(ge=0)]
     chunk_size: Annotated[int, msgspec.Meta(gt=0)]
-    digest: bytes
+    digest: bytes | Named
     facts: Facts
     url: str
     tags: tuple[str, ...] = ()
     stale_at: float = 0.0
     remembered: Remembered | None = None
     version: Annotated[int, msgspec.Meta(ge=0, le=99)] = HTTP_1_1
+
+    @property
+    def hashed_with(self) -> str:
+        """The name of what the body and its chunks were hashed with (``digests.py``); ``""`` for SHA-256."""
+        return self.digest.name if isinstance(self.digest, Named) else ""
 
     def __repr__(self) -> str:
         return f"Head({self.method} {self.url}, {self.status}, {shown_fields(self.headers)!r}, {self.length} bytes)"
@@ -137,7 +153,7 @@ class Item(msgspec.Struct, frozen=True):
 
     :ivar variant: 32 bytes; a new record takes the place of the one of the same variant in its partition.
     :ivar entry: the id under which chunks were written, or ``b""`` where ``body`` is the whole body.
-    :ivar hashes: the SHA-256s of the chunks, one after the other.
+    :ivar hashes: those of the chunks, 32 bytes each, one after the other; a store keeps them as they are.
     :ivar size: bytes of the body.
     :ivar requested_at: a response requested before its resource was dropped is not committed.
     :ivar stale_at: when it becomes stale by the writer's policy, for people; POSIX seconds, may be infinite.
@@ -213,6 +229,8 @@ class Flaw(Enum):
     """Its body is not there any more."""
     KEYLESS = "keyless"
     """It is signed, and there is no secret to verify it by."""
+    DIGEST = "unknown-digest"
+    """Its body is hashed with what is not installed here: sound, as far as anyone can tell."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -224,17 +242,26 @@ def encode_head(head: Head) -> bytes:
     return _encoder.encode(head)
 
 
-def body_digest(hashes: bytes) -> bytes:
-    """The digest of a body from the SHA-256s of its chunks, one after the other."""
-    return hashlib.sha256(hashes).digest()
+def body_digest(hashes: bytes, digest: Digest = SHA256) -> bytes | Named:
+    """The digest of a body from the hashes of its chunks, one after the other."""
+    made = digest.of(hashes)
+    return Named(digest.name, made) if digest.name else made
 
 
-def chunk_hashes(body: bytes) -> bytes:
-    """The SHA-256s of the chunks of a whole body; of an empty body none."""
+def digest_for(wish: BodyDigest, length: int) -> Digest:
+    """What a body of so many bytes is hashed with, where that is wished.
+
+    With SHA-256 those that lie beside their heads in any case: small ones are hashed faster so, and everybody can.
+    """
+    return SHA256 if wish == "sha256" or length <= INLINE_LIMIT else digest_named(wish) or SHA256
+
+
+def chunk_hashes(body: bytes, digest: Digest = SHA256) -> bytes:
+    """The hashes of the chunks of a whole body; of an empty body none."""
     if len(body) <= CHUNK_SIZE:
-        return hashlib.sha256(body).digest() if body else b""
+        return digest.of(body) if body else b""
     view = memoryview(body)
-    return b"".join(hashlib.sha256(view[at : at + CHUNK_SIZE]).digest() for at in range(0, len(body), CHUNK_SIZE))
+    return b"".join(digest.of(view[at : at + CHUNK_SIZE]) for at in range(0, len(body), CHUNK_SIZE))
 
 
 def variant_of(method: str, vary: Sequence[tuple[str, bytes]]) -> bytes:
@@ -265,13 +292,21 @@ def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer)
         return Flaw.UNREADABLE
     if head.format != FORMAT or head.store_id != place.store_id or head.namespace != place.namespace:
         return Flaw.FOREIGN
+    if isinstance(head.digest, Named) and head.digest.name not in OTHERS:
+        return Flaw.FOREIGN
     if keys is not None and (head.partition != keys.partition or head.resource != keys.resource):
         return Flaw.PLACE
-    if stored.body is not None and (
-        len(stored.body) != head.length or body_digest(chunk_hashes(stored.body)) != head.digest
-    ):
-        return Flaw.BODY
-    return Record(head, stored)
+    flaw = None if stored.body is None else _flaw_of_body(head, stored.body)
+    return Record(head, stored) if flaw is None else flaw
+
+
+def _flaw_of_body(head: Head, body: bytes) -> Flaw | None:
+    """What is wrong with a body that lies beside its head."""
+    digest = digest_named(head.hashed_with)
+    if digest is None:
+        return Flaw.DIGEST
+    sound = len(body) == head.length and body_digest(chunk_hashes(body, digest), digest) == head.digest
+    return None if sound else Flaw.BODY
 
 
 _fields: dict[tuple[str, str], tuple[str, str]] = {}

@@ -16,6 +16,7 @@ from . import choosing, judging
 from .answering import gateway_timeout
 from .cache_status import Fwd
 from .decisions import Bypass, Choice, Fail, Forward, LookUp, Pass, Refuse, Validate, Verdict
+from .digests import NOT_INSTALLED, digest_named
 from .errors import BadSignature, NotCached
 from .expiry import DoNotCache
 from .keys import KeyMaker, Keys
@@ -116,7 +117,12 @@ class Rules:
         if known is not None and known.stored == stored:
             return known
         opened = open_record(stored, keys, self.place, self.sealer)
-        if isinstance(opened, Record) and len(stored.sealed) + len(stored.body or b"") <= _REMEMBERED_BYTES:
+        if not isinstance(opened, Record):
+            return opened
+        if digest_named(opened.head.hashed_with) is None:
+            # Its head may be looked at and signed anew; its body cannot be verified, and is given to nobody.
+            return Flaw.DIGEST
+        if len(stored.sealed) + len(stored.body or b"") <= _REMEMBERED_BYTES:
             if len(self._opened) >= _REMEMBERED:
                 self._opened.clear()
             self._opened[keys.partition, number] = to_remember(opened, keys, self.place)
@@ -191,8 +197,10 @@ class Rules:
         """What becomes of the reply to a request that bypassed the cache."""
         return judging.judge_bypass(request, reply, plan, self._terms, older)
 
-    def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | None:
-        """The error that tampered records call for where no other answers the request, if the policy wants one."""
+    def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | NotCached | None:
+        """The error that unusable records call for where no other answers the request, if the policy wants one."""
+        if self.policy.offline and Flaw.DIGEST in flaws:
+            return NotCached(request.url, NOT_INSTALLED)
         if self.policy.on_bad_signature == "miss" or not self.sealer.signed:
             return None
         for flaw in flaws:

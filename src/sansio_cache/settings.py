@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import TypedDict
 
+from .digests import BodyDigest
 from .expiry import ExpireAfter
 from .filtering import FilteredResponse
 from .messages import Kept, Request
@@ -40,6 +41,7 @@ class Settings(TypedDict, total=False):
     vary_limit: int
     max_body: int | None
     namespace: str
+    body_digest: BodyDigest
     on_bad_signature: OnBadSignature
     wait_for_body: float
     wait_for_leader: float

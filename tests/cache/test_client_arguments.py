@@ -71,7 +71,7 @@ def shapes_keys(name: str) -> bool:
     values: dict[str, Any] = {
         "ignored_parameters": ["a"], "match_headers": ["A"], "identity": ["A"], "shared": True, "namespace": "n",
         "key_fn": lambda _: "", "filter_fn": lambda _: True, "allowed_methods": ["GET"], "allowed_codes": [200],
-        "urls_expire_after": {"*": 1}, "on_bad_signature": "miss",
+        "urls_expire_after": {"*": 1}, "on_bad_signature": "miss", "body_digest": "sha256",
     }  # fmt: skip
     default = {each.name: each.default for each in dataclasses.fields(Policy)}[name]
     value = values.get(name, not default if isinstance(default, bool) else 7)

@@ -11,6 +11,7 @@ from typing import Any
 import fakeredis
 import pytest
 from local_origin import Origin, Reply, fresh
+from without_wheel import NEEDS_BLAKE3, without_blake3
 
 from sansio_cache import (
     CachedSession,
@@ -32,6 +33,7 @@ STORES: dict[str, Callable[[Path], Any]] = {
     "files": lambda folder: FileStore(folder / "new"),
     "redis": lambda _: RedisStore(fakeredis.FakeRedis()),
 }
+HASHED = {"body_digest": "blake3"}
 BYTES = bytes(range(256)) * 12_000
 MINE = {"Authorization": "Bearer of mine"}
 
@@ -180,3 +182,40 @@ def test_what_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="open for bytes"):
         load_cache(MemoryStore(), io.StringIO())
     assert not list(tmp_path.iterdir())
+
+
+@NEEDS_BLAKE3
+@pytest.mark.parametrize("kind", STORES)
+def test_what_is_hashed_with_blake3_stays_so(kind: str, tmp_path: Path, origin: Origin) -> None:
+    """Where it is installed; else its copy is hashed with SHA-256, and the original not verified, and left out."""
+    url = origin.on("/large", fresh(BYTES))
+    file, store = io.BytesIO(), STORES[kind](tmp_path)
+    with CachedSession(tmp_path / "old.sqlite", secret_key=OLD, **HASHED) as session:
+        session.get(url)
+    assert export_cache(tmp_path / "old.sqlite", file, secret_key=OLD) == 1
+    file.seek(0)
+    assert load_cache(store, file, secret_key=NEW).imported == 1
+    with without_blake3():
+        with CachedSession(store, secret_key=NEW, offline=True) as session, pytest.raises(NotCached):
+            session.get(url)
+        assert export_cache(tmp_path / "old.sqlite", io.BytesIO(), secret_key=OLD) == 0
+        file.seek(0)
+        other = MemoryStore()
+        assert load_cache(other, file, secret_key=NEW).imported == 1
+        with CachedSession(other, secret_key=NEW, offline=True) as session:
+            assert session.get(url).content == BYTES
+    with CachedSession(store, secret_key=NEW, offline=True) as session:
+        assert session.get(url).content == BYTES
+    store.close()
+
+
+@NEEDS_BLAKE3
+def test_a_copy_is_hashed_as_the_original(tmp_path: Path, origin: Origin) -> None:
+    url = origin.on("/large", fresh(BYTES))
+    with CachedSession(tmp_path / "old.sqlite", secret_key=OLD, **HASHED) as session:
+        session.get(url)
+        assert session.cache.copy_to(tmp_path / "new.sqlite", secret_key=NEW) == 1
+    with CachedSession(tmp_path / "new.sqlite", secret_key=NEW, offline=True) as copy:
+        with without_blake3(), pytest.raises(NotCached):
+            copy.get(url)
+        assert copy.get(url).content == BYTES

@@ -48,6 +48,7 @@ WRONG: list[tuple[str, list[Any], str]] = [
     ("vary_limit", [0, -1, 1.5, True, "1", None], "vary_limit"),
     ("max_body", [-1, 1.5, True, "1"], "max_body"),
     ("namespace", [None, b"x", 1], "namespace"),
+    ("body_digest", ["md5", None, True, [], b"sha256"], "sha256"),
     ("on_bad_signature", ["ignore", None, True, []], "on_bad_signature"),
     ("wait_for_body", [-1, "1", None, True], "wait_for_body"),
     ("wait_for_leader", [-1, "1", None], "wait_for_leader"),

@@ -16,6 +16,7 @@ from client_bodies import CLIENTS, opened_client
 from clock import Clock
 from local_origin import Origin, Reply, Seen, fresh
 from redis_servers import RedisServer
+from without_wheel import NEEDS_BLAKE3
 
 from sansio_cache import BadSignature, FileStore, MemoryStore, RedisStore, SQLiteStore
 from sansio_cache_adapters.trio.http.errors import ReadError
@@ -126,14 +127,17 @@ def test_it_is_fetched_anew(client: str, harm: str, shelf: Shelf, origin: Origin
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("answer", ["raise", "miss"])
+@pytest.mark.parametrize(
+    ("answer", "digest"), [("raise", "sha256"), ("miss", "sha256"), pytest.param("raise", "blake3", marks=NEEDS_BLAKE3)]
+)
 @pytest.mark.parametrize("stream", [False, True])
 def test_altered_bytes_of_a_signed_store(
-    client: str, answer: str, stream: bool, shelf: Shelf, origin: Origin, key: str
+    client: str, answer: str, digest: str, stream: bool, shelf: Shelf, origin: Origin, key: str
 ) -> None:
     """G2, G5: a body of one chunk raises before it is handed out, or not at all."""
     url = origin.on("/a", fresh(SHORT))
-    with opened_client(client, shelf.store, secret_key=key, on_bad_signature=answer) as session:
+    settings = {"on_bad_signature": answer, "body_digest": digest}
+    with opened_client(client, shelf.store, secret_key=key, **settings) as session:
         session.get(url)
         session.settle()
         shelf.harm(HARMS["altered"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 from sansio_cache.decisions import Answer
+from sansio_cache.digests import NOT_INSTALLED
 from sansio_cache.functions import plain_result
+from sansio_cache.records import Flaw
 from sansio_cache.urls import redact
 from sansio_cache_adapters.stores.forking import renew_in_child
 
@@ -109,6 +111,7 @@ class Events:
         renew_in_child(self, "_lock", threading.Lock)
         self._counts = dict.fromkeys(Stats._fields, 0)
         self._reasons: dict[str, int] = {}
+        self._warned = False
         self._noted: deque[tuple[str, str, str, int, str, bytes]] = deque()
 
     def answered(self, method: str, url: str, answer: Answer) -> None:
@@ -140,12 +143,21 @@ class Events:
         """Tell of anything else."""
         if self._noted:
             self._tell_noted()
+        if reason == Flaw.DIGEST.value:
+            self.warn_of([Flaw.DIGEST])
         with self._lock:
             self._counts[_COUNTERS[kind]] += 1
             if kind == "not-stored":
                 self._reasons[reason] = self._reasons.get(reason, 0) + 1
         if self._on_event is not None or logger.isEnabledFor(logging.DEBUG):
             self._hand_on(self._event(kind, method, url, status, reason, key))
+
+    def warn_of(self, flaws: Collection[Flaw]) -> None:
+        """Say once what to install, if that is what is wrong with stored responses."""
+        # Else a program that has not the wheel would fetch all large bodies anew, and nobody would know why.
+        if Flaw.DIGEST in flaws and not self._warned:
+            self._warned = True
+            logger.warning("stored bodies cannot be verified, and are as good as not there: %s", NOT_INSTALLED)
 
     def note(self, *what: Any) -> None:
         """Tell of something, as :meth:`tell` does, but later: for finalizers, which must take no lock."""

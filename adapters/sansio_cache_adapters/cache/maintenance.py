@@ -116,7 +116,8 @@ class Maintenance:
             return False
         for keys in (plan.keys, *plan.others):
             stored = await awaited(self._engine.store.load(keys.partition))
-            records, _ = rules.open(stored, keys)
+            records, flaws = rules.open(stored, keys)
+            self._engine.events.warn_of(flaws)
             choice = rules.choose(request, rules.matching(request, records), self._engine.clock())
             if isinstance(choice, Reuse | ReuseStale):
                 return True
@@ -146,7 +147,8 @@ class Maintenance:
         rules = await self.rules()
         keys = rules.maker.keys(request)
         stored = await awaited(self._engine.store.load(keys.partition))
-        records, _ = rules.open(stored, keys)
+        records, flaws = rules.open(stored, keys)
+        self._engine.events.warn_of(flaws)
         return next(iter(rules.matching(request, records)), None)
 
     async def body(self, record: Record) -> bytes:

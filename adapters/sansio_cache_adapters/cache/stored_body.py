@@ -11,6 +11,7 @@ from typing import Final
 from sansio_cache.actions import BodyStart
 from sansio_cache.bodies import HashList, OpenedBody, open_body
 from sansio_cache.decisions import FromStore
+from sansio_cache.digests import NOT_INSTALLED
 from sansio_cache.errors import BadSignature, BrokenRecord, StoreError
 from sansio_cache.policy import Policy
 from sansio_cache.records import Flaw, Record, variant_of
@@ -138,6 +139,8 @@ class StoredBody:
             if start is None:
                 raise await self._gone()
             found = open_body(record.head, start.hashes, index, start.chunk)
+            if found is Flaw.DIGEST:
+                raise StoreError(f"the stored body cannot be verified: {NOT_INSTALLED}")  # it stays for those who can
             if isinstance(found, Flaw):
                 raise await self._broken()
             opened = self._opened = found

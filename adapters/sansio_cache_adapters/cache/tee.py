@@ -61,7 +61,7 @@ class Tee:
         self._entry = b""
         self._written = 0
         self._superseded = keeping.superseded
-        self._intake = Intake(keeping.headers, keeping.expected, engine.max_body)
+        self._intake = Intake(keeping.headers, keeping.expected, engine.max_body, engine.policy.body_digest)
         self._overdue = engine.clock() + engine.policy.wait_for_body
 
     @property

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from sansio_cache.bodies import open_body
+from sansio_cache.digests import NOT_INSTALLED
 from sansio_cache.errors import StoreError
 from sansio_cache.keys import Keys
 from sansio_cache.records import Flaw, Record
@@ -16,6 +18,9 @@ from .place import OpenCache
 from .records import FoundRecord
 
 __all__ = ["body_of", "decoded", "flaw_of"]
+
+
+_SAID: Final = {Flaw.GONE: "is gone", Flaw.DIGEST: f"cannot be verified: {NOT_INSTALLED}"}
 
 
 class _Unsound(Exception):
@@ -34,7 +39,7 @@ def body_of(opened: OpenCache, found: FoundRecord) -> Iterator[bytes]:
     try:
         yield from _pieces(opened, found)
     except _Unsound as error:
-        said = "is gone" if error.flaw is Flaw.GONE else "is not the one that was stored"
+        said = _SAID.get(error.flaw, "is not the one that was stored")
         status = Trouble.SECRET if opened.sealer.signed and error.flaw is Flaw.BODY else Trouble.STORE
         raise Trouble(f"the body of {found.row.url} {said}", status) from None
 

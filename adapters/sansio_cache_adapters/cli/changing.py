@@ -8,6 +8,7 @@ from collections.abc import Callable
 import click
 
 from sansio_cache.messages import Request
+from sansio_cache.records import Flaw
 
 from .app import cli
 from .bodies import flaw_of
@@ -22,6 +23,7 @@ from .units import AGE
 __all__ = ["clear", "delete", "purge"]
 
 _AT_ONCE = 2000
+_SOUND = (None, Flaw.DIGEST)
 _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
 
 
@@ -139,7 +141,7 @@ def purge(
         return (
             (expired and row.state == "stale")
             or row.stored_at < before
-            or (invalid and (not row.usable or (not opened.unverified and flaw_of(opened, found) is not None)))
+            or (invalid and (not row.usable or (not opened.unverified and flaw_of(opened, found) not in _SOUND)))
         )
 
     count = _remove(opened, doomed, dry_run=dry_run)

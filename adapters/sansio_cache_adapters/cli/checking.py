@@ -7,6 +7,7 @@ from collections import Counter
 
 import click
 
+from sansio_cache.digests import NOT_INSTALLED
 from sansio_cache.records import Flaw
 
 from .app import cli
@@ -28,6 +29,7 @@ _MEANS = {
     Flaw.BODY: "its body is not the one it describes",
     Flaw.GONE: "its body is gone",
     Flaw.KEYLESS: "signed, and no secret is given",
+    Flaw.DIGEST: f"its body cannot be verified here: {NOT_INSTALLED}",
 }
 
 
@@ -64,6 +66,8 @@ def verify(place: PlaceOptions, heads: bool, quiet: bool, as_json: bool) -> None
             raise Trouble(f"{said}. {NOT_SIGNED}", Trouble.SECRET)
         if opened.strange():
             raise Trouble(f"{said}. It was signed with another secret than the one that was given", Trouble.SECRET)
+        if set(counts) == {Flaw.DIGEST.value}:
+            raise Trouble(f"{said}. They are misses to every session here: {NOT_INSTALLED}", Trouble.FOUND)
         raise Trouble(f"{said}. They are misses to every session; purge --invalid removes them", Trouble.FOUND)
 
 

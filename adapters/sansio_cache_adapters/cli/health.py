@@ -15,8 +15,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from sansio_cache.digests import NOT_INSTALLED
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache.freshness import CLOCK_SKEW
+from sansio_cache.records import Flaw
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.sqlite.guarded import bulk_limit
 from sansio_cache_adapters.stores.sqlite.opening import open_to_read
@@ -298,14 +300,16 @@ def of_records(opened: OpenCache, *, bodies: bool) -> Iterator[Finding]:
     size = opened.store.size()
     yield Finding("ok", "stored", f"{size.entries} responses, {size_text(size.bytes)}")
     flaws: Counter[str] = Counter()
-    ahead = expired = 0
+    ahead = expired = unknown = 0
     with progress("looking", size.entries) as tick:
         for found in walk(opened, tick):
             row = found.row
             flaw = None if opened.unverified else flaw_of(opened, found) if bodies else None
             if row.state == "unsigned" and not opened.meta.signed:
                 continue  # said before
-            if not row.usable or flaw is not None:
+            if flaw is Flaw.DIGEST:
+                unknown += 1
+            elif not row.usable or flaw is not None:
                 flaws[flaw.value if flaw is not None else row.state] += 1
             ahead += row.stored_at > opened.now + CLOCK_SKEW
             expired += row.state == "stale"
@@ -318,6 +322,8 @@ def of_records(opened: OpenCache, *, bodies: bool) -> Iterator[Finding]:
         yield Finding("note", "damage", "not looked for, without the secret")
     else:
         yield Finding("ok", "damage", f"none found{'' if bodies else ' in heads; --bodies reads bodies, too'}")
+    if unknown:
+        yield Finding("warning", "digest", f"{unknown} have bodies that cannot be verified here", NOT_INSTALLED)
     if ahead:
         yield Finding("warning", "clock", f"{ahead} were stored in this clock's future", "see that clocks are right")
     if expired:

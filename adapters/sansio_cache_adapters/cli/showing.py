@@ -83,6 +83,7 @@ def _as_json(opened: OpenCache, found: FoundRecord, url: str, *, secrets: bool) 
         lifetime = _lifetime(opened, record, url)
         data["reason"] = record.head.reason
         data["headers"] = shown_fields(record.headers, secrets=secrets)
+        data["body_digest"] = record.head.hashed_with or "sha256"
         data["vary"] = [name for name, _ in record.head.vary]
         data["seconds_left"] = lifetime.left if abs(lifetime.left) < 1e15 else None
         data["freshness"] = {"says": lifetime.says, "section": lifetime.section}
@@ -119,6 +120,8 @@ def _rest(opened: OpenCache, found: FoundRecord, url: str) -> Iterator[tuple[str
         lifetime = _lifetime(opened, record, url)
         yield "now", f"{lifetime.state}: {lifetime.says} ({lifetime.section})"
         yield "settings", _settings(opened, record)
+        if record.head.hashed_with:
+            yield "hashed with", record.head.hashed_with
         if record.head.vary:
             yield "varies by", plain(", ".join(name for name, _ in record.head.vary))
     elif row.usable:

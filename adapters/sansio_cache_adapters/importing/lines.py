@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from sansio_cache.digests import SHA256, digest_named
 from sansio_cache.freshness import Facts, Terms
 from sansio_cache.messages import HTTP_1_1
-from sansio_cache.records import CHUNK_SIZE, FORMAT, Head, Meta, Remembered, body_digest, chunk_hashes
+from sansio_cache.records import CHUNK_SIZE, FORMAT, INLINE_LIMIT, Head, Meta, Remembered, body_digest, chunk_hashes
 from sansio_cache.urls import redact
 
 from .entries import damaged, fields_of
@@ -66,6 +67,7 @@ class _RecordLine(msgspec.Struct, frozen=True, omit_defaults=True):
     namespace: str = ""
     remembered: tuple[_Time, _Time] | None = None
     version: int = HTTP_1_1
+    hashed_with: str = ""
 
 
 class LoadedLine(NamedTuple):
@@ -123,6 +125,7 @@ def line_of(head: Head, body: bytes) -> bytes:
                 namespace=head.namespace,
                 remembered=None if kept is None else (kept.time, kept.settings),
                 version=head.version,
+                hashed_with=head.hashed_with,
             )
         )
         + b"\n"
@@ -157,7 +160,8 @@ def read_line(line: bytes) -> LoadedLine:
         raise damaged()
     fields_of(read.headers)
     fields_of([("reason", read.reason), ("method", read.method)])
-    hashes = chunk_hashes(body)
+    digest = (digest_named(read.hashed_with) if len(body) > INLINE_LIMIT else None) or SHA256
+    hashes = chunk_hashes(body, digest)
     head = Head(
         format=FORMAT,
         store_id=b"",
@@ -173,7 +177,7 @@ def read_line(line: bytes) -> LoadedLine:
         received_at=read.received_at,
         length=len(body),
         chunk_size=CHUNK_SIZE,
-        digest=body_digest(hashes),
+        digest=body_digest(hashes, digest),
         facts=_facts(read.facts),
         url=redact(read.url),
         tags=read.tags,

@@ -102,7 +102,7 @@ class MemoryStore(StoreRepr):
     load_nowait = load
 
     def hashes(self, entry: bytes) -> bytes:
-        """The SHA-256s of a body's chunks."""
+        """The hashes of a body's chunks."""
         return self._body(entry).hashes
 
     def chunk(self, entry: bytes, index: int) -> bytes:

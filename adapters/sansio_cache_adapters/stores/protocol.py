@@ -169,7 +169,7 @@ class Store(Protocol):
         ...
 
     def hashes(self, entry: bytes) -> bytes:
-        """The SHA-256s of an entry's chunks, one after the other, as committed; StoreError where it is gone."""
+        """The hashes of an entry's chunks, 32 bytes each, as committed; StoreError where it is gone."""
         ...
 
     def chunk(self, entry: bytes, index: int) -> bytes:

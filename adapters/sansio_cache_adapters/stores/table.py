@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
-from hashlib import sha256
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
@@ -142,7 +141,7 @@ class TableStore:
 
     @_whole
     def hashes(self, entry: bytes) -> bytes:
-        """The SHA-256s of a body's chunks."""
+        """The hashes of a body's chunks."""
         body = self._body(entry)
         if body is None or body.state == "pending":
             raise StoreError("the body is gone")
@@ -168,8 +167,7 @@ class TableStore:
         body = self._body(entry) if index else KeptBody(0.0)
         if body is None or body.state != "pending" or body.size + len(data) > self.max_bytes:
             raise StoreError("the pending body was given up, or is larger than the store")
-        hashes = body.hashes + sha256(data).digest()
-        self._put(of_body(entry), KeptBody(time.time(), body.size + len(data), hashes))
+        self._put(of_body(entry), KeptBody(time.time(), body.size + len(data)))
         self._put(of_chunk(entry, index), data)
 
     def abort(self, entry: bytes) -> None:
@@ -188,7 +186,7 @@ class TableStore:
         self._let_go(self._find(KeptRecord, of_record(item.partition, item.variant)))
         if body is not None:
             item = replace(item, body=None if item.size else b"")
-            self._put(of_body(item.entry), in_state(body, "kept", now))
+            self._put(of_body(item.entry), KeptBody(now, body.size, item.hashes, "kept"))
         self._put(of_record(item.partition, item.variant), KeptRecord(item, item.entry or new_entry(), new_rev(), now))
         self._write_uses()
         self._let_go(dict(self._longest_unused(of_partition(item.partition))[: -max(vary_limit, 1)]))

@@ -59,7 +59,7 @@ class Table(Protocol):
 
 
 class KeptBody(msgspec.Struct):
-    """A body in chunks: since when it is in this state, its bytes, and the SHA-256s of its chunks."""
+    """A body in chunks: since when it is in this state, its bytes, and the hashes of its chunks once it is kept."""
 
     at: float
     size: int = 0

@@ -149,7 +149,7 @@ class Threaded:
         return laid_over(seen, layers)
 
     async def hashes(self, entry: bytes) -> bytes:
-        """The SHA-256s of a body's chunks."""
+        """The hashes of a body's chunks."""
         ask = self._ask if entry in self._queue.overlay.entries else self._read
         return await ask(partial(self.store.hashes, entry))
 

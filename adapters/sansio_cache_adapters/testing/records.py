@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 import pytest
+from msgspec.structs import replace
 
 from sansio_cache.errors import StoreError
 from sansio_cache.records import INLINE_LIMIT, chunk_hashes
@@ -95,6 +96,12 @@ class RecordPromises(Opening):
         assert (stored.body, stored.entry) == (None, item.entry)
         assert store.hashes(stored.entry) == chunk_hashes(body)
         assert store.chunk(stored.entry, 0) + store.chunk(stored.entry, 1) == body
+
+    def test_hashes_are_kept_as_they_are_given(self, store: Store, now: float) -> None:
+        """Which digest made them only the sealed record says."""
+        item = stream(store, make_item("one", large(b"stream"), now=now))
+        item = replace(item, hashes=bytes(reversed(item.hashes)))
+        assert store.hashes(put(store, item, now=now).entry) == item.hashes
 
     def test_a_missing_chunk_is_a_store_error(self, store: Store, now: float) -> None:
         """A chunk that is not there, and an entry that never was."""

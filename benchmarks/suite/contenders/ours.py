@@ -15,18 +15,27 @@ class _Ours(Client):
     session: Any
     multiplies = True
 
-    def __init__(self, setting: Setting, *, signed: bool = False, memory: bool = False, files: bool = False) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        signed: bool = False,
+        memory: bool = False,
+        files: bool = False,
+        digest: str = "sha256",
+    ) -> None:
         super().__init__(setting)
         self.signed = signed
         self.memory = memory
         self.files = files
+        self.digest = digest
 
     def keywords(self) -> dict[str, Any]:
         """What any of our sessions is opened with."""
         from sansio_cache import FileStore, MemoryStore, SQLiteStore
 
         path = str(self.setting.folder / "cache.sqlite")
-        keywords: dict[str, Any] = {}
+        keywords: dict[str, Any] = {"body_digest": self.digest}
         if self.signed:
             keywords["secret_key"] = SECRET
         if self.memory:

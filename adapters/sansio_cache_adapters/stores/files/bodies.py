@@ -3,7 +3,7 @@
 While it comes in it lies in ``pending``. Its place in ``bodies`` is taken in the commit, just before the head that
 names it; by then the hashes of its chunks and the place of its head have been added at its end::
 
-    body | SHA-256 of each chunk | resource | partition | size of the body, size of the hashes, magic
+    body | hash of each chunk | resource | partition | size of the body, size of the hashes, magic
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _opened(root: Root, entry: bytes) -> Generator[tuple[File, _End]]:
 
 
 def read_hashes(root: Root, entry: bytes, most: int) -> bytes:
-    """The SHA-256s of a body's chunks; ``most`` bytes has a body of this store.
+    """The hashes of a body's chunks; ``most`` bytes has a body of this store.
 
     :raises StoreError: if the body is gone or broken.
     """

@@ -191,7 +191,7 @@ class FileStore(MaintainedStore):
             raise trouble(self._location, error) from error
 
     def hashes(self, entry: bytes) -> bytes:
-        """The SHA-256s of a body's chunks."""
+        """The hashes of a body's chunks."""
         with mapped(self._location):
             return bodies.read_hashes(self._root or self._reopened(), entry, max(self.max_bytes, DEFAULT_MAX_BYTES))
 

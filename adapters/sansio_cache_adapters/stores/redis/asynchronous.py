@@ -58,7 +58,7 @@ class AsyncRedisStore(StoreRepr):
         return await self._run(self._verbs.load(partition))
 
     async def hashes(self, entry: bytes) -> bytes:
-        """The SHA-256s of a body's chunks."""
+        """The hashes of a body's chunks."""
         return await self._run(self._verbs.hashes(entry))
 
     async def chunk(self, entry: bytes, index: int) -> bytes:

@@ -127,7 +127,7 @@ class RedisStore(MaintainedStore):
         return self._runner.run(self.verbs.load(partition))
 
     def hashes(self, entry: bytes) -> bytes:
-        """The SHA-256s of a body's chunks."""
+        """The hashes of a body's chunks."""
         return self._runner.run(self.verbs.hashes(entry))
 
     def chunk(self, entry: bytes, index: int) -> bytes:

@@ -142,7 +142,7 @@ class Verbs:
         return time.monotonic() < until and any(each.requested_at <= at for each in unpack(row))
 
     def hashes(self, entry: bytes) -> Steps[bytes]:
-        """The SHA-256s of a body's chunks."""
+        """The hashes of a body's chunks."""
         return (yield from self._part(entry, "hashes"))
 
     def chunk(self, entry: bytes, index: int) -> Steps[bytes]:

@@ -178,7 +178,7 @@ class SQLiteStore(StoreRepr):
             return []
 
     def hashes(self, entry: bytes) -> bytes:
-        """The SHA-256s of a body's chunks."""
+        """The hashes of a body's chunks."""
         return self._blob(sql.HASHES, (entry,))
 
     def chunk(self, entry: bytes, index: int) -> bytes:
