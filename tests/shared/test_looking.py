@@ -167,6 +167,18 @@ async def test_everything_is_copied_to_another_store(
 
 
 @pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("secret", [KEY, "another secret, of as many bytes"])
+async def test_a_signed_cache_is_copied(opened: Opener, origin: Origin, name: str, secret: str, tmp_path: Path) -> None:
+    """G7: read with its session's secret, and sealed with that of the copy."""
+    client = await opened(name, cache=tmp_path / "old.sqlite", secret_key=KEY)
+    url = origin.on("/a", fresh(b"a" * 100_000))
+    await client.is_hit("GET", url)
+    assert await client.ask("copy_to", tmp_path / "new.sqlite", secret_key=secret) == 1
+    other = await opened(name, cache=tmp_path / "new.sqlite", secret_key=secret)
+    assert await other.is_hit("GET", url)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
 async def test_what_was_kept_unsigned_is_signed(opened: Opener, origin: Origin, name: str, tmp_path: Path) -> None:
     url = origin.on("/", fresh(b"x"))
     first = await opened(name, cache=SQLiteStore(tmp_path / "c.sqlite"))

@@ -138,7 +138,7 @@ class StoredResponses(_StoredResponses):
         :param cache: what ``cache=`` of a session takes.
         :param secret_key: the secret of the other store.
         """
-        return copied(self.store, self._engine.policy.namespace, cache, secret_key)
+        return copied(self.kept_under(), cache, secret_key)
 
     def urls(self) -> list[str]:
         """The URLs stored, redacted, each once, sorted."""
@@ -254,8 +254,7 @@ class AsyncStoredResponses(_StoredResponses):
     async def copy_to(self, cache: Any, *, secret_key: SecretKey | Ungiven = UNGIVEN) -> int:
         """See :meth:`StoredResponses.copy_to`."""
         await self._engine.flush()
-        copy = partial(copied, self.store, self._engine.policy.namespace, cache, secret_key)
-        return await in_thread(copy)
+        return await in_thread(partial(copied, self.kept_under(), cache, secret_key))
 
     async def urls(self) -> list[str]:
         """See :meth:`StoredResponses.urls`."""
@@ -307,12 +306,13 @@ class AsyncStoredResponses(_StoredResponses):
         return self._work.resign(unsign=unsign, sign_unsigned=sign_unsigned)
 
 
-def copied(store: Any, namespace: str, cache: Any, secret_key: SecretKey | Ungiven) -> int:
-    """Store what a store keeps in another one, too; how many responses that were."""
+def copied(kept: KeptUnder, cache: Any, secret_key: SecretKey | Ungiven) -> int:
+    """Store what a cache keeps in another one, too; how many responses that were."""
     from sansio_cache_adapters.importing.exporting import export_cache
     from sansio_cache_adapters.importing.loading import load_cache
 
     with TemporaryFile() as file:
-        export_cache(store, file, namespace=namespace)
+        own: Any = kept.sealer if kept.sealer.signed else UNGIVEN  # as good as the secret that it was made from
+        export_cache(kept.store, file, secret_key=own, namespace=kept.policy.namespace)
         file.seek(0)
         return load_cache(cache, file, secret_key=secret_key).imported
