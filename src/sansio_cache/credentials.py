@@ -55,15 +55,16 @@ DEFAULT_IDENTITY = frozenset({"authorization", "from", "proxy-authorization", *P
 """Request fields whose value separates users, as names in lower case and patterns; :data:`EXCEPTIONS` apply to the
 patterns. Userinfo in the URL separates always."""
 
-_NO_LETTER = re.compile(r"[^a-z0-9]+")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# Patterns that re keeps compiled: most programs that make a session need none of them yet.
+_NO_LETTER: Final = r"[^a-z0-9]+"
+_HUMP: Final = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 _REMEMBERED: Final = 1024
 _LONGEST: Final = 128
 """Characters of a name that is looked through and remembered; a longer one is taken for a credential's."""
 
 
 def _spelled(name: str) -> str:
-    return f"-{_NO_LETTER.sub('-', name.lower())}-".replace("--", "-")
+    return f"-{re.sub(_NO_LETTER, '-', name.lower())}-".replace("--", "-")
 
 
 def _search(patterns: Iterable[str]) -> re.Pattern[str]:
@@ -73,7 +74,7 @@ def _search(patterns: Iterable[str]) -> re.Pattern[str]:
 
 def _pattern(glob: str) -> str:
     # Searched for, and not matched from the start, so that any name is read in linear time.
-    parts = [_NO_LETTER.sub("-", part) for part in glob.lower().split("*")]
+    parts = [re.sub(_NO_LETTER, "-", part) for part in glob.lower().split("*")]
     start, end = ("" if glob.startswith("*") else r"\A-?"), ("" if glob.endswith("*") else r"-?\Z")
     return f"(?:{start}{'.*'.join(map(re.escape, parts)).removeprefix('.*').removesuffix('.*')}{end})"
 
@@ -151,4 +152,4 @@ def is_secret_field(field: str) -> bool:
 
 def is_secret_parameter(name: str) -> bool:
     """Whether the value of a URL's parameter of this name is not to be shown."""
-    return len(name) > _LONGEST or _unshown().search(_spelled(_HUMP.sub("-", name))) is not None
+    return len(name) > _LONGEST or _unshown().search(_spelled(re.sub(_HUMP, "-", name))) is not None

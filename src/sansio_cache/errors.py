@@ -20,7 +20,10 @@ Each carries its evidence as attributes. :class:`CacheWarning` is the category o
 
 from __future__ import annotations
 
-import itsdangerous
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .bad_signature import BadSignature as BadSignature
 
 __all__ = [
     "BadSignature",
@@ -50,36 +53,6 @@ class CacheError(Exception):
     """The root of every error that this library raises on its own account."""
 
 
-class BadSignature(CacheError, itsdangerous.BadSignature):
-    """A stored record names this store and is signed, but does not verify, or lies in a foreign place.
-
-    :ivar url: the URL that was asked for, or None where only the body was at hand. The message shows it redacted.
-    :ivar key: the partition key, hexadecimal.
-    :ivar reason: ``"signature"``, ``"place"`` or ``"body"``.
-    """
-
-    def __init__(self, url: str | None, key: str, reason: str) -> None:
-        self.url = url
-        self.key = key
-        self.reason = reason
-        shown = "this URL" if url is None else _shown(url)
-        super().__init__(f"the stored response for {shown} (key {key[:16]}…) {_FOUND[reason]}.\n{_WAYS_OUT}")
-
-    def __reduce__(self) -> tuple[type[BadSignature], tuple[str | None, str, str]]:
-        return (type(self), (self.url, self.key, self.reason))
-
-
-_FOUND = {
-    "signature": "carries a signature that no given key verifies",
-    "place": "was signed for another place than the one it lies in",
-    "body": "has a body that differs from the signed one",
-}
-_WAYS_OUT = (
-    "After a change of the secret give both: secret_key=[old, new]. Else the store was altered: force_refresh=True "
-    'fetches anew, session.cache.delete(urls=[...]) removes the entry, on_bad_signature="miss" ignores such records.'
-)
-
-
 class BrokenRecord(CacheError):
     """A stored body is not the one that its record describes; the record has been dropped.
 
@@ -105,7 +78,7 @@ class NotCached(CacheError):
         self.url = url
         self.why = why
         told = f" ({why})" if why else ""
-        super().__init__(f"no stored response answers {_shown(url)}{told}, and offline=True forbids to fetch it")
+        super().__init__(f"no stored response answers {shown_url(url)}{told}, and offline=True forbids to fetch it")
 
     def __reduce__(self) -> tuple[type[NotCached], tuple[str, str]]:
         return (type(self), (self.url, self.why))
@@ -139,8 +112,20 @@ class KeyRequired(SettingError):
     """The store is marked as signed, and no ``secret_key`` was given."""
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
+    """A URL as errors show it, without secrets."""
     # Every module knows the errors; what looks into URLs is needed for one that is raised.
     from .urls import redact
 
     return redact(url)
+
+
+if not TYPE_CHECKING:  # else checkers would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """``BadSignature``, which brings itsdangerous: a session is made without it."""
+        if name != "BadSignature":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .bad_signature import BadSignature
+
+        return BadSignature

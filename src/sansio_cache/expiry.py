@@ -6,12 +6,12 @@ A user's explicit time replaces the response's own freshness; see :mod:`sansio_c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from .dates import parse_date
 from .errors import SettingError
+from .values import Frozen
 
 __all__ = [
     "ANY_SETTINGS",
@@ -56,26 +56,32 @@ class DoNotCache:
 DO_NOT_CACHE: Final = DoNotCache()
 
 
-@dataclass(frozen=True)
-class Resident:
+class Resident(Frozen):
     """Fresh for so many seconds after we received it; ``math.inf``: for ever.
 
     :ivar any_status: meant for this very response, be it an error.
     """
 
     seconds: float
-    any_status: bool = False
+    any_status: bool
+    __match_args__ = ("seconds", "any_status")
+
+    def __init__(self, seconds: float, any_status: bool = False) -> None:
+        vars(self).update(seconds=seconds, any_status=any_status)
 
 
-@dataclass(frozen=True)
-class Until:
+class Until(Frozen):
     """Fresh until a POSIX time.
 
     :ivar any_status: meant for this very response, be it an error.
     """
 
     at: float
-    any_status: bool = False
+    any_status: bool
+    __match_args__ = ("at", "any_status")
+
+    def __init__(self, at: float, any_status: bool = False) -> None:
+        vars(self).update(at=at, any_status=any_status)
 
 
 Expiry = Resident | Until | DoNotCache

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from fnmatch import translate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .credentials import DEFAULT_IDENTITY, FieldNames
@@ -19,7 +19,8 @@ from .digests import NOT_INSTALLED, BodyDigest, digest_named
 from .errors import SettingError
 from .expiry import ExpireAfter, Expiry, parse_expire_after, parse_seconds
 from .functions import arguments_of
-from .names import ALIASES, advice, explains
+from .names import ALIASES, advice
+from .values import Value
 
 if TYPE_CHECKING:
     from .filtering import FilteredResponse
@@ -30,8 +31,7 @@ __all__ = ["ALIASES", "DEFAULT_IDENTITY", "SETTINGS", "Heuristic", "OnBadSignatu
 OnBadSignature = Literal["raise", "miss"]
 
 
-@dataclass(frozen=True, slots=True)
-class Heuristic:
+class Heuristic(Value):
     """Freshness where the response states none (RFC 9111 §4.2.2): a share of the time since Last-Modified.
 
     :ivar share: of that time; 0.1 is what the RFC calls typical.
@@ -44,8 +44,27 @@ class Heuristic:
     fixed: float | None = None
 
 
-@dataclass(frozen=True)
-class Policy:
+class _Meaning:
+    """What the settings mean, worked out once."""
+
+    expiry: Expiry | None
+    url_rules: tuple[tuple[re.Pattern[str], Expiry | None], ...]
+    guess: Heuristic | None
+    codes: frozenset[int] | None
+    methods: frozenset[str]
+    ignored: frozenset[str]
+    matched: frozenset[str] | None
+    """Names that ``match_headers`` puts in the key; None: every field of the request."""
+    filter_arguments: int
+    """With how many arguments ``filter_fn`` is called: the request and the response, or the response alone."""
+    separating: frozenset[str]
+    """Names and patterns of the fields that separate users."""
+    separates: FieldNames
+    error_grace: float
+    stale_grace: float
+
+
+class Policy(Value, _Meaning):
     """How a session caches. Every argument is a setting that sessions take as a keyword of the same name.
 
     :raises SettingError: for a wrong type or value, naming what the setting takes.
@@ -53,9 +72,7 @@ class Policy:
 
     cache_control: bool = True
     expire_after: ExpireAfter = None
-    urls_expire_after: Mapping[str | re.Pattern[str], ExpireAfter] = field(
-        default_factory=dict[str | re.Pattern[str], ExpireAfter]
-    )
+    urls_expire_after: Mapping[str | re.Pattern[str], ExpireAfter] = {}
     heuristic: Heuristic | float | timedelta | None = Heuristic()
     allowed_codes: Collection[int] | None = None
     allowed_methods: Collection[str] = ("GET", "HEAD")
@@ -80,29 +97,10 @@ class Policy:
     wait_for_body: float = 1.0
     wait_for_leader: float = 30.0
 
-    # What the settings mean, worked out once.
-    expiry: Expiry | None = field(init=False, repr=False, compare=False)
-    url_rules: tuple[tuple[re.Pattern[str], Expiry | None], ...] = field(init=False, repr=False, compare=False)
-    guess: Heuristic | None = field(init=False, repr=False, compare=False)
-    codes: frozenset[int] | None = field(init=False, repr=False, compare=False)
-    methods: frozenset[str] = field(init=False, repr=False, compare=False)
-    ignored: frozenset[str] = field(init=False, repr=False, compare=False)
-    matched: frozenset[str] | None = field(init=False, repr=False, compare=False)
-    """Names that ``match_headers`` puts in the key; None: every field of the request."""
-    filter_arguments: int = field(init=False, repr=False, compare=False)
-    """With how many arguments ``filter_fn`` is called: the request and the response, or the response alone."""
-    separating: frozenset[str] = field(init=False, repr=False, compare=False)
-    """Names and patterns of the fields that separate users."""
-    separates: FieldNames = field(init=False, repr=False, compare=False)
-    error_grace: float = field(init=False, repr=False, compare=False)
-    stale_grace: float = field(init=False, repr=False, compare=False)
-
     def __post_init__(self) -> None:
         _check_plain(self)
 
-        def put(name: str, value: object) -> None:
-            object.__setattr__(self, name, value)
-
+        put = vars(self).__setitem__
         put("filter_arguments", _function(self.filter_fn, "filter_fn", ("request", "response"), ("response",)))
         _function(self.key_fn, "key_fn", ("request",))
         put("expiry", parse_expire_after(self.expire_after))
@@ -136,10 +134,7 @@ class Policy:
         return self.expiry
 
 
-# Made by dataclass, which has no place for a word of advice.
-Policy.__init__ = explains("Policy")(Policy.__init__)  # type: ignore[method-assign]
-
-SETTINGS: Final = frozenset({*ALIASES, *(each.name for each in fields(Policy) if each.init)})
+SETTINGS: Final = frozenset({*ALIASES, *Policy.__match_args__})
 """The keywords of a session that are settings of the cache."""
 
 
@@ -154,7 +149,7 @@ def make_policy(settings: Mapping[str, Any]) -> Policy:
         if own in renamed:
             raise SettingError(f"{name} and {own if name != own else _alias_of(own)} are one setting: give one of them")
         renamed[own] = value
-    known = {each.name for each in fields(Policy) if each.init}
+    known = frozenset(Policy.__match_args__)
     unknown = sorted(renamed.keys() - known)
     if unknown:
         said = advice(unknown[0], known) or f"there are {', '.join(sorted(known))}"
@@ -170,7 +165,11 @@ _BOOLS = (
     *("cache_control", "shared", "always_revalidate", "read_only", "offline"),
     *("parameter_order", "keep_set_cookie"),
 )
-_FIELD = re.compile(r"!?[#$%&\'*+\-.^_`|~0-9a-z]+", re.ASCII)
+
+
+@lru_cache(maxsize=1)
+def _field() -> re.Pattern[str]:
+    return re.compile(r"!?[#$%&\'*+\-.^_`|~0-9a-z]+", re.ASCII)
 
 
 def _check_plain(policy: Policy) -> None:
@@ -211,9 +210,11 @@ def _names(value: Collection[str], name: str) -> Iterable[str]:
 
 
 def _identity(value: Collection[str]) -> frozenset[str]:
+    if value is DEFAULT_IDENTITY:  # what nearly every session has
+        return DEFAULT_IDENTITY
     named = frozenset(name.lower() for name in _names(value, "identity"))
     for name in named:
-        if not _FIELD.fullmatch(name):
+        if not _field().fullmatch(name):
             raise SettingError(
                 f'identity takes names of fields and patterns such as "*-token-*", with a ! before it what is not '
                 f"meant; {name!r} is none"

@@ -13,12 +13,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import warnings
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from enum import Enum
+from functools import cached_property
 from typing import Final
-
-from itsdangerous import Signer
-from itsdangerous.encoding import base64_encode
 
 from .errors import CacheWarning, SettingError
 
@@ -66,22 +65,23 @@ class Sealer:
     takes, on the same derivation and encoding.
     """
 
-    __slots__ = ("_prepared", "_signer", "keys")
-
     def __init__(self, keys: Sequence[bytes]) -> None:
         self.keys: tuple[bytes, ...] = tuple(keys)
-        self._signer = Signer(list(self.keys), salt=SALT, digest_method=hashlib.sha256) if self.keys else None
-        # Newest first: nearly every record was sealed with it.
-        self._prepared = (
-            [hmac.new(self._signer.derive_key(key), digestmod=hashlib.sha256) for key in reversed(self.keys)]
-            if self._signer
-            else []
-        )
+
+    @cached_property
+    def _prepared(self) -> list[hmac.HMAC]:
+        """Newest first: nearly every record was sealed with it."""
+        if not self.keys:
+            return []
+        from itsdangerous import Signer  # with the first record: a session is made without it
+
+        signer = Signer(list(self.keys), salt=SALT, digest_method=hashlib.sha256)
+        return [hmac.new(signer.derive_key(key), digestmod=hashlib.sha256) for key in reversed(self.keys)]
 
     @property
     def signed(self) -> bool:
         """Whether records are signed."""
-        return bool(self._prepared)
+        return bool(self.keys)
 
     def seal(self, payload: bytes) -> bytes:
         """The frame of a payload, signed by the newest key, if there is one."""
@@ -104,7 +104,7 @@ class Sealer:
     def _signature(prepared: hmac.HMAC, frame: bytes) -> bytes:
         mac = prepared.copy()
         mac.update(frame)
-        return base64_encode(mac.digest())
+        return urlsafe_b64encode(mac.digest()).rstrip(b"=")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sealer) and self.keys == other.keys

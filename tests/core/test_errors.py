@@ -19,6 +19,12 @@ def test_every_error_has_one_root(name: str) -> None:
     assert issubclass(getattr(errors, name), root)
 
 
+def test_there_are_no_others() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'BadSecret'"):
+        errors.BadSecret  # type: ignore[attr-defined] # noqa: B018
+    assert BadSignature.__module__ == BrokenRecord.__module__ == "sansio_cache.errors"
+
+
 def test_the_tree_is_drawn_as_it_is() -> None:
     for name in errors.__all__:
         assert name in (errors.__doc__ or "")

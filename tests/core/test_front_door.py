@@ -109,6 +109,7 @@ except ImportError as error:
         ("CachedSession", "requests", "requests"),
         ("AsyncCachedSession", "aiohttp", "aiohttp"),
         ("TrioCachedSession", "h11", "trio"),
+        ("TrioCachedSession", "anyio", "trio"),
         ("CacheTransport", "httpx2", "httpx"),
         # By the name that was asked for, not by who else brings the module.
         ("AsyncCacheTransport", "anyio", "httpx"),
