@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sansio_cache.functions import arguments_of
 from sansio_cache.names import ALIASES, OF_SESSION, STORES, advice, place_of, unexpected
@@ -72,24 +72,12 @@ def overriding(kind: type, here: type, client: type, *names: str) -> bool:
     return any(name in vars(each) for each in order[order.index(here) + 1 : order.index(client)] for name in names)
 
 
-class Takers(NamedTuple):
-    """The classes that take keywords which a class of several does not know.
-
-    :ivar names: those that the classes behind it name.
-    :ivar open_to: a class among them that takes any others too, or None.
-    """
-
-    names: frozenset[str]
-    open_to: type | None
-
-
-NOBODY: Final = Takers(frozenset(), None)
-_UNEXPECTED: Final = re.compile(r"unexpected keyword argument '(\w+)'")
-
-
 @lru_cache(maxsize=64)
-def takers_behind(kind: type[Any], here: type[Any]) -> Takers:
-    """What the constructors of the classes behind one take, in the order in which they call each other."""
+def takers_behind(kind: type[Any], here: type[Any]) -> tuple[frozenset[str], type | None]:
+    """What the constructors of the classes behind one take, in the order in which they call each other.
+
+    Those that they name, and a class among them that takes any others too, or None.
+    """
     names: set[str] = set()
     open_to: type | None = None
     for each in kind.__mro__[kind.__mro__.index(here) + 1 : -1]:
@@ -101,7 +89,7 @@ def takers_behind(kind: type[Any], here: type[Any]) -> Takers:
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break
         open_to = open_to or each
-    return Takers(frozenset(names), open_to)
+    return frozenset(names), open_to
 
 
 @contextmanager
@@ -111,19 +99,19 @@ def handing_on(owner: object, here: type, keywords: Mapping[str, object], otherw
     :raises TypeError: for one that is left to nobody, with the nearest name.
     """
     kind: Any = type(owner)
-    takers = takers_behind(kind, here) if keywords else NOBODY
-    known = {*SETTINGS, *_OURS, *takers.names}
-    for name in keywords.keys() - takers.names:
+    names, open_to = takers_behind(kind, here) if keywords else (frozenset[str](), None)
+    known = {*SETTINGS, *_OURS, *names}
+    for name in keywords.keys() - names:
         said = _place(name, keywords) or advice(name, known) or otherwise
-        if takers.open_to is None:
+        if open_to is None:
             raise unexpected(kind.__name__, name, said)
         if said := advice(name, {*SETTINGS, *_OURS}, 0.8):
             # It may be theirs, and many drop what they do not know.
-            warn_once(f"{kind.__name__} hands {name}= on to {takers.open_to.__name__}. For the cache: {said}")
+            warn_once(f"{kind.__name__} hands {name}= on to {open_to.__name__}. For the cache: {said}")
     try:
         yield
     except TypeError as error:
-        refused = _UNEXPECTED.search(str(error))
+        refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
         if refused is None or refused[1] not in keywords:
             raise
         # It has come to the end of the classes.

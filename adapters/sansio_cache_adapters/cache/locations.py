@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from typing import Any, Final, cast
-from urllib.parse import unquote, urlsplit
 
 from sansio_cache.errors import SettingError
 from sansio_cache_adapters.stores import system
@@ -70,6 +69,8 @@ def sqlite_path(cache: object) -> str | None:
 
 def _path_of(url: str) -> str:
     """The path in ``sqlite:///…`` or ``file:///…``; absolute, as in any URL (RFC 8089), save after ``~``."""
+    from urllib.parse import unquote, urlsplit  # most caches are named by a path
+
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     path = unquote(parts.path)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _thread
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 __all__ = ["off_loop"]
 
@@ -25,6 +27,8 @@ def off_loop(call: Callable[[], T]) -> T:
     except OSError:
         raise
     except Exception:
+        from queue import SimpleQueue  # where somebody watches: elsewhere it is of no use
+
         answer: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
         _thread.start_new_thread(_answer, (call, answer))
         result, error = answer.get()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Final, cast
 
 from sansio_cache.errors import SettingError
@@ -13,10 +12,8 @@ from .off_loop import off_loop
 
 __all__ = ["absolute_path", "expand_home", "is_url"]
 
-_URL: Final = re.compile(
-    r"[a-z][a-z0-9+.\-]+://|(?:file|https?|memory|mongodb|rediss?|sqlite|unix):|:memory:", re.IGNORECASE
-)
-"""What nobody means as the name of a folder. A drive of Windows has one letter; a path object shortens ``//``."""
+_SCHEMES: Final = frozenset({"file", "http", "https", "memory", "mongodb", "redis", "rediss", "sqlite", "unix"})
+_IN_SCHEME: Final = "abcdefghijklmnopqrstuvwxyz0123456789+.-"
 
 
 def absolute_path(path: object, takes: str) -> str:
@@ -35,7 +32,7 @@ def absolute_path(path: object, takes: str) -> str:
         )
     expanded = expand_home(text)
     if expanded is None:
-        home = re.split(r"[\\/]", text, maxsplit=1)[0]
+        home = text.replace("\\", "/").partition("/")[0]
         raise SettingError(f"{takes}: {home} is no home folder here. A file of that name is given as ./{home}")
     path = off_loop(lambda: os.path.abspath(expanded))
     fault = system.SYSTEM.fault_of(path)
@@ -45,8 +42,17 @@ def absolute_path(path: object, takes: str) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a URL rather than a path."""
-    return _URL.match(text) is not None
+    """Whether a text is a URL rather than a path: what nobody means as the name of a folder.
+
+    A drive of Windows has one letter; a path object shortens ``//``.
+    """
+    scheme, colon, rest = text.partition(":")
+    scheme = scheme.lower()
+    if not scheme:
+        return rest.lower().startswith("memory:")
+    if not colon or scheme in _SCHEMES:
+        return bool(colon)
+    return rest.startswith("//") and len(scheme) > 1 and scheme[0].isalpha() and not scheme.strip(_IN_SCHEME)
 
 
 def expand_home(text: str) -> str | None:

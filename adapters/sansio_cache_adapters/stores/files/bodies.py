@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, Item
 from sansio_cache_adapters.stores.rows import Row
-from sansio_cache_adapters.stores.system import File, Folder, is_misplaced
+from sansio_cache_adapters.stores.system.folders import File, Folder, is_misplaced
 
 from .heads import rows_of
 from .layout import Root, is_hex, skipping

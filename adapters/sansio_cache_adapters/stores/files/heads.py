@@ -15,7 +15,7 @@ from typing import Final
 
 from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.rows import USED_AT, Row, pack, stored_in, unpack
-from sansio_cache_adapters.stores.system import Folder, is_absent
+from sansio_cache_adapters.stores.system.folders import Folder, is_absent
 
 from .layout import Root, is_hex, replace, skipping
 

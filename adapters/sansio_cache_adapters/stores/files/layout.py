@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 
 from sansio_cache.errors import ForeignStore, StoreError
 from sansio_cache_adapters.stores.foreign import describe_folder, left_alone
-from sansio_cache_adapters.stores.system import Folder, is_absent, is_misplaced, open_root, runs_as_root
+from sansio_cache_adapters.stores.system.folders import Folder, is_absent, is_misplaced, open_root, runs_as_root
 
 __all__ = [
     "LOCK_FILE",

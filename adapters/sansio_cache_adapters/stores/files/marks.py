@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Final
 
 from sansio_cache_adapters.stores.protocol import MARK_SECONDS
-from sansio_cache_adapters.stores.system import Folder
+from sansio_cache_adapters.stores.system.folders import Folder
 
 from .layout import SHARDS, Root, names_in, replace, skipping
 

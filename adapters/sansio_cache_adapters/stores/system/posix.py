@@ -8,7 +8,6 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Final
-from urllib.parse import quote
 
 from sansio_cache.errors import StoreBusy
 
@@ -92,6 +91,8 @@ class Posix:
 
     def uri(self, path: str) -> str:
         """With an empty authority: a path may begin with two slashes."""
+        from urllib.parse import quote  # when a file is opened: a session can be made without it
+
         return f"file://{quote(os.fsencode(path))}"
 
     def path_in(self, url: str) -> str:
