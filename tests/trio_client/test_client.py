@@ -23,6 +23,7 @@ from sansio_cache_adapters.trio.http.errors import (
 )
 from sansio_cache_adapters.trio.http.hop import Drained, Hop
 from sansio_cache_adapters.trio.http.pool import Counts
+from sansio_cache_adapters.trio.http.sending import with_cookies
 
 pytestmark = pytest.mark.anyio
 
@@ -213,7 +214,7 @@ async def test_cookies_given_belong_to_the_base_url(serve: Any) -> None:
 def test_no_set_cookie_breaks_a_response(text: str) -> None:
     session = HTTPSession()
     extract(session.cookies, "http://h/", [text, "a=b; " + text])
-    request = session._with_cookies(OutgoingRequest("GET", "http://h/", [], b"", Timeout()))
+    request = with_cookies(session, OutgoingRequest("GET", "http://h/", [], b"", Timeout()))
     for _, value in request.headers:
         value.encode("latin-1")
 

@@ -20,6 +20,7 @@ from sansio_cache_adapters.trio.http import suffixes
 from sansio_cache_adapters.trio.http.client import HTTPSession
 from sansio_cache_adapters.trio.http.content import OutgoingRequest, Timeout
 from sansio_cache_adapters.trio.http.cookies import _date, extract, new_jar
+from sansio_cache_adapters.trio.http.sending import with_cookies
 from sansio_cache_adapters.trio.http.url import parse
 
 YEAR_2099 = "Wed, 09 Jun 2099 10:18:14 GMT"
@@ -271,7 +272,7 @@ def test_cookies_given_are_the_users_own() -> None:
     """No prefix is refused, and none with one goes out by http."""
     session = HTTPSession(base_url="https://example.com/x/", cookies={"__Host-a": "b", "c": "d"})
     for url, expected in (("https://example.com/", "__Host-a=b; c=d"), ("http://example.com/", "c=d")):
-        request = session._with_cookies(OutgoingRequest("GET", parse(url).text, [], b"", Timeout()))
+        request = with_cookies(session, OutgoingRequest("GET", parse(url).text, [], b"", Timeout()))
         assert request.headers == [("Cookie", expected)]
 
 

@@ -19,6 +19,7 @@ from sansio_cache.messages import Request
 from sansio_cache_adapters.trio.http.client import HTTPSession
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.errors import TransportError
+from sansio_cache_adapters.trio.http.sending import with_cookies
 from sansio_cache_adapters.trio.keywords import CachedOptions
 
 # What one request may say
@@ -94,7 +95,7 @@ def _long_way(session: TrioCachedSession, url: str, options: Any) -> tuple[Outgo
     options = {name: value for name, value in options.items() if name != "follow_redirects"}
     try:
         prepared = session.prepare("GET", url, options)
-        sent = session._with_cookies(prepared)  # pyright: ignore[reportPrivateUsage]
+        sent = with_cookies(session, prepared)
     except (TransportError, TypeError, ValueError) as error:
         return repr(error)
     return sent, session._handler.core_request(sent)  # pyright: ignore[reportPrivateUsage]

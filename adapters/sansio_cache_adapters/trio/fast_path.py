@@ -19,8 +19,10 @@ from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
-from sansio_cache_adapters.trio.http.client import HTTPSession, RequestOptions
-from sansio_cache_adapters.trio.http.content import OutgoingRequest, Timeout
+from sansio_cache_adapters.trio.http.client import HTTPSession
+from sansio_cache_adapters.trio.http.content import OutgoingRequest
+from sansio_cache_adapters.trio.http.limits import Timeout
+from sansio_cache_adapters.trio.http.sending import RequestOptions
 
 __all__ = ["FastPath", "Ready"]
 

@@ -27,9 +27,12 @@ from sansio_cache_adapters.cache.stored_body import may_fetch_anew
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.cache.switches import is_off
 from sansio_cache_adapters.cache.tls import of_context, system_authorities, trusting
-from sansio_cache_adapters.trio.http.client import Hop, OutgoingRequest, RequestOptions, Response
+from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.errors import SessionClosed
+from sansio_cache_adapters.trio.http.hop import Hop
 from sansio_cache_adapters.trio.http.redirects import REDIRECTS
+from sansio_cache_adapters.trio.http.response import Response
+from sansio_cache_adapters.trio.http.sending import RequestOptions, followed, sent, whole, with_cookies
 
 from .bodies import BodyGone, HopTransfer, cached_hop, stored_hop
 from .fast_path import FastPath, Ready
@@ -77,13 +80,13 @@ class Handler:
         self._cache = cache
         self._kind = kind
         self.peer_of = partial(_peer_of, part("named", peer), verified_by)
-        self.fast = FastPath[Any](session, kind, _seen, _with_cookies, _led_to)
+        self.fast = FastPath[Any](session, kind, _seen, with_cookies, _led_to)
 
     def stored(self, session: Any) -> AsyncStoredResponses:
         """What finds, deletes, verifies and counts what is stored."""
 
         def prepared(method: str, url: str, keywords: dict[str, Any]) -> OutgoingRequest:
-            return _with_cookies(session, session.prepare(method, url, keywords))
+            return with_cookies(session, session.prepare(method, url, keywords))
 
         return AsyncStoredResponses(self._cache, request_maker(prepared, self.core_request), given_response)
 
@@ -147,7 +150,7 @@ class Handler:
         """The response to a request, its body read."""
         response = await self._unread(session, method, url, options)
         try:
-            await session._whole(response)
+            await whole(response)
         except (BodyGone, CacheError) as error:
             # Its record is dropped by now: the next look finds another, or asks the origin. What led here is not asked
             # twice, and content that can be read only once may have been read.
@@ -156,7 +159,7 @@ class Handler:
             if response.history or not isinstance(response.request.body, bytes):
                 raise
             response = await self._unread(session, method, url, options)
-            await session._whole(response)
+            await whole(response)
         return cast("CachedTrioResponse", response)
 
     async def _unread(self, session: Any, method: str, url: str, options: CachedOptions) -> Response:
@@ -166,15 +169,13 @@ class Handler:
             ready = self.fast.ready(session, url, options)
         response: Response
         if ready is None:
-            response = await session._follow(method, url, options)
-            return response
+            return await followed(session, method, url, options)
         follow = options.get("follow_redirects", session.follow_redirects)
         started = time.perf_counter()
         found = await self._look(ready.asked)
         if not isinstance(found, Answer) or (follow and found.status in REDIRECTS):
             extra = {_OPTIONS: ready.asked.options, _PAUSED: _PausedRequest(ready, found)}
-            response = await session._send(replace(ready.outgoing, extra=extra), follow=follow)
-            return response
+            return await sent(session, replace(ready.outgoing, extra=extra), follow=follow)
         self._cache.engine.answered(ready.asked, found)
         hop = stored_hop(self._cache.engine, found)
         response = session.respond(hop, ready.given_out(), (), {}, time.perf_counter() - started)
@@ -192,11 +193,6 @@ def _seen(session: Any, request: OutgoingRequest) -> Request:
 def _led_to(session: Any, url: str) -> str:
     peer: str = session._handler.peer_of(url)
     return peer
-
-
-def _with_cookies(session: Any, request: OutgoingRequest) -> OutgoingRequest:
-    sent: OutgoingRequest = session._with_cookies(request)
-    return sent
 
 
 def _peer_of(named: str, verified_by: ssl.SSLContext | bool, url: str) -> str:

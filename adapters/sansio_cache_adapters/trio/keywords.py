@@ -9,7 +9,7 @@ from typing import Any
 
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.options import CacheOptions
-from sansio_cache_adapters.trio.http.client import RequestOptions
+from sansio_cache_adapters.trio.http.sending import RequestOptions
 
 __all__ = ["CachedOptions", "SessionOptions"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sansio_cache.decisions import Answer
 from sansio_cache_adapters.cache.response_attributes import AnswerAttributes, moment
 from sansio_cache_adapters.cache.switches import DISABLED, bypassed
-from sansio_cache_adapters.trio.http.client import Response
+from sansio_cache_adapters.trio.http.response import Response
 
 from .bodies import CachedHop
 

@@ -23,7 +23,6 @@ from sansio_cache_adapters.cache.switches import Block, switched_off
 from sansio_cache_adapters.stores.forking import cut_off, follow_forks
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.trio.http.client import HTTPSession
-from sansio_cache_adapters.trio.http.errors import SessionClosed
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -33,7 +32,10 @@ if TYPE_CHECKING:
     from sansio_cache_adapters.cache.events import Event
     from sansio_cache_adapters.cache.opening import CacheLocation
     from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
-    from sansio_cache_adapters.trio.http.client import Hop, OutgoingRequest, RequestOptions, Response
+    from sansio_cache_adapters.trio.http.content import OutgoingRequest
+    from sansio_cache_adapters.trio.http.hop import Hop
+    from sansio_cache_adapters.trio.http.response import Response
+    from sansio_cache_adapters.trio.http.sending import RequestOptions
 
     from .handling import Handler
     from .keywords import CachedOptions, SessionOptions
@@ -118,6 +120,8 @@ class TrioCachedSession(FixedSettings, HTTPSession):
 
     async def __aenter__(self) -> Self:
         if self._entered:
+            from .http.errors import SessionClosed
+
             raise SessionClosed("a session has one block, and this one has had it: make another session")
         for room in _ROOMS:
             await imported(room)

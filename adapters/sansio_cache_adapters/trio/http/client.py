@@ -9,80 +9,42 @@ Not here, and not planned: HTTP/2, proxies, SOCKS, multipart. Use httpx2 for the
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar, Unpack
 
-import anyio
+# Every request needs it: that it is not installed is said here.
+import h11  # noqa: F401 # pyright: ignore[reportUnusedImport]
 
 from sansio_cache.credentials import stays_with_origin
-from sansio_cache.errors import SettingError
 
 from .checks import credentials, flag, jar_or_mapping, pairs, text, tls, whole
-from .content import (
-    Content,
-    FieldsIn,
-    OutgoingRequest,
-    ParamsIn,
-    Timeout,
-    add_params,
-    default_accept_encoding,
-    encode_content,
-    merge_fields,
-)
-from .errors import TransportError
-from .hop import Drained, Hop
-from .limits import Limits, limits_of
-from .redirects import drain, location, redirected
-from .response import Response, TooManyRedirects
-from .suffixes import load_suffixes
-from .url import basic, join, parse
+from .limits import Limits, Timeout, limits_of
 
 if TYPE_CHECKING:
+    # What sends requests comes with the first of them.
     from http.cookiejar import CookieJar
 
-    # Connections and the standard library's cookies come with the first request.
+    from .content import OutgoingRequest, ParamsIn
+    from .hop import Hop
     from .pool import Pool
+    from .response import Response
+    from .sending import RequestOptions
+
+    P = ParamSpec("P")
+    R = TypeVar("R", bound=Response)
+    R_co = TypeVar("R_co", covariant=True)
+
+    class Asks(Protocol[P, R_co]):
+        """A session, by its ``request``: the other methods take the same options and give the same response."""
+
+        def request(self, method: str, url: str, *args: P.args, **options: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
+
 
 __all__ = ["HTTPSession", "Hop", "Limits", "OutgoingRequest", "RequestOptions", "Response", "Timeout"]
-
-USER_AGENT = "sansio-cache"
-
-P = ParamSpec("P")
-R = TypeVar("R", bound=Response)
-R_co = TypeVar("R_co", covariant=True)
-
-
-class Asks(Protocol[P, R_co]):
-    """A session, by its ``request``: the other methods take the same options and give the same response."""
-
-    def request(self, method: str, url: str, *args: P.args, **options: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
-
-
-class RequestOptions(TypedDict, total=False):
-    """What one request may say; where it says nothing, the session's own setting holds."""
-
-    params: ParamsIn | None
-    """Added to the query; replaces the session's parameters of the same name."""
-    headers: FieldsIn | None
-    """Replaces the session's fields of the same name; None as value removes one."""
-    content: Content | None
-    """bytes, str, a binary file or an async iterator of bytes."""
-    data: ParamsIn | None
-    """Form fields, sent as application/x-www-form-urlencoded."""
-    json: Any
-    """Anything that JSON can say but null."""
-    auth: tuple[str, str] | None
-    """User and password for the Basic scheme; None sends none."""
-    timeout: Timeout | float | None
-    """Seconds; a number stands for every kind of wait, None for no limit."""
-    follow_redirects: bool
-
-
-_KNOWN = RequestOptions.__optional_keys__
 
 
 class HTTPSession:
@@ -127,13 +89,14 @@ class HTTPSession:
         self.timeout: Timeout = Timeout.of(timeout)
         self.follow_redirects: bool = flag("follow_redirects", follow_redirects)
         self.max_redirects = max_redirects
-        # What every request will be made of, put together once to see whether that can be done.
-        add_params(parse("http://any/" if base_url is None else base_url).text, params)
-        merge_fields(self.headers)
-        if self.auth is not None:
-            basic(*self.auth)
+        if base_url is not None or params is not None or headers is not None or auth is not None:
+            from .content import try_out
+
+            try_out(self)
         if cookies is not None:
-            self.cookies = _jar(cookies, base_url)
+            from .cookies import jar_of
+
+            self.cookies = jar_of(cookies, base_url)
         self._connecting = limits_of(limits), ssl_context, verify
 
     @cached_property
@@ -179,35 +142,15 @@ class HTTPSession:
 
         Raises: InvalidURL, TypeError, ValueError, SettingError.
         """
-        if unknown := options.keys() - _KNOWN:
-            raise TypeError(
-                f"a request takes no {', '.join(sorted(unknown))}; there are {', '.join(self._option_names())}"
-            )
-        text("url", url, "; give str(…) of an object that is one")
-        url = join(self.base_url, url) if self.base_url else url
-        target = parse(add_params(url, self.params, options.get("params")))
-        body, kind = encode_content(options.get("content"), options.get("data"), options.get("json"))
-        own = pairs("headers", options.get("headers"))
-        defaults = [
-            ("User-Agent", USER_AGENT),
-            ("Accept", "*/*"),
-            ("Accept-Encoding", default_accept_encoding()),
-        ]
-        fields = merge_fields(defaults, kind, self.headers, own)
-        if "auth" in options:
-            auth = credentials(options["auth"])
-        elif target.userinfo is not None:
-            auth = target.userinfo
-        else:
-            auth = None if _has(own, "authorization") else self.auth
-        if auth is not None:
-            fields = merge_fields(fields, [("Authorization", basic(*auth))])
-        timeout = Timeout.of(options["timeout"]) if "timeout" in options else self.timeout
-        return OutgoingRequest(text("method", method).upper(), target.text, fields, body, timeout)
+        from .sending import prepared
+
+        return prepared(self, method, url, options)
 
     def _option_names(self) -> list[str]:
         """What a request takes, by name."""
-        return sorted(_KNOWN)
+        from .sending import OPTIONS
+
+        return sorted(OPTIONS)
 
     def stays_with_origin(self, field: str) -> bool:
         """Whether a field of this name does not go along when a redirect leads to another origin.
@@ -225,6 +168,8 @@ class HTTPSession:
         elapsed: float,
     ) -> Response:
         """The response object for a hop; ``elapsed`` in seconds."""
+        from .response import Response
+
         return Response(hop, request, history=history, cookies=cookies, elapsed=elapsed)
 
     # Requests
@@ -235,7 +180,9 @@ class HTTPSession:
         Raises: any TransportError but HTTPStatusError; TypeError, ValueError and SettingError for options that make no
         request; what the content's iterator raises.
         """
-        return await self._whole(await self._follow(method, url, options))
+        from .sending import followed, whole
+
+        return await whole(await followed(self, method, url, options))
 
     @asynccontextmanager
     async def stream(self, method: str, url: str, **options: Unpack[RequestOptions]) -> AsyncGenerator[Response]:
@@ -243,7 +190,9 @@ class HTTPSession:
 
         Raises: as ``request``.
         """
-        response = await self._follow(method, url, options)
+        from .sending import followed
+
+        response = await followed(self, method, url, options)
         try:
             yield response
         finally:
@@ -277,94 +226,13 @@ class HTTPSession:
         """``request("DELETE", url, …)``."""
         return await self.request("DELETE", url, *args, **options)
 
-    async def _whole(self, response: R) -> R:
-        """The same response, its body read."""
-        try:
-            await response.read()
-        except TransportError as exc:
-            exc.url = response.url
-            raise
-        finally:
-            await response.aclose()
-        return response
 
-    async def _follow(self, method: str, url: str, options: RequestOptions) -> Response:
-        options = options.copy()
-        follow = flag("follow_redirects", options.pop("follow_redirects", self.follow_redirects))
-        return await self._send(self.prepare(method, url, options), follow=follow)
+_LATER: Final = {"Hop": "hop", "OutgoingRequest": "content", "RequestOptions": "sending", "Response": "response"}
 
-    async def _send(self, request: OutgoingRequest, *, follow: bool) -> Response:
-        """The last response to a request, its body unread."""
-        history: tuple[Response, ...] = ()
-        while True:
-            sent = self._with_cookies(request)
-            started = anyio.current_time()
-            hop = await self.hop(sent)
-            elapsed = anyio.current_time() - started
-            try:
-                cookies = await self._take_cookies(sent.url, hop)
-                target = location(hop) if follow else None
-                if target is None:
-                    return self.respond(hop, sent, history, cookies, elapsed)
-                if len(history) >= self.max_redirects:
-                    raise TooManyRedirects(f"more than {self.max_redirects} redirects", history)
-                request = redirected(request, hop.status, target, self.stays_with_origin)
-                body = await drain(hop)
-            except BaseException as exc:
-                await hop.aclose()
-                if isinstance(exc, TransportError):
-                    exc.url = exc.url or sent.url
-                raise
-            kept = hop.with_chunks(Drained(body))
-            history += (self.respond(kept, sent, history, cookies, elapsed),)
+if not TYPE_CHECKING:  # else checkers would take any name for one of ours
 
-    # Cookies
-
-    def _with_cookies(self, request: OutgoingRequest) -> OutgoingRequest:
-        # A Cookie field that the caller gave is left alone.
-        if next(iter(self.cookies), None) is None or _has(request.headers, "cookie"):
-            return request
-        from urllib.request import Request as CookieRequest
-
-        carrier = CookieRequest(request.url)  # noqa: S310 - nothing is opened
-        self.cookies.add_cookie_header(carrier)
-        value = carrier.get_header("Cookie")
-        return replace(request, headers=[*request.headers, ("Cookie", value)]) if value else request
-
-    async def _take_cookies(self, url: str, hop: Hop) -> dict[str, str]:
-        lines = [value for name, value in hop.headers if name.lower() == "set-cookie"]
-        if not lines:
-            return {}
-        from .cookies import names_a_domain
-
-        if names_a_domain(lines):
-            await load_suffixes()
-        return _extract(self.cookies, url, lines)
-
-
-def _extract(jar: CookieJar, url: str, lines: Sequence[str]) -> dict[str, str]:
-    from .cookies import extract  # the standard library's cookies come with the first of them
-
-    return extract(jar, url, lines)
-
-
-def _has(fields: Iterable[tuple[str, str | None]], name: str) -> bool:
-    return any(given.lower() == name for given, _ in fields)
-
-
-def _jar(cookies: CookieJar | Mapping[str, str], base_url: str | None) -> CookieJar:
-    from http.cookiejar import CookieJar
-
-    from .cookies import cookie_of, new_jar
-
-    if isinstance(cookies, CookieJar):
-        return cookies
-    jar = new_jar()
-    if cookies and base_url is None:
-        # Without a host they would go to every origin that a redirect names.
-        raise SettingError("cookies need a host to go to: give base_url= too, or a CookieJar")
-    for name, value in cookies.items():
-        if {";", "\r", "\n"} & {*name, *value}:
-            raise SettingError(f"no cookie can be called, or hold, what has a ; or a line end: {name!r}")
-        jar.set_cookie(cookie_of(parse(base_url or ""), name, value))
-    return jar
+    def __getattr__(name: str) -> object:
+        """What a user of the client may want to name, and a session is made without."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__package__}.{_LATER[name]}"), name)

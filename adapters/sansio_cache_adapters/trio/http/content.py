@@ -17,13 +17,14 @@ from anyio import to_thread
 from sansio_cache.errors import SettingError
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 
-from .checks import number, pairs, text
+from .checks import pairs, text
 from .errors import WRITE, LocalProtocolError, StreamConsumed
-from .url import parse
+from .limits import Timeout
+from .url import basic, parse
 
 __all__ = [
     "Content", "Fields", "FieldsIn", "OutgoingRequest", "ParamsIn", "StreamBody", "Timeout",
-    "add_params", "default_accept_encoding", "encode_content", "merge_fields", "request_event",
+    "add_params", "default_accept_encoding", "encode_content", "merge_fields", "request_event", "try_out",
 ]  # fmt: skip
 
 PIECE = 64 * 1024
@@ -91,6 +92,18 @@ def _scalars(argument: str, params: ParamsIn | None) -> Iterator[tuple[str, Scal
 
 def _text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def try_out(session: Any) -> None:
+    """Put together once what every request will be made of, to see whether that can be done.
+
+    Raises: InvalidURL, ValueError, SettingError.
+    """
+    base: str | None = session.base_url
+    add_params(parse("http://any/" if base is None else base).text, session.params)
+    merge_fields(session.headers)
+    if session.auth is not None:
+        basic(*session.auth)
 
 
 # Request contents
@@ -205,34 +218,6 @@ def _file_body(file: IO[bytes]) -> StreamBody:
 
 
 # The request
-
-
-@dataclass(frozen=True, slots=True)
-class Timeout:
-    """How long a request may wait without anything moving, in seconds; None waits for ever.
-
-    ``connect`` covers name, TCP and TLS. ``read`` and ``write`` each wait for bytes, so that a server which drips
-    keeps them alive: bound the whole with a cancel scope. ``pool`` is the wait for a free connection; it is None,
-    since to stand in a queue is no failure.
-
-    Raises: SettingError for what is not above zero.
-    """
-
-    connect: float | None = 10.0
-    read: float | None = 30.0
-    write: float | None = 30.0
-    pool: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("connect", "read", "write", "pool"):
-            seconds = getattr(self, name)
-            if seconds is not None and not number(seconds) > 0:
-                raise SettingError(f"the {name} timeout must be above zero seconds, or None, not {seconds!r}")
-
-    @classmethod
-    def of(cls, given: Timeout | float | None) -> Timeout:
-        """The timeout meant by a session's argument: a number stands for all four, None for no limit."""
-        return given if isinstance(given, Timeout) else cls(given, given, given, given)
 
 
 @dataclass(frozen=True, slots=True)

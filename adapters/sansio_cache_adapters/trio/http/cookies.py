@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 from urllib.request import Request as CookieRequest
+
+from sansio_cache.errors import SettingError
 
 from .suffixes import is_public_suffix
 from .url import URL, parse
@@ -274,3 +276,21 @@ def _bound_by(jar: CookieJar, cookies: Sequence[Cookie], counts: Counter[str], m
 def _site(domain: str) -> str:
     """Roughly who has registered it: hosts by the hundred are one who sets cookies."""
     return ".".join(domain.rsplit(".", 2)[-2:])
+
+
+def jar_of(cookies: CookieJar | Mapping[str, str], base_url: str | None) -> CookieJar:
+    """What a user gives as ``cookies=``: a jar, or names and values for the host of the base URL.
+
+    :raises SettingError: names and values without a base URL, or such as no field can hold.
+    """
+    if isinstance(cookies, CookieJar):
+        return cookies
+    jar = new_jar()
+    if cookies and base_url is None:
+        # Without a host they would go to every origin that a redirect names.
+        raise SettingError("cookies need a host to go to: give base_url= too, or a CookieJar")
+    for name, value in cookies.items():
+        if {";", "\r", "\n"} & {*name, *value}:
+            raise SettingError(f"no cookie can be called, or hold, what has a ; or a line end: {name!r}")
+        jar.set_cookie(cookie_of(parse(base_url or ""), name, value))
+    return jar

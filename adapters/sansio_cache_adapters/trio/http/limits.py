@@ -1,18 +1,16 @@
-"""How many connections a session may have."""
+"""How many connections a session may have, and how long its requests may wait."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sansio_cache.errors import SettingError
+from sansio_cache.values import Value
 
 from .checks import number, whole
 
-__all__ = ["Limits", "limits_of"]
+__all__ = ["Limits", "Timeout", "limits_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Value):
     """How many connections a session may have at once; None is no limit.
 
     :ivar total: open connections, idle ones included.
@@ -46,3 +44,30 @@ def limits_of(given: object) -> Limits:
     if not isinstance(given, Limits):
         raise SettingError(f"limits takes a Limits, as Limits(per_host=4), not {given!r}")
     return given
+
+
+class Timeout(Value):
+    """How long a request may wait without anything moving, in seconds; None waits for ever.
+
+    ``connect`` covers name, TCP and TLS. ``read`` and ``write`` each wait for bytes, so that a server which drips
+    keeps them alive: bound the whole with a cancel scope. ``pool`` is the wait for a free connection; it is None,
+    since to stand in a queue is no failure.
+
+    Raises: SettingError for what is not above zero.
+    """
+
+    connect: float | None = 10.0
+    read: float | None = 30.0
+    write: float | None = 30.0
+    pool: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "read", "write", "pool"):
+            seconds = getattr(self, name)
+            if seconds is not None and not number(seconds) > 0:
+                raise SettingError(f"the {name} timeout must be above zero seconds, or None, not {seconds!r}")
+
+    @classmethod
+    def of(cls, given: Timeout | float | None) -> Timeout:
+        """The timeout meant by a session's argument: a number stands for all four, None for no limit."""
+        return given if isinstance(given, Timeout) else cls(given, given, given, given)
