@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,23 @@ def test_every_command_explains_itself(name: str) -> None:
         if isinstance(each, click.Option) and not each.hidden:
             assert each.help, f"{name} {each.opts[-1]}"
     assert command.short_help
+
+
+def examples() -> list[str]:
+    """Every call of the program in the examples of the help, with what is piped left out."""
+    context = click.Context(cli)
+    lines = "\n".join((cli.get_command(context, name) or cli).epilog or "" for name in ORDER)
+    shown = [line.strip() for line in lines.splitlines() if line.strip().startswith("$ ")]
+    assert len(shown) > 2 * len(ORDER)
+    return [call for line in shown for call in re.findall(r"(?<=sansio-cache )[a-z]+[^|&>;)\n]*", line)]
+
+
+@pytest.mark.parametrize("call", examples())
+def test_every_example_is_a_command_with_options_it_has(call: str) -> None:
+    words = shlex.split(call.rstrip('"'))
+    name, command, rest = cli.resolve_command(click.Context(cli), words)
+    assert command is not None, name
+    command.make_parser(click.Context(command)).parse_args(rest)
 
 
 @pytest.fixture

@@ -16,6 +16,15 @@ from sansio_cache_adapters.cli.secret import SECRET
 
 __all__ = ["PAGE", "reference"]
 
+TYPED = re.compile(
+    r"""(?<![\w`-])(?:--[a-z][a-z-]+(?:\ [A-Z]+\b)?  # an option, with its value
+    |-[a-zA-Z]\b|[A-Z]+_[A-Z_]+\b
+    |\w+=(?:\[[\w,\ ]*\]|[\w,]*\w)  # a setting
+    |\w+:///?…|~/\.\w+|\w+-\w+\[[\w,]+\]|'.*?'|@FILE)""",
+    re.VERBOSE,
+)
+"""What a reader would type, in the text of a help."""
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
 ORDER = (
     *("ls", "show", "body", "stats", "du", "explain", "get", "verify", "doctor"),
@@ -24,7 +33,7 @@ ORDER = (
 )
 START = f"""# Command line
 
-```
+```text
 pip install 'sansio-cache[cli]'
 ```
 
@@ -85,7 +94,7 @@ def _common(decorator: object) -> list[click.Option]:
 def _command(name: str, command: click.Command, context: click.Context, shared: set[str | None]) -> Iterator[str]:
     yield f"## `{name}`\n"
     pieces = [each for each in command.collect_usage_pieces(context) if each != "[OPTIONS]"]
-    yield f"```\nsansio-cache {' '.join([name, '[OPTIONS]', *pieces])}\n```\n"
+    yield f"```text\nsansio-cache {' '.join([name, '[OPTIONS]', *pieces])}\n```\n"
     text = re.sub(r"[ \t]*\n[ \t]*", "\n", command.help or "").strip()
     yield _text("\n\n".join(" ".join(part.split("\n")) for part in text.split("\n\n"))) + "\n"
     options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
@@ -102,7 +111,7 @@ def _command(name: str, command: click.Command, context: click.Context, shared: 
     if also:
         yield f"And the options of above: {', '.join(also)}.\n"
     examples = [line.strip() for line in (command.epilog or "").splitlines() if line.strip().startswith("$")]
-    yield "```\n" + "\n".join(examples) + "\n```\n"
+    yield "```console\n" + "\n".join(examples) + "\n```\n"
 
 
 def _options(options: list[click.Option]) -> Iterator[str]:
@@ -122,8 +131,14 @@ def _cell(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text in which a star is a star."""
-    return text.replace("*", "\\*")
+    """Text in which a star is a star, and what is typed looks like it."""
+    return "".join(
+        part if part.startswith("`") else part.replace("*", "\\*") for part in re.split("(`.*?`)", _marked(text))
+    )
+
+
+def _marked(text: str) -> str:
+    return TYPED.sub(r"`\g<0>`", text)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def export(place: PlaceOptions, file: str, force: bool) -> None:
     examples="""
 load http.jsonl --cache redis://localhost
 load http.jsonl --cache ~/new.sqlite --secret-file http.secret
-zcat http.jsonl.gz | sansio-cache load - --cache ~/new.sqlite
+$ zcat http.jsonl.gz | sansio-cache load - --cache ~/new.sqlite
 """,
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))

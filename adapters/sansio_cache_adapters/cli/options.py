@@ -200,10 +200,16 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def command(group: click.Group, name: str, *, examples: str, **attributes: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A command of the group, with the options that name a cache, and examples at the end of its help."""
+    """A command of the group, with the options that name a cache, and examples at the end of its help.
+
+    :param examples: what comes after the program's name, one a line; what begins with ``$`` is a whole line.
+    """
 
     def made(function: Callable[..., Any]) -> click.Command:
-        lines = [f"  $ sansio-cache {line}" for line in examples.strip().splitlines()]
+        lines = [
+            f"  {line}" if line.startswith("$") else f"  $ sansio-cache {line}"
+            for line in examples.strip().splitlines()
+        ]
         epilog = "\b\nExamples:\n" + "\n".join(lines)
         return group.command(name, epilog=epilog, **attributes)(cache_options(function))
 

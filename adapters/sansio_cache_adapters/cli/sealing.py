@@ -33,11 +33,18 @@ def _resign(opened: OpenCache, *, unsign: bool = False, sign_unsigned: bool = Fa
 keygen
 keygen --output ~/.config/http.secret
 keygen --keyring http
-export SANSIO_CACHE_SECRET=$(sansio-cache keygen)
+$ export SANSIO_CACHE_SECRET=$(sansio-cache keygen)
 """,
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Into a new file, for you only.")
-@click.option("--bytes", "length", type=click.IntRange(16, 1024), default=32, show_default=True, help="How many.")
+@click.option(
+    *("--bytes", "length"),
+    type=click.IntRange(16, 1024),
+    default=32,
+    show_default=True,
+    metavar="COUNT",
+    help="How many, from 16 to 1024.",
+)
 @pass_place
 def keygen(place: PlaceOptions, output: str | None, length: int) -> None:
     """Make a secret: random bytes, in hexadecimal. With --keyring NAME it goes into your keyring and is not shown."""

@@ -26,7 +26,12 @@ Examples:
 )
 @click.option("--serve", is_flag=True, help="Start the API that the manual's examples ask, until Ctrl-C.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Where; 0 for any that is free."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    metavar="PORT",
+    help="Where; 0 for any that is free.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Do not say what it is asked.")
 def demo(serve: bool, port: int, quiet: bool) -> None:
