@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class Action(msgspec.Struct, Generic[R], frozen=True):
-    """A wish of the core's; the driver replies with an R. ``verb`` names the method of the world that performs it."""
+    """What the core asks for. ``verb`` names the method of the world that performs it and returns an R."""
 
     verb: ClassVar[str]
 

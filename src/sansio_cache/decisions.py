@@ -1,7 +1,9 @@
 """The decisions that the rules return, by name.
 
-choose(request, records, now)  →  Reuse | ReuseStale | Validate | Forward | Refuse
-judge(choice, reply)           →  Keep | Freshened | Pass | Again | Fail
+::
+
+    choose(request, records, now)  →  Reuse | ReuseStale | Validate | Forward | Refuse
+    judge(choice, reply)           →  Keep | Freshened | Pass | Again | Fail
 """
 
 from __future__ import annotations

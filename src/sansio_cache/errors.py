@@ -3,18 +3,18 @@
 ::
 
     CacheError
-    ├── BadSignature      a record of this store that no key verifies, or that lies where it does not belong (also an
-    │                     ``itsdangerous.BadSignature``)
-    ├── BrokenRecord      a stored body that no longer matches its record
-    ├── NotCached         ``offline``: nothing stored answers the request
-    ├── StoreError        what a store could not do; a session goes on without it
-    │   ├── StoreBusy     it would have to wait: try again, elsewhere or later
-    │   ├── ReadOnlyStore it can be read where it lies, and not written to
-    │   ├── ForeignStore  the place holds something that is not ours; it is left untouched
-    │   └── NoPlace       there is no folder for the cache that nobody named
-    └── SettingError      a setting of wrong type or value, or two that contradict each other (a ``ValueError``)
-        └── KeyRequired   a signed store opened without a key
+    ├── BadSignature       a record that no key verifies, or that lies in a wrong place
+    ├── BrokenRecord       a stored body that no longer matches its record
+    ├── NotCached          offline=True, and nothing stored answers the request
+    ├── StoreError         what a store could not do; a session goes on without it
+    │   ├── StoreBusy      it would have to wait: try again, elsewhere or later
+    │   ├── ReadOnlyStore  it can be read where it lies, and not written to
+    │   ├── ForeignStore   what lies there is not ours; it is left untouched
+    │   └── NoPlace        there is no folder for the cache that nobody named
+    └── SettingError       a setting of wrong type or value, or two that contradict
+        └── KeyRequired    a signed store opened without a key
 
+:class:`BadSignature` is an ``itsdangerous.BadSignature`` too, and :class:`SettingError` a :class:`ValueError`.
 Each carries its evidence as attributes. :class:`CacheWarning` is the category of all warnings.
 """
 

@@ -1,9 +1,11 @@
 """The rules of one session over one store: its policy, its keys, its place, its secret.
 
-plan(request)                  →  LookUp | Bypass | Refuse
-open(stored, keys)             →  records and flaws
-choose(request, records, now)  →  Reuse | ReuseStale | Validate | Forward | Refuse
-judge(request, choice, reply)  →  Keep | Freshened | Pass | Again | Fail
+::
+
+    plan(request)                  →  LookUp | Bypass | Refuse
+    open(stored, keys)             →  records and flaws
+    choose(request, records, now)  →  Reuse | ReuseStale | Validate | Forward | Refuse
+    judge(request, choice, reply)  →  Keep | Freshened | Pass | Again | Fail
 """
 
 from __future__ import annotations

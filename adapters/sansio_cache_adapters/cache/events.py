@@ -65,9 +65,22 @@ class Reasons(int):
 
 
 class Stats(NamedTuple):
-    """Counters since the session began; ``bytes`` are those answered from the store.
+    """Counters since the session began.
 
-    ``not_stored`` counts responses that came from the network and were not stored, and is asked by their reasons too.
+    :ivar hits: answered from the store, fresh.
+    :ivar misses: fetched, since nothing stored answered.
+    :ivar stale: answered from the store, stale.
+    :ivar validated: answered from the store, once the origin had confirmed it.
+    :ivar bypassed: sent on without the cache.
+    :ivar collapsed: answered by what another request had fetched meanwhile; counted as hits or misses, too.
+    :ivar stored: responses stored.
+    :ivar not_stored: responses that came from the network and were not stored; ``not_stored["no-store"]`` are those of
+        one reason.
+    :ivar bad_signatures: records whose signature was wrong.
+    :ivar flaws: records that could not be used for another reason.
+    :ivar store_troubles: times that the store failed.
+    :ivar background_errors: validations in the background that failed.
+    :ivar bytes: of the bodies of ``hits`` and ``stale``.
     """
 
     hits: int = 0
