@@ -52,7 +52,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
 
     class AsyncCachedSession(FixedSettings, ClientSession):
-        """An ``aiohttp.ClientSession`` that keeps what HTTP lets it keep. All keywords of aiohttp's hold.
+        """An ``aiohttp.ClientSession`` that keeps what HTTP lets it keep. It takes every keyword that aiohttp's does.
 
         :param base_url: as aiohttp has it.
         :param cache: a path or a store; left out, ``default.sqlite`` in the user's cache folder.
