@@ -16,7 +16,7 @@ from sansio_cache import ForeignStore, ReadOnlyStore, SettingError, StoreError
 from sansio_cache_adapters.cache import circuit_breaker
 from sansio_cache_adapters.cache.circuit_breaker import CircuitBreaker
 from sansio_cache_adapters.cache.events import Events
-from sansio_cache_adapters.cache.work import do
+from sansio_cache_adapters.stores.work import do
 
 
 class Probe:

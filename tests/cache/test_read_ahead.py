@@ -17,7 +17,7 @@ from sansio_cache.decisions import FromStore
 from sansio_cache_adapters.cache import verifying
 from sansio_cache_adapters.cache.reading import fetched
 from sansio_cache_adapters.cache.stored_body import StoredBody
-from sansio_cache_adapters.cache.work import do
+from sansio_cache_adapters.stores.work import do
 
 MIB = 1 << 20
 BODY = b"".join(bytes([number]) * MIB for number in range(9)) + b"the end"

@@ -16,7 +16,7 @@ from sansio_cache.policy import Policy
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.exchange import NativeResponse
-from sansio_cache_adapters.cache.work import do
+from sansio_cache_adapters.stores.work import do
 
 
 class Network:

@@ -18,8 +18,8 @@ from watched_origin import WatchedOrigin, tagged
 
 from sansio_cache import NEVER_EXPIRE, CacheWarning, MemoryStore, NotCached, Policy, SettingError
 from sansio_cache_adapters.cache import notices
-from sansio_cache_adapters.cache.work import awaited
 from sansio_cache_adapters.httpx.common import undecodable
+from sansio_cache_adapters.stores.work import awaited
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", COLOURS, indirect=True)]
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from sansio_cache import AsyncCacheTransport, CacheTransport
-from sansio_cache_adapters.cache.work import awaited
+from sansio_cache_adapters.stores.work import awaited
 
 __all__ = ["COLOURS", "Client", "Colour"]
 

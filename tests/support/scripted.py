@@ -17,7 +17,7 @@ from sansio_cache.policy import Policy
 from sansio_cache.sealing import UNSIGNED, Sealer
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.flights import Flights
-from sansio_cache_adapters.cache.work import Work
+from sansio_cache_adapters.stores.work import Work
 
 T = TypeVar("T")
 Row = tuple[Any, object]

@@ -4,8 +4,8 @@ In reading order:
 
 - what users write: ``setup``, ``first_use``, ``options``, ``keywords``, ``locations``, ``opening`` (the store that is
   named) and ``switches`` (``disabled()``); ``notices`` (warnings for a program's author);
-- what a session is made of: ``work`` (coroutines that blocking and awaiting sessions share), ``engine``, ``events``,
-  ``circuit_breaker`` (a store in trouble is bypassed) and ``background`` (threads of blocking sessions);
+- what a session is made of: ``engine``, ``events``, ``circuit_breaker`` (a store in trouble is bypassed) and
+  ``background`` (threads of blocking sessions);
 - a request on its way: ``exchange``, ``flights`` (one fetch for many askers), ``tee`` (a body on its way into the
   store), ``stored_body`` (and out of it), ``verifying`` and ``decoding``; ``session_cache`` with ``blocking`` and
   ``asynchronous``, by which a session answers;

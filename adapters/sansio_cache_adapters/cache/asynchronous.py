@@ -24,13 +24,13 @@ from sansio_cache_adapters.stores.protocol import (
     Store,
 )
 from sansio_cache_adapters.stores.waiting import current_task, pause, wait_for
+from sansio_cache_adapters.stores.work import Work, awaited
 
 from .engine import Engine
 from .events import logger
 from .exchange import Delivered, Transfer
 from .session_cache import SessionCache
 from .stored_body import load_body
-from .work import Work, awaited
 
 __all__ = ["AsyncCache", "Spawn"]
 

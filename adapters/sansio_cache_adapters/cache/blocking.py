@@ -14,6 +14,7 @@ from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.protocol import Store
+from sansio_cache_adapters.stores.work import Work, do
 
 from .background import Background
 from .engine import CLOSE_SECONDS, Engine
@@ -24,7 +25,6 @@ from .opening import probing
 from .session_cache import SessionCache
 from .stored_body import load_body
 from .turns import turns_for
-from .work import Work, do
 
 __all__ = ["BlockingCache"]
 

@@ -15,11 +15,11 @@ from typing import Final, TypeVar
 
 from sansio_cache.errors import ForeignStore, NoPlace, ReadOnlyStore, SettingError, StoreError
 from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.work import awaited
 from sansio_cache_adapters.stores.worker import Worker
 
 from .events import Events, logger
 from .notices import warn_once
-from .work import awaited
 
 __all__ = ["CircuitBreaker"]
 

@@ -29,11 +29,11 @@ from sansio_cache.rules import Rules
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.protocol import AsyncClaiming, AsyncFlushing, AsyncStore, Claiming, Seen, Store
+from sansio_cache_adapters.stores.work import awaited
 
 from .circuit_breaker import CircuitBreaker
 from .events import Event, Events, Stats
 from .flights import FLIGHTS
-from .work import awaited
 
 __all__ = ["CLOSE_SECONDS", "Engine"]
 

@@ -33,12 +33,12 @@ from sansio_cache_adapters.stores.finalizers import RELEASING, is_closing
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.lease_tokens import new_token
 from sansio_cache_adapters.stores.protocol import LEASE_SECONDS, DroppingSoon, Lease, Seen
+from sansio_cache_adapters.stores.work import Work, awaited
 
 from .engine import Engine
 from .flights import Flight, NotStorable, OwnFlight
 from .stored_body import discard, load_body
 from .tee import Tee
-from .work import Work, awaited
 
 __all__ = ["Delivered", "Exchange", "Lead", "NativeResponse", "Transfer"]
 

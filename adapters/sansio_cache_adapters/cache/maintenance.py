@@ -23,13 +23,13 @@ from sansio_cache.records import Flaw, Record, Remembered, encode_head, open_rec
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import UNSIGNED
 from sansio_cache_adapters.stores.protocol import Listed, Seen
+from sansio_cache_adapters.stores.work import awaited
 
 from .engine import Engine
 from .events import logger
 from .lookup import RequestMaker
 from .reading import StoredResponse, fetched, shown, whole_body
 from .response_attributes import moment
-from .work import awaited
 
 __all__ = ["Criteria", "Entry", "Maintenance", "Verified", "criteria_of"]
 

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Kept, Received, Request
+from sansio_cache_adapters.stores.work import awaited
 
 from .engine import Engine
 from .exchange import NativeResponse
 from .tee import Tee
-from .work import awaited
 
 __all__ = ["BODY_GONE", "GivenResponse", "Put", "core_given", "decoded", "put"]
 

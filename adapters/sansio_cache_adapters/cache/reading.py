@@ -12,12 +12,12 @@ from sansio_cache.filtering import text_of
 from sansio_cache.messages import Headers
 from sansio_cache.records import Record, open_record, variant_of
 from sansio_cache.rules import Rules
+from sansio_cache_adapters.stores.work import awaited
 
 from .decoding import BrokenCoding, decoders, taken_off
 from .engine import Engine
 from .response_attributes import moment
 from .stored_body import StoredBody
-from .work import awaited
 
 __all__ = ["StoredResponse", "fetched", "shown", "whole_body", "without_coding"]
 

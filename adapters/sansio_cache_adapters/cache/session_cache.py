@@ -12,11 +12,11 @@ from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.exchange import exchange
 from sansio_cache.messages import Received, Request
+from sansio_cache_adapters.stores.work import Work, awaited
 
 from .engine import Engine
 from .events import logger
 from .exchange import Delivered, Exchange, Transfer
-from .work import Work, awaited
 
 __all__ = ["SessionCache"]
 

@@ -17,10 +17,10 @@ from sansio_cache.policy import Policy
 from sansio_cache.records import Flaw, Record, variant_of
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.protocol import ReadingAhead, Seen
+from sansio_cache_adapters.stores.work import awaited
 
 from .engine import Engine
 from .verifying import checked, failed, settled, soon
-from .work import awaited
 
 __all__ = ["StoredBody", "discard", "load_body", "may_fetch_anew"]
 

@@ -20,6 +20,7 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.stores.protocol import Size
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.stores.waiting import in_thread
+from sansio_cache_adapters.stores.work import awaited, do
 
 from .engine import Engine
 from .events import Stats
@@ -31,7 +32,6 @@ from .options import take_options
 from .putting import GivenResponse, Put, core_given, put
 from .reading import StoredResponse
 from .selecting import Wanted, wanted
-from .work import awaited, do
 
 __all__ = ["AsyncStoredResponses", "StoredResponses", "Entry", "Put", "StoredResponse", "Verified"]
 

@@ -16,12 +16,12 @@ from sansio_cache.storing import Storing
 from sansio_cache_adapters.stores.finalizers import RELEASING, is_closing
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.protocol import new_entry
+from sansio_cache_adapters.stores.work import Work, awaited
 
 from .decoding import taken_off
 from .engine import Engine
 from .events import logger
 from .flights import Duty
-from .work import Work, awaited
 
 __all__ = ["INCOMPLETE", "UNREAD", "Tee"]
 

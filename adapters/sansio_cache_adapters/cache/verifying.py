@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from typing import Final, TypeVar
 
 from sansio_cache.bodies import HashList
+from sansio_cache_adapters.stores.work import awaited
 from sansio_cache_adapters.stores.worker import Worker
 
 from .engine import Engine
-from .work import awaited
 
 __all__ = ["checked", "failed", "settled", "soon"]
 

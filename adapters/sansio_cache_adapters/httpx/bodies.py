@@ -21,8 +21,8 @@ from sansio_cache.framing import body_here
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
-from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.stores.finalizers import RELEASING
+from sansio_cache_adapters.stores.work import do
 
 from .common import Timeouts, core_headers
 

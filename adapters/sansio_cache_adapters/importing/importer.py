@@ -23,11 +23,11 @@ from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.opening import Keeper
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
-from sansio_cache_adapters.cache.work import awaited, do
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import Flushing
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+from sansio_cache_adapters.stores.work import awaited, do
 
 from .entries import ForeignEntry, ForeignExchange
 from .places import is_missing, target_of

@@ -19,8 +19,8 @@ from sansio_cache.messages import HTTP_1_1, Headers, version_name
 from sansio_cache.policy import Policy
 from sansio_cache_adapters.cache.stored_body import StoredBody, may_fetch_anew
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
-from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.stores.finalizers import RELEASING
+from sansio_cache_adapters.stores.work import do
 
 from .connections import under_way
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
-from sansio_cache_adapters.cache.work import do
+from sansio_cache_adapters.stores.work import do
 
 __all__ = ["ForeignTee"]
 

@@ -14,7 +14,7 @@ from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Request
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.tee import Tee
-from sansio_cache_adapters.cache.work import do
+from sansio_cache_adapters.stores.work import do
 
 from .bodies import Left, TeeResponse, whole_at_once
 from .connections import adapters

@@ -20,10 +20,10 @@ from sansio_cache.messages import Options
 from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.handling import with_cache
 from sansio_cache_adapters.aiohttp.session import AsyncCachedSession
-from sansio_cache_adapters.cache.work import awaited
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.times import time_for
+from sansio_cache_adapters.stores.work import awaited
 
 from .backends import CacheBackend
 from .cache_control import DO_NOT_CACHE, ExpirationTime, expiry_for, get_cache_directives

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, 
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
+from math import inf
 from typing import Any, Final, TypeVar
 
 from sansio_cache.errors import StoreBusy, StoreError
@@ -16,6 +17,7 @@ from sansio_cache_adapters.stores.finalizers import CLOSING
 from sansio_cache_adapters.stores.forking import cut_off
 from sansio_cache_adapters.stores.loops import loops
 from sansio_cache_adapters.stores.waiting import in_thread
+from sansio_cache_adapters.stores.work import awaited, do
 
 from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
 from .commands import Call, Command, Steps
@@ -26,8 +28,6 @@ __all__ = ["AsyncRunner", "Runner"]
 T = TypeVar("T")
 Words = tuple[Any, ...]
 """A command as it is sent."""
-Carried = Generator[list[Words], Any, T]
-"""A verb as words to send; it is sent the replies."""
 
 _MOST_AT_ONCE: Final = 50
 """Connections of a process, and of each event loop, at most: who comes later waits his turn."""
@@ -50,50 +50,79 @@ def _words(command: Command) -> Words:
     return command
 
 
-_SPOILT: Final = ("WRONGTYPE", "not an integer", "not a valid float", "attempt to ")
-"""What a server says of a key in which somebody has put something else than we do."""
+_FOREIGN: Final = ("WRONGTYPE", "not an integer", "not a valid float", "attempt to ")
+"""How a server answers where something that is not ours lies under one of our keys."""
 
 
-def _remedy(command: Command, error: Exception) -> Carried[Any]:
-    """What to send where a command has failed; the reply to it, in the end.
+class _Connection:
+    """Sends commands by a client, which blocks or is awaited, and gives their replies, errors of the server included.
 
-    A script that the server has not seen since it started is sent as text. A key that holds what is not ours stays as
-    it is, and answers as an empty one: it belongs to one record or one resource.
-
-    :raises Exception: the error, if there is no remedy.
+    :param cluster: the commands of one step may go to several nodes, so that no pipeline can take them.
+    :param end: when the server counts as too slow, by the monotonic clock.
     """
-    words: Words = _words(command)
-    script = SCRIPTS.get(words[1]) if words[0] == "EVALSHA" else None
-    while True:
-        if script is not None and isinstance(error, redis_module("redis.exceptions").NoScriptError):
-            words = ("EVAL", script.text, *words[2:])
-        elif any(each in str(error) for each in _SPOILT) and script is not None:
-            return script.otherwise
-        elif any(each in str(error) for each in _SPOILT) and words[0] in ("ZADD", "ZSCORE"):
-            return None
-        elif script is not None and "unknown command" in str(error).lower():
-            raise StoreError("this server runs no Lua scripts, which RedisStore needs") from error
-        else:
-            raise error
-        [reply] = yield [words]
-        if not isinstance(reply, Exception):
-            return reply
-        error = reply
 
+    def __init__(self, client: Any, *, cluster: bool, end: float = inf) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._end = end
 
-def _carried(steps: Steps[T]) -> Carried[T]:
-    """A verb as words to send, and again where there is a remedy; it is sent the replies, errors included."""
-    replies: Any = None
-    while True:
+    async def carry_out(self, steps: Steps[T]) -> T:
+        """What a verb returns. Where a command fails and there is a remedy, that is sent."""
+        replies: list[Any] = []
         try:
-            commands = steps.send(replies)
+            commands = next(steps)
+            while True:
+                replies = await self._send([_words(each) for each in commands]) if commands else []
+                for index, reply in enumerate(replies):
+                    if isinstance(reply, Exception):
+                        replies[index] = await self._remedied(commands[index], reply)
+                commands = steps.send(replies)
         except StopIteration as stop:
             value: T = stop.value
             return value
-        replies = (yield [_words(each) for each in commands]) if commands else []
-        for index, reply in enumerate(replies):
-            if isinstance(reply, Exception):
-                replies[index] = yield from _remedy(commands[index], reply)
+
+    async def _send(self, words: list[Words]) -> list[Any]:
+        if time.monotonic() > self._end:
+            raise TimeoutError("the server is too slow")
+        if len(words) == 1 or self._cluster:
+            return [await self._reply(each) for each in words]
+        pipeline = self._client.pipeline(transaction=False)
+        for each in words:
+            pipeline.execute_command(*each)
+        return list(await awaited(pipeline.execute(raise_on_error=False)))
+
+    async def _reply(self, words: Words) -> Any:
+        try:
+            return await awaited(self._client.execute_command(*words))
+        except redis_module("redis.exceptions").ResponseError as error:
+            return error
+
+    async def _remedied(self, command: Command, error: Exception) -> Any:
+        """The reply to a command that failed, after its remedy.
+
+        A script that the server has not seen since it started is sent as text. A key that holds what is not ours stays
+        as it is, and answers as an empty one: it belongs to one record or one resource.
+
+        :raises Exception: the error, if there is no remedy.
+        """
+        words: Words = _words(command)
+        script = SCRIPTS.get(words[1]) if words[0] == "EVALSHA" else None
+        while True:
+            foreign = any(each in str(error) for each in _FOREIGN)
+            if script is not None and isinstance(error, redis_module("redis.exceptions").NoScriptError):
+                words = ("EVAL", script.text, *words[2:])
+            elif foreign and script is not None:
+                return script.otherwise
+            elif foreign and words[0] in ("ZADD", "ZSCORE"):
+                return None
+            elif script is not None and "unknown command" in str(error).lower():
+                raise StoreError("this server runs no Lua scripts, which RedisStore needs") from error
+            else:
+                raise error
+            [reply] = await self._send([words])
+            if not isinstance(reply, Exception):
+                return reply
+            error = reply
 
 
 class _Shared:
@@ -139,7 +168,7 @@ class Runner:
         end = time.monotonic() + (self._timeout if longest is None else longest)
         try:
             with self._turn() as shared:
-                return self._run(shared.client, _carried(steps), end)
+                return do(_Connection(shared.client, cluster=self._target.cluster, end=end).carry_out(steps))
         finally:
             steps.close()
 
@@ -153,18 +182,6 @@ class Runner:
                 yield self._connected()
         finally:
             self._turns.release()
-
-    def _run(self, client: Any, carried: Carried[T], end: float) -> T:
-        replies: list[Any] | None = None
-        while True:
-            try:
-                words = carried.send(replies)
-            except StopIteration as stop:
-                value: T = stop.value
-                return value
-            if time.monotonic() > end:
-                raise TimeoutError("the server is too slow")
-            replies = self._replies(client, words)
 
     def pages(self, pattern: str, size: int) -> Iterator[list[bytes]]:
         """All keys that match, so many at a time, on all nodes; some may come twice. Nothing is held in between."""
@@ -184,20 +201,6 @@ class Runner:
                 # Connecting takes two steps that may each have to wait: the socket, and the first reply.
                 self._shared = _Shared(blocking_client(self._target, self._timeout / 2))
             return self._shared
-
-    def _replies(self, client: Any, words: list[Words]) -> list[Any]:
-        if len(words) == 1 or self._target.cluster:
-            return [self._reply(client, each) for each in words]
-        pipeline = client.pipeline(transaction=False)
-        for each in words:
-            pipeline.execute_command(*each)
-        return list(pipeline.execute(raise_on_error=False))
-
-    def _reply(self, client: Any, words: Words) -> Any:
-        try:
-            return client.execute_command(*words)
-        except redis_module("redis.exceptions").ResponseError as error:
-            return error
 
     def close(self) -> None:
         """Close every connection, as soon as no thread is in the midst of a verb; the next verb opens others."""
@@ -271,7 +274,8 @@ class AsyncRunner:
                 async with asyncio.timeout(self._timeout if longest is None else longest):
                     connected = await self._connect(loop)
                     async with connected.turns:
-                        return await self._run(connected.client, _carried(steps))
+                        connection = _Connection(connected.client, cluster=self._target.cluster)
+                        return await connection.carry_out(steps)
         finally:
             steps.close()
 
@@ -286,16 +290,6 @@ class AsyncRunner:
             loops.use()
             await connected.begin()
         return connected
-
-    async def _run(self, client: Any, carried: Carried[T]) -> T:
-        replies: list[Any] | None = None
-        while True:
-            try:
-                words = carried.send(replies)
-            except StopIteration as stop:
-                value: T = stop.value
-                return value
-            replies = await self._replies(client, words)
 
     async def pages(self, pattern: str, size: int) -> AsyncIterator[list[bytes]]:
         """All keys that match; see :meth:`Runner.pages`."""
@@ -316,20 +310,6 @@ class AsyncRunner:
             if not page:
                 return
             yield page
-
-    async def _replies(self, client: Any, words: list[Words]) -> list[Any]:
-        if len(words) == 1 or self._target.cluster:
-            return [await self._reply(client, each) for each in words]
-        pipeline = client.pipeline(transaction=False)
-        for each in words:
-            pipeline.execute_command(*each)
-        return list(await pipeline.execute(raise_on_error=False))
-
-    async def _reply(self, client: Any, words: Words) -> Any:
-        try:
-            return await client.execute_command(*words)
-        except redis_module("redis.exceptions").ResponseError as error:
-            return error
 
     async def close(self) -> None:
         """Close the connections of this event loop, and ask other loops to close theirs."""

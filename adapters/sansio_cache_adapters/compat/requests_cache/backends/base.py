@@ -21,7 +21,6 @@ from sansio_cache_adapters.cache.opening import KeptUnder
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.response_attributes import moment
 from sansio_cache_adapters.cache.stored_responses import StoredResponses
-from sansio_cache_adapters.cache.work import do
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache.models import CachedRequest, CachedResponse
@@ -39,6 +38,7 @@ from sansio_cache_adapters.requests.plain import PLAIN
 from sansio_cache_adapters.stores.forking import renew_in_child
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
+from sansio_cache_adapters.stores.work import do
 
 from .storage import OWN_STORAGE, BaseStorage, DictStorage, Redirects, Responses, Stored
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from sansio_cache_adapters.cache.work import Work, awaited, do
+from sansio_cache_adapters.stores.work import Work, awaited, do
 
 Give = Callable[[Any], Any]
 
