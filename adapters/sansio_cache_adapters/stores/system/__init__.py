@@ -1,9 +1,9 @@
 """The operating system, where one differs from another: two implementations behind one interface.
 
 ``protocol`` says what a store asks for; ``posix`` and ``windows`` answer for the files of a SQLite store (``SYSTEM``),
-``posix_folder`` (with ``exchanging``) and ``windows_folder`` for the folder of a file store (``folders``). Nothing else
-in the adapters names what only one system has, save ``stores/byte_locks``. Chosen by what there is (``fcntl``), not by
-a system's name.
+``posix_folder`` (with ``exchanging``) and ``windows_folder`` for the folder of a file store (``folders``), both built
+on ``any_folder``. Beside these only ``stores/byte_locks`` names what only one system has. They are chosen by what there
+is (``fcntl``), not by a system's name.
 """
 
 from __future__ import annotations

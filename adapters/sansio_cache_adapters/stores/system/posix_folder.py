@@ -16,9 +16,10 @@ from typing import Final
 
 from sansio_cache.errors import StoreBusy
 
+from .any_folder import AnyFolder, OpenFile, misplaced
 from .exchanging import exchanged
 from .posix import locked_at_once, unlock
-from .protocol import File, is_absent
+from .protocol import is_absent
 
 __all__ = ["Folder", "open_root", "runs_as_root"]
 
@@ -62,38 +63,31 @@ def open_root(location: str) -> tuple[int, bool]:
         raise NotADirectoryError(errno.ENOTDIR, "is a link that leads nowhere", location) from error
 
 
-class _File:
-    """An open file, of so many bytes."""
-
-    __slots__ = ("_fd", "size")
-
-    def __init__(self, fd: int, size: int) -> None:
-        self._fd = fd
-        self.size = size
+class _File(OpenFile):
+    __slots__ = ()
 
     def read(self, at: int, count: int) -> bytes:
-        """So many bytes from there on."""
         return os.pread(self._fd, count, at)
 
     def write(self, at: int, data: bytes) -> None:
-        """Put other bytes in the place of those."""
         os.pwrite(self._fd, data, at)
 
 
-class Folder:
+class Folder(AnyFolder):
     """An open folder, closed when nobody uses it any more: never while another thread is about to.
 
-    All below it must have the same owner. Names are single ones, never paths. Where something else lies in the place of
-    what is asked for, the OSError is one that :func:`is_misplaced` knows.
+    All below it must have the same owner.
     """
 
     __slots__ = ("fd", "owner")
+
+    _file = _File
 
     def __init__(self, fd: int, owner: int | None = None) -> None:
         self.fd = fd
         self.owner = os.fstat(fd).st_uid
         if owner not in (None, self.owner):
-            raise _misplaced("belongs to another user", "")
+            raise misplaced("belongs to another user", "")
 
     def __del__(self) -> None:
         # Not set where opening failed.
@@ -107,23 +101,7 @@ class Folder:
         try:
             return Folder(os.open(name, _DIRECTORY, dir_fd=self.fd), self.owner)
         except PermissionError as error:
-            raise _misplaced("cannot be opened", name) from error
-
-    def made(self, name: str) -> Folder:
-        """The same, made if it is not there."""
-        try:
-            return self.at(name)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=self.fd)
-            return self.at(name)
-
-    def below(self, names: Sequence[str], make: bool) -> Folder:
-        """The folder to which several names lead, one after the other; with ``make`` each is made."""
-        folder = self
-        for name in names:
-            folder = folder.made(name) if make else folder.at(name)
-        return folder
+            raise misplaced("cannot be opened", name) from error
 
     @property
     def is_ours(self) -> bool:
@@ -142,6 +120,15 @@ class Folder:
             return sorted(set(os.listdir(fd)))
         finally:
             os.close(fd)
+
+    def _make_folder(self, name: str) -> None:
+        os.mkdir(name, 0o700, dir_fd=self.fd)
+
+    def _unlink(self, name: str) -> None:
+        os.unlink(name, dir_fd=self.fd)
+
+    def _remove_folder(self, name: str) -> None:
+        os.rmdir(name, dir_fd=self.fd)
 
     def _again(self) -> int:
         """Another descriptor, with a lock and a place in the listing of its own: threads may share the folder."""
@@ -176,7 +163,7 @@ class Folder:
         try:
             fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=self.fd)
         except PermissionError as error:
-            raise _misplaced("cannot be read", name) from error
+            raise misplaced("cannot be read", name) from error
         try:
             return _whole(fd, most)
         finally:
@@ -188,7 +175,7 @@ class Folder:
         try:
             fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=between)
         except PermissionError as error:
-            raise _misplaced("cannot be read", name) from error
+            raise misplaced("cannot be read", name) from error
         finally:
             os.close(between)
         try:
@@ -211,25 +198,19 @@ class Folder:
         return True
 
     @contextmanager
-    def opened(self, name: str, *, change: bool = False) -> Generator[File]:
-        """A regular file; one to be changed must be ours, and be known by no other name."""
-        with self._opened(name, os.O_RDWR if change else os.O_RDONLY) as (fd, seen):
-            yield _File(fd, seen.st_size)
-
-    @contextmanager
     def _opened(self, name: str, flags: int) -> Generator[tuple[int, os.stat_result]]:
         try:
             fd = os.open(name, flags | _FILE, dir_fd=self.fd)
         except PermissionError as error:
             if flags != os.O_RDONLY:
                 raise
-            raise _misplaced("cannot be read", name) from error
+            raise misplaced("cannot be read", name) from error
         try:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode):
-                raise _misplaced("is not a file", name)
+                raise misplaced("is not a file", name)
             if flags != os.O_RDONLY and not (self.owns(seen) and seen.st_nlink == 1):
-                raise _misplaced("belongs to somebody else, too", name)
+                raise misplaced("belongs to somebody else, too", name)
             yield fd, seen
         finally:
             os.close(fd)
@@ -250,16 +231,6 @@ class Folder:
         except BaseException:
             self.remove(name)
             raise
-
-    def append(self, name: str, size: int, data: bytes) -> bool:
-        """Add to a file, if it has this size; whether it had."""
-        with self._opened(name, os.O_WRONLY | os.O_APPEND) as (fd, seen):
-            if seen.st_size != size:
-                return False
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
-            return True
 
     def set_time(self, name: str, when: float) -> None:
         """Set the time of a file's last change."""
@@ -307,27 +278,6 @@ class Folder:
         else:
             self.unlink(name)
 
-    def remove(self, name: str) -> bool:
-        """Remove a name, unless it is that of a folder or of something that another user owns; whether it went."""
-        seen = self.look(name)
-        if seen is None or stat.S_ISDIR(seen.st_mode) or not self.owns(seen):
-            return False
-        return self.unlink(name)
-
-    def unlink(self, name: str) -> bool:
-        """Remove the name of a file, no matter who owns it; whether it was there."""
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self.fd)
-            return True
-        return False
-
-    def remove_empty(self, name: str) -> bool:
-        """Remove a folder, if it is empty; whether it went."""
-        with suppress(OSError):
-            os.rmdir(name, dir_fd=self.fd)
-            return True
-        return False
-
 
 def _take(fd: int) -> None:
     pause, end = 0.0001, time.monotonic() + _LOCK_WAIT
@@ -337,10 +287,6 @@ def _take(fd: int) -> None:
             raise StoreBusy("somebody holds a lock in the folder of the cache")
         time.sleep(pause)
         pause = min(2 * pause, 0.01)
-
-
-def _misplaced(what: str, name: str) -> OSError:
-    return OSError(errno.ENXIO, what, name)
 
 
 def _restrict(fd: int, seen: os.stat_result) -> None:
@@ -355,5 +301,5 @@ def _whole(fd: int, most: int) -> bytes | None:
         return data if len(data) <= most else None
     seen = os.fstat(fd)
     if not stat.S_ISREG(seen.st_mode):
-        raise _misplaced("is not a file", "")
+        raise misplaced("is not a file", "")
     return os.pread(fd, seen.st_size, 0) if seen.st_size <= most else None

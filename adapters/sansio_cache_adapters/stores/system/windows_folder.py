@@ -13,10 +13,11 @@ import os
 import stat
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from .protocol import File, is_absent
+from .any_folder import AnyFolder, OpenFile, misplaced, write_all
+from .protocol import is_absent
 from .windows import lock_file
 
 __all__ = ["Folder", "open_root", "runs_as_root"]
@@ -51,33 +52,24 @@ def open_root(location: str) -> tuple[str, bool]:
     return location, _is_link(os.lstat(location))
 
 
-class _File:
-    """An open file, of so many bytes."""
-
-    __slots__ = ("_fd", "size")
-
-    def __init__(self, fd: int, size: int) -> None:
-        self._fd = fd
-        self.size = size
+class _File(OpenFile):
+    __slots__ = ()
 
     def read(self, at: int, count: int) -> bytes:
-        """So many bytes from there on."""
         os.lseek(self._fd, at, os.SEEK_SET)
         return _read(self._fd, count)
 
     def write(self, at: int, data: bytes) -> None:
-        """Put other bytes in the place of those."""
         os.lseek(self._fd, at, os.SEEK_SET)
-        _write(self._fd, data)
+        write_all(self._fd, data)
 
 
-class Folder:
-    """A folder, by its path. Names are single ones, never paths.
-
-    Where something else lies in the place of what is asked for, the OSError is one that ``is_misplaced`` knows.
-    """
+class Folder(AnyFolder):
+    """A folder, by its path."""
 
     __slots__ = ("owner", "path")
+
+    _file = _File
 
     def __init__(self, path: str, owner: int | None = None) -> None:
         self.path = path
@@ -86,30 +78,23 @@ class Folder:
     def _of(self, name: str) -> str:
         return os.path.join(self.path, name)
 
+    def _make_folder(self, name: str) -> None:
+        os.mkdir(self._of(name), 0o700)
+
+    def _unlink(self, name: str) -> None:
+        _patiently(lambda: os.unlink(self._of(name)))
+
+    def _remove_folder(self, name: str) -> None:
+        os.rmdir(self._of(name))
+
     # Folders
 
     def at(self, name: str) -> Folder:
         """The folder of this name."""
         seen = os.lstat(self._of(name))
         if _is_link(seen) or not stat.S_ISDIR(seen.st_mode):
-            raise _misplaced("is not a folder", name)
+            raise misplaced("is not a folder", name)
         return Folder(self._of(name))
-
-    def made(self, name: str) -> Folder:
-        """The same, made if it is not there."""
-        try:
-            return self.at(name)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                os.mkdir(self._of(name), 0o700)
-            return self.at(name)
-
-    def below(self, names: Sequence[str], make: bool) -> Folder:
-        """The folder to which several names lead, one after the other; with ``make`` each is made."""
-        folder = self
-        for name in names:
-            folder = folder.made(name) if make else folder.at(name)
-        return folder
 
     @property
     def is_ours(self) -> bool:
@@ -164,22 +149,16 @@ class Folder:
         return seen is not None
 
     @contextmanager
-    def opened(self, name: str, *, change: bool = False) -> Generator[File]:
-        """A regular file; one to be changed must be known by no other name."""
-        with self._opened(name, os.O_RDWR if change else os.O_RDONLY) as (fd, seen):
-            yield _File(fd, seen.st_size)
-
-    @contextmanager
     def _opened(self, name: str, flags: int) -> Generator[tuple[int, os.stat_result]]:
         path = self._of(name)
         before = os.lstat(path)
         if _is_link(before) or not stat.S_ISREG(before.st_mode):
-            raise _misplaced("is not a file", name)
+            raise misplaced("is not a file", name)
         fd = _patiently(lambda: os.open(path, flags | _BINARY))
         try:
             seen = os.fstat(fd)
             if flags != os.O_RDONLY and seen.st_nlink > 1:
-                raise _misplaced("has another name, too", name)
+                raise misplaced("has another name, too", name)
             yield fd, seen
         finally:
             os.close(fd)
@@ -194,26 +173,18 @@ class Folder:
         try:
             try:
                 for piece in pieces:
-                    _write(fd, piece)
+                    write_all(fd, piece)
             finally:
                 os.close(fd)
         except BaseException:
             self.remove(name)
             raise
 
-    def append(self, name: str, size: int, data: bytes) -> bool:
-        """Add to a file, if it has this size; whether it had."""
-        with self._opened(name, os.O_WRONLY | os.O_APPEND) as (fd, seen):
-            if seen.st_size != size:
-                return False
-            _write(fd, data)
-            return True
-
     def set_time(self, name: str, when: float) -> None:
         """Set the time of a file's last change."""
         seen = os.lstat(self._of(name))
         if _is_link(seen) or not stat.S_ISREG(seen.st_mode):
-            raise _misplaced("is not a file", name)
+            raise misplaced("is not a file", name)
         os.utime(self._of(name), (when, when))
 
     def restrict(self, name: str | None = None) -> None:
@@ -238,29 +209,10 @@ class Folder:
         """Give what lies under a name another one, in place of a file that may be there."""
         taken = folder.look(new)
         if taken is not None and stat.S_ISDIR(taken.st_mode):
-            raise _misplaced("is a folder", new)
+            raise misplaced("is a folder", new)
         _patiently(lambda: os.replace(self._of(name), folder._of(new)))
 
     put = rename
-
-    def remove(self, name: str) -> bool:
-        """Remove a name, unless it is that of a folder; whether it went."""
-        seen = self.look(name)
-        return seen is not None and not stat.S_ISDIR(seen.st_mode) and self.unlink(name)
-
-    def unlink(self, name: str) -> bool:
-        """Remove the name of a file; whether it was there."""
-        with suppress(FileNotFoundError):
-            _patiently(lambda: os.unlink(self._of(name)))
-            return True
-        return False
-
-    def remove_empty(self, name: str) -> bool:
-        """Remove a folder, if it is empty; whether it went."""
-        with suppress(OSError):
-            os.rmdir(self._of(name))
-            return True
-        return False
 
 
 def _patiently(call: Callable[[], T]) -> T:
@@ -284,18 +236,8 @@ def _is_link(seen: os.stat_result) -> bool:
 _MOUNT_POINT: Final = 0xA0000003
 
 
-def _misplaced(what: str, name: str) -> OSError:
-    return OSError(errno.ENXIO, what, name)
-
-
 def _read(fd: int, count: int) -> bytes:
     data = os.read(fd, count)
     while len(data) < count and (more := os.read(fd, count - len(data))):
         data += more
     return data
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -1,0 +1,129 @@
+"""What the folders of both systems have alike: built on the few calls that differ."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from abc import abstractmethod
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import ClassVar, Self
+
+from .protocol import File
+
+__all__ = ["AnyFolder", "OpenFile", "misplaced", "write_all"]
+
+
+class OpenFile:
+    """An open file, of so many bytes."""
+
+    __slots__ = ("_fd", "size")
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._fd = fd
+        self.size = size
+
+    @abstractmethod
+    def read(self, at: int, count: int) -> bytes:
+        """So many bytes from there on."""
+
+    @abstractmethod
+    def write(self, at: int, data: bytes) -> None:
+        """Put other bytes in the place of those."""
+
+
+class AnyFolder:
+    """A folder. Names are single ones, never paths.
+
+    Where something else lies in the place of what is asked for, the OSError is one that ``is_misplaced`` knows.
+    """
+
+    __slots__ = ()
+
+    _file: ClassVar[type[OpenFile]]
+
+    @abstractmethod
+    def at(self, name: str) -> Self:
+        """The folder of this name, if it is ours."""
+
+    @abstractmethod
+    def look(self, name: str) -> os.stat_result | None:
+        """What lies under a name, a link being a link; None where nothing does."""
+
+    @abstractmethod
+    def owns(self, seen: os.stat_result) -> bool:
+        """Whether something belongs to the owner of this folder."""
+
+    @abstractmethod
+    def _opened(self, name: str, flags: int) -> AbstractContextManager[tuple[int, os.stat_result]]: ...
+
+    @abstractmethod
+    def _make_folder(self, name: str) -> None: ...
+
+    @abstractmethod
+    def _unlink(self, name: str) -> None: ...
+
+    @abstractmethod
+    def _remove_folder(self, name: str) -> None: ...
+
+    def made(self, name: str) -> Self:
+        """The folder of this name, made if it is not there."""
+        try:
+            return self.at(name)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                self._make_folder(name)
+            return self.at(name)
+
+    def below(self, names: Sequence[str], make: bool) -> Self:
+        """The folder to which several names lead, one after the other; with ``make`` each is made."""
+        folder = self
+        for name in names:
+            folder = folder.made(name) if make else folder.at(name)
+        return folder
+
+    @contextmanager
+    def opened(self, name: str, *, change: bool = False) -> Generator[File]:
+        """A regular file; one to be changed must be ours, and be known by no other name."""
+        with self._opened(name, os.O_RDWR if change else os.O_RDONLY) as (fd, seen):
+            yield self._file(fd, seen.st_size)
+
+    def append(self, name: str, size: int, data: bytes) -> bool:
+        """Add to a file, if it has this size; whether it had."""
+        with self._opened(name, os.O_WRONLY | os.O_APPEND) as (fd, seen):
+            if seen.st_size != size:
+                return False
+            write_all(fd, data)
+            return True
+
+    def remove(self, name: str) -> bool:
+        """Remove a name, unless it is that of a folder or of something that another user owns; whether it went."""
+        seen = self.look(name)
+        return seen is not None and not stat.S_ISDIR(seen.st_mode) and self.owns(seen) and self.unlink(name)
+
+    def unlink(self, name: str) -> bool:
+        """Remove the name of a file, no matter who owns it; whether it was there."""
+        with suppress(FileNotFoundError):
+            self._unlink(name)
+            return True
+        return False
+
+    def remove_empty(self, name: str) -> bool:
+        """Remove a folder, if it is empty; whether it went."""
+        with suppress(OSError):
+            self._remove_folder(name)
+            return True
+        return False
+
+
+def misplaced(what: str, name: str) -> OSError:
+    """The error where something else lies in the place of ours."""
+    return OSError(errno.ENXIO, what, name)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it: one call may write less."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
