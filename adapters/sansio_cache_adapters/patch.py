@@ -94,7 +94,7 @@ class _Script:
 
     def transport_over(self, inner: Any) -> Any:
         """A transport of httpx2 with the cache above it."""
-        from sansio_cache_adapters.httpx.lookup import SendsNothing
+        from sansio_cache_adapters.httpx.nothing import SendsNothing
         from sansio_cache_adapters.httpx.transports import CacheTransport
 
         with self._lock:
@@ -106,7 +106,7 @@ class _Script:
         """The same for what awaits, on the running loop."""
         import anyio.lowlevel
 
-        from sansio_cache_adapters.httpx.lookup import AsyncSendsNothing
+        from sansio_cache_adapters.httpx.nothing import AsyncSendsNothing
         from sansio_cache_adapters.httpx.transports import AsyncCacheTransport
 
         loop: Any = anyio.lowlevel.current_token().native_token
@@ -222,13 +222,20 @@ class _Patches:
     def _patch_httpx(self) -> None:
         import httpx2
 
-        from .httpx.transports import AsyncCacheTransport, Bypassing, CacheTransport
+        from .httpx.transports import AsyncCacheTransport, CacheTransport
 
         for owner, over, ours in (
             (httpx2.Client, _Script.transport_over, CacheTransport),
             (httpx2.AsyncClient, _Script.async_transport_over, AsyncCacheTransport),
         ):
-            self._replace(owner, "_transport_for_url", _chosen(owner, over, ours, Bypassing))
+            self._replace(owner, "_transport_for_url", _chosen(owner, over, ours, _bypassing))
+
+
+def _bypassing(inner: Any) -> Any:
+    """A transport of httpx2 beside a cache that is switched off."""
+    from .httpx.handling import Bypassing
+
+    return Bypassing(inner)
 
 
 def _chosen(owner: Any, over: Callable[[_Script, Any], Any], ours: type[Any], bypassing: Callable[[Any], Any]) -> Any:

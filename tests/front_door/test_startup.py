@@ -19,7 +19,14 @@ from sansio_cache import CachedSession, SQLiteStore
 from sansio_cache_adapters.cache.first_use import is_made
 
 KEY = "0123456789abcdef" * 4
-THEIRS = {"requests": "requests", "aiohttp": "asyncio, aiohttp", "trio": "anyio, h11, trio"}
+THEIRS = {
+    "requests": "requests",
+    "aiohttp": "asyncio, aiohttp",
+    "trio": "anyio, h11, trio",
+    # A transport is made from one of theirs, which takes more than its module.
+    "httpx2": "httpx2; httpx2.HTTPTransport()",
+    "httpx2, awaiting": "asyncio, httpx2; httpx2.AsyncHTTPTransport()",
+}
 """What the client itself needs."""
 PLAIN = {"_contextvars", "contextvars", "_datetime", "datetime", "fcntl", "hmac", "_hashlib"}
 """What a session may need beside it: small modules, and none that is not Python's own."""
@@ -27,6 +34,8 @@ MAKE = {
     "requests": "made(lambda: sansio_cache.CachedSession)",
     "aiohttp": "asyncio.run(awaiting(lambda: sansio_cache.AsyncCachedSession))",
     "trio": "trio.run(awaiting, lambda: sansio_cache.TrioCachedSession)",
+    "httpx2": "made(lambda: sansio_cache.CacheTransport)",
+    "httpx2, awaiting": "asyncio.run(awaiting(lambda: sansio_cache.AsyncCacheTransport))",
 }
 MAKING = """
 import json, sys

@@ -51,7 +51,8 @@ class HttpxHouse:
         return self.client.stream("GET", self.origin.url(path))
 
     def is_busy(self) -> bool:
-        return bool(vars(vars(self.transport)["_tasks"])["_running"])
+        tasks = vars(self.transport).get("_tasks")
+        return tasks is not None and bool(vars(tasks)["_running"])
 
     async def check(self) -> None:
         await nothing_is_held(vars(self.transport)["_cache"].engine, self.store, self.key)

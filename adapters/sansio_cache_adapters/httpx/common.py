@@ -17,6 +17,8 @@ from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.notices import warn_once
 from sansio_cache_adapters.cache.options import OPTIONS, take_options
 from sansio_cache_adapters.cache.response_attributes import moment
+from sansio_cache_adapters.cache.switches import DISABLED
+from sansio_cache_adapters.cache.switches import bypassed as bypassed_status
 from sansio_cache_adapters.cache.tee import Tee
 
 from .peers import Peer
@@ -24,6 +26,7 @@ from .peers import Peer
 __all__ = [
     "EXTENSION",
     "Timeouts",
+    "bypassed",
     "core_headers",
     "core_request",
     "core_response",
@@ -176,6 +179,12 @@ def stored_response(
     if answer.reason:
         extensions["reason_phrase"] = answer.reason.encode("latin-1")
     return httpx2.Response(answer.status, headers=headers, stream=stream, extensions=extensions)
+
+
+def bypassed(native: httpx2.Response) -> httpx2.Response:
+    """A response of the transport below, with what there is to be known of it."""
+    native.extensions.update(nothing_known(bypassed_status(native.status_code, DISABLED)))
+    return native
 
 
 # httpx2 does not show this type.

@@ -13,17 +13,10 @@ from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_lik
 from sansio_cache_adapters.cache.putting import GivenResponse, decoded
 
 from .common import core_headers, core_request
+from .nothing import SendsNothing
 from .peers import Peer
 
-__all__ = ["AsyncSendsNothing", "SendsNothing", "given_response", "given_response_async", "request_maker"]
-
-
-class SendsNothing(httpx2.BaseTransport):
-    """Sends nothing: it stands below a client that only makes requests, or a cache that is put above others."""
-
-
-class AsyncSendsNothing(httpx2.AsyncBaseTransport):
-    """The same for what awaits."""
+__all__ = ["given_response", "given_response_async", "request_maker"]
 
 
 @cache

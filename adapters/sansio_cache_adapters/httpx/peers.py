@@ -8,12 +8,10 @@ from typing import Any, Final, cast
 
 import httpx2
 
-from sansio_cache.errors import SettingError
 from sansio_cache_adapters.cache.peers import described, part, proxied
-from sansio_cache_adapters.cache.setup import checked_name
 from sansio_cache_adapters.cache.tls import of_context
 
-__all__ = ["Peer", "peer_of"]
+__all__ = ["Peer"]
 
 _DEEPEST: Final = 5
 """Transports within each other, at most, that are looked at."""
@@ -88,17 +86,3 @@ def _within(thing: object, depth: int = 0) -> Iterator[object]:
         for each in cast("Collection[Any]", thing):
             if isinstance(each, httpx2.BaseTransport | httpx2.AsyncBaseTransport):
                 yield from _within(each, depth)
-
-
-def peer_of(inner: object, method: str, named: str | None, *, own: bool) -> Peer:
-    """What can be told of the transport below.
-
-    :param method: what it must have to be one.
-    :param own: it was made by us, without settings.
-    :raises SettingError: for another type, and for a name that is none.
-    """
-    if not callable(getattr(inner, method, None)):
-        raise SettingError(
-            f"inner takes a transport of httpx2 that has {method}, not {inner!r}; the place of the cache is cache=…"
-        )
-    return Peer(inner, checked_name(named), own=own)

@@ -9,55 +9,73 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import anyio
-import anyio.lowlevel
 import httpx2
 
 from sansio_cache.errors import SettingError
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
-from sansio_cache.settings import Settings
-from sansio_cache_adapters.cache.asynchronous import AsyncCache
-from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.connection_auth import authenticated
-from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
-from sansio_cache_adapters.cache.events import Event
+from sansio_cache_adapters.cache.first_use import at_first_use, imported, is_made
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
-from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, resolve
-from sansio_cache_adapters.cache.options import CacheKeywords
-from sansio_cache_adapters.cache.setup import split_policy
-from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, StoredResponses
-from sansio_cache_adapters.cache.switches import DISABLED, Block, bypassed, is_off, switched_off
+from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split_policy
+from sansio_cache_adapters.cache.switches import Block, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .bodies import AsyncStoredStream, Left, StoredStream, stored_stream, tee_into, tee_into_async
-from .common import (
-    core_request,
-    follow,
-    known,
-    nothing_known,
-    stored_response,
-    undecodable,
-)
-from .lookup import AsyncSendsNothing, SendsNothing, given_response, given_response_async, request_maker
-from .peers import peer_of
-from .tasks import Tasks
-from .transfers import AsyncSending, Sending
+from .nothing import AsyncSendsNothing, SendsNothing
 
-__all__ = ["AsyncCacheTransport", "Bypassing", "CacheTransport", "wrapped"]
+if TYPE_CHECKING:
+    # What answers requests comes with the first of them: see `setup`.
+    from sansio_cache.settings import Settings
+    from sansio_cache_adapters.cache.asynchronous import AsyncCache
+    from sansio_cache_adapters.cache.blocking import BlockingCache
+    from sansio_cache_adapters.cache.events import Event
+    from sansio_cache_adapters.cache.opening import CacheLocation
+    from sansio_cache_adapters.cache.options import CacheKeywords
+    from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, StoredResponses
+
+    from .bodies import Left
+    from .handling import AsyncHandler, Handler
+    from .tasks import Tasks
+
+__all__ = ["AsyncCacheTransport", "CacheTransport", "wrapped"]
 
 
-class _Switch(FixedSettings):
-    """Whether a transport answers from its cache, in this thread or task."""
+_ROOM: Final = f"{__package__}.handling"
+
+
+class _Transport(FixedSettings):
+    """What both transports have in common.
+
+    :ivar _above: that which this one is a copy of, above another transport; they have one cache.
+    """
+
+    _told: Setup
+    _above: Any = None
+
+    @property
+    def policy(self) -> Policy:
+        """The settings."""
+        return self._told.policy
 
     def disabled(self) -> Block:
         """Bypass the cache within a block of ``with`` or ``async with``; other threads and tasks are not touched."""
         return switched_off(self)
 
+    def _over(self, inner: Any, method: str) -> Self:
+        """The same cache above another transport."""
+        other = copy.copy(self)
+        vars(other).pop("_handler", None)
+        vars(other).update(inner=_checked(inner, method), _own=False, _above=self)
+        return other
 
-class CacheTransport(_Switch, httpx2.BaseTransport):
+    def _has_to_close(self) -> bool:
+        """Whether there is a cache: one that nobody asked was never made, and a store that was given is closed."""
+        return is_made(self, "_cache") or self._told.given is not None
+
+
+class CacheTransport(_Transport, httpx2.BaseTransport):
     """A transport that answers from a cache, or by the transport below it.
 
     What a single request says to the cache goes into its extensions, and what the cache knows comes in the response's::
@@ -105,24 +123,30 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         **settings: Unpack[Settings],
     ) -> None:
         policy = _policy(self, {**settings}, policy)
-        own = inner is None
+        self._own = inner is None
         self.inner: httpx2.BaseTransport = httpx2.HTTPTransport() if inner is None else inner
+        _checked(self.inner, "handle_request")
         self._left: Left = deque(maxlen=64)
-        self._named = peer
-        self._peer = peer_of(self.inner, "handle_request", peer, own=own)
-        store, sealer = resolve(cache, secret_key)
-        self._cache = BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=undecodable())
+        self._named = checked_name(peer)
+        self._told = set_up(cache, secret_key, policy, on_event, clock)
         self._made = True
 
-    @property
-    def policy(self) -> Policy:
-        """The settings."""
-        return self._cache.engine.policy
+    @at_first_use
+    def _cache(self) -> BlockingCache:
+        from .handling import cache_of
+
+        return cache_of(self._told) if self._above is None else self._above._cache
+
+    @at_first_use
+    def _handler(self) -> Handler:
+        from .handling import Handler
+
+        return Handler(self._cache, self.inner, self._named, own=self._own)
 
     @property
     def cache(self) -> StoredResponses:
         """Looks after the cache: find, delete, verify, count."""
-        return StoredResponses(self._cache, request_maker(self._peer), given_response)
+        return self._handler.stored_responses()
 
     @classmethod
     def wrap(
@@ -137,10 +161,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
 
     def over(self, inner: httpx2.BaseTransport) -> Self:
         """The same cache above another transport."""
-        other = copy.copy(self)
-        other.inner = inner
-        other._peer = peer_of(inner, "handle_request", self._named, own=False)
-        return other
+        return self._over(inner, "handle_request")
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network.
@@ -150,22 +171,7 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         :raises SettingError: for an option of wrong name, type or value in the request's extensions.
         :raises httpx2.HTTPError: as without a cache.
         """
-        if is_off(self):
-            authenticated.bypassed(self.inner, str(request.url), request.headers.multi_items())
-            return _bypassed(self.inner.handle_request(request))
-        self._close_left()
-        asked = core_request(request, self._peer)
-        transfer = Sending(self.inner, request, asked)
-        delivered = self._cache.answer(asked, transfer)
-        answer, native, tee = delivered
-        engine = self._cache.engine
-        if native is None:
-            return stored_response(answer, engine, stored_stream(answer, engine, StoredStream))
-        native.extensions.update(known(answer, engine))
-        if tee is not None:
-            tee_into(native, tee, self._left)
-            follow(native.extensions, tee)
-        return native
+        return self._handler.answer(self, request)
 
     def _close_left(self) -> None:
         """Close what was dropped unread; what has arrived of it is kept."""
@@ -177,10 +183,14 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
     def close(self) -> None:
         """Close the cache (background validation is waited for, 5 s at most) and the transport below."""
         try:
-            self._close_left()
-            self._cache.close()
+            self._close_cache()
         finally:
             self.inner.close()
+
+    def _close_cache(self) -> None:
+        self._close_left()
+        if self._has_to_close():
+            self._cache.close()
 
     def __enter__(self) -> Self:
         self.inner.__enter__()
@@ -193,13 +203,12 @@ class CacheTransport(_Switch, httpx2.BaseTransport):
         traceback: TracebackType | None = None,
     ) -> None:
         try:
-            self._close_left()
-            self._cache.close()
+            self._close_cache()
         finally:
             self.inner.__exit__(exc_type, exc_value, traceback)
 
 
-class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
+class AsyncCacheTransport(_Transport, httpx2.AsyncBaseTransport):
     """The same for ``httpx2.AsyncClient``, on asyncio and trio; see :class:`CacheTransport`.
 
     Background validation runs in tasks of its own, which :meth:`aclose` ends.
@@ -221,36 +230,37 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
         **settings: Unpack[Settings],
     ) -> None:
         policy = _policy(self, {**settings}, policy)
-        own = inner is None
+        self._own = inner is None
         self.inner: httpx2.AsyncBaseTransport = httpx2.AsyncHTTPTransport() if inner is None else inner
-        self._named = peer
-        self._peer = peer_of(self.inner, "handle_async_request", peer, own=own)
-        store, sealer = resolve(cache, secret_key)
-        tasks_store, blocking = awaitable(store)
-        self._cache = AsyncCache(
-            policy,
-            tasks_store,
-            sealer,
-            probe=probing(blocking, sealer),
-            spawn=self._spawn,
-            on_event=on_event,
-            clock=clock,
-            undecodable=undecodable(),
-        )
-        self._tasks = Tasks()
+        _checked(self.inner, "handle_async_request")
+        self._named = checked_name(peer)
+        self._told = set_up(cache, secret_key, policy, on_event, clock)
         self._left: Left = deque(maxlen=64)
         self._aborted: list[httpx2.Response] = []
         self._made = True
 
-    @property
-    def policy(self) -> Policy:
-        """The settings."""
-        return self._cache.engine.policy
+    @at_first_use
+    def _cache(self) -> AsyncCache:
+        from .handling import async_cache_of
+
+        return async_cache_of(self._told, self._spawn) if self._above is None else self._above._cache
+
+    @at_first_use
+    def _tasks(self) -> Tasks:
+        from .handling import Tasks
+
+        return Tasks() if self._above is None else self._above._tasks
+
+    @at_first_use
+    def _handler(self) -> AsyncHandler:
+        from .handling import AsyncHandler
+
+        return AsyncHandler(self._cache, self.inner, self._named, own=self._own)
 
     @property
     def cache(self) -> AsyncStoredResponses:
         """Looks after the cache: find, delete, verify, count."""
-        return AsyncStoredResponses(self._cache, request_maker(self._peer), given_response_async)
+        return self._handler.stored_responses()
 
     @classmethod
     def wrap(
@@ -262,39 +272,16 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
 
     def over(self, inner: httpx2.AsyncBaseTransport) -> Self:
         """The same cache above another transport."""
-        other = copy.copy(self)
-        other.inner = inner
-        other._peer = peer_of(inner, "handle_async_request", self._named, own=False)
-        return other
+        return self._over(inner, "handle_async_request")
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network; see :meth:`CacheTransport.handle_request`.
 
         :raises KeyRequired: the store is signed, and no secret was given.
         """
-        if is_off(self):
-            authenticated.bypassed(self.inner, str(request.url), request.headers.multi_items())
-            return _bypassed(await self.inner.handle_async_request(request))
-        await self._close_left()
-        asked = core_request(request, self._peer)
-        transfer = AsyncSending(self.inner, request, asked, self._aborted)
-        try:
-            delivered = await self._cache.answer(asked, transfer)
-        except BaseException:
-            await self._close_aborted()
-            raise
-        answer, native, tee = delivered
-        engine = self._cache.engine
-        if native is None:
-            # A hit waits for nothing else: other tasks get their turn, and cancellation its chance.
-            await anyio.lowlevel.checkpoint()
-            stream = stored_stream(answer, engine, AsyncStoredStream)
-            return stored_response(answer, engine, stream)
-        native.extensions.update(known(answer, engine))
-        if tee is not None:
-            await tee_into_async(native, tee, self._left)
-            follow(native.extensions, tee)
-        return native
+        if not is_made(self, "_handler"):
+            await imported(_ROOM)
+        return await self._handler.answer(self, request)
 
     async def _close_left(self) -> None:
         """See :meth:`CacheTransport._close_left`."""
@@ -329,11 +316,17 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
     async def _close_cache(self) -> None:
         try:
             await self._close_left()
-            await self._tasks.close(CLOSE_SECONDS)
+            if is_made(self, "_tasks"):
+                from .handling import CLOSE_SECONDS
+
+                await self._tasks.close(CLOSE_SECONDS)
         finally:
-            await self._cache.close()
+            if self._has_to_close():
+                await imported(_ROOM)
+                await self._cache.close()
 
     async def __aenter__(self) -> Self:
+        await imported(_ROOM)
         await self._cache.open()
         await self.inner.__aenter__()
         return self
@@ -350,21 +343,6 @@ class AsyncCacheTransport(_Switch, httpx2.AsyncBaseTransport):
             await self.inner.__aexit__(exc_type, exc_value, traceback)
 
 
-class Bypassing(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """A transport beside a cache that is switched off: its responses say so."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The response of the transport below."""
-        return _bypassed(self._inner.handle_request(request))
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The response of the transport below."""
-        return _bypassed(await self._inner.handle_async_request(request))
-
-
 def wrapped(client: Any, host: Any) -> None:
     """Give a client the cache of a transport above each of its own."""
     if isinstance(client._transport, type(host)):
@@ -374,10 +352,17 @@ def wrapped(client: Any, host: Any) -> None:
         client._mounts[pattern] = None if transport is None else host.over(transport)
 
 
-def _bypassed(native: httpx2.Response) -> httpx2.Response:
-    """A response of the transport below, with what there is to be known of it."""
-    native.extensions.update(nothing_known(bypassed(native.status_code, DISABLED)))
-    return native
+def _checked(inner: Any, method: str) -> Any:
+    """What a user gives as ``inner=``.
+
+    :param method: what it must have to be a transport.
+    :raises SettingError: for another type.
+    """
+    if not callable(getattr(inner, method, None)):
+        raise SettingError(
+            f"inner takes a transport of httpx2 that has {method}, not {inner!r}; the place of the cache is cache=…"
+        )
+    return inner
 
 
 def _policy(transport: object, settings: dict[str, Any], policy: Policy | None) -> Policy:

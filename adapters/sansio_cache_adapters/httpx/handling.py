@@ -1,0 +1,144 @@
+"""What a transport of httpx2 does with its requests: everything that it needs from the first one on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio.lowlevel
+import httpx2
+
+from sansio_cache_adapters.cache.asynchronous import AsyncCache, Spawn
+from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.connection_auth import authenticated
+from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
+from sansio_cache_adapters.cache.opening import awaitable, probing, store_of
+from sansio_cache_adapters.cache.setup import Setup
+from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, StoredResponses
+from sansio_cache_adapters.cache.switches import is_off
+
+from .bodies import AsyncStoredStream, StoredStream, stored_stream, tee_into, tee_into_async
+from .common import bypassed, core_request, follow, known, stored_response, undecodable
+from .lookup import given_response, given_response_async, request_maker
+from .peers import Peer
+from .tasks import Tasks
+from .transfers import AsyncSending, Sending
+
+__all__ = ["CLOSE_SECONDS", "AsyncHandler", "Bypassing", "Handler", "Tasks", "async_cache_of", "cache_of"]
+
+
+def cache_of(told: Setup) -> BlockingCache:
+    """The cache that a transport was told to have."""
+    return BlockingCache(
+        told.policy,
+        store_of(told),
+        told.sealer,
+        on_event=told.on_event,
+        clock=told.clock,
+        undecodable=undecodable(),
+    )
+
+
+def async_cache_of(told: Setup, spawn: Spawn) -> AsyncCache:
+    """The same for one that awaits."""
+    store, blocking = awaitable(store_of(told))
+    return AsyncCache(
+        told.policy,
+        store,
+        told.sealer,
+        probe=probing(blocking, told.sealer),
+        spawn=spawn,
+        on_event=told.on_event,
+        clock=told.clock,
+        undecodable=undecodable(),
+    )
+
+
+class Handler:
+    """Handles the requests of one transport.
+
+    It is told the transport with each request and does not hold it, so that one that is dropped is gone at once.
+
+    :param inner: the transport below.
+    :param named: what the user says of it (``peer=``).
+    :param own: it was made by us, without settings.
+    """
+
+    def __init__(self, cache: BlockingCache, inner: object, named: str | None, *, own: bool) -> None:
+        self._cache = cache
+        self._peer = Peer(inner, named, own=own)
+
+    def stored_responses(self) -> StoredResponses:
+        """What finds, deletes, verifies and counts what is stored."""
+        return StoredResponses(self._cache, request_maker(self._peer), given_response)
+
+    def answer(self, transport: Any, request: httpx2.Request) -> httpx2.Response:
+        """The response to a request, stored or from the network."""
+        inner: httpx2.BaseTransport = transport.inner
+        if is_off(transport):
+            authenticated.bypassed(inner, str(request.url), request.headers.multi_items())
+            return bypassed(inner.handle_request(request))
+        transport._close_left()
+        asked = core_request(request, self._peer)
+        delivered = self._cache.answer(asked, Sending(inner, request, asked))
+        answer, native, tee = delivered
+        engine = self._cache.engine
+        if native is None:
+            return stored_response(answer, engine, stored_stream(answer, engine, StoredStream))
+        native.extensions.update(known(answer, engine))
+        if tee is not None:
+            tee_into(native, tee, transport._left)
+            follow(native.extensions, tee)
+        return native
+
+
+class AsyncHandler:
+    """See :class:`Handler`."""
+
+    def __init__(self, cache: AsyncCache, inner: object, named: str | None, *, own: bool) -> None:
+        self._cache = cache
+        self._peer = Peer(inner, named, own=own)
+
+    def stored_responses(self) -> AsyncStoredResponses:
+        """What finds, deletes, verifies and counts what is stored."""
+        return AsyncStoredResponses(self._cache, request_maker(self._peer), given_response_async)
+
+    async def answer(self, transport: Any, request: httpx2.Request) -> httpx2.Response:
+        """The response to a request, stored or from the network."""
+        inner: httpx2.AsyncBaseTransport = transport.inner
+        if is_off(transport):
+            authenticated.bypassed(inner, str(request.url), request.headers.multi_items())
+            return bypassed(await inner.handle_async_request(request))
+        await transport._close_left()
+        asked = core_request(request, self._peer)
+        transfer = AsyncSending(inner, request, asked, transport._aborted)
+        try:
+            delivered = await self._cache.answer(asked, transfer)
+        except BaseException:
+            await transport._close_aborted()
+            raise
+        answer, native, tee = delivered
+        engine = self._cache.engine
+        if native is None:
+            # A hit waits for nothing else: other tasks get their turn, and cancellation its chance.
+            await anyio.lowlevel.checkpoint()
+            return stored_response(answer, engine, stored_stream(answer, engine, AsyncStoredStream))
+        native.extensions.update(known(answer, engine))
+        if tee is not None:
+            await tee_into_async(native, tee, transport._left)
+            follow(native.extensions, tee)
+        return native
+
+
+class Bypassing(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+    """A transport beside a cache that is switched off: its responses say so."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The response of the transport below."""
+        return bypassed(self._inner.handle_request(request))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The response of the transport below."""
+        return bypassed(await self._inner.handle_async_request(request))
