@@ -8,20 +8,32 @@ from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit, urlunsplit
 
 from sansio_cache.keys import digest_of, with_parameters
 from sansio_cache.messages import Request
+from sansio_cache.policy import Policy
 from sansio_cache.request_bodies import body_parts
 from sansio_cache.urls import foreign_authority, normalise
 
-__all__ = ["REDIRECTS", "keyed_by_method", "url_shown"]
+__all__ = ["REDIRECTS", "keyed_by_method", "names_a_user", "url_shown"]
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
+_SEPARATES: Final = Policy().separates
+
+
+def names_a_user(field: str) -> bool:
+    """Whether a request field separates users whatever a program says."""
+    return _SEPARATES[field.lower()]
+
+
 def keyed_by_method(
-    ignored: frozenset[str], is_followed: Callable[[str], bool] | None = None
+    ignored: frozenset[str],
+    is_followed: Callable[[str], bool] | None = None,
+    in_body: Callable[[Request], frozenset[str]] | None = None,
 ) -> Callable[[Request], bytes]:
     """A ``key_fn`` that tells methods apart, and parameters by their names alone.
 
     :param is_followed: whether a redirect led to a URL; left out, that makes no difference.
+    :param in_body: what to leave out of a body; left out, the same as of a URL.
 
     Ours lets a stored GET answer HEAD, and an unsafe request invalidate what is stored of its URL. Theirs do neither.
     """
@@ -34,7 +46,8 @@ def keyed_by_method(
             parts.append("followed")
         body: tuple[bytes, ...] = ()
         if request.body:
-            body = body_parts(request.body, request.headers.get("content-type") or "", ignored, ordered=False)
+            names = ignored if in_body is None else in_body(request)
+            body = body_parts(request.body, request.headers.get("content-type") or "", names, ordered=False)
         return digest_of(*(part.encode("utf-8", "surrogatepass") for part in parts), *body)
 
     return key

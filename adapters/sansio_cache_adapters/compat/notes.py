@@ -24,13 +24,19 @@ class Peer:
         self.name = name
         self.page = f"docs/howto/move-from-{name}.md"
 
-    def differs(self, what: str) -> None:
-        """Warn once of a difference; never raises."""
-        warn_once(f"{self.name}: {what} (see {self.page})", DifferenceWarning)
+    def differs(self, anchor: str, what: str) -> None:
+        """Warn once of a difference; never raises.
 
-    def refusal(self, what: str, kind: type[Exception] = NotImplementedError) -> Exception:
+        :param anchor: of the page's row that tells of it.
+        """
+        warn_once(self._said(anchor, what), DifferenceWarning)
+
+    def refusal(self, anchor: str, what: str, kind: type[Exception] = NotImplementedError) -> Exception:
         """The error of something that is not there, by design or for now."""
-        return kind(f"{self.name}: {what} (see {self.page})")
+        return kind(self._said(anchor, what))
+
+    def _said(self, anchor: str, what: str) -> str:
+        return f"{self.name}: {what} (see {self.page}#{anchor})"
 
 
 REQUESTS_CACHE: Final = Peer("requests-cache")

@@ -15,8 +15,10 @@ from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
 from .notes import Peer
 
-__all__ = ["cache_path", "in_memory", "store_in_file", "store_in_folder"]
+__all__ = ["MOST_BYTES", "cache_path", "in_memory", "store_in_file", "store_in_folder"]
 
+MOST_BYTES: Final = 2**36
+"""64 GiB: those caches have no bound, and a program counts on what it has stored."""
 _THEIRS: Final = "is a cache of "
 
 
@@ -49,19 +51,20 @@ def store_in_file(peer: Peer, path: Path, **options: object) -> SQLiteStore:
             what = describe_file(file.read(START))
         if what.startswith(_THEIRS):
             path = _aside(peer, path, path.with_name(f"{path.stem}.sansio-cache{path.suffix}"))
-    return SQLiteStore(path, **options)  # type: ignore[arg-type]
+    return SQLiteStore(path, **{"max_bytes": MOST_BYTES, **options})  # type: ignore[arg-type]
 
 
 def store_in_folder(peer: Peer, path: Path, **options: object) -> FileStore:
     """A store in a folder; beside it where theirs is there already, which is not touched."""
     if path.is_dir() and describe_folder(os.listdir(path)).startswith(_THEIRS):
         path = _aside(peer, path, path.with_name(f"{path.name}.sansio-cache"))
-    return FileStore(path, **options)  # type: ignore[arg-type]
+    return FileStore(path, **{"max_bytes": MOST_BYTES, **options})  # type: ignore[arg-type]
 
 
 def _aside(peer: Peer, theirs: Path, ours: Path) -> Path:
     peer.differs(
+        "old-caches",
         f"{theirs} is a cache that it has written itself: it is left as it is, and this program keeps its responses in "
-        f"{ours}. What is in the old one can be brought along: sansio_cache.import_cache({str(theirs)!r}, session)"
+        f"{ours}. What is in the old one can be brought along: sansio_cache.import_cache({str(theirs)!r}, session)",
     )
     return ours

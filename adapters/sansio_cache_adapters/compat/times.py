@@ -13,7 +13,7 @@ from sansio_cache.expiry import DO_NOT_CACHE, DoNotCache, Expiry, Resident, Unti
 
 __all__ = ["NEVER", "expiry_of", "grace_of", "time_for", "utcnow"]
 
-NEVER: Final = Resident(float("inf"))
+NEVER: Final = Resident(float("inf"), any_status=True)
 
 
 def utcnow() -> datetime:
@@ -33,7 +33,7 @@ def time_for(url: str, patterns: Mapping[Any, Any] | None) -> Any:
 
 
 def expiry_of(value: Any, not_at_all: Iterable[object]) -> Expiry:
-    """A time of theirs as one of ours.
+    """A time of theirs as one of ours; meant for a response of any status that is kept.
 
     :param not_at_all: values that mean neither to store nor to answer from the store.
     :raises ValueError: a text that is no HTTP-date.
@@ -45,18 +45,18 @@ def expiry_of(value: Any, not_at_all: Iterable[object]) -> Expiry:
     if isinstance(value, str):
         return _of_text(value)
     if isinstance(value, datetime):
-        return Until(value.astimezone(UTC).timestamp())
+        return Until(value.astimezone(UTC).timestamp(), any_status=True)
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     # A negative time has passed by so much.
-    return Until(utcnow().timestamp() + seconds) if seconds < 0 else Resident(seconds)
+    return Until(utcnow().timestamp() + seconds, any_status=True) if seconds < 0 else Resident(seconds, any_status=True)
 
 
 def _of_text(value: str) -> Expiry:
     # Servers send "0" and "-1" where a date belongs: that has passed already.
     if value.removeprefix("-").isdigit():
-        return Resident(0.0)
+        return Resident(0.0, any_status=True)
     try:
-        return Until(parsedate_to_datetime(value).astimezone(UTC).timestamp())
+        return Until(parsedate_to_datetime(value).astimezone(UTC).timestamp(), any_status=True)
     except (TypeError, ValueError):
         raise ValueError(f"Invalid HTTP date: {value}") from None
 

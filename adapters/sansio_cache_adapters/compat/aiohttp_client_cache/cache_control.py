@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from sansio_cache.cache_control import parse_cache_control
 from sansio_cache.expiry import DoNotCache, Expiry, Until
+from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.times import expiry_of, time_for
 
 __all__ = [
@@ -194,6 +195,9 @@ def expiry_for(value: Any) -> Expiry:
     """A time as ours are."""
     if isinstance(value, datetime) and value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
+    if isinstance(value, str) and not value.removeprefix("-").isdigit() and parse_http_date(value) is None:
+        AIOHTTP_CLIENT_CACHE.differs("dates", f"{value!r} is no HTTP-date, and stands for no end, as it does there")
+        value = None
     return expiry_of(value, (DO_NOT_CACHE,))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from aiohttp import ClientResponse, RequestInfo, StreamReader
 from aiohttp.base_protocol import BaseProtocol
@@ -33,6 +33,7 @@ __all__ = [
 
 
 _Fields = tuple[tuple[bytes, bytes], ...]
+_HIDDEN: Final = "REDACTED"
 
 
 def _naive(at: datetime | None) -> datetime | None:
@@ -208,12 +209,29 @@ async def as_theirs(response: ClientResponse) -> ClientResponse:
         if each.from_cache:
             record = each._answer.record if each._answer is not None else None  # pyright: ignore[reportPrivateUsage]
             each.__class__ = CachedResponse
-            if record is not None and record.headers.has("set-cookie"):
-                AIOHTTP_CLIENT_CACHE.differs("the cookies of a stored response are in response.cookies, and in no jar")
-                each.cookies = morsels_of(record)
+            if record is not None:
+                _show_as_stored(each, record)
         else:
             each.__class__ = OriginalResponse
     return response
+
+
+def _show_as_stored(response: CachedClientResponse, record: Record) -> None:
+    """Let a response be what aiohttp-client-cache makes of a stored one: its URL, its fields, its cookies."""
+    fields = _fields_of(record)
+    shown: dict[str, Any] = {"_raw_headers": fields, "_headers": _decoded(fields)}
+    if _HIDDEN not in record.head.url:
+        shown["_url"] = URL(record.head.url, encoded=True)
+    vars(response).update(shown)
+    if record.headers.has("set-cookie"):
+        AIOHTTP_CLIENT_CACHE.differs(
+            "cookies", "the cookies of a stored response are in response.cookies, and in no jar"
+        )
+        response.cookies = morsels_of(record)
+
+
+def _fields_of(record: Record) -> _Fields:
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in record.headers)
 
 
 async def _read(response: CachedClientResponse) -> None:
@@ -292,7 +310,7 @@ def stored(record: Record, body: bytes) -> CachedResponse:
     :param body: its coding taken off.
     """
     head = record.head
-    fields = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in record.shown)
+    fields = _fields_of(record)
     made = _made(
         _Kept(head.method, head.url, head.reason, body, (fields, ())),
         head.status,

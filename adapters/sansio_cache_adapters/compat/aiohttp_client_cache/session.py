@@ -21,7 +21,6 @@ from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.handling import with_cache
 from sansio_cache_adapters.aiohttp.session import AsyncCachedSession
 from sansio_cache_adapters.compat.keys import REDIRECTS
-from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.times import time_for
 from sansio_cache_adapters.stores.work import awaited
 
@@ -29,6 +28,7 @@ from .backends import CacheBackend
 from .cache_control import DO_NOT_CACHE, ExpirationTime, expiry_for, get_cache_directives
 from .cache_keys import asking_for, normalize_url_params
 from .response import as_theirs
+from .telling import tell_of_request, tell_of_response
 
 __all__ = ["CacheMixin", "CachedSession"]
 
@@ -84,8 +84,7 @@ with warnings.catch_warnings():
                     return await as_theirs(await super()._request(method, str_or_url, **kwargs))
             url = self._resolve_url(str_or_url)
             options = self._options(url, expire_after, kwargs)
-            if _says_credentials(self, kwargs):
-                AIOHTTP_CLIENT_CACHE.differs("a credential in a header field always separates users")
+            tell_of_request(url, _names_of(self, kwargs))
             known = await self._known(method, url, kwargs)
             if refresh:
                 record = await self._stored(method, url, kwargs)
@@ -99,6 +98,7 @@ with warnings.catch_warnings():
                     response = await self._fetched(method, str_or_url, kwargs, _with(options, force_refresh=True))
             if not _is_stored(response) and (self._says_not_to(response) or not await backend.wanted(response)):
                 await self._forget(response)
+            tell_of_response(response)
             return response
 
         async def _fetched(
@@ -197,9 +197,10 @@ def _with(options: Options, **changes: Any) -> Options:
     return replace(options, **changes)
 
 
-def _says_credentials(session: ClientSession, keywords: dict[str, Any]) -> bool:
-    given: Any = keywords.get("headers") or {}
-    return "Authorization" in session.headers or (hasattr(given, "keys") and "Authorization" in given)
+def _names_of(session: Any, keywords: dict[str, Any]) -> list[str]:
+    """The names of the fields that a request has."""
+    known = bool(keywords.get("auth") or session._default_auth)
+    return [*(["Authorization"] if known else []), *session.headers, *dict(keywords.get("headers") or {})]
 
 
 def _is_stored(response: ClientResponse) -> bool:

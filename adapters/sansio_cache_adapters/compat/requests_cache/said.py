@@ -7,6 +7,7 @@ from typing import Any
 
 from requests import PreparedRequest
 
+from .hooks import Hooks
 from .policy.directives import CacheDirectives
 from .policy.expiration import DO_NOT_CACHE, EXPIRE_IMMEDIATELY, ExpirationTime
 
@@ -16,7 +17,7 @@ __all__ = ["Asked", "given_values", "taken_by"]
 class Asked:
     """What one request says to the cache, and whether its first hop is on its way."""
 
-    __slots__ = ("begun", "expire_after", "force_refresh", "only_if_cached", "refresh", "session")
+    __slots__ = ("begun", "expire_after", "force_refresh", "hooks", "only_if_cached", "refresh", "session")
 
     def __init__(self, session: object, said: dict[str, Any]) -> None:
         self.session = session
@@ -27,6 +28,7 @@ class Asked:
         if self.expire_after == DO_NOT_CACHE:  # of one request that says: do not read
             self.expire_after, self.force_refresh = None, True
         self.begun = False
+        self.hooks: Hooks | None = None
 
     def hear(self, request: PreparedRequest) -> None:
         """Take what the fields of the request say as if it had been said in keywords."""

@@ -9,19 +9,19 @@ from contextvars import ContextVar
 from typing import Any, Self, cast
 
 import requests
-from requests import PreparedRequest, hooks
+from requests import PreparedRequest
 from requests import Session as OriginalSession
 from requests.adapters import BaseAdapter
 
 from sansio_cache.expiry import Resident
 from sansio_cache.messages import Options
 from sansio_cache_adapters.compat.keys import REDIRECTS
-from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
-from sansio_cache_adapters.compat.times import grace_of, time_for
+from sansio_cache_adapters.compat.times import grace_of, time_for, utcnow
 from sansio_cache_adapters.requests.adapter import CacheAdapter
 from sansio_cache_adapters.requests.session import CacheMixin as OurMixin
 
 from .backends import BackendSpecifier, BaseCache, StrOrPath, init_backend
+from .hooks import Hooks
 from .models import AnyResponse, CachedResponse
 from .models.response import BaseResponse, as_theirs, replayed
 from .policy.expiration import (
@@ -32,8 +32,6 @@ from .policy.expiration import (
     expiry_for,
 )
 from .policy.settings import (
-    AUTH_HEADERS,
-    AUTH_PARAMS,
     DEFAULT_CACHE_NAME,
     DEFAULT_IGNORED_PARAMS,
     DEFAULT_METHODS,
@@ -42,6 +40,7 @@ from .policy.settings import (
 )
 from .said import Asked, given_values, taken_by
 from .serializers import SerializerType
+from .telling import tell_of_history, tell_of_request
 
 __all__ = ["CacheMixin", "CachedSession", "OriginalSession", "get_504_response"]
 
@@ -184,31 +183,40 @@ class CacheMixin(OurMixin):
                 return self.send(request, **kwargs)
         self._follow_settings()
         if asked.begun:
-            return cast(AnyResponse, self.send_with(request, kwargs, self._options(request, asked)))
+            return self._followed(request, asked, kwargs)
         asked.begun = True
         asked.hear(request)
-        self._tell_of_credentials(request)
-        if self.settings.disabled:
-            with self.disabled():
-                return cast(AnyResponse, as_theirs(super().send(request, **kwargs)))
-        response = self._answered(request, asked, kwargs)
+        called = asked.hooks = Hooks(request)
+        called.begin()
+        try:
+            response = self._first(request, asked, kwargs)
+        finally:
+            called.end()
         keep = self.settings.filter_fn
         if keep is not None and not keep(response):
-            self._backend.discard(response.cache_key)
-        elif not response.from_cache:
-            # requests has called them already; requests-cache calls them once more, and programs count on it.
-            requests_hooks: Any = hooks
-            response = requests_hooks.dispatch_hook("response", request.hooks, response, **kwargs)
-        return cast(AnyResponse, response)
+            if response.cache_key:
+                self._backend.discard(response.cache_key)
+            return cast(AnyResponse, response)
+        return cast(AnyResponse, called.dispatch(response, kwargs))
 
-    def _tell_of_credentials(self, request: PreparedRequest) -> None:
-        if any(name in request.headers for name in AUTH_HEADERS):
-            REQUESTS_CACHE.differs("a credential in a header field always separates users, whatever is ignored")
-        ignores_all = self.settings.ignored_parameters is DEFAULT_IGNORED_PARAMS
-        if ignores_all and any(f"{name}=" in (request.url or "") for name in AUTH_PARAMS):
-            REQUESTS_CACHE.differs(
-                "a credential in a URL separates users unless you name it: ignored_parameters=['api_key']"
-            )
+    def _first(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> BaseResponse:
+        """The response to a request, redirects followed."""
+        if self.settings.disabled:
+            with self.disabled():
+                response = as_theirs(super().send(request, **kwargs))
+            vars(response)["cache_key"] = None
+            return response
+        tell_of_request(request, self.settings, kwargs)
+        response = self._answered(request, asked, kwargs)
+        tell_of_history(response)
+        return response
+
+    def _followed(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> AnyResponse:
+        """The response to a request that a redirect has led to."""
+        response: Any = self.send_with(request, kwargs, self._options(request, asked))
+        if asked.hooks is None or asked.hooks.stored_first is not False:
+            return cast(AnyResponse, response)
+        return cast(AnyResponse, asked.hooks.dispatch(as_theirs(response, self.settings), kwargs))
 
     def _answered(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> BaseResponse:
         settings = self.settings
@@ -276,7 +284,8 @@ class CacheMixin(OurMixin):
         Ours, which goes by RFC 5861, does so for the server's own errors alone, and gives up the stored response for
         others: so it is read before the origin is asked.
         """
-        record = self._stored(request, kwargs) if self.settings.stale_if_error else None
+        wanted = self.settings.stale_if_error and not asked.force_refresh
+        record = self._stored(request, kwargs) if wanted else None
         if record is None:
             return None
         asks_anyway = asked.refresh or self.settings.always_revalidate
@@ -307,7 +316,8 @@ class CacheMixin(OurMixin):
     @staticmethod
     def _is_useless(response: BaseResponse, options: Options) -> bool:
         """Whether a response is stale at once, and nothing can be asked about it."""
-        return options.expiry == Resident(0.0) and not any(
+        own = options.expiry is None and response.expires is not None and response.expires <= utcnow()
+        return (own or options.expiry == Resident(0.0, any_status=True)) and not any(
             name in response.headers for name in ("ETag", "Last-Modified")
         )
 
@@ -381,6 +391,6 @@ def get_504_response(request: PreparedRequest) -> CachedResponse:
     """The answer to a request that may not go out and finds nothing."""
     response = CachedResponse(url=request.url or "", status_code=504, reason="Not Cached", request=request)
     content: Any = response
-    content._content = b""
+    content._content = None
     content._content_consumed = True
     return response

@@ -37,6 +37,7 @@ from sansio_cache_adapters.compat.aiohttp_client_cache.cache_keys import (
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import AnyResponse, CachedResponse, stored
 from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
+from sansio_cache_adapters.compat.places import MOST_BYTES
 from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
 
@@ -105,18 +106,20 @@ class CacheBackend:
         self.bypassed: contextvars.ContextVar[bool] = contextvars.ContextVar(
             "sansio_cache_compat_disabled", default=False
         )
+        if cache_control:
+            AIOHTTP_CLIENT_CACHE.differs("cache-control", "cache_control=True obeys all of RFC 9111")
         if serializer is not None:
-            AIOHTTP_CLIENT_CACHE.differs("serializer= says nothing: records have one form here, data only")
+            AIOHTTP_CLIENT_CACHE.differs("records", "serializer= says nothing: records have one form here, data only")
         self._secret = UNGIVEN if secret_key is None else secret_key
         self.store: Any = self._make_store(cache_name, kwargs)
         self._caches: WeakKeyDictionary[Any, tuple[object, AiohttpCache]] = WeakKeyDictionary()
         self._session: weakref.ref[Any] | None = None
         for name in kwargs.keys() - _SAYS_NOTHING:
-            AIOHTTP_CLIENT_CACHE.differs(f"{type(self).__name__} takes {name}= and does nothing with it")
+            AIOHTTP_CLIENT_CACHE.differs("keywords", f"{type(self).__name__} takes {name}= and does nothing with it")
 
     def _make_store(self, cache_name: Any, kwargs: dict[str, Any]) -> Any:
         """The store; takes from the keywords what concerns it."""
-        return MemoryStore()
+        return MemoryStore(max_bytes=MOST_BYTES)
 
     # what sessions ask
 
@@ -193,7 +196,7 @@ class CacheBackend:
 
     @responses.setter
     def responses(self, storage: object) -> None:
-        raise AIOHTTP_CLIENT_CACHE.refusal(OWN_STORAGE)
+        raise AIOHTTP_CLIENT_CACHE.refusal("storages", OWN_STORAGE)
 
     @property
     def redirects(self) -> Redirects:
@@ -202,7 +205,7 @@ class CacheBackend:
 
     @redirects.setter
     def redirects(self, storage: object) -> None:
-        raise AIOHTTP_CLIENT_CACHE.refusal(OWN_STORAGE)
+        raise AIOHTTP_CLIENT_CACHE.refusal("storages", OWN_STORAGE)
 
     async def records(self, *, hops: bool = False) -> list[Record]:
         """What is stored; or the redirects that lead to it, which aiohttp-client-cache does not count."""
@@ -347,6 +350,8 @@ class CacheBackend:
 
     def create_key(self, method: str, url: Any, **kwargs: Any) -> str:
         """The key of a request, as far as its method, URL and fields tell; opens the store if that was not done."""
+        if kwargs.keys() & {"data", "json", "headers"}:
+            AIOHTTP_CLIENT_CACHE.differs("create-key", "create_key() makes keys of a method, a URL and parameters")
         engine = self.caching().engine
         rules = engine.rules or engine.take_meta(self.store.open(signed=engine.sealer.signed))
         whole = normalize_url_params(url, kwargs.get("params"))

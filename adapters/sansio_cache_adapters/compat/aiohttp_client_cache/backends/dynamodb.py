@@ -19,5 +19,5 @@ class DynamoDBBackend(CacheBackend):
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise AIOHTTP_CLIENT_CACHE.refusal(
-            "there is no cache in DynamoDB: take SQLiteBackend, FileBackend or RedisBackend"
+            "backends", "there is no cache in DynamoDB: take SQLiteBackend, FileBackend or RedisBackend"
         )

@@ -27,6 +27,7 @@ class FileBackend(CacheBackend):
         self, cache_name: Any = "http_cache", use_temp: bool = False, autoclose: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(cache_name, autoclose=autoclose, use_temp=use_temp, **kwargs)
+        self.name = "aiohttp-cache"  # as theirs, whatever the folder
 
     def _make_store(self, cache_name: Any, kwargs: dict[str, Any]) -> Any:
         path = cache_path(cache_name, use_temp=bool(kwargs.pop("use_temp", False)))

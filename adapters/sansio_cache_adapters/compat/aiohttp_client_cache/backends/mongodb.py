@@ -19,5 +19,5 @@ class MongoDBBackend(CacheBackend):
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise AIOHTTP_CLIENT_CACHE.refusal(
-            "there is no cache in MongoDB: take SQLiteBackend, FileBackend or RedisBackend"
+            "backends", "there is no cache in MongoDB: take SQLiteBackend, FileBackend or RedisBackend"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
-from sansio_cache_adapters.compat.places import cache_path, in_memory, store_in_file
+from sansio_cache_adapters.compat.places import MOST_BYTES, cache_path, in_memory, store_in_file
 from sansio_cache_adapters.stores.memory import MemoryStore
 
 from .base import CacheBackend
@@ -37,7 +37,7 @@ class SQLiteBackend(CacheBackend):
     def _make_store(self, cache_name: Any, kwargs: dict[str, Any]) -> Any:
         use_temp = bool(kwargs.pop("use_temp", False))
         if in_memory(str(cache_name)):
-            return MemoryStore()
+            return MemoryStore(max_bytes=MOST_BYTES)
         suffix = "" if "." in str(cache_name).rpartition("/")[2] else ".sqlite"
         path = cache_path(f"{cache_name}{suffix}", use_temp=use_temp)
         return store_in_file(AIOHTTP_CLIENT_CACHE, path)

@@ -37,7 +37,7 @@ class BaseCache:
     """What the storages of aiohttp-client-cache have in common; classes of a user's own cannot be used here."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise AIOHTTP_CLIENT_CACHE.refusal(OWN_STORAGE)
+        raise AIOHTTP_CLIENT_CACHE.refusal("storages", OWN_STORAGE)
 
 
 def no_storage(name: str) -> type[BaseCache]:
@@ -99,10 +99,10 @@ class _View(BaseCache):
                 yield value
 
     async def pop(self, key: str, default: Any = None) -> Any:
-        """What is stored under a key, which is removed."""
+        """What is stored under a key, or None; it is removed."""
         value = await self.read(key)
         await self.delete(key)
-        return default if value is None else value
+        return value  # without the default, as aiohttp-client-cache
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self.keys()
@@ -129,7 +129,7 @@ class Responses(_View):
 
     async def write(self, key: str, item: Any) -> None:
         """Store a response, under the key of its own request."""
-        AIOHTTP_CLIENT_CACHE.differs("a response is stored under the key of its request, whatever key is given")
+        AIOHTTP_CLIENT_CACHE.differs("keys", "a response is stored under the key of its request, whatever key is given")
         await self._cache.save_response(item, key)
 
     async def clear(self) -> None:
@@ -166,4 +166,4 @@ class Redirects(_View):
 
     async def write(self, key: str, item: Any) -> None:
         """Nothing to be had: redirects are stored responses here, one by one."""
-        raise AIOHTTP_CLIENT_CACHE.refusal("an alias cannot be made", TypeError)
+        raise AIOHTTP_CLIENT_CACHE.refusal("redirects", "an alias cannot be made", TypeError)

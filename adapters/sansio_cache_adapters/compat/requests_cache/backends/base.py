@@ -14,16 +14,16 @@ import requests
 
 from sansio_cache.messages import Received
 from sansio_cache.records import Record
-from sansio_cache.urls import join, redact
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
 from sansio_cache_adapters.cache.opening import KeptUnder
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.response_attributes import moment
 from sansio_cache_adapters.cache.stored_responses import StoredResponses
-from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
+from sansio_cache_adapters.compat.places import MOST_BYTES
 from sansio_cache_adapters.compat.requests_cache.models import CachedRequest, CachedResponse
+from sansio_cache_adapters.compat.requests_cache.models.request import prepared_of
 from sansio_cache_adapters.compat.requests_cache.models.response import stored
 from sansio_cache_adapters.compat.requests_cache.policy.expiration import (
     ExpirationTime,
@@ -40,12 +40,12 @@ from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
 from sansio_cache_adapters.stores.work import do
 
-from .storage import OWN_STORAGE, BaseStorage, DictStorage, Redirects, Responses, Stored
+from .chains import chains_of
+from .storage import OWN_KEYS, OWN_STORAGE, BaseStorage, DictStorage, Redirects, Responses, Stored
 
 __all__ = ["BaseCache", "BaseStorage", "DictStorage"]
 
 DESERIALIZE_ERRORS: Final = (AttributeError, ImportError, TypeError, ValueError)
-_LONGEST_CHAIN: Final = 30
 _SAYS_NOTHING: Final = frozenset(
     {
         *("wal", "fast_save", "timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements"),
@@ -64,12 +64,16 @@ class BaseCache:
     """
 
     def __init__(self, cache_name: Any = DEFAULT_CACHE_NAME, serializer: Any = None, **kwargs: Any) -> None:
-        self._begin(cache_name, MemoryStore(**self._secret(serializer)), kwargs)
+        # In memory requests-cache makes no use of a serializer, and asks for none by name.
+        secret = None if isinstance(serializer, str) else getattr(serializer, "secret_key", None)
+        options: dict[str, Any] = {} if secret is None else {"secret_key": secret}
+        self._begin(cache_name, MemoryStore(max_bytes=MOST_BYTES, **options), kwargs)
 
     def _begin(self, cache_name: Any, store: Any, kwargs: dict[str, Any]) -> None:
         self.cache_name: str = str(cache_name)
         self._store = store
         self._settings = CacheSettings()
+        self._had_codes: frozenset[int] = frozenset()
         self._made: tuple[object, BlockingCache] | None = None
         self._lock = threading.RLock()
         renew_in_child(self, "_lock", threading.RLock)
@@ -77,7 +81,7 @@ class BaseCache:
         self._plain = PLAIN()
         known = {*_SAYS_NOTHING, *CacheSettings.__dataclass_fields__}
         for name in kwargs.keys() - known - {"old_data_on_error", "include_get_headers"}:
-            REQUESTS_CACHE.differs(f"{type(self).__name__} takes {name}= and does nothing with it")
+            REQUESTS_CACHE.differs("keywords", f"{type(self).__name__} takes {name}= and does nothing with it")
 
     @staticmethod
     def _secret(serializer: Any, decode_content: bool = False) -> dict[str, Any]:
@@ -94,9 +98,15 @@ class BaseCache:
         if made is not None and made[0] == state:
             return made[1]
         with self._lock:
+            self._tell_of_codes()
             cache = make_cache(self._store, UNGIVEN, policy_of(self._settings), None, time.time)
             self._made = state, cache
             return cache
+
+    def _tell_of_codes(self) -> None:
+        if not self._had_codes <= self._settings.codes:
+            REQUESTS_CACHE.differs("codes", "what is stored answers while its status is in allowable_codes")
+        self._had_codes |= self._settings.codes
 
     def kept_under(self) -> KeptUnder:
         """What the responses lie in, and under which settings: for ``import_cache``."""
@@ -134,7 +144,7 @@ class BaseCache:
 
     @responses.setter
     def responses(self, storage: object) -> None:
-        raise REQUESTS_CACHE.refusal(OWN_STORAGE)
+        raise REQUESTS_CACHE.refusal("storages", OWN_STORAGE)
 
     @property
     def redirects(self) -> Redirects:
@@ -143,7 +153,7 @@ class BaseCache:
 
     @redirects.setter
     def redirects(self, storage: object) -> None:
-        raise REQUESTS_CACHE.refusal(OWN_STORAGE)
+        raise REQUESTS_CACHE.refusal("storages", OWN_STORAGE)
 
     @property
     def db_path(self) -> str | Path:
@@ -152,23 +162,7 @@ class BaseCache:
 
     def entries(self) -> list[Stored]:
         """What is stored, as requests-cache counts it: a redirect that is followed is one with what it leads to."""
-        records = sorted(do(self._work().records()), key=lambda each: each.head.received_at)
-        kept = self._settings.codes
-        hops = {_place(each): each for each in records if each.head.status in REDIRECTS - kept}
-        finals = {_place(each): each for each in records if each.head.status not in REDIRECTS - kept}
-        inner = {_target(each) for each in hops.values()}
-        found = [Stored(_key(each), each, ()) for each in records if each.head.status not in REDIRECTS - kept]
-        for place, hop in hops.items():
-            chain = [hop]
-            while place not in inner and len(chain) < _LONGEST_CHAIN:
-                following = hops.get(_target(chain[-1]))
-                if following is None:
-                    break
-                chain.append(following)
-            final = None if place in inner else finals.get(_target(chain[-1]))
-            if final is not None:
-                found.append(Stored(_key(hop), final, tuple(chain)))
-        return sorted(found, key=_saved)
+        return chains_of(do(self._work().records()), self._settings.codes)
 
     def shown(self, entry: Stored) -> CachedResponse | None:
         """A stored response with its content; None where that is gone or cannot be read."""
@@ -237,16 +231,18 @@ class BaseCache:
 
     def save_response(self, response: requests.Response, cache_key: str | None = None, expires: Any = None) -> None:
         """Store a response that did not come by a session."""
-        request: Any = response.request
-        thing = request.prepare() if isinstance(request, CachedRequest) else request
+        request: Any = getattr(response, "request", None)
+        thing = prepared_of(request) if isinstance(request, CachedRequest) else request
         if thing is None:
             raise TypeError("a response is stored for its request: response.request is None")
         session = (None if self._session is None else self._session()) or self._plain
+        if cache_key and cache_key != self.create_key(thing):
+            REQUESTS_CACHE.differs("keys", OWN_KEYS)
         self._kept_for(session).put(thing, response, expire_after=expires)
 
     def create_key(self, request: Any, match_headers: Iterable[str] | None = None, **kwargs: Any) -> str:
         """The key of a request."""
-        thing = request.prepare() if isinstance(request, CachedRequest) else request
+        thing = _prepared(request)
         return do(self._work().key(thing, "GET", {name: kwargs[name] for name in ("verify",) if name in kwargs}))
 
     def contains(
@@ -334,7 +330,9 @@ class BaseCache:
 
     def recreate_keys(self) -> None:
         """Nothing: keys are made of requests, and of these no fields and bodies are kept."""
-        REQUESTS_CACHE.differs("recreate_keys() does nothing: what is stored under other settings is stored anew")
+        REQUESTS_CACHE.differs(
+            "recreate-keys", "recreate_keys() does nothing: what is stored under other settings is stored anew"
+        )
 
     def remove_expired_responses(self, expire_after: ExpirationTime = None) -> None:
         """Remove what has expired."""
@@ -344,6 +342,8 @@ class BaseCache:
 
     def update(self, other: BaseCache) -> None:
         """Store what another cache holds, too."""
+        if type(other) is not type(self):
+            REQUESTS_CACHE.differs("update", "what comes from a cache of another kind answers here, too")
         records = {each.head.partition: each for entry in other.entries() for each in (*entry.history, entry.record)}
         for record in records.values():
             response = other.of_record(record)
@@ -367,9 +367,11 @@ class BaseCache:
     __repr__ = __str__
 
 
-def _saved(entry: Stored) -> tuple[float, int]:
-    """When a response was complete; one that came by a redirect is so after it."""
-    return max(each.head.received_at for each in (entry.record, *entry.history)), len(entry.history)
+def _prepared(request: Any) -> Any:
+    if not isinstance(request, CachedRequest):
+        return request
+    # Of one that has no body nothing is missed.
+    return prepared_of(request) if request.method in ("GET", "HEAD") else request.prepare()
 
 
 def _weight(response: Any) -> int:
@@ -381,15 +383,6 @@ def _weight(response: Any) -> int:
 
 def _key(record: Record) -> str:
     return record.head.partition.hex()
-
-
-def _place(record: Record) -> tuple[str, str]:
-    return record.head.method, record.head.url
-
-
-def _target(record: Record) -> tuple[str, str]:
-    location = record.headers.get("location") or ""
-    return record.head.method, redact(join(record.head.url, location))
 
 
 def _age(older_than: ExpirationTime) -> float | timedelta | None:

@@ -18,4 +18,6 @@ class DynamoDbCache(BaseCache):
     """Not to be had: SQLite, files and Redis are, and any other store by docs/howto/own-store.md."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise REQUESTS_CACHE.refusal("there is no cache in DynamoDB: take backend='sqlite', 'filesystem' or 'redis'")
+        raise REQUESTS_CACHE.refusal(
+            "backends", "there is no cache in DynamoDB: take backend='sqlite', 'filesystem' or 'redis'"
+        )

@@ -61,6 +61,7 @@ class FileCache(BaseCache):
 
     def paths(self) -> Iterator[Path]:
         """The files of the stored responses."""
+        REQUESTS_CACHE.differs("paths", "the files of a folder have names of their own, and are no JSON or pickle")
         for entry in self.entries():
             resource, partition = entry.record.head.resource.hex(), entry.key
             yield self.cache_dir / "resources" / resource[:2] / resource / partition

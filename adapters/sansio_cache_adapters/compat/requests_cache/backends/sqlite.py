@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
-from sansio_cache_adapters.compat.places import cache_path, in_memory, store_in_file
+from sansio_cache_adapters.compat.places import MOST_BYTES, cache_path, in_memory, store_in_file
 from sansio_cache_adapters.compat.requests_cache.models import CachedResponse
 from sansio_cache_adapters.compat.requests_cache.policy.expiration import ExpirationTime
 from sansio_cache_adapters.stores.memory import MemoryStore
@@ -56,7 +56,7 @@ class SQLiteCache(BaseCache):
         options: dict[str, Any] = self._secret(serializer)
         store: Any
         if use_memory or in_memory(str(db_path)):
-            store = MemoryStore(**options)
+            store = MemoryStore(max_bytes=MOST_BYTES, **options)
         else:
             name = str(db_path)
             path = get_cache_path(name if Path(name).suffix else f"{name}.sqlite", use_cache_dir, use_temp)

@@ -11,12 +11,14 @@ from sansio_cache.records import Record
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache.models import CachedResponse
 
-__all__ = ["OWN_STORAGE", "BaseStorage", "DictStorage", "Redirects", "Responses", "Stored", "no_storage"]
+__all__ = ["OWN_KEYS", "OWN_STORAGE", "BaseStorage", "DictStorage", "Redirects", "Responses", "Stored", "no_storage"]
 
 OWN_STORAGE: Final = (
     "a cache with storage of your own is not taken: records are sealed, and a storage would see pickled objects. Write "
     "a store (docs/howto/own-store.md), and give it to sansio_cache.CachedSession(cache=store)"
 )
+
+OWN_KEYS: Final = "a response is stored under the key of its request, whatever key is given"
 
 
 class Stored(NamedTuple):
@@ -53,7 +55,7 @@ class BaseStorage:
     serializer: Any = None
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise REQUESTS_CACHE.refusal(OWN_STORAGE)
+        raise REQUESTS_CACHE.refusal("storages", OWN_STORAGE)
 
 
 def no_storage(name: str) -> type[BaseStorage]:
@@ -79,7 +81,6 @@ class Responses(MutableMapping[str, CachedResponse]):
         return found
 
     def __setitem__(self, key: str, value: Any) -> None:
-        REQUESTS_CACHE.differs("a response is stored under the key of its request, whatever key is given")
         self._cache.save_response(value, key)
 
     def __delitem__(self, key: str) -> None:
@@ -168,7 +169,9 @@ class Redirects(MutableMapping[str, str]):
 
     def __setitem__(self, key: str, value: str) -> None:
         raise REQUESTS_CACHE.refusal(
-            "redirects are stored responses here, one by one: an alias cannot be made", TypeError
+            "redirects",
+            "redirects are stored responses here, one by one: an alias cannot be made",
+            TypeError,
         )
 
     def __delitem__(self, key: str) -> None:

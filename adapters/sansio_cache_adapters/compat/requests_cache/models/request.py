@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
+from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
+
 from .base import RichMixin
 
-__all__ = ["CachedRequest"]
+__all__ = ["CachedRequest", "StoredRequest", "prepared_of"]
+
+_UNKEPT: Final = frozenset({"body", "cookies", "headers", "_cookies"})
 
 
 @dataclass(repr=False)
@@ -26,11 +31,12 @@ class CachedRequest(RichMixin):
     url: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.body, bytes):
-            self.body = str(self.body or "").encode()
-        self.headers = CaseInsensitiveDict(self.headers or {})
-        if self.cookies is None:
-            self.cookies = RequestsCookieJar()
+        given = vars(self)  # whatever a class below tells of looking at them
+        if not isinstance(given["body"], bytes):
+            given["body"] = str(given["body"] or "").encode()
+        given["headers"] = CaseInsensitiveDict(given["headers"] or {})
+        if given["cookies"] is None:
+            given["cookies"] = RequestsCookieJar()
 
     @classmethod
     def from_request(cls, original_request: Any) -> CachedRequest:
@@ -50,12 +56,7 @@ class CachedRequest(RichMixin):
 
     def prepare(self) -> requests.PreparedRequest:
         """The request as it could be sent."""
-        prepared: Any = requests.PreparedRequest()
-        prepared.prepare(
-            method=self.method, url=self.url, headers=self.headers, cookies=self.cookies, data=self.body or None
-        )
-        made: requests.PreparedRequest = prepared
-        return made
+        return prepared_of(self)
 
     @property
     def _cookies(self) -> Any:
@@ -63,3 +64,36 @@ class CachedRequest(RichMixin):
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
+
+
+class StoredRequest(CachedRequest):
+    """The request of a response in the cache."""
+
+    def prepare(self) -> requests.PreparedRequest:
+        """The request as it could be sent, as far as it is kept."""
+        _ = self.body
+        return prepared_of(self)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _UNKEPT:
+            REQUESTS_CACHE.differs("requests", "of the request of a stored response its method and its URL are kept")
+        return super().__getattribute__(name)
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any, Any]]:
+        yield "method", self.method, None
+        yield "url", self.url, None
+
+
+def prepared_of(request: CachedRequest) -> requests.PreparedRequest:
+    """A request as it could be sent."""
+    given = vars(request)
+    prepared: Any = requests.PreparedRequest()
+    prepared.prepare(
+        method=given["method"],
+        url=given["url"],
+        headers=given["headers"],
+        cookies=given["cookies"],
+        data=given["body"] or None,
+    )
+    made: requests.PreparedRequest = prepared
+    return made

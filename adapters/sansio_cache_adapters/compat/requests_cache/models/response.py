@@ -23,7 +23,7 @@ from sansio_cache_adapters.compat.times import utcnow
 from sansio_cache_adapters.requests.response import CachedResponse as OurResponse
 
 from .raw_response import CachedHTTPResponse
-from .request import CachedRequest
+from .request import CachedRequest, StoredRequest
 
 __all__ = [
     "DATETIME_FORMAT",
@@ -46,7 +46,19 @@ _BY_DEFAULT: Final = {
     "from_cache": False,
 }
 _SHOWN: Final = (
-    *("created_at", "elapsed", "encoding", "expires", "headers", "history", "reason", "request", "status_code", "url"),
+    *(
+        "_content",
+        "created_at",
+        "elapsed",
+        "encoding",
+        "expires",
+        "headers",
+        "history",
+        "reason",
+        "request",
+        "status_code",
+        "url",
+    ),
 )
 
 
@@ -174,10 +186,7 @@ def as_theirs(response: requests.Response, settings: CacheSettings | None = None
             each.__class__ = OriginalResponse
         elif not isinstance(each, BaseResponse):
             if each.from_cache:
-                _ = each.content  # theirs have been read, by whom they are streamed does not matter
-                _show_cookies(each)
-                each.url = url_shown(each.url, frozenset(settings.ignored_parameters or () if settings else ()))
-                replayed(each)
+                _show_as_stored(each, frozenset(settings.ignored_parameters or () if settings else ()))
             each.__class__ = CachedResponse if each.from_cache else OriginalResponse
             if each.created_at is None and not each.from_cache:
                 each.__dict__["created_at"] = utcnow()
@@ -193,11 +202,24 @@ def _show_whole_seconds(response: Any) -> None:
         response.__dict__["expires"] = response.created_at + timedelta(seconds=ceil(left))
 
 
-def _show_cookies(response: OurResponse) -> None:
+def _show_as_stored(response: OurResponse, ignored: frozenset[str]) -> None:
+    """Let a response be what requests-cache makes of a stored one: its URL, its fields, a body that has been read."""
+    _ = response.content
     facts: Any = response.__dict__.get("_facts")
     record: Record | None = None if facts is None else facts.answer.record
-    if record is not None and record.headers.has("set-cookie"):
-        REQUESTS_CACHE.differs("the cookies of a stored response are in response.cookies, and in no jar")
+    if record is not None:
+        _show_cookies(response, record)
+        response.headers = _fields(record, ignored)
+    response.url = url_shown(response.url, ignored)
+    asked: Any = CachedRequest.from_request(response.request)
+    asked.url = url_shown(asked.url or "", ignored)
+    response.request = asked
+    replayed(response)
+
+
+def _show_cookies(response: OurResponse, record: Record) -> None:
+    if record.headers.has("set-cookie"):
+        REQUESTS_CACHE.differs("cookies", "the cookies of a stored response are in response.cookies, and in no jar")
         jar: Any = RequestsCookieJar()
         jar.update(cookies_of(record))
         response.cookies = jar
@@ -205,7 +227,9 @@ def _show_cookies(response: OurResponse) -> None:
 
 def replayed(response: requests.Response) -> None:
     """Let the body of a response, which has been read, be read as a stream once more."""
+    version = 0 if getattr(response, "from_cache", True) else getattr(response.raw, "version", 0)
     response.raw = CachedHTTPResponse.from_cached_response(response)
+    response.raw.version = version
 
 
 def stored(record: Record, content: bytes, history: list[CachedResponse], ignored: frozenset[str]) -> CachedResponse:
@@ -216,10 +240,10 @@ def stored(record: Record, content: bytes, history: list[CachedResponse], ignore
     head = record.head
     url = url_shown(head.url, ignored)
     made = CachedResponse(status_code=head.status, reason=head.reason, url=url, history=history)
-    made.headers = CaseInsensitiveDict({name: record.headers.get(name) or "" for name in _names(record)})
+    made.headers = _fields(record, ignored)
     made.encoding = get_encoding_from_headers(made.headers)
     made.elapsed = timedelta(seconds=max(head.received_at - head.requested_at, 0.0))
-    made.request = cast(Any, CachedRequest(method=head.method, url=url))
+    made.request = cast(Any, StoredRequest(method=head.method, url=url))
     jar: Any = made.cookies
     jar.update(cookies_of(record))
     content_of: Any = made
@@ -233,5 +257,11 @@ def stored(record: Record, content: bytes, history: list[CachedResponse], ignore
     return made
 
 
-def _names(record: Record) -> list[str]:
-    return list(dict.fromkeys(name for name, _ in record.headers if name.lower() != "set-cookie"))
+def _fields(record: Record, ignored: frozenset[str]) -> CaseInsensitiveDict[str]:
+    """The fields of a record: by name, and without the values of those that are ignored, where any are."""
+    fields = CaseInsensitiveDict({name: record.headers.get(name) or "" for name, _ in record.headers})
+    if not ignored:
+        return fields
+    return CaseInsensitiveDict(
+        {name: "REDACTED" if name in ignored else value for name, value in sorted(fields.items())}
+    )

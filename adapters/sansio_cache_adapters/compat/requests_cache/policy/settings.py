@@ -13,12 +13,13 @@ from requests.utils import get_encoding_from_headers
 from sansio_cache.messages import Kept, Request
 from sansio_cache.policy import Heuristic, Policy
 from sansio_cache_adapters.cache.reading import without_coding
-from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
+from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache._utils import RichMixin
 from sansio_cache_adapters.compat.times import grace_of
 
 from .expiration import ExpirationPattern, ExpirationTime, get_expiration_seconds
+from .keys import is_a_list, keyed
 
 __all__ = [
     "ALL_METHODS",
@@ -109,22 +110,27 @@ def policy_of(settings: CacheSettings) -> Policy:
     key_fn = settings.key_fn
     if key_fn is not None:
         REQUESTS_CACHE.differs(
-            "key_fn gives a part of the key: users and bodies stay separate, and cache_key is another"
+            "key-fn",
+            "key_fn gives a part of the key: users and bodies stay separate, and cache_key is another",
         )
-    if settings.content_root_key:
-        REQUESTS_CACHE.differs(
-            "content_root_key= says nothing here: name what is nested with dots in ignored_parameters"
-        )
+    if settings.cache_control:
+        REQUESTS_CACHE.differs("cache-control", "cache_control=True obeys all of RFC 9111, and not some directives")
+    root = settings.content_root_key
+    within = {f"{root}.{name}" for name in left_out} if root else set[str]()
+    matched = _matched(settings.match_headers)
+    lists = [] if isinstance(matched, bool) or key_fn else [name for name in matched if is_a_list(name)]
+    if not isinstance(matched, bool):
+        matched = [name for name in matched if name not in lists]
     return Policy(
         cache_control=settings.cache_control,
         heuristic=_fallback(settings),
         allowed_codes=settings.codes | REDIRECTS,
         allowed_methods=[method.upper() for method in settings.allowable_methods],
-        ignored_parameters=left_out,
-        match_headers=_matched(settings.match_headers),
+        ignored_parameters=left_out | within,
+        match_headers=matched,
         parameter_order=False,
         filter_fn=None if settings.filter_fn is None else _filter(settings.filter_fn),
-        key_fn=keyed_by_method(left_out) if key_fn is None else _keyed_by(key_fn, settings),
+        key_fn=_keyed_by(key_fn, settings) if key_fn else keyed(left_out, lists, root),
         stale_if_error=grace_of(settings.stale_if_error),
         stale_while_revalidate=grace_of(settings.stale_while_revalidate),
         keep_set_cookie=True,

@@ -35,7 +35,9 @@ __all__ = [
 
 
 def _no_form(_: Any) -> Any:
-    raise REQUESTS_CACHE.refusal("a serializer makes no bytes of a response: records have one form here, data only")
+    raise REQUESTS_CACHE.refusal(
+        "serializers", "a serializer makes no bytes of a response: records have one form here, data only"
+    )
 
 
 class Stage:
@@ -139,13 +141,17 @@ def init_serializer(serializer: SerializerType | None, decode_content: bool = Fa
 def secret_of(serializer: SerializerType | None) -> Any:
     """The secret of a serializer that signs; None of any other, which says nothing here.
 
-    :raises ValueError: for a name that nobody knows.
+    :raises KeyError: for a name that nobody knows, as requests-cache does.
     """
     if serializer is None:
         return None
     if isinstance(serializer, str) and serializer not in SERIALIZERS:
-        raise ValueError(f"Invalid serializer: {serializer}. There are {', '.join(SERIALIZERS)}")
+        error = KeyError(serializer)
+        error.add_note(f"There is no serializer of this name. There are {', '.join(SERIALIZERS)}")
+        raise error
     secret = getattr(serializer, "secret_key", None)
     if secret is None:
-        REQUESTS_CACHE.differs("serializer= says nothing: records have one form here, data only, and are never pickled")
+        REQUESTS_CACHE.differs(
+            "serializers", "serializer= says nothing: records have one form here, data only, and are never pickled"
+        )
     return secret
