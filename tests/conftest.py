@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx2._transports.default
@@ -17,6 +19,7 @@ from clock import Clock
 from local_origin import Origin
 
 KEY = "a secret of at least sixteen bytes"
+ALL_ARE_MARKED = re.compile(r"^pytestmark = .*mark\.(once|serial)\b", re.MULTILINE)
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 

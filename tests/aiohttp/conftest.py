@@ -76,7 +76,7 @@ def eventually() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Waits for what happens in another thread, or a moment later."""
 
     async def wait(happens: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not happens():
                 await asyncio.sleep(0.005)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -59,15 +60,17 @@ async def test_the_stale_answer_comes_at_once_and_is_validated(
 async def test_a_crowd_validates_once(sessions: Sessions, origin: Origin, clock: Clock, eventually: Any) -> None:
     """All get the stale answer; one request goes out."""
     session = sessions(clock=clock)
+    all_had_theirs = threading.Event()
 
     def slow(_: Seen) -> Reply:
-        time.sleep(0.1)
+        all_had_theirs.wait(30)
         return stale(b"new", 2)
 
     url = origin.on("/a", stale(b"old"), slow)
     await text(session, url)
     clock.advance(20)
     assert set(await asyncio.gather(*(text(session, url) for _ in range(50)))) == {"old"}
+    all_had_theirs.set()
     await eventually(lambda: session.cache.stats.stored == 2)
     assert origin.count() == 2
     assert await text(session, url) == "new"

@@ -35,7 +35,7 @@ class Held:
         self._let = threading.Event()
 
     def __call__(self, _: Seen) -> Reply:
-        assert self._let.wait(10)
+        assert self._let.wait(30)
         return self._reply
 
     def let(self) -> None:
@@ -83,7 +83,7 @@ async def test_what_is_not_storable_is_not_queued_for(sessions: Sessions, origin
     """When the head shows it, those who wait go on side by side, and later ones do not queue."""
     not_storable = Reply(b"a", fields={"Cache-Control": "no-store"})
     held = Held(not_storable)
-    all_who_waited, all_later = threading.Barrier(9, timeout=10), threading.Barrier(10, timeout=10)
+    all_who_waited, all_later = threading.Barrier(9, timeout=30), threading.Barrier(10, timeout=30)
 
     def side_by_side(_: Seen) -> Reply:
         (all_who_waited if origin.count() <= 10 else all_later).wait()
@@ -146,7 +146,7 @@ async def test_a_leader_that_fails_leaves_waiters_that_try(
         if origin.count() > 1:
             connection.reply(fresh(b"a"), seen.method)
         else:
-            fail.wait(10)
+            fail.wait(30)
 
     url = origin.script("/a", fail_first)
     session = sessions()
@@ -170,7 +170,7 @@ async def test_a_task_does_not_wait_for_itself(sessions: Sessions, origin: Origi
     """While it holds an unread response it may ask for the same URL again."""
     url = origin.on("/a", fresh(b"a" * 200_000))
     session = sessions(wait_for_body=30)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         first = await session.get(url)
         second = await session.get(url)
         assert await second.read() == await first.read() == b"a" * 200_000
@@ -292,7 +292,7 @@ async def test_cancellation_anywhere_leaves_nothing_behind(
             assert task.cancelled()
         await eventually(lambda: FLIGHTS.count() == 0)
         assert not connector._acquired
-        async with asyncio.timeout(5):  # a lease left behind would hold this up
+        async with asyncio.timeout(15):  # a lease left behind would hold this up
             assert await work(url) == expected
         if over:
             break

@@ -29,10 +29,10 @@ async def test_the_answer_does_not_wait_for_what_it_invalidates(
         for hit in (False, True):
             async with session.get(url) as response:
                 assert response.from_cache is hit
-        assert await queued.flush(10)
+        assert await queued.flush(30)
         with closing(sqlite3.connect(tmp_path / "cache.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            async with asyncio.timeout(10), session.put(url, data=b"b") as response:
+            async with asyncio.timeout(30), session.put(url, data=b"b") as response:
                 assert response.status == 200
             assert queued._queue.drops == 1, "it is still to be done"
             assert queued.load_nowait(b"any partition") is None, "and nothing is reused before"

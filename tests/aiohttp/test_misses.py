@@ -46,7 +46,7 @@ class Gate:
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._pieces:
-            self._more.acquire(timeout=10)
+            self._more.acquire(timeout=30)
             yield piece
             self.sent += 1
 
@@ -150,7 +150,7 @@ class CutShort:
 
     def __call__(self, seen: Seen, connection: Conversation) -> None:
         connection.send(HEAD + b"Content-Length: 100\r\n\r\nhalf of it")
-        self._let.acquire(timeout=10)
+        self._let.acquire(timeout=30)
 
     def let(self) -> None:
         self._let.release()
@@ -208,7 +208,7 @@ async def test_reading_on_after_a_break_fails_again(session: AsyncCachedSession,
 
 async def test_a_timeout_shows_itself_in_read(session: AsyncCachedSession, origin: Origin) -> None:
     """``sock_read`` and ``total``, while the body stalls: from ``read()``, and nothing is kept."""
-    for number, timeout in enumerate((ClientTimeout(sock_read=0.1), ClientTimeout(total=0.2))):
+    for number, timeout in enumerate((ClientTimeout(sock_read=1), ClientTimeout(total=1.5))):
         gate = Gate(b"one", b"two")
         gate.let()
         url = origin.on(f"/{number}", chunked(gate))
@@ -226,7 +226,7 @@ async def test_a_timeout_before_the_head_is_get_s(session: AsyncCachedSession, o
     hold = threading.Event()
 
     def late(_: Seen) -> Reply:
-        hold.wait(10)
+        hold.wait(30)
         return fresh(b"late")
 
     url = origin.on("/a", late)

@@ -102,10 +102,10 @@ def test_a_child_does_without_what_waits(background: Background, worker: ByHand)
 def test_with_its_own_threads() -> None:
     """The one test here that begins some: what was given is done, at most four at a time."""
     background, begun, go = Background(), [Event() for _ in range(5)], Event()
-    jobs: list[Any] = [lambda each=each: (each.set(), go.wait(10)) for each in begun]
+    jobs: list[Any] = [lambda each=each: (each.set(), go.wait(30)) for each in begun]
     for number, job in enumerate(jobs):
         background.submit(number, job)
-    assert all(each.wait(10) for each in begun[:4])
+    assert all(each.wait(30) for each in begun[:4])
     assert not begun[4].is_set()
     go.set()
     assert background.close(10.0)

@@ -93,11 +93,11 @@ def test_a_probe_that_succeeds_closes_it(
 ) -> None:
     caplog.set_level(logging.INFO, "sansio_cache")
     breaker.trip(StoreError("locked"))
-    assert probe.asked.acquire(timeout=10)
+    assert probe.asked.acquire(timeout=30)
     assert breaker.down
     probe.error = None
     while breaker.down:
-        assert probe.asked.acquire(timeout=10)
+        assert probe.asked.acquire(timeout=30)
         time.sleep(0.001)
     assert caplog.messages == ["the cache at here is bypassed: locked", "the cache at here is in use again"]
 
@@ -133,7 +133,7 @@ def test_a_dropped_breaker_ends_its_probing(probe: Probe, events: Events, monkey
     monkeypatch.setattr(circuit_breaker, "_FIRST_PAUSE", 0.001)
     breaker = CircuitBreaker("here", probe, events)
     breaker.trip(StoreError("locked"))
-    assert probe.asked.acquire(timeout=10)
+    assert probe.asked.acquire(timeout=30)
     gone = ref(breaker)
     del breaker
     gc.collect()

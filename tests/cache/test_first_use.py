@@ -72,13 +72,13 @@ def test_a_fork_waits_for_what_is_being_made() -> None:
         @at_first_use
         def it(self) -> int:
             begun.set()
-            go_on.wait(5)
+            go_on.wait(30)
             return 1
 
     owner = Slow()
     thread = threading.Thread(target=lambda: owner.it)
     thread.start()
-    begun.wait(5)
+    begun.wait(30)
     waker = threading.Timer(0.05, go_on.set)
     waker.start()
     with warnings.catch_warnings():

@@ -120,11 +120,11 @@ def test_a_child_begins_without_flights_even_if_the_lock_was_held() -> None:
     def hold() -> None:
         with flights._lock:
             held.set()
-            release.wait(10)
+            release.wait(30)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(10)
+    held.wait(30)
     flights.reset()
     led(flights, keys(), "child")
     release.set()

@@ -31,11 +31,11 @@ def test_each_of_many_comes_in_turn() -> None:
         running = [pool.submit(hold, mine, each, ends) for each in begun]
         for _ in range(2):
             for each in begun:
-                assert each.wait(10)
+                assert each.wait(30)
                 each.clear()
         ends.set()
         for future in running:
-            future.result(10)
+            future.result(30)
     assert not mine._waiting
 
 
@@ -44,9 +44,9 @@ def test_one_who_does_something_else_keeps_nobody_waiting() -> None:
     mine = Turns()
     for leaves in (False, True):
         took = ThreadPoolExecutor(1)
-        took.submit(mine.take).result(10)
+        took.submit(mine.take).result(30)
         if leaves:
-            took.submit(mine.leave).result(10)
+            took.submit(mine.leave).result(30)
         started = time.monotonic()
         mine.take()
         assert time.monotonic() - started < 5

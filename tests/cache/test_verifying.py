@@ -42,7 +42,7 @@ def test_the_rest_is_waited_for_as_the_engine_waits() -> None:
 
 
 def test_a_check_is_made_in_a_thread_of_its_own() -> None:
-    assert soon(threading.get_ident).result(10) != threading.get_ident()
+    assert soon(threading.get_ident).result(30) != threading.get_ident()
 
 
 @pytest.mark.usefixtures("verified_at_once")

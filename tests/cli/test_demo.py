@@ -136,7 +136,7 @@ def test_serve_until_interrupted() -> None:
         with CachedSession("memory:") as session:
             url = f"http://127.0.0.1:{port}/items/1"
             assert [session.get(url).from_cache for _ in range(2)] == [False, True]
-        taken = subprocess.run([*command, str(port)], capture_output=True, text=True, timeout=30, check=False)
+        taken = subprocess.run([*command, str(port)], capture_output=True, text=True, timeout=60, check=False)
         assert (taken.returncode, "--port" in taken.stderr) == (5, True)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130

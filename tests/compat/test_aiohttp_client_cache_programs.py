@@ -47,9 +47,9 @@ def test_what_has_expired_is_fetched_anew(origin: Origin) -> None:
     url = origin.on("/etag", tagged)
 
     async def main() -> None:
-        async with CachedSession(cache=CacheBackend(expire_after=0.05)) as session:
+        async with CachedSession(cache=CacheBackend(expire_after=1)) as session:
             assert await twice(session, url) == [False, True]
-            await asyncio.sleep(0.06)
+            await asyncio.sleep(1.05)
             assert await twice(session, url) == [False, True]
 
     asyncio.run(main())

@@ -85,7 +85,7 @@ async def test_one_stale_url_is_validated_once_at_a_time(stale: Client, origin: 
 
     def slow(seen: Seen) -> Reply:
         if seen.get("if-none-match"):
-            go.wait(10)
+            go.wait(30)
         return tagged(b"hello")(seen)
 
     url = origin.on("/", slow)

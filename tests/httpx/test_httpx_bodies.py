@@ -90,7 +90,7 @@ async def test_a_response_dropped_unread_sets_free_those_who_wait(client: Client
     response = await client.unread(url)
     assert FLIGHTS.count() == 1
     del response
-    assert RELEASING.wait(10)
+    assert RELEASING.wait(30)
     assert FLIGHTS.count() == 0
     assert (await client.get(url)).content == LARGE
 
@@ -129,7 +129,7 @@ async def test_what_lies_in_the_socket_of_a_body_closed_unread_is_kept(client: C
 
     def later(_: Seen, conversation: Conversation) -> None:
         conversation.send(fresh(b"hello").head())
-        sent.wait(10)
+        sent.wait(30)
         conversation.send(b"hello")
 
     url = origin.script("/", later)

@@ -100,7 +100,7 @@ class SlowToWrite(SQLiteStore):
         self.go_on = threading.Event()
 
     def write(self, entry: bytes, index: int, data: bytes) -> None:
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(30)
         super().write(entry, index, data)
 
 

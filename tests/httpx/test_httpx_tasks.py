@@ -45,7 +45,7 @@ async def test_a_hundred_tasks_on_one_cold_url_make_one_fetch(
 
     def slow(_: Seen) -> Reply:
         asked.set()
-        go.wait(10)
+        go.wait(30)
         return fresh(TEXT)
 
     url = origin.on("/", slow)
@@ -68,7 +68,7 @@ async def test_threads_and_tasks_wait_for_each_other(store: MemoryStore, origin:
 
     def slow(_: Seen) -> Reply:
         asked.set()
-        go.wait(10)
+        go.wait(30)
         return fresh(TEXT)
 
     url = origin.on("/", slow)

@@ -18,7 +18,7 @@ def test_one_thread_fetches_for_all(opened: Open, origin: WatchedOrigin) -> None
 
     def slow(_: Seen) -> Reply:
         arrived.set()
-        go.wait(10)
+        go.wait(30)
         return fresh(b"hello")
 
     url = origin.on("/", slow)
@@ -27,10 +27,10 @@ def test_one_thread_fetches_for_all(opened: Open, origin: WatchedOrigin) -> None
     threads = [threading.Thread(target=lambda: bodies.append(client.get(url).content)) for _ in range(20)]
     for each in threads:
         each.start()
-    arrived.wait(10)
+    arrived.wait(30)
     go.set()
     for each in threads:
-        each.join(10)
+        each.join(30)
     assert bodies == [b"hello"] * 20
     assert origin.count() == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -185,11 +186,13 @@ def test_background_validation_never_raises(sessions: Any, clock: Clock, origin:
     def tamper() -> None:
         attacker.put("/a", sealed=flipped(sealed, 8 * len(sealed) - 20))
 
+    tampered = threading.Event()
     for number in range(4):
-        hold.submit(number, lambda: time.sleep(0.2))
+        hold.submit(number, lambda: tampered.wait(30))
     assert session.get(url).content == b"x"
     tamper()
-    deadline = time.monotonic() + 10
+    tampered.set()
+    deadline = time.monotonic() + 30
     while session.cache.stats.stored < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -79,5 +79,5 @@ def test_nothing_is_read_ahead(session: CachedSession, origin: Origin) -> None:
             before = sent
             time.sleep(0.1)
         assert sent < 20_000_000
-    assert closed.wait(10)
+    assert closed.wait(30)
     assert session.cache.size().entries == 0

@@ -71,7 +71,7 @@ def test_a_killed_writer(cache_file: Path, key: str, numbered: str, origin: Orig
         time.sleep(chosen.uniform(0.05, 0.4))
         writer.send_signal(signal.SIGKILL)
         told += [int(line) for line in writer.stdout.read().split()]
-        writer.wait(10)
+        writer.wait(30)
         writer.stdout.close()
         first = max(told) + 1
         # In full, all of it is more than a store holds: the longest unused may be gone.

@@ -28,7 +28,7 @@ def test_bytes(cache_file: Path, origin: Origin) -> None:
         for number in range(60):
             session.get(origin.url(f"/a?{number}"))
             session.get(origin.url("/a?0"))
-        session.cache.store.flush(5)
+        session.cache.store.flush(30)
         settled(session)
         size = session.cache.size()
         assert size.bytes <= 1_000_000

@@ -95,7 +95,7 @@ def test_a_body_under_way_is_the_parents(store: Any, framing: str, origin: Origi
     def answer(_: Seen) -> Reply:
         def body() -> Iterator[bytes]:
             yield pieces[0]
-            go_on.wait(10)
+            go_on.wait(30)
             yield from pieces[1:]
 
         return Reply(body(), fields={"Cache-Control": "max-age=60"}, framing=framing, length=2_500_000)
@@ -156,7 +156,7 @@ def test_what_was_in_flight_is_not_waited_for(origin: Origin, tmp_path: Path) ->
         counted.append(seen)
         if len(counted) == 1:
             asked.set()
-            go_on.wait(10)
+            go_on.wait(30)
         return fresh(b"answer %d" % len(counted))
 
     url = origin.on("/slow", answer)
@@ -166,7 +166,7 @@ def test_what_was_in_flight_is_not_waited_for(origin: Origin, tmp_path: Path) ->
         session.get(origin.url("/before"))
         thread = threading.Thread(target=session.get, args=(url,))
         thread.start()
-        assert asked.wait(10)
+        assert asked.wait(30)
         child = fork()
         if not child:
             with child_ends():
@@ -175,5 +175,5 @@ def test_what_was_in_flight_is_not_waited_for(origin: Origin, tmp_path: Path) ->
                 session.close()
         assert ended([child])
         go_on.set()
-        thread.join(10)
+        thread.join(30)
         assert session.get(url).from_cache

@@ -53,8 +53,8 @@ def small_heap() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     yield
-    assert RELEASING.wait(10)
-    assert CLOSING.wait(10)
+    assert RELEASING.wait(30)
+    assert CLOSING.wait(30)
 
 
 @pytest.fixture(params=["memory", "sqlite", "files", "redis"])

@@ -22,7 +22,7 @@ from sansio_cache import CachedSession, FileStore, MemoryStore, SQLiteStore, Sto
 from sansio_cache_adapters.cache.flights import FLIGHTS
 
 
-def until(condition: Any, seconds: float = 10) -> None:
+def until(condition: Any, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -201,7 +201,7 @@ def test_a_full_disk(tmp_path: Path, key: str, origin: Origin) -> None:
             assert len(session.get({large!r}).content) == 5_000_000
         assert session.cache.stats.store_troubles
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not session.get({large!r}).from_cache:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -27,7 +27,7 @@ def together(count: int, call: Callable[[], Any]) -> list[Any]:
     barrier = threading.Barrier(count)
 
     def one(_: int) -> Any:
-        barrier.wait(10)
+        barrier.wait(30)
         try:
             return call()
         except Exception as error:
@@ -165,7 +165,7 @@ def test_an_answer_that_is_not_stored_sets_all_free_at_once(session: CachedSessi
         return Reply(pieces(), fields={"Cache-Control": "no-store"}, framing="chunked")
 
     url = origin.on("/a", answer)
-    assert together(CROWD, lambda: session.get(url, timeout=20).content) == [b"x"] * CROWD
+    assert together(CROWD, lambda: session.get(url, timeout=60).content) == [b"x"] * CROWD
     assert origin.count() == CROWD
 
 
@@ -180,7 +180,7 @@ def test_nobody_queues_for_what_was_not_stored_a_moment_ago(session: CachedSessi
         return Reply(b"y", fields={"Cache-Control": "no-store"})
 
     origin.on("/a", answer)
-    assert together(2, lambda: session.get(url, timeout=20).content) == [b"y", b"y"]
+    assert together(2, lambda: session.get(url, timeout=60).content) == [b"y", b"y"]
 
 
 @pytest.mark.parametrize("reads", [False, True])
@@ -201,7 +201,7 @@ def test_a_leader_whose_body_takes_long_sets_all_free(sessions: Any, origin: Ori
             chunks = leader.iter_content(1)
             assert next(chunks) == b"x"
         started = time.monotonic()
-        answers = together(5, lambda: session.get(url, timeout=20).content)
+        answers = together(5, lambda: session.get(url, timeout=60).content)
         assert answers == [b"xy"] * 5
         assert time.monotonic() - started < 15
         # Nobody waits for that body any longer, and what came meanwhile is stored.
@@ -237,19 +237,19 @@ def test_waiting_ends_with_patience(sessions: Any, origin: Origin) -> None:
         time.sleep(0.005)
     assert session.get(url, timeout=10).content == b"x"
     go_on.set()
-    leader.join(10)
+    leader.join(30)
 
 
 def test_a_leader_that_was_dropped_unread_leaves_nobody_waiting(session: CachedSession, origin: Origin) -> None:
     """Its finalizer has the flight ended, even in the midst of another's step, for which it does not wait."""
     url = origin.on("/a", fresh(bytes(5_000_000)))
     session.get(url, stream=True)
-    assert RELEASING.wait(10)
+    assert RELEASING.wait(30)
     assert FLIGHTS.count() == 0
     response = session.get(url, stream=True)
     with FLIGHTS._lock:
         del response
-    assert RELEASING.wait(10)
+    assert RELEASING.wait(30)
     assert FLIGHTS.count() == 0
 
 
@@ -271,7 +271,7 @@ def test_a_write_ends_what_was_being_fetched(session: CachedSession, origin: Ori
     session.post(url)
     assert session.get(url, timeout=10).content == b"new"
     go_on.set()
-    reader.join(10)
+    reader.join(30)
     assert session.get(url).content == b"new"
 
 
@@ -284,7 +284,7 @@ def test_another_process_does_not_wait_for_a_reader_at_rest(sessions: Any, origi
     with session.get(url, stream=True) as unread:
         worker = context.Process(target=ask, args=(session, url, results))
         worker.start()
-        from_cache, content = results.get(timeout=20)
+        from_cache, content = results.get(timeout=60)
         assert (from_cache, len(content)) == (False, 5_000_000)
         worker.join(20)
         assert len(unread.content) == 5_000_000

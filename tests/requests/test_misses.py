@@ -119,7 +119,7 @@ def test_a_slow_chunk_is_given_as_it_comes(session: CachedSession, origin: Origi
 
     def pieces() -> Any:
         yield b"data: 1\n\n"
-        assert go_on.wait(10)
+        assert go_on.wait(30)
         yield b"data: 2\n\n"
 
     url = origin.on("/", lambda _: Reply(pieces(), fields={"Cache-Control": "max-age=60"}, framing="chunked"))
@@ -176,7 +176,7 @@ def test_a_reader_who_goes_away_stores_nothing(session: CachedSession, origin: O
 
     def pieces() -> Any:
         yield BODY
-        go_on.wait(10)
+        go_on.wait(30)
         yield BODY
 
     def answer(_: Seen) -> Reply:
@@ -208,7 +208,7 @@ def test_what_has_arrived_of_an_unread_body_is_kept(session: CachedSession, orig
     url = origin.script("/", answer)
     with session.get(url, stream=True) as response:
         assert response.status_code == 404
-        assert came.wait(10)
+        assert came.wait(30)
     again = session.get(url)
     assert again.from_cache
     assert again.content == b"gone"
@@ -235,7 +235,7 @@ def test_a_body_ended_by_the_connection_is_not_taken_for_whole_when_it_pauses(
 
     url = origin.script("/", script)
     with session.get(url, stream=True):
-        assert came.wait(10)
+        assert came.wait(30)
     assert not stored(session, url)
 
 
@@ -270,7 +270,7 @@ def test_a_timeout_in_the_body_is_the_clients(session: CachedSession, origin: Or
     head = HEAD + b"Content-Length: 10\r\n\r\nhello"
     url = origin.script("/", lambda _, peer: held(peer, head))
     with (
-        session.get(url, stream=True, timeout=0.2) as response,
+        session.get(url, stream=True, timeout=1) as response,
         pytest.raises(requests.ConnectionError, match="timed out"),
     ):
         _ = response.content

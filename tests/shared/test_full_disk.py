@@ -22,7 +22,7 @@ def ask(name, length):
     response = session.get(base + name)
     assert response.content == name[1:2].encode() * length, name
     took = time.monotonic() - began
-    assert took < 5, (name, took)
+    assert took < 12, (name, took)
     return response.from_cache
 
 session = opened()
@@ -40,7 +40,7 @@ for number in range(8):
     ask("/small", 5_000)
 assert session.cache.stats.store_troubles
 os.unlink(place + "/junk")
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 40
 while not (ask("/large?0", 200_000) and ask("/new?0", 5_000)):
     assert time.monotonic() < deadline, "it does not heal"
     time.sleep(0.02)

@@ -23,7 +23,7 @@ THREADS = 6
 ROUNDS = 25
 STORES: dict[str, Callable[[Path], Any]] = {
     "memory": lambda _: MemoryStore(),
-    "sqlite": lambda folder: SQLiteStore(folder / "cache.sqlite"),
+    "sqlite": lambda folder: SQLiteStore(folder / "cache.sqlite", busy_timeout=30),
     "files": lambda folder: FileStore(folder / "cache"),
 }
 

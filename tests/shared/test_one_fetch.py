@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from local_origin import Origin, Reply, Seen, fresh
+from patience import SOON
 from remotes import Remote, ask_all
 
 WAIT = 0.4
@@ -28,7 +29,7 @@ def test_fifty_requests_over_four_processes_make_one_fetch(
     kind: str, location: str, remotes: Any, origin: Origin, client: str
 ) -> None:
     """G28: single flight within each process, a lease between them."""
-    four = remotes(kind, location, *[client] * 4)
+    four = remotes(kind, location, *[client] * 4, patience=30)
     url = origin.on("/cold", slow(b"one for all"))
     for each, count in zip(four, [13, 13, 12, 12], strict=True):
         each.tell("get", [url] * count)
@@ -37,12 +38,12 @@ def test_fifty_requests_over_four_processes_make_one_fetch(
     assert {one.body for one in got} == {"one for all"}
     assert origin.count() == 1
     assert sum(one.from_cache for one in got) == 49
-    assert max(one.seconds for one in got) < WAIT + 4
+    assert max(one.seconds for one in got) < WAIT + SOON
 
 
 def test_three_clients_make_one_fetch(kind: str, location: str, remotes: Any, origin: Origin) -> None:
     """G28: requests, aiohttp and trio ask one store for one cold URL at the same moment."""
-    three = remotes(kind, location, "requests", "aiohttp", "trio")
+    three = remotes(kind, location, "requests", "aiohttp", "trio", patience=30)
     url = origin.on("/cold", slow(b"one for all"))
     got = ask_all(three, *[url] * 5)
     assert [one.body for one in got] == ["one for all"] * 15
@@ -54,13 +55,13 @@ def test_what_one_client_keeps_the_other_hits(
     kind: str, location: str, remotes: Any, origin: Origin, writer: str, reader: str, key: str
 ) -> None:
     """G24: in two processes at once, on one signed store; small bodies and one in chunks, plain and coded."""
-    writes, reads = remotes(kind, location, writer, reader, secret_key=key)
+    writes, reads = remotes(kind, location, writer, reader, secret_key=key, patience=30)
     bodies = [b"x" * 100, b"y" * 70_000, b"z" * 1_500_000]
     urls = [origin.on(f"/{index}", fresh(body, coded=index == 1)) for index, body in enumerate(bodies)]
     for url, body in zip(urls, bodies, strict=True):
         [got] = writes.get(url)
         assert (got.from_cache, got.body.encode()) == (False, body)
-    deadline = time.monotonic() + 3  # an awaiting session's entry is queued
+    deadline = time.monotonic() + 30  # an awaiting session's entry is queued
     for url, body in zip(urls, bodies, strict=True):
         [got] = reads.get(url)
         while not got.from_cache and time.monotonic() < deadline:
@@ -70,7 +71,7 @@ def test_what_one_client_keeps_the_other_hits(
 
 def test_they_write_and_hit_at_once(kind: str, location: str, remotes: Any, origin: Origin) -> None:
     """G24: while each client writes its own URLs, all read the others'; in the end all hit all."""
-    three: list[Remote] = remotes(kind, location, "requests", "aiohttp", "trio")
+    three: list[Remote] = remotes(kind, location, "requests", "aiohttp", "trio", patience=30)
     urls = [origin.on(f"/{index}", fresh(f"body {index}".encode() * 10)) for index in range(30)]
     for number, each in enumerate(three):
         each.tell("get", urls[number::3])
@@ -88,20 +89,20 @@ def test_they_write_and_hit_at_once(kind: str, location: str, remotes: Any, orig
 
 def test_a_leader_killed_midway(kind: str, location: str, remotes: Any, origin: Origin) -> None:
     """G21, G28: ``kill -9`` of the process that holds the lease; one of the others fetches at once, for all."""
-    others = remotes(kind, location, "requests", "aiohttp")
+    others = remotes(kind, location, "requests", "aiohttp", patience=30)
     leader = Remote("requests")
     asked, killed = threading.Event(), threading.Event()
 
     def answer(_: Seen) -> Reply:
         if not asked.is_set():
             asked.set()
-            killed.wait(20)
+            killed.wait(60)
         return fresh(b"at last")
 
     url = origin.on("/cold", answer)
     leader.do("open", kind, location)
     leader.tell("get", [url])
-    assert asked.wait(20)
+    assert asked.wait(60)
     for each in others:
         each.tell("get", [url] * 3)
     leader.kill()
@@ -110,6 +111,6 @@ def test_a_leader_killed_midway(kind: str, location: str, remotes: Any, origin: 
     took = time.monotonic() - began
     killed.set()
     assert [one.body for one in got] == ["at last"] * 6
-    assert took < 5  # they would have waited for 30
+    assert took < SOON  # they would have waited for 30
     assert origin.count() == 2
     assert all(one.from_cache for one in ask_all(others, url))

@@ -95,14 +95,14 @@ def test_what_arrives_before_it_is_dropped_is_kept(client: str, store: Any, orig
     def later(seen: Seen, peer: Conversation) -> None:
         # Whoever asks too early must not be answered by nobody, on this connection.
         peer.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nConnection: close\r\nContent-Length: 5\r\n\r\n")
-        assert held.wait(10)
+        assert held.wait(30)
         peer.send(b"hello")
         sent.set()
         peer.wait_for_end()
 
     def arrive() -> None:
         held.set()
-        assert sent.wait(10)
+        assert sent.wait(30)
         time.sleep(0.05)  # on its way to us
 
     url = origin.script("/a", later)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import SOON
 from thorough import extent
 
 from sansio_cache.records import chunk_hashes
@@ -117,10 +118,10 @@ def test_a_process_killed_at_any_moment(store: Store, join_company: Any, kind: s
 def test_four_processes_of_two_threads(store: Store, join_company: Any, kind: str) -> None:
     """G22: mixed work on the same URLs: no error, no wait for long, the bound holds."""
     processes = [join_company("mixed", f"{number}", str(extent(1, 20))) for number in range(4)]
-    results = [json.loads(process.communicate(timeout=55)[0]) for process in processes]
+    results = [json.loads(process.communicate(timeout=100)[0]) for process in processes]
     assert [result["errors"][:3] for result in results] == [[]] * 4
     assert all(result["count"] > 20 for result in results)
-    assert max(result["p999"] for result in results) < 5.0
+    assert max(result["p999"] for result in results) < SOON
     while store.sweep(now=time.time()):
         pass
     assert kind == "redis" or store.size().bytes <= store.max_bytes

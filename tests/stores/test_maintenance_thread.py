@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -40,11 +41,11 @@ def test_tending_goes_on_as_long_as_there_is_more() -> None:
     keeper = MaintenanceThread(place)
     for visits in (3, 4):
         keeper.later()
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         while place.visits < visits:
             assert time.monotonic() < end
             time.sleep(0.001)
-    assert keeper.stop(5.0)
+    assert keeper.stop(30)
     assert place.visits == 4
 
 
@@ -53,12 +54,12 @@ def test_it_tends_again_after_it_was_stopped() -> None:
     place = Place(600.0, None)
     keeper = MaintenanceThread(place)
     keeper.later()
-    assert place.visited.wait(5)
-    assert keeper.stop(5.0)
+    assert place.visited.wait(30)
+    assert keeper.stop(30)
     place.visited.clear()
     keeper.later()
-    assert place.visited.wait(5)
-    keeper.stop(5.0)
+    assert place.visited.wait(30)
+    keeper.stop(30)
 
 
 def test_it_works_in_a_thread_of_its_own() -> None:
@@ -69,17 +70,17 @@ def test_it_works_in_a_thread_of_its_own() -> None:
     assert keeper.stop(0.0)
     threads: list[int] = []
     keeper.soon(lambda: threads.append(threading.get_ident()))
-    assert keeper.drain(5.0)
+    assert keeper.drain(30)
     assert threads != [threading.get_ident()]
     keeper.later()
     keeper.later()
-    assert place.visited.wait(5)
+    assert place.visited.wait(30)
     assert keeper.is_running
-    assert keeper.stop(5.0)
+    assert keeper.stop(30)
     keeper.soon(lambda: threads.append(0))
-    assert keeper.drain(5.0)
+    assert keeper.drain(30)
     assert threads[-1] == 0
-    assert keeper.stop(5.0)
+    assert keeper.stop(30)
 
 
 def test_draining_takes_no_longer_than_allowed() -> None:
@@ -91,18 +92,18 @@ def test_draining_takes_no_longer_than_allowed() -> None:
     assert not keeper.stop(0.05)
     assert time.monotonic() - began < 5
     go_on.set()
-    assert keeper.drain(5.0)
-    keeper.stop(5.0)
+    assert keeper.drain(30)
+    keeper.stop(30)
 
 
 def test_it_ends_with_what_it_looks_after() -> None:
     place = Place(None)
     keeper = MaintenanceThread(place)
     keeper.later()
-    assert place.visited.wait(5)
+    assert place.visited.wait(30)
     del place
     gc.collect()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while keeper.is_running:
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -120,9 +121,9 @@ def test_jobs_may_be_given_by_finalizers() -> None:
     for _ in range(500):
         cycle = [Forgotten()]
         cycle.append(cycle)  # type: ignore[arg-type]
-        keeper.soon(gc.collect)
+        keeper.soon(partial(gc.collect, 1))  # what is young: all of it takes long after thousands of tests
     del cycle
     gc.collect()
-    assert keeper.drain(20.0)
+    assert keeper.drain(60)
     assert len(done) == 500
-    keeper.stop(5.0)
+    keeper.stop(30)

@@ -17,6 +17,7 @@ import redis
 import redis.asyncio
 import redis.asyncio.cluster
 import redis.cluster
+from patience import SOON
 
 from sansio_cache.errors import CacheWarning, SettingError
 from sansio_cache_adapters.stores.protocol import (
@@ -167,7 +168,7 @@ def test_leases_marks_and_pending_bodies_are_bounded(store: RedisStore, redis_se
     assert ends_with(keys, ":lease") == [pytest.approx(LEASE_SECONDS, abs=5)]
     assert [seconds for key, seconds in keys.items() if ":b:" in key] == [pytest.approx(LEASE_SECONDS, abs=5)]
     store.release(name("one"), b"token", open_until=now + 40)
-    assert store.flush(5.0)
+    assert store.flush(30)
     assert ends_with(lifetimes(redis_server), ":lease") == [pytest.approx(40, abs=5)]
     store.drop(name("resource"), now=now)
     assert ends_with(lifetimes(redis_server), ":mark") == [pytest.approx(MARK_SECONDS, abs=5)] * 2
@@ -203,7 +204,7 @@ def test_all_keys_but_the_meta_record_expire(store: RedisStore, redis_server: An
     store.release(name("1"), b"t" * 16, open_until=now + 9)
     store.drop(name("other"), now=now)
     stream(store, make_item("never committed", b"x" * 70_000, now=now))
-    assert store.flush(5)
+    assert store.flush(30)
     store.sweep(now=now)
     keys = lifetimes(redis_server)
     assert {key.rpartition(":")[2] for key in keys} >= {"heads", "used", "parts", "lease", "mark"}
@@ -313,7 +314,7 @@ def test_what_leads_to_a_record_may_be_evicted(store: RedisStore, redis_server: 
         assert client.delete(key) == 1
     [stored] = store.load(name("one"))
     store.touch(name("one"), stored.entry, now=now + 1)
-    assert store.flush(5)
+    assert store.flush(30)
     assert len(store.load(name("one"))) == (gone != "partitions")
     put(store, stream(store, make_item("one", b"y" * 70_000, now=now)), now=now)
     assert inf not in lifetimes(redis_server).values()
@@ -332,7 +333,7 @@ def test_a_process_does_not_see_what_it_has_dropped(store: RedisStore, redis_ser
     other = RedisStore(redis_server.url)
     assert len(other.load(name("one"))) == 2
     other.touch(name("one"), b"e" * 16, now=now + 3)
-    assert other.flush(5)
+    assert other.flush(30)
     assert list(other.load(name("one"))) == []
     other.close()
 
@@ -404,8 +405,8 @@ def test_a_process_that_ends_gives_its_claims_back(store: RedisStore, redis_serv
         if frozen:
             redis_server.freeze()
         began = time.monotonic()
-        process.communicate("go\n", timeout=20)
-    assert time.monotonic() - began < 5
+        process.communicate("go\n", timeout=60)
+    assert time.monotonic() - began < SOON
     if frozen:
         redis_server.thaw()
         return

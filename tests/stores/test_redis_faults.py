@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from sansio_cache_adapters.testing import make_item, name, put, stream
 
 LARGE = 20_000_000
 
-BOUND = 5.0
+BOUND = 12.0
 """Seconds: about one, and room for a machine that is busy; a frozen server never answers."""
 
 
@@ -73,8 +73,18 @@ def works(store: RedisStore) -> None:
 
 
 @pytest.fixture
-def store(redis_server: Any, now: float) -> Any:
+def store(redis_server: Any, now: float) -> Iterator[RedisStore]:
     made = RedisStore(redis_server.url)
+    made.open(signed=False)
+    put(made, make_item("one", now=now), now=now)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def patient(redis_server: Any, now: float) -> Iterator[RedisStore]:
+    """A store that waits for a server which has much to do, on a machine that is busy."""
+    made = RedisStore(redis_server.url, timeout=30.0)
     made.open(signed=False)
     put(made, make_item("one", now=now), now=now)
     yield made
@@ -285,7 +295,7 @@ def uses_all_of(store: RedisStore, now: float) -> None:
         store.change([Seen(one, item.variant, each.rev)], None)
         store.touch(one, each.entry, now=now)
     store.release(one, token)
-    assert store.flush(5)
+    assert store.flush(30)
     store.size()
     list(store.listed())
     store.sweep(now=now)
@@ -355,8 +365,9 @@ def test_a_lease_of_nobody_is_free(
     assert store.claim(name("one"), name("resource"), b"u" * 16, now=now, until=now + 9) is Lease.HELD
 
 
-def test_a_value_larger_than_ours_is_not_read(store: RedisStore, redis_server: Any, now: float) -> None:
+def test_a_value_larger_than_ours_is_not_read(patient: RedisStore, redis_server: Any, now: float) -> None:
     """G28, G29: neither beside a record, nor in its place, nor as the meta record or somebody's lease."""
+    store = patient
     large = put(store, stream(store, make_item("large", b"x" * 70_000, resource="large", now=now)), now=now)
     heads = KEYS["heads"].format(one=name("one").hex())
     tracemalloc.start()
@@ -375,7 +386,7 @@ def test_a_value_larger_than_ours_is_not_read(store: RedisStore, redis_server: A
         assert store.claim(name("one"), name("resource"), b"t" * 16, now=now, until=now + 9) is Lease.GRANTED
         client.eval(f"redis.call('SET', KEYS[1], string.rep('x', {LARGE}))", 1, "{sansio-cache}:meta")
     with pytest.raises(ForeignStore):
-        RedisStore(redis_server.url).open(signed=False)
+        RedisStore(redis_server.url, timeout=30.0).open(signed=False)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < LARGE // 4
@@ -383,9 +394,10 @@ def test_a_value_larger_than_ours_is_not_read(store: RedisStore, redis_server: A
 
 @pytest.mark.parametrize(("rows", "size"), [(20_000, 1), (200, 100_000), (3, 5_000_000)])
 def test_more_rows_than_there_are_of_ours(
-    store: RedisStore, redis_server: Any, now: float, rows: int, size: int
+    patient: RedisStore, redis_server: Any, now: float, rows: int, size: int
 ) -> None:
     """G29, G31: a server does nothing else while it gathers them."""
+    store = patient
     put(store, make_item("one", now=now), now=now)
     heads = KEYS["heads"].format(one=name("one").hex())
     with redis_server.client() as client:

@@ -150,8 +150,11 @@ async def cancel_in_half_a_body(house: House, framing: str) -> None:
     entries = (await house.cache.size()).entries
     for n in range(1, 3000):
         reached = False
-        with anyio.move_on_after(0.5):
-            reached = await by_scope(house.get("/half"), n)
+        for patience in (0.3, 2):  # on a busy machine the first may be over before it waits for the rest
+            with anyio.move_on_after(patience):
+                reached = await by_scope(house.get("/half"), n)
+            if reached:
+                break
         await house.check()
         assert (await house.cache.size()).entries == entries
         assert not await house.cache.contains(url)

@@ -6,5 +6,5 @@ from typing import Final
 
 __all__ = ["SOON"]
 
-SOON: Final = 5.0
+SOON: Final = 12.0
 """Seconds. What is wrong waits several times as long, or for ever: a test with this bound has to see to that."""

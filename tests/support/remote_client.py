@@ -25,7 +25,8 @@ import anyio.to_thread
 from sansio_cache import AsyncCachedSession, CachedSession, FileStore, RedisStore, SQLiteStore, TrioCachedSession
 from sansio_cache_adapters.trio.http.errors import ReadError
 
-STORES: dict[str, Callable[[str], Any]] = {"sqlite": SQLiteStore, "files": FileStore, "redis": RedisStore}
+STORES: dict[str, Callable[..., Any]] = {"sqlite": SQLiteStore, "files": FileStore, "redis": RedisStore}
+PATIENCE = {"sqlite": "busy_timeout", "redis": "timeout"}
 BROKEN_OFF = (aiohttp.ClientPayloadError, ReadError)
 THREADS = anyio.CapacityLimiter(100)
 
@@ -87,11 +88,15 @@ class Server:
         self.is_open = False
         self.ahead = 0.0
 
-    async def open(self, kind: str, location: str, **settings: Any) -> None:
-        """Open a session on a store."""
+    async def open(self, kind: str, location: str, patience: float = 0.0, **settings: Any) -> None:
+        """Open a session on a store.
+
+        :param patience: seconds for which the store waits for others, where they are not what it usually waits for.
+        """
         await self.close()
         self.ahead = 0.0
-        self.store = STORES[kind](location)
+        waits = {PATIENCE[kind]: patience} if patience and kind in PATIENCE else {}
+        self.store = STORES[kind](location, **waits)
         await self.client.open(self.store, {"clock": self.clock} | settings)
         self.is_open = True
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 __all__ = ["Got", "Remote", "ask_all"]
 
 SCRIPT = str(Path(__file__).with_name("remote_client.py"))
-LONGEST = 20.0
+LONGEST = 90.0
 
 
 class Got(NamedTuple):

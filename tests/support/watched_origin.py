@@ -40,12 +40,12 @@ class WatchedOrigin(Origin):
         """Until no connection is open; there was one."""
         with self._changed:
             assert self.accepted
-            assert self._changed.wait_for(lambda: self.open == 0, 10), self.open
+            assert self._changed.wait_for(lambda: self.open == 0, 30), self.open
 
     def wait_for_no_more_than(self, count: int) -> None:
         """Until at most so many connections are open."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self.open <= count, 10), (self.open, count)
+            assert self._changed.wait_for(lambda: self.open <= count, 30), (self.open, count)
 
 
 def tagged(body: bytes, **more: str) -> Callable[[Seen], Reply]:

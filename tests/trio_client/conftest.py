@@ -191,7 +191,7 @@ class Server:
             self.seen.append(seen)
             self._changed.notify_all()
 
-    def wait(self, condition: Callable[[Server], bool], seconds: float = 10.0) -> None:
+    def wait(self, condition: Callable[[Server], bool], seconds: float = 30.0) -> None:
         """Until the counts fulfil a condition; to be called in a worker thread."""
         with self._changed:
             assert self._changed.wait_for(lambda: condition(self), seconds), (self.accepted, self.open, self.seen)

@@ -124,7 +124,7 @@ async def test_closing_the_session_stops_a_second_attempt(serve: Any) -> None:
         with pytest.raises(SessionClosed):
             await session.get(server.url)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(get)
             await to_thread.run_sync(server.wait, lambda server: len(server.seen) == 2)

@@ -98,7 +98,7 @@ async def test_nothing_has_arrived_of_a_body_that_is_still_to_come(serve: Any) -
     def handler(peer: Any) -> None:
         peer.read()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-        go.wait(5)
+        go.wait(30)
         peer.send(b"hello")
         peer.wait_for_end()
 
@@ -137,7 +137,7 @@ async def test_closing_before_the_end_closes_the_connection(serve: Any, sent: by
 
     server = serve(handler)
     async with HTTPSession() as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             hop = await session.hop(session.prepare("GET", server.url, {}))
             await hop.aclose()
         assert session.pool.counts == Counts(0, 0, 0)

@@ -121,7 +121,7 @@ async def test_junk_that_comes_later_is_never_read_as_a_response(serve: Any) -> 
         while peer.read():
             peer.send(serve.message(b"true"))
             if peer.number == 1:
-                answered.wait(5)
+                answered.wait(30)
                 peer.send(serve.message(b"false"))
                 sent.set()
 
@@ -141,7 +141,7 @@ async def test_a_reset_is_a_read_error(serve: Any) -> None:
     def handler(peer: Any) -> None:
         peer.read()
         peer.send(OK + b"Content-Length: 10\r\n\r\nhello")
-        read.wait(5)
+        read.wait(30)
         peer.reset()
 
     server = serve(handler)
@@ -246,7 +246,7 @@ async def test_two_readers_of_one_body_are_told_so(serve: Any) -> None:
 
     async with HTTPSession() as session, session.stream("GET", server.url) as response:
         pieces = response.iter_bytes()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(read, pieces)
                 tasks.start_soon(read, pieces)

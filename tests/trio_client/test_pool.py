@@ -232,7 +232,7 @@ async def test_a_connection_that_opens_too_late_is_closed(serve: Any, tls: Any) 
     context = tls.server("127.0.0.1")
 
     def handler(peer: Any) -> None:
-        go.wait(5)
+        go.wait(30)
         peer.secure(context)
         peer.wait_for_end()
 
@@ -243,7 +243,7 @@ async def test_a_connection_that_opens_too_late_is_closed(serve: Any, tls: Any) 
         with pytest.raises(SessionClosed):
             await session.get(server.url.replace("http:", "https:"))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(get)
             await to_thread.run_sync(server.wait, lambda server: server.open == 1)
@@ -270,7 +270,7 @@ async def test_a_contents_iterator_is_closed_when_nobody_takes_its_pieces(serve:
 
     server = serve(handler)
     async with HTTPSession() as session:
-        with anyio.fail_after(5), pytest.raises(TransportError):
+        with anyio.fail_after(30), pytest.raises(TransportError):
             await session.post(server.url, content=pieces())
         assert closed
         assert session.pool.counts == Counts(0, 0, 0)
@@ -303,7 +303,7 @@ async def test_a_dead_server_fails_every_waiter_with_its_own_error(serve: Any) -
                 await session.get(server.url)
             errors.append(caught.value)
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
                 for _ in range(20):
                     tasks.start_soon(get)

@@ -105,7 +105,7 @@ async def test_a_leader_cancelled_midway_leaves_waiters_that_succeed(origin: Wat
 
     def slow(_: Seen) -> Reply:
         asked.set()
-        gate.wait(10)
+        gate.wait(30)
         return fresh(b"body")
 
     url = origin.on("/slow", slow)

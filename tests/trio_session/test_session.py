@@ -220,7 +220,7 @@ async def test_stale_while_revalidate_runs_in_the_session(origin: WatchedOrigin,
     confirms = tagged(b"body")
 
     def validates(seen: Seen) -> Reply:
-        gate.wait(10)
+        gate.wait(30)
         return confirms(seen)
 
     url = origin.on("/a", confirms, validates)
@@ -268,7 +268,7 @@ async def test_unread_bodies(origin: WatchedOrigin) -> None:
 
     def partly(_: Seen, conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 9\r\n\r\nbegun")
-        held.wait(10)
+        held.wait(30)
 
     small, slow = origin.on("/small", fresh(b"small")), origin.script("/slow", partly)
     async with session_on(MemoryStore()) as session:

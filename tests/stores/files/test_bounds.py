@@ -144,7 +144,7 @@ def test_marks_are_folded_into_one(path: Path, now: float) -> None:
     put(store, make_item("kept", now=now, resource="kept"), now=now)
     for index in range(300):
         store.drop(name(f"{index}"), now=now + index / 1000)
-    assert store.flush(10.0)
+    assert store.flush(30)
     assert sum(each.stat().st_blocks * 512 for each in in_folder(path, "marks/**/*")) < 100_000
     for index in (0, 150, 299):
         item = make_item(f"{index}", now=now + index / 1000, resource=f"{index}")
@@ -165,7 +165,7 @@ def test_marks_count_towards_the_bound(path: Path, now: float) -> None:
     assert sweep_all(store, now) == 0
     for index in range(marks.most_marks(2_000_000) - 1):
         store.drop(name(f"u{index}"), now=now)
-    assert store.flush(10.0)
+    assert store.flush(30)
     assert sweep_all(store, now) > 0
     assert store.size().bytes <= 2_000_000 - marks.most_marks(2_000_000) * marks.SMALL_FILE
     store.abort(body.entry)

@@ -100,7 +100,7 @@ def test_all_beginners_get_one_meta_record(path: Path) -> None:
         f"print(FileStore({str(path)!r}).open(signed=False))\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) for _ in range(6)]
-    assert len({process.communicate(timeout=30)[0] for process in processes}) == 1
+    assert len({process.communicate(timeout=60)[0] for process in processes}) == 1
     assert list(path.glob("meta*")) == [path / "meta"]
 
 
@@ -154,10 +154,10 @@ def test_every_verb_survives_a_deleted_folder(store: FileStore, path: Path, now:
         store.size,
         store.clear,
         store.unsign,
-        lambda: store.flush(5.0),
+        lambda: store.flush(30),
     ]
     for call in calls:
-        store.flush(5.0)  # the maintenance thread would begin the folder anew before the call does
+        store.flush(30)  # the maintenance thread would begin the folder anew before the call does
         vanish(path)
         call()
         works(store)
@@ -214,11 +214,11 @@ def test_a_fork_while_a_lock_is_held(store: FileStore, path: Path, now: float) -
     context = multiprocessing.get_context("fork")
     end = context.Event()
     with store._reopened().locked("resources", name("resource").hex()[:2]):
-        child = context.Process(target=end.wait, args=(20,))
+        child = context.Process(target=end.wait, args=(60,))
         child.start()
     put(store, make_item("one", now=now), now=now)
     end.set()
-    child.join(20)
+    child.join(60)
     assert child.exitcode == 0
 
 
@@ -330,7 +330,7 @@ def test_a_read_only_folder(now: float) -> None:
         _set_modes(path, 0o555, 0o444, NOBODY)
         child = multiprocessing.get_context("fork").Process(target=_without_rights, args=(str(path),))
         child.start()
-        child.join(20)
+        child.join(60)
         _set_modes(path, 0o700, 0o600, os.geteuid())
         assert child.exitcode == 0
         works(store)
@@ -348,7 +348,7 @@ def refused(call):
     try:
         call()
     except StoreError as error:
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 12
         return
     raise SystemExit("nothing was refused")
 

@@ -149,7 +149,7 @@ def test_a_bent_pointer_is_a_miss_and_mended(store: FileStore, path: Path, now: 
         assert list(FileStore(path).load(name("one"))) == []
         assert not store.change([seen("one", 1)], None)
         store.touch(name("one"), b"x" * 16, now=now)
-        store.flush(5.0)
+        store.flush(30)
         store.sweep(now=now)
         stored = put(store, make_item("one", now=now), now=now)
         assert list(store.load(name("one"))) == [stored]

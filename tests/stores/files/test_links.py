@@ -75,12 +75,12 @@ def use(store: FileStore, now: float) -> None:
         lambda: entries.extend(each.entry for each in store.load(name("one"))),
         lambda: entries.extend(each.entry for each in store.load(name("1"))),
         lambda: store.touch(name("one"), entries[-1], now=now + 5),
-        lambda: store.flush(5.0),
+        lambda: store.flush(30),
         lambda: store.chunk(entries[-1], 0),
         lambda: store.claim(name("one"), name("resource"), b"other", now=now + 100, until=now + 109),
         lambda: store.release(name("one"), b"other", open_until=now + 120),
         lambda: store.release(name("one"), b"token"),
-        lambda: store.flush(5.0),
+        lambda: store.flush(30),
         lambda: put(store, make_item("one", b"new", now=now), now=now),
         lambda: put(store, stream(store, large(1, now)), now=now),
         lambda: store.change(
@@ -196,7 +196,7 @@ def test_what_is_removed_with_a_dropped_resource(path: Path, store: FileStore, n
     (folder / name("other").hex()).symlink_to(victim)
     before = seen(victim)
     assert store.drop(name("resource"), now=now) == 1
-    assert store.flush(5.0)
+    assert store.flush(30)
     sweep_all(store, now + 10_000)
     store.clear()
     assert seen(victim) == before

@@ -117,7 +117,7 @@ def test_a_taken_place_costs_one_key(
             each.change([seen("bad", stored.rev)], None)
         each.release(name("bad"), b"a")
         each.touch(name("bad"), b"x" * 16, now=now + 9)
-        assert each.flush(5.0)
+        assert each.flush(30)
         assert name("good") in [listed.partition for listed in each.listed()]
         each.check()
         each.drop(name("bad"), now=now - 1)

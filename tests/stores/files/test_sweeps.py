@@ -82,7 +82,7 @@ def test_eviction_spares_what_was_used_meanwhile(path: Path, now: float) -> None
     entries = [put(store, make_item(f"{index}", now=now), now=now + index).entry for index in range(10)]
     assert store.sweep(now=now + 20, limit=1) == 1
     store.touch(name("1"), entries[1], now=now + 30)
-    assert store.flush(5.0)
+    assert store.flush(30)
     sweep_all(store, now + 40)
     assert [len(store.load(name(f"{index}"))) for index in range(10)] == [0, 1, 0, 0, 0, 0, 1, 1, 1, 1]
     store.close()
@@ -193,7 +193,7 @@ def test_touching_what_is_gone_is_nothing(store: FileStore, now: float) -> None:
     store.touch(name("none"), stored.entry, now=now)
     store.touch(name("one"), b"\0" * 16, now=now + 9)
     store.touch(name("one"), stored.entry, now=now - 9)
-    assert store.flush(5.0)
+    assert store.flush(30)
     assert list(store.load(name("one"))) == [stored]
 
 
@@ -205,7 +205,7 @@ def test_a_clock_set_back_locks_nobody_out(store: FileStore, now: float) -> None
     store.claim(name("one"), name("resource"), b"ahead", now=now + DAY, until=now + DAY + 30)
     assert store.claim(name("one"), name("resource"), b"token", now=now, until=now + 30) is Lease.GRANTED
     store.release(name("one"), b"token", open_until=now + DAY)
-    assert store.flush(5.0)
+    assert store.flush(30)
     assert store.claim(name("one"), name("resource"), b"other", now=now, until=now + 30) is Lease.GRANTED
     store.drop(name("resource"), now=now + DAY)
     put(store, make_item("one", now=now), now=now)

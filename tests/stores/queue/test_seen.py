@@ -46,13 +46,13 @@ class TestSeenAtOnce:
             [again] = store.load_nowait(name("one")) or ()
             assert (again.sealed, again.body) == (fresh.sealed, b"body")
             other.execute("ROLLBACK")
-            assert await store.flush(5.0)
+            assert await store.flush(30)
             [written] = inner.load(name("one"))
             assert (written.sealed, written.body) == (fresh.sealed, b"body")
             # The rev under which it was seen before it was written is still good.
             assert await store.change([seen("one", again.rev)], None)
             assert store.load_nowait(name("one")) == []
-            assert await store.flush(5.0)
+            assert await store.flush(30)
             assert inner.load(name("one")) == []
             await store.close()
 
@@ -66,13 +66,13 @@ class TestSeenAtOnce:
         async def main() -> None:
             store = Threaded(inner)
             assert await committed(store, "one", b"stored")
-            assert await store.flush(5.0)
+            assert await store.flush(30)
             other.execute("BEGIN IMMEDIATE")
             assert await committed(store, "one", b"second")
             assert await committed(store, "one", b"third")
             assert [each.body for each in store.load_nowait(name("one")) or ()] == [b"stored", b"third"]
             other.execute("ROLLBACK")
-            assert await store.flush(5.0)
+            assert await store.flush(30)
             assert [each.body for each in store.load_nowait(name("one")) or ()] == [b"third"]
             await store.close()
 
@@ -106,7 +106,7 @@ class TestSeenAtOnce:
             await store.open(signed=False)
             other.execute("BEGIN IMMEDIATE")
             assert await store.drop(name("one"), now=NOW) == 0
-            await store.flush(5.0)
+            await store.flush(30)
             assert [type(each) for each in told] == [StoreBusy]
             other.execute("ROLLBACK")
             assert store.load_nowait(name("one")) == []
@@ -120,7 +120,7 @@ class TestSeenAtOnce:
         async def main() -> None:
             store = Threaded(inner)
             assert await committed(store, "one")
-            assert await store.flush(5.0)
+            assert await store.flush(30)
             other.execute("BEGIN IMMEDIATE")
             assert await store.drop(name("one"), now=NOW + 1) == 0  # not known within 10 ms
             assert store.load_nowait(name("one")) is None
@@ -128,7 +128,7 @@ class TestSeenAtOnce:
             assert await committed(store, "one", now=NOW + 2)
             other.execute("ROLLBACK")
             assert [each.body for each in await store.load(name("one"))] == [b"body"]
-            assert await store.flush(5.0)
+            assert await store.flush(30)
             assert len(store.load_nowait(name("one")) or ()) == 1
             assert await store.drop(name("one"), now=NOW + 3) == 1
             await store.close()

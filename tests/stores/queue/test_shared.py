@@ -188,7 +188,7 @@ class TestShared:
             del store
             gc.collect()
             # The thread holds it until it ends.
-            assert place.acquire(timeout=5)
+            assert place.acquire(timeout=30)
             assert inner.size().entries == 50
 
         run(main)

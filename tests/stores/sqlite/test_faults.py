@@ -82,7 +82,7 @@ class TestLocked:
         assert len(store.load(name("one"))) == 1
 
     def test_threads_wait_for_each_other_within_bounds(self, store: SQLiteStore, script: Script, path: Path) -> None:
-        """Threads behind the one that waits for the file do not add up their times."""
+        """Threads behind the one that waits for the file do not add up their times: the last would wait for 8 s."""
         holder = script(
             """
             db = sqlite3.connect(path, isolation_level=None)
@@ -102,8 +102,8 @@ class TestLocked:
                 store.commit(make_item(f"{index}", now=NOW), vary_limit=32, now=NOW)
             return time.monotonic() - began
 
-        with ThreadPoolExecutor(8) as pool:
-            assert max(pool.map(write, range(8))) < 8 * 0.2
+        with ThreadPoolExecutor(40) as pool:
+            assert max(pool.map(write, range(40))) < 5
 
 
 FULL = """

@@ -59,7 +59,7 @@ def test_exit_does_not_wait_for_ever(
     """
     )
     process = script(code, path)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     other.execute("ROLLBACK")
     assert store.size().entries == 0
 
@@ -71,12 +71,12 @@ def test_a_forked_child_has_a_queue_of_its_own(path: Path, opened: Callable[...,
         + """
     import warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later warn of forks beside threads
-    store = threaded(SQLiteStore(path))
+    store = threaded(SQLiteStore(path, busy_timeout=30))
     async def main(prefix, number):
         await store.open(signed=False)
         for index in range(number):
             assert await commit(store, f"{prefix} {index}")
-        return os.fork() if prefix == "parent" else await store.flush(5.0)
+        return os.fork() if prefix == "parent" else await store.flush(30)
     pid = anyio.run(main, "parent", 1000)
     if pid == 0:
         status = 1
@@ -89,7 +89,7 @@ def test_a_forked_child_has_a_queue_of_its_own(path: Path, opened: Callable[...,
     """
     )
     process = script(code, path)
-    output, _ = process.communicate(timeout=40)
+    output, _ = process.communicate(timeout=60)
     assert (process.returncode, json.loads(output)) == (0, 0)
     store = opened()
     assert store.size().entries == 1010

@@ -65,8 +65,8 @@ def test_what_two_threads_find_broken_is_set_aside_once(
     mend = Connections._mend
 
     def mend_in_turn(self: Connections, *arguments: Any) -> None:
-        if both.wait(10):
-            first_is_done.wait(10)
+        if both.wait(30):
+            first_is_done.wait(30)
         mend(self, *arguments)
 
     monkeypatch.setattr(Connections, "_mend", mend_in_turn)

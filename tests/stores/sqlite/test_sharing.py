@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import SOON
 from thorough import extent
 
 from sansio_cache.records import chunk_hashes
@@ -105,7 +106,7 @@ class TestKilled:
 
 MIXED = """
     import hashlib, random
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, busy_timeout=30)  # whoever holds the lock may be off the processor for long
     store.open(signed=False)
     waits, errors, kept = [], [], [0]
     end = time.monotonic() + float(sys.argv[3])
@@ -156,7 +157,7 @@ def test_processes_and_threads_mixed(path: Path, opened: Callable[..., SQLiteSto
     answers = [json.loads(process.communicate()[0]) for process in processes]
     assert [answer["errors"] for answer in answers] == [[]] * 4
     assert [answer["kept"] for answer in answers] == [20] * 4
-    assert max(answer["p999"] for answer in answers) < 5
+    assert max(answer["p999"] for answer in answers) < SOON
     store = opened()
     while store.sweep(now=time.time() + LEASE_SECONDS + 1):
         pass
@@ -187,7 +188,7 @@ def test_a_second_store_does_not_cost_the_first_its_locks(path: Path, store: SQL
 FORK = """
     import warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later warn of forks beside threads
-    store = SQLiteStore(path)
+    store = SQLiteStore(path, busy_timeout=30)
     def commit(text):
         assert store.commit(make_item(text, resource=text, now=now), vary_limit=32, now=now)
     commit("before")
@@ -230,7 +231,7 @@ FORK = """
 def test_a_fork_reopens_by_itself(path: Path, opened: Callable[..., SQLiteStore], script: Script, kind: str) -> None:
     """G24: children write while the parent does, and after it has closed the file: nothing of it is lost."""
     process = script(FORK, path, kind)
-    output, _ = process.communicate(timeout=50)
+    output, _ = process.communicate(timeout=90)
     assert process.returncode == 0
     assert json.loads(output) == [0] * 10
     there = check_whole(opened())
@@ -294,7 +295,7 @@ class TestNothingStaysOpen:
         store.load(name("one"))
         del store
         gc.collect()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while self.descriptors(path) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert self.descriptors(path) == 0
