@@ -28,6 +28,23 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return "gzip" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files without any test that ``run.py`` asks for are not even imported: to import all takes many seconds."""
+    if not collection_path.name.startswith("test_") or not collection_path.is_file():
+        return None
+    text = collection_path.read_text("utf-8")
+    match config.option.markexpr:
+        case "serial":
+            has_some = "mark.serial" in text
+        case "once and not serial":
+            has_some = "mark.once" in text
+        case "not serial and not once":
+            has_some = not ALL_ARE_MARKED.search(text)
+        case _:
+            has_some = True
+    return None if has_some else True
+
+
 def pytest_collection_finish() -> None:
     """What was made for all tests stays to the end: who collects garbage need not look through it each time."""
     gc.collect()

@@ -18,7 +18,7 @@ from local_origin import Origin, fresh
 from sansio_cache import CachedSession
 from sansio_cache_adapters.cli.errors import STATUSES
 
-pytestmark = pytest.mark.timeout(240)  # each is many processes, each of which loads a client or two
+pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]  # each is many processes, each of which loads a client or two
 COMMAND = [sys.executable, "-W", "error", "-m", "sansio_cache"]
 
 

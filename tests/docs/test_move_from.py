@@ -16,6 +16,8 @@ import pytest
 
 from sansio_cache_adapters.cli.demo.origin import running
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 HOWTO = ROOT / "docs" / "howto"
 PAIR = re.compile(r"^```py\n(.*?)^```\n+The same here:\n+```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

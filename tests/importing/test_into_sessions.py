@@ -26,6 +26,8 @@ from sansio_cache import (
     import_cache,
 )
 
+pytestmark = pytest.mark.once
+
 SECRET = "a secret of this cache"
 SETTINGS: list[dict[str, Any]] = [
     {},

@@ -121,6 +121,7 @@ def run_with(variables: dict[str, str], client: str, cache: str, url: str) -> Go
     return Got(**json.loads(done.stdout))
 
 
+@pytest.mark.once
 def test_all_who_trust_one_authority_meet(
     tls_origin: Origin, certificates: Certificates, strange: Certificates, tmp_path: Path
 ) -> None:

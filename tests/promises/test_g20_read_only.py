@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from local_origin import Origin, fresh
 
+pytestmark = pytest.mark.once
+
 READER = """
 import asyncio, json, logging, os, sys, tempfile, warnings
 

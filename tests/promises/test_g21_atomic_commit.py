@@ -55,6 +55,7 @@ WRITER = """
 """
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.timeout(extent(120, 600))
 def test_a_killed_writer(cache_file: Path, key: str, numbered: str, origin: Origin) -> None:

@@ -14,6 +14,8 @@ from local_origin import Conversation, Origin, Reply, Seen
 
 from sansio_cache import FileStore, SQLiteStore
 
+pytestmark = pytest.mark.once
+
 STALE: dict[str, Any] = {"stale_if_error": True}
 NO_STORE = {"Cache-Control": "no-store"}
 

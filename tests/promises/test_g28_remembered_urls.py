@@ -14,6 +14,8 @@ from sansio_cache.keys import KeyMaker
 from sansio_cache.messages import Headers, Request
 from sansio_cache.policy import Policy
 
+pytestmark = pytest.mark.once
+
 LONG = "x" * 60_000
 ASKED = 300
 MOST = 40_000_000

@@ -12,6 +12,8 @@ from local_origin import Origin, fresh
 
 from sansio_cache import CachedSession, CacheWarning, FileStore
 
+pytestmark = pytest.mark.once
+
 LARGE = bytes(range(256)) * 12_000
 
 

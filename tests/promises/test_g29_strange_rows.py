@@ -9,6 +9,8 @@ import pytest
 from attacker import Attacker
 from local_origin import Origin, fresh
 
+pytestmark = pytest.mark.once
+
 LARGE = 3_000_000
 VALUES = {
     "text": "'text'",

@@ -65,6 +65,7 @@ def test_children_and_parent_at_once(client: str, origin: Origin, tmp_path: Path
         ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("client", ["requests", "httpx", "httpx-async", "aiohttp", TRIO])
 def test_on_redis(client: str, origin: Origin, redis_server: RedisServer) -> None:
     """The connections to the server are as little shared: what a child closes stays open for the parent."""
@@ -75,6 +76,7 @@ def test_on_redis(client: str, origin: Origin, redis_server: RedisServer) -> Non
             assert session.get(origin.url(path)).content == path.encode()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("client", [*CLIENTS, TRIO])
 def test_over_tls(client: str, tls_origin: Origin, certificates: Certificates, tmp_path: Path) -> None:
     """No child ends the parent's TLS: no alert and no shutdown goes out on the connection that both had."""

@@ -24,6 +24,8 @@ from thorough import extent
 
 from sansio_cache import CachedSession, FileStore, NotCached, RedisStore, SQLiteStore
 
+pytestmark = pytest.mark.once
+
 MAKERS: dict[str, Callable[[str], Any]] = {"sqlite": SQLiteStore, "files": FileStore, "redis": RedisStore}
 SIZES = [10, 1_900, 30_000, 70_000, 1_500_000, 3_000_000]
 NUMBERS = range(12)

@@ -21,6 +21,8 @@ from without_wheel import NEEDS_BLAKE3
 from sansio_cache import BadSignature, FileStore, MemoryStore, RedisStore, SQLiteStore
 from sansio_cache_adapters.trio.http.errors import ReadError
 
+pytestmark = pytest.mark.once
+
 SHORT = b"s" * 200_000
 LONG = b"l" * 1_500_000
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from local_origin import Origin, fresh
 
+pytestmark = pytest.mark.once
+
 URLS, ROUNDS, ALLOWED = 1_000, 5, 10.0
 CHILD = """
 import asyncio, gc, sys

@@ -22,6 +22,8 @@ from sansio_cache_adapters.stores.protocol import Lease, Store
 from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put
 
+pytestmark = pytest.mark.once
+
 SCRIPT = str(Path(__file__).with_name("company.py"))
 
 

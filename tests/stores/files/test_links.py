@@ -16,6 +16,8 @@ from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import Seen
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
+pytestmark = pytest.mark.once
+
 KINDS = ("resources", "partitions", "bodies", "pending", "marks", "leases")
 OLD = 1_000_000_000.0
 

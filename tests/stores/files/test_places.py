@@ -17,6 +17,8 @@ from sansio_cache_adapters.stores.protocol import Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
 from sansio_cache_adapters.testing.opening import seen
 
+pytestmark = pytest.mark.once
+
 KINDS = ("resources", "partitions", "bodies", "pending", "marks", "leases")
 
 

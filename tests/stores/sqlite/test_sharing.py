@@ -55,6 +55,7 @@ def check_whole(store: SQLiteStore) -> set[bytes]:
     return {listed.partition for listed in store.listed()}
 
 
+@pytest.mark.once
 class TestKilled:
     @pytest.mark.timeout(extent(60, 600))
     def test_what_was_committed_is_there_and_whole(
