@@ -171,7 +171,7 @@ if not TYPE_CHECKING:  # else checkers would take any name for one of ours
         if name == "__all__":
             return _installed()
         if name == "__version__":
-            # What is installed says it; reading that costs more than all else that an import does.
+            # Read only when asked for: reading the installed metadata costs more than the rest of the import.
             from importlib.metadata import version
 
             return version("sansio-cache")

@@ -1,7 +1,8 @@
-"""What only the outside world can do, and what it replies.
+"""Actions: requests of the core to the outside world, and the replies to them.
 
-``exchange`` yields these; a driver has a :class:`~sansio_cache.drivers.World` perform them. Every action that can wait
-brings back the time at which it was done, since a decision taken with an older ``now`` finds records from the future.
+``exchange`` yields actions; a driver has a :class:`~sansio_cache.drivers.World` perform them. Every action that can
+wait brings back the time at which it was done: to a decision taken with an older ``now`` a record may seem to come from
+the future.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ T = TypeVar("T")
 
 
 class Action(msgspec.Struct, Generic[R], frozen=True):
-    """What the core asks for. ``verb`` names the method of the world that performs it and returns an R."""
+    """A request of the core. ``verb`` names the method of the world that performs it and returns an R."""
 
     verb: ClassVar[str]
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """What a partition holds, in distrust, and the time."""
+    """The records of a partition, not verified yet, and the time."""
 
     records: Sequence[Stored]
     now: float
@@ -73,7 +74,7 @@ class Landed(msgspec.Struct, frozen=True):
 
 
 class Alone(msgspec.Struct, frozen=True):
-    """Fetch for ourselves: waited too long, nobody to wait with, or an answer that is not stored."""
+    """Fetch for ourselves: the wait took too long, claims do not work, or the answer is not stored."""
 
     now: float
 

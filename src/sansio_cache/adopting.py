@@ -1,4 +1,4 @@
-"""Responses that another cache has kept: prepared to be stored as they are, their times and their expiry included."""
+"""Responses of another cache, prepared to be stored with their own times and expiry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies in passing: cut into chunks, hashed, and checked for being whole, in bounded memory.
+"""Bodies on their way: cut into chunks, hashed, and checked for being whole, in bounded memory.
 
 Only complete messages are stored (RFC 9111 §3.3): the length that Content-Length states, and for gzip and deflate the
 end of the coding too, since a client library may not notice that a coded body was cut short.
@@ -26,7 +26,7 @@ _OUTPUT: Final = 65_536
 """Bytes that are decoded at once."""
 _STEP_OUTPUT: Final = 524_288
 _STEP_CALLS: Final = 64
-"""What a step of a check may cost: about a millisecond. A bomb costs by its output, empty members by their number."""
+"""The cost of a step of a check, about a millisecond. A bomb costs by its output, empty members by their number."""
 
 
 def expected_length(method: str, status: int, headers: Headers) -> int | None:
@@ -162,7 +162,7 @@ class CodingCheck:
 
 
 class _Decoder(Protocol):
-    """What zlib's decompression objects have in common with ours."""
+    """The interface of zlib's decompression objects, and of ours."""
 
     @property
     def eof(self) -> bool: ...
@@ -258,7 +258,7 @@ class OpenedBody:
         self._chunk: bytes | None = chunk
 
     def take(self, index: int) -> bytes | None:
-        """The chunk that was verified, if it is this one and nobody has taken it: it is held no longer."""
+        """The chunk that was verified, if it is this one and was not taken yet: it is held no longer."""
         if index != self._index:
             return None
         chunk, self._chunk = self._chunk, None
@@ -270,7 +270,7 @@ def open_body(head: Head, hashes: object, index: int, chunk: object) -> OpenedBo
 
     :param hashes: for a body of more than one chunk; a lone one is vouched for by the head itself.
     """
-    # Anyone who can write to a store can put there values of any type.
+    # A store that others can write to may hold values of any type.
     if not isinstance(chunk, bytes):
         return Flaw.BODY
     digest = digest_named(head.hashed_with)

@@ -1,7 +1,7 @@
 """Cache-Control (RFC 9111 §5.2), from one table, read strictly.
 
-What is malformed or doubled is read towards not storing and not reusing: a prohibition holds however it is spelled
-(``no-store=x``, ``private=""``), a permission or a time only when it is well formed.
+Malformed and doubled directives are read strictly, towards not storing and not reusing: a prohibition holds however it
+is spelled (``no-store=x``, ``private=""``), a permission or a time only when it is well formed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Directives(msgspec.Struct, frozen=True):
 
 NO_DIRECTIVES = Directives()
 STRICTEST = Directives(no_store=True, no_cache=True, private=True, must_revalidate=True, no_transform=True)
-"""What more directives than are read are taken for: whatever they prohibit."""
+"""Stands for a list of more directives than are read: all prohibitions hold."""
 
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = r"\"((?:[^\"\\]|\\.)*+)\""
@@ -66,7 +66,7 @@ _DELTA = re.compile(r"[0-9]+", re.ASCII)
 
 
 class _Argument(msgspec.Struct, frozen=True):
-    """What stands after the name: its text, and whether all is spelled as the grammar says."""
+    """The part after the name: its text, and whether all of it follows the grammar."""
 
     text: str | None
     well_formed: bool
@@ -172,7 +172,7 @@ def _arguments(text: str) -> Iterator[tuple[str, _Argument]]:
     for member, closed in _members(text):
         match = _DIRECTIVE.fullmatch(member) if closed else None
         if match is None:
-            # What was meant is unknown: whatever is named in it is there, and malformed.
+            # The meaning is unknown: each directive that is named in it counts as there, and malformed.
             for word in _KNOWN.keys() & set(_WORD.findall(member.lower())):
                 yield word, _MALFORMED
             continue

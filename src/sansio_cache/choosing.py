@@ -1,4 +1,4 @@
-"""``choose``: what a request gets from the stored responses (RFC 9111 §4), as one named decision."""
+"""``choose``: one named decision about which stored response answers a request (RFC 9111 §4)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def prohibits_stale(record: Record, policy: Policy, expiry: Expiry | None) -> bo
 def choose(
     request: Request, records: Sequence[Record], now: float, policy: Policy, *, waited_since: float | None = None
 ) -> Choice:
-    """What becomes of a request.
+    """The decision about a request.
 
     :param records: those that match the request (RFC 9111 §4: URI, method, Vary, storable by this policy), the
         preferred first. It alone decides: an older one must not be used because a newer one has become stale.
@@ -119,7 +119,7 @@ def _stand(
             return _Judged(Standing.STALE_ALLOWED, ttl, "max-stale")
         own = 0.0 if overridden(head.status, policy, expiry) else head.facts.terms(policy).while_revalidate
         window = max(policy.stale_grace, own)
-        # "Unless the max-stale request directive is also present", who sends max-age wants nothing stale (§5.2.1.1).
+        # "Unless the max-stale request directive is also present", max-age asks for nothing stale (§5.2.1.1).
         if 0.0 < window >= staleness and directives.max_age is None:
             return _Judged(Standing.STALE_WHILE_REVALIDATE, ttl, "stale-while-revalidate")
     return _Judged(Standing.MUST_VALIDATE, ttl, "stale")

@@ -1,7 +1,7 @@
 """Authentication of connections: NTLM and Negotiate prove once who is at the other end, and then say it no more.
 
-What comes over such a connection is its user's, though neither the request nor the response need tell (RFC 4559 §6:
-"the connection … is authenticated"). So nothing that comes over one is stored, and what begins one must be known.
+A response over such a connection belongs to its user, though neither request nor response need show it (RFC 4559 §6:
+"the connection … is authenticated"). So no such response is stored, and this module knows how such a connection begins.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _SCHEME = re.compile(
     r"(?:^|,)[ \t]*(?:ntlm|negotiate|kerberos|nego2)(?![!#$%&'*+\-.^_`|~0-9a-z])([ \t]+[^ \t,=]+)?", re.I
 )
 _LONGEST: Final = 65_536
-"""Characters of a field that are read; what is longer is taken for the strict case."""
+"""Characters of a field that are read; a longer one is taken for the strict case."""
 
 
 class ConnectionAuth(Enum):
-    """What a message says of its connection."""
+    """How a message describes its connection."""
 
     NOTHING = "nothing"
     OFFERED = "offered"
@@ -40,7 +40,7 @@ _OF_RESPONSES: Final = frozenset({"persistent-auth", "proxy-authenticate", "www-
 
 
 def said_by_request(headers: Headers) -> ConnectionAuth:
-    """What the credentials of a request say of its connection."""
+    """How the credentials of a request describe its connection."""
     if _OF_REQUESTS.isdisjoint(headers.names()):
         return ConnectionAuth.NOTHING
     if headers.has("proxy-authorization") and _names(headers, "proxy-authorization"):
@@ -51,7 +51,7 @@ def said_by_request(headers: Headers) -> ConnectionAuth:
 
 
 def said_by_response(status: int, headers: Headers) -> ConnectionAuth:
-    """What the head of a response says of its connection."""
+    """How the head of a response describes its connection."""
     if _OF_RESPONSES.isdisjoint(headers.names()):
         return ConnectionAuth.NOTHING
     if headers.has("persistent-auth") and (headers.get("persistent-auth") or "").strip().lower() != "false":

@@ -32,7 +32,7 @@ PROOFS: Final = (
     "*ticket*", "*macaroon*", "*wsse*", "*pwd-*", "*pw-*", "*sig-*", "*-access-*", "*-sid-*", "*-sign*",
     "*-pass-*", "*otp-*", "*fa-*", "*-art-api-*", "*-pin-*", "*app*check*", "*-x-cookie-*",
 )
-"""What proves who asks."""
+"""Names of credentials: they prove who asks."""
 NAMES: Final = (
     "*user*", "*-uid-*", "*-login-*", "*-account*", "*-tenant-*", "*-principal-*",
     "*-identity-*", "*-impersonate-*", "*-on-behalf-of-*", "*-email-*", "*-customer-*",
@@ -42,13 +42,13 @@ NAMES: Final = (
     "*-license-*", "*-person*", "*-actor-*", "*-act*-as-*", "*-admin*", "*-client-*dn-*", "*msisdn*",
     "*-merchant-*", "*-subscriber-*", "*-employee-*", "*-patient-*", "*-student-*",
 )
-"""What only says who asks: no secret, but an answer to one is none to another."""
+"""Names of fields that say who asks: no secrets, but the answer to one user is none to another."""
 _CSRF: Final = ("*csrf*", "*xsrf*", "*request*verification*")
 EXCEPTIONS: Final = ("*-idempoten*", "-sec-*", "*user-agent-*", "*useragent-*", *_CSRF)
-"""Fields that one of these patterns would take for a credential, and that separate nobody: a new value comes with
+"""Fields that one of these patterns would take for a credential, and that separate no users: a new value comes with
 each request or page, or it names the program."""
 _PASSING: Final = ("*code-*", "*-nonce-*", "*verifier*", "*-appid-*", "*-private-*", *_CSRF)
-"""What identifies nobody for long, and is nobody else's to see."""
+"""Secrets that identify a user only for a short time."""
 # fmt: on
 
 DEFAULT_IDENTITY = frozenset({"authorization", "from", "proxy-authorization", *PROOFS, *NAMES})
@@ -139,7 +139,7 @@ def _passes() -> re.Pattern[str]:
 def stays_with_origin(field: str) -> bool:
     """Whether a field is for the origin that it was given for, and for no other that a redirect names.
 
-    That is what separates users, cookies, and what names nobody but is secret all the same (codes,
+    That is what separates users, cookies, and values that name no user but are secret all the same (codes,
     tokens against CSRF).
     """
     return _BOUND[field.lower()] or _passes().search(_spelled(field)) is not None

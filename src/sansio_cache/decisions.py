@@ -72,7 +72,7 @@ class Answer(msgspec.Struct, frozen=True):
     :ivar expires: POSIX time at which it becomes stale; None where it is not stored, infinite for never.
     :ivar key: the partition key; ``b""`` where the cache was bypassed.
     :ivar keeping: how to store the body that the network brings, or None.
-    :ivar flaws: what was wrong with records found on the way.
+    :ivar flaws: flaws of records found on the way.
     """
 
     status: int

@@ -10,7 +10,7 @@
     │   ├── StoreBusy      it would have to wait: try again, elsewhere or later
     │   ├── ReadOnlyStore  it can be read where it lies, and not written to
     │   ├── ForeignStore   what lies there is not ours; it is left untouched
-    │   └── NoPlace        there is no folder for the cache that nobody named
+    │   └── NoPlace        no cache was named, and there is no folder for the default one
     └── SettingError       a setting of wrong type or value, or two that contradict
         └── KeyRequired    a signed store opened without a key
 
@@ -85,7 +85,7 @@ class NotCached(CacheError):
 
 
 class StoreError(CacheError):
-    """What a store could not do. Sessions never show it: they go on without the store."""
+    """An error of a store. Sessions never show it: they go on without the store."""
 
 
 class StoreBusy(StoreError):
@@ -97,7 +97,7 @@ class ReadOnlyStore(StoreError):
 
 
 class ForeignStore(StoreError):
-    """What lies at the store's place is not a store of ours; it is left as it is."""
+    """Something that is not a store of ours lies at the store's place; it is left as it is."""
 
 
 class NoPlace(StoreError):

@@ -51,7 +51,7 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
     """The answer to a request, complete but for its body.
 
     :param now: the time of the start, POSIX seconds.
-    :param background: a validation that nobody waits for: it never raises BadSignature.
+    :param background: a validation in the background: it never raises BadSignature.
     :raises BadSignature: see ``docs/topics/security.md``.
     :raises NotCached: ``offline``, and nothing stored answers.
     :raises Exception: whatever kept the network from answering, where nothing stored may stand in.
@@ -78,7 +78,7 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
 
 
 class _Seen(NamedTuple):
-    """What a look into the store has shown.
+    """The result of a look into the store.
 
     :ivar older: records that an answer of the origin may be about; None before the first look.
     """

@@ -1,4 +1,4 @@
-"""What a user may give as ``expire_after``, as values.
+"""The values that a user may give as ``expire_after``.
 
 A user's explicit time replaces the response's own freshness; see :mod:`sansio_cache.policy` for who wins.
 """
@@ -111,7 +111,7 @@ def pack(expiry: Expiry | None, cache_control: bool = True) -> Packed:
 
 
 def unpack(packed: Packed, *, any_status: bool = False) -> Expiry:
-    """The time that was packed; what is none, in a record that nobody signed, is stale."""
+    """The time that was packed; stale where an unsigned record has no time there."""
     kind, number = packed
     if kind == _UNTIL:
         return Until(number, any_status)

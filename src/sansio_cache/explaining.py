@@ -1,4 +1,4 @@
-"""What would become of a request now, step by step and in words: for people who ask why.
+"""An explanation of how a request would be answered now, step by step, for people who ask why.
 
 Nothing is decided here. :func:`explain` goes the way of :func:`~sansio_cache.exchange.exchange` with rules that note
 what they find, and stops where the origin would be asked.
@@ -91,7 +91,7 @@ def explain(
     now: float,
     undecodable: frozenset[str] = frozenset(),
 ) -> Steps[Explained]:
-    """What would become of a request now. Asks for :class:`Load` and :class:`LoadBody`, and for nothing else.
+    """How a request would be answered now. Yields :class:`Load` and :class:`LoadBody`, and no other actions.
 
     :param now: POSIX seconds.
     """

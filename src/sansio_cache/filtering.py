@@ -1,4 +1,4 @@
-"""``filter_fn``: what the user's own function sees of a response that is about to be kept."""
+"""``filter_fn``: the view of a response that the user's function gets before the response is stored."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def body_here(received: bytes, expected: int | None, headers: Headers) -> bytes 
         if (headers.get("transfer-encoding") or "").strip(" \t").lower() != "chunked":
             return None
         return _from_chunks(received)
-    # What ends with its connection is never seen to be whole.
+    # A body that ends with its connection is never seen to be whole.
     return None if expected is None or len(received) < expected else received[:expected]
 
 

@@ -1,6 +1,6 @@
 """Freshness and age (RFC 9111 §4.2).
 
-What a stored response says about time is read once, when it is stored, into :class:`Facts`; a hit then needs a few
+The fields of a response about time are read once, when it is stored, into :class:`Facts`; a hit then needs a few
 additions and no parsing.
 """
 
@@ -83,7 +83,7 @@ class Terms(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
-    """What a decision needs of a stored response, as numbers.
+    """The numbers of a stored response that decisions need.
 
     :ivar date: its Date, or when it was received (RFC 9110 §6.6.1); POSIX seconds.
     :ivar initial_age: *corrected_initial_age* (RFC 9111 §4.2.3), seconds; infinite where Age is longer than is read.
@@ -259,7 +259,7 @@ def _heuristic_lifetime(facts: Facts, status: int, policy: Policy) -> float:
 def covers(status: int, policy: Policy, expiry: Expiry | None = None) -> bool:
     """Whether a time of the user's is meant for a status: for success and redirects, and for what they have named.
 
-    Nobody wants a page that was missing for a moment to be missing for an hour: errors say themselves how long.
+    A page that was missing for a moment must not be missing for an hour: errors state their own time.
 
     :param expiry: that time: one that was given for this very response is meant for it.
     """

@@ -1,4 +1,4 @@
-"""Functions that users give: what is wrong with one is said when the session is made, not at its first answer."""
+"""Functions that users give, checked when the session is made and not at the first response."""
 
 from __future__ import annotations
 

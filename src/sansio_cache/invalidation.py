@@ -1,4 +1,4 @@
-"""Invalidation (RFC 9111 §4.4): what an unsafe request invalidates."""
+"""Invalidation (RFC 9111 §4.4): the resources that an unsafe request invalidates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def invalidated_urls(request: Request, response: Received) -> tuple[str, ...]:
         return ()
     urls = [request.url]
     for name in ("location", "content-location"):
-        # Both are of one value: who sends many may not make one request drop a store's worth of resources.
+        # Each field has one value: else a single response could drop all resources of a store.
         for reference in response.headers.lines(name)[:_MOST_LINES]:
             url = join(request.url, reference) if len(reference) <= _LONGEST else ""
             if origin(url) == origin(request.url):

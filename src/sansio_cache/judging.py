@@ -1,4 +1,4 @@
-"""``judge``: what becomes of the origin's reply (RFC 9111 §3, §4.3.3–4.4), as one named decision."""
+"""``judge``: one named decision about the origin's reply (RFC 9111 §3, §4.3.3–4.4)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .vary import ANYTHING, nominated
 __all__ = ["Terms", "judge", "judge_bypass"]
 
 _ERRORS: Final = frozenset({500, 502, 503, 504})
-"""What RFC 5861 §4 calls an error."""
+"""The status codes of errors (RFC 5861 §4)."""
 
 _OF_A_WHOLE: Final = frozenset({206, 304})
 """Answers whose fields are those of the whole response (RFC 9110 §15.3.7, §15.4.5)."""
@@ -51,7 +51,7 @@ class _Case(NamedTuple):
     """A reply of the origin's, and what it is a reply to.
 
     :ivar request: the user's, without the validators that were added.
-    :ivar older: what is stored that the reply may be about.
+    :ivar older: the stored responses that the reply may be about.
     """
 
     request: Request
@@ -67,7 +67,7 @@ class _Case(NamedTuple):
         return _network_answer(self.reply, self.choice.fwd, key, detail, stored=stored)
 
     def superseded(self, vary: Collection[str] = ()) -> tuple[Superseded, ...]:
-        """What of the older the reply has replaced or withdrawn.
+        """The older responses that the reply has replaced or withdrawn.
 
         :param vary: the fields by which the reply is stored: a response that is stored by fewer goes on to answer other
             requests, and those that the reply answers prefer the reply (RFC 9111 §4.1).
@@ -91,7 +91,7 @@ class _Case(NamedTuple):
         return may_store(self.request, whole, facts, policy, self.expiry()) in _FORBIDDEN
 
     def remembered(self) -> Remembered | None:
-        """What a record remembers that the reply may take the place of."""
+        """The user's time that a record remembers which the reply may replace."""
         for each in self.older:
             if each.head.remembered is not None:
                 return each.head.remembered
@@ -112,10 +112,10 @@ def judge(
     terms: Terms,
     older: Sequence[Record] = (),
 ) -> Verdict:
-    """What becomes of the reply to a choice.
+    """The decision about the reply to a choice.
 
     :param request: the user's, without the validators that were added.
-    :param older: what is stored that the reply may be about.
+    :param older: the stored responses that the reply may be about.
     """
     asked = choice.record
     if isinstance(reply, Unreachable):
@@ -140,9 +140,9 @@ def judge(
 def judge_bypass(
     request: Request, reply: Received | Unreachable, plan: Bypass, terms: Terms, older: Sequence[Record] = ()
 ) -> Pass | Fail:
-    """What becomes of the reply to a request that bypassed the cache: it may invalidate (RFC 9111 §4.4).
+    """The decision about the reply to a request that bypassed the cache: it may invalidate (RFC 9111 §4.4).
 
-    :param older: what is stored that it may be about; what it clearly is not is not used again.
+    :param older: the stored responses that it may be about; those that it clearly replaces are not used again.
     """
     if isinstance(reply, Unreachable):
         return Fail(reply.error)
@@ -185,11 +185,11 @@ def _on_error(request: Request, choice: Validate | Forward, now: float, terms: T
 def _not_modified(case: _Case) -> Verdict:
     request, choice, reply = case.request, case.choice, case.reply
     if not isinstance(choice, Validate):
-        # The user's own precondition, or an origin that answers what nobody asked: as without the cache.
+        # The user's own precondition, or an origin that answers one that was not sent: as without the cache.
         return Pass(case.answer(choice.reason, key=b""), (), case.superseded())
     told = "etag" in reply.headers or "last-modified" in reply.headers
     if not told and asks_for_others(request, choice.record):
-        # Their tags went out with ours, and nobody knows which of them the origin means.
+        # Their tags went out with ours, and the reply does not say which of them the origin means.
         return Again(Forward(request, choice.record, choice.fwd, "validator-unknown"))
     record = selected_by(reply, choice.records, choice.record)
     if record is None:
@@ -228,7 +228,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     answer = answer_from(new, request, reply.received_at, expires, status, revalidated=True)
     if answer is None:
         return Again(Forward(request, record, Fwd.REQUEST, "precondition-or-range"))
-    # What comes with this exchange and is not stored is for the user: cookies, and what "no-cache=" names (§5.2.2.4).
+    # Fields of this reply that are not stored still go to the user: cookies, and those of "no-cache=" (§5.2.2.4).
     kept = {*stored.names(), "age"} - {"set-cookie"}  # no answer shows what is stored of it
     own = update.without(kept)
     if own:

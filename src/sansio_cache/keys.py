@@ -47,7 +47,7 @@ def digest_of(*parts: bytes) -> bytes:
 
 
 class _Located(NamedTuple):
-    """What a URL is to a key: the resource that it names, and its userinfo."""
+    """The parts of a URL that go into a key: the resource that it names, and its userinfo."""
 
     resource: bytes
     userinfo: str | None

@@ -20,7 +20,7 @@ MAX_MEMBERS: Final = 1_000
 def combined(lines: Sequence[str]) -> str | None:
     """The lines of a list field as one text (RFC 9110 §5.3), or None where that is longer than is read.
 
-    A comma within a quoted string counts as one: what is quoted is, in the fields that matter, a list of its own.
+    A comma within a quoted string counts, too: in the fields that matter a quoted string is a list of its own.
     """
     if not lines:
         return ""

@@ -1,4 +1,4 @@
-"""Memory for what was worked out before, bounded in bytes and not in entries: strangers choose how long a URL is."""
+"""A memory of earlier results, bounded in bytes and not in entries: strangers choose how long a URL is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 
 _LARGEST_SHARE: Final = 16
-"""What takes more than this part of the memory is not remembered: it would push out all else."""
+"""A result that takes more than this part of the memory is not remembered: it would push out all others."""
 _OVERHEAD: Final = 300
 """Bytes of an entry beside its text: the objects around it and the dict's own."""
 

@@ -1,4 +1,4 @@
-"""What passes between a client, the cache and an origin: plain frozen values.
+"""Messages between a client, the cache and an origin: plain frozen values.
 
 Field values are ``str`` by latin-1, as RFC 9110 §5.5 has them: every byte survives the way in and out.
 Times are POSIX seconds as ``float``.
@@ -46,7 +46,7 @@ HTTP_1_1: Final = 11
 
 
 def version_name(version: int) -> str:
-    """What a version is called: ``HTTP/1.1``, ``HTTP/2``."""
+    """The name of a version: ``HTTP/1.1``, ``HTTP/2``."""
     major, minor = divmod(version, 10)
     return f"HTTP/{major}.{minor}" if major < 2 or minor else f"HTTP/{major}"
 
@@ -102,7 +102,7 @@ def _placed(items: tuple[tuple[str, str], ...]) -> _Shape:
 class Headers:
     """The header fields of a message: ordered, repeats kept, spelled as they came, compared without case.
 
-    :ivar keyed: what a key maker remembers of the last request that it saw with them; nobody else's business.
+    :ivar keyed: a key maker's memory of the last request that it saw with them; only key makers use it.
     """
 
     __slots__ = ("_index", "items", "keyed")
@@ -231,7 +231,7 @@ EMPTY = Headers()
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What one request says to the cache; never sent to the origin."""
+    """The options of one request for the cache; they are never sent to the origin."""
 
     expiry: Expiry | None = None
     """This request's ``expire_after``; None: not given."""
@@ -244,7 +244,7 @@ class Options(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     """Kept with the stored response, to find and delete it by."""
     when_kept: bool = False
-    """``expiry`` is for what this request brings: what is stored already keeps the time that it was given."""
+    """``expiry`` is for the response to this request; a response that is stored already keeps its own."""
 
 
 NO_OPTIONS = Options()

@@ -1,4 +1,4 @@
-"""Names: those of other caches for what is here, and the one that comes nearest to a name that nobody knows."""
+"""Names: those that other caches use for our settings, and the known name that comes nearest to an unknown one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ _THEIRS: Final[Mapping[str, str]] = {
     **{name: _OF_REQUEST.format(name) for name in ("refresh", "force_refresh", "tags")},
     "only_if_cached": f"{_OF_REQUEST.format('only_if_cached')}; for a session write offline=True",
 }
-"""What users of other caches write, and what it is here."""
+"""Keywords of other caches, and their names here."""
 
 _SERIALIZERS: Final = "no serializer: there is one form of records, without pickle, and secret_key= signs them"
 _RESPONSES: Final = "the client's own type of response: every session's has from_cache, cache_status and the like"
@@ -131,14 +131,14 @@ PUBLIC: Final[Mapping[str, str]] = {
     "remove_expired_responses": "CachedSession(store).cache.delete(expired=True), with the store of install_cache()",
     "cache_disabled": "disabled()",
 }
-"""What other caches have in their front door, and what is here in its place."""
+"""Names that other caches export, and what to use here in their place."""
 
 OF_SESSION: Final[Mapping[str, str]] = {
     "cache_disabled": "write session.disabled()",
     "delete_expired_responses": "write session.cache.delete(expired=True)",
     "remove_expired_responses": "write session.cache.delete(expired=True)",
 }
-"""What their sessions have."""
+"""Attributes of their sessions."""
 
 OF_CACHE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("has_url", "has_key"), "write session.cache.contains(url)"),
@@ -165,13 +165,13 @@ OF_CACHE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("db_path", "cache_dir", "cache_name", "paths"), "write session.cache.store.location"),
     **dict.fromkeys(("get_response", "read"), "write session.get(url, only_if_cached=True)"),
 }
-"""What their ``session.cache`` has."""
+"""Attributes of their ``session.cache``."""
 
 _PLACES: Final = ("cache_name", "db_path", "database_path", "base_path", "cache_dir", "directory")
 
 
 def advice(name: str, known: Iterable[str], near: float = 0.6) -> str:
-    """What to write in the place of a keyword; ``""`` where nothing comes near.
+    """The keyword to write instead of an unknown one; ``""`` where none comes near.
 
     :param known: the keywords that there are.
     :param near: how near, from 0 to 1.
@@ -185,7 +185,7 @@ def advice(name: str, known: Iterable[str], near: float = 0.6) -> str:
 
 
 def place_of(keywords: Mapping[str, object]) -> str:
-    """What to write as ``cache=`` for the backend and name that other caches take; ``""`` for an unknown one."""
+    """The ``cache=`` to write for a backend and a name of other caches; ``""`` for an unknown backend."""
     name, backend = keywords.get("cache_name"), keywords.get("backend", "sqlite")
     if not isinstance(name, str | None) or not isinstance(backend, str):
         return ""
@@ -201,9 +201,9 @@ def place_of(keywords: Mapping[str, object]) -> str:
 
 
 def unexpected(owner: str, name: str, said: str) -> TypeError:
-    """The error of a keyword that nobody takes.
+    """The error of an unknown keyword.
 
-    :param owner: what was called.
+    :param owner: the function or class that was called.
     :param said: what to write, or ``""``.
     """
     return TypeError(f"{owner}() got an unexpected keyword argument {name!r}{': ' if said else ''}{said}")

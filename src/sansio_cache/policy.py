@@ -45,7 +45,7 @@ class Heuristic(Value):
 
 
 class _Meaning:
-    """What the settings mean, worked out once."""
+    """Values that follow from the settings, worked out once."""
 
     expiry: Expiry | None
     url_rules: tuple[tuple[re.Pattern[str], Expiry | None], ...]
@@ -318,7 +318,7 @@ def _url_glob(glob: str) -> str:
 
 
 def _fixed(part: str) -> str:
-    """What of a glob stands between two stars, as a pattern."""
+    """The part of a glob between two stars, as a pattern."""
     if part.startswith("["):
         # An address of IPv6, and no choice of letters.
         address, bracket, rest = part.partition("]")

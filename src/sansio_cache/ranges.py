@@ -35,7 +35,7 @@ class Elsewhere(NamedTuple):
 
 
 def requested_part(request: Request, record: Record) -> Part | Whole | Unsatisfiable | Elsewhere:
-    """What of a stored response a request asks for (RFC 9110 §14.2, §13.1.5)."""
+    """The part of a stored response that a request asks for (RFC 9110 §14.2, §13.1.5)."""
     field = request.headers.get("range")
     # "A server MUST ignore a Range header field received with a request method that is unrecognized" or not GET.
     if field is None or request.method != "GET" or record.head.status != 200:

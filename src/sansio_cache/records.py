@@ -1,4 +1,4 @@
-"""Records: what is kept of a response, how it is written, and how it is read back in distrust.
+"""Records of responses: their parts, how they are written, and how they are read back, trusting nothing.
 
 A record is a head and a body. The head is MessagePack of typed structs, data only; it is sealed (``sealing.py``) and
 names its place, so that it is worth nothing anywhere else. A store holds :class:`Stored` and is given :class:`Item`;
@@ -66,7 +66,7 @@ class Meta(NamedTuple):
 
 
 class Place(NamedTuple):
-    """What a record must name to be taken for ours."""
+    """The names by which a record is known as ours."""
 
     store_id: bytes
     namespace: str
@@ -204,7 +204,7 @@ class Record:
         """Those that an answer has, without Age."""
         shown = self._shown
         if shown is None:
-            # Anyone who can write an unsigned store must not log the reader in as somebody else.
+            # An unsigned store may be written by others: they must not log the reader in as another user.
             headers = self.headers
             shown = (headers.without(("set-cookie",)) if headers.has("set-cookie") else headers).items
             self._shown = shown
@@ -275,7 +275,7 @@ def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer)
 
     :param keys: where it lies; None to take its own word for it (maintenance, which reuses nothing).
     """
-    # Anyone who can write to a store can put there values of any type.
+    # A store that others can write to may hold values of any type.
     if not isinstance(stored.sealed, bytes) or not isinstance(stored.body, bytes | None):
         return Flaw.UNREADABLE
     kind, payload = unframe(stored.sealed)
@@ -301,7 +301,7 @@ def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer)
 
 
 def _flaw_of_body(head: Head, body: bytes) -> Flaw | None:
-    """What is wrong with a body that lies beside its head."""
+    """The flaw of a body that lies beside its head."""
     digest = digest_named(head.hashed_with)
     if digest is None:
         return Flaw.DIGEST
@@ -343,7 +343,7 @@ def _decode(payload: bytes) -> Head | None:
 
 
 def _can_be_shown(head: Head) -> bool:
-    """Whether any client could have received such a head: nobody vouches for one that is not signed.
+    """Whether any client could have received such a head: an unsigned one may come from anyone.
 
     Names and values are bytes by latin-1 (RFC 9110 §5.5), a status has three digits (§15), and a message with two
     lengths has none (RFC 9112 §6.3).
@@ -359,7 +359,7 @@ def _can_be_shown(head: Head) -> bool:
 
 
 def _flaw_of(payload: bytes, place: Place, flaw: Flaw) -> Flaw:
-    """``flaw`` if the payload, which nobody vouches for, at least claims to be a record of this store."""
+    """``flaw`` if the payload, which is not verified, at least claims to be a record of this store."""
     head = _decode(payload)
     if head is None:
         return Flaw.UNREADABLE

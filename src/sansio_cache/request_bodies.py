@@ -1,4 +1,4 @@
-"""What a request's body says, for the key of a method that was opted in: which spellings are one request.
+"""Bodies of requests as part of the key, for methods that were opted in: which spellings are one request.
 
 JSON is read by its value: members have no order (RFC 8259 §4), white space says nothing. Numbers stay as they are
 spelled, since two that differ may read as one float. A multipart body is its parts: the boundary between them says

@@ -59,7 +59,7 @@ class Rules:
         self.sealer: Sealer = sealer
         self.maker: KeyMaker = KeyMaker(policy, meta.salt)
         self._terms = judging.Terms(policy, self.maker, self.place, sealer)
-        # What a shared cache has kept for this user they may have, and when the origin cannot be asked they get it.
+        # A user may have the responses that a shared cache kept for them, also when the origin cannot be asked.
         only_private = policy.offline and not policy.shared
         self._shared = KeyMaker(dataclasses.replace(policy, shared=True), meta.salt) if only_private else None
         self.undecodable: frozenset[str] = undecodable
@@ -131,7 +131,7 @@ class Rules:
         return opened
 
     def matching(self, request: Request, records: Sequence[Record]) -> list[Record]:
-        """Those of a partition's records that answer the request (RFC 9111 §4) and that this policy would store."""
+        """The records of a partition that answer the request (RFC 9111 §4) and that this policy would store."""
         # Variants name the same fields again and again.
         tags: dict[str, bytes] = {}
         return [
@@ -144,7 +144,7 @@ class Rules:
         ]
 
     def older(self, request: Request, records: Sequence[Record]) -> list[Record]:
-        """Those of a partition's records that a new answer to the request may be about, to take their place.
+        """The records of a partition that a new answer to the request may supersede.
 
         Those of GET and HEAD are about one thing, and so are those in a coding that this client does not know.
         """
@@ -179,7 +179,7 @@ class Rules:
     def choose(
         self, request: Request, records: Sequence[Record], now: float, waited_since: float | None = None
     ) -> Choice:
-        """What becomes of a request, with the records that match it."""
+        """The decision about a request, given the records that match it."""
         return choosing.choose(request, records, now, self.policy, waited_since=waited_since)
 
     def judge(
@@ -190,13 +190,13 @@ class Rules:
         keys: Keys,
         older: Sequence[Record] = (),
     ) -> Verdict:
-        """What becomes of the reply to a choice, and of what is stored (see :meth:`older`)."""
+        """The decision about the reply to a choice, and about the stored responses (see :meth:`older`)."""
         return judging.judge(request, choice, reply, keys, self._terms, older)
 
     def judge_bypass(
         self, request: Request, reply: Received | Unreachable, plan: Bypass, older: Sequence[Record] = ()
     ) -> Pass | Fail:
-        """What becomes of the reply to a request that bypassed the cache."""
+        """The decision about the reply to a request that bypassed the cache."""
         return judging.judge_bypass(request, reply, plan, self._terms, older)
 
     def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | NotCached | None:

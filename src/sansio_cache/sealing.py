@@ -34,7 +34,7 @@ _SHORT = 16
 
 
 class Frame(Enum):
-    """What the frame of a stored record shows before any key is tried."""
+    """The parts of a frame that can be read before any key is tried."""
 
     SIGNED = b"s"
     UNSIGNED = b"u"
@@ -142,7 +142,7 @@ def make_sealer(secret_key: SecretKey) -> Sealer:
 
 def _encoded(key: str) -> bytes:
     try:
-        # What the environment holds may be any bytes: they come as surrogates.
+        # A variable of the environment may hold any bytes: they come as surrogates.
         return key.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         # The original error would show the secret.

@@ -17,7 +17,7 @@ __all__ = ["Settings"]
 
 
 class Settings(TypedDict, total=False):
-    """What sessions, adapters and transports take beside a policy."""
+    """The keywords of sessions, adapters and transports that are not part of a policy."""
 
     cache_control: bool
     expire_after: ExpireAfter

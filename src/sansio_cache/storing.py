@@ -130,7 +130,7 @@ def may_store(request: Request, response: Received, facts: Facts, policy: Policy
 
 
 _READ_WHOLE: Final = ("connection", "content-encoding", "content-length")
-"""Lists of which all must be known: what is left out of a record, how its body is read, and when it is whole."""
+"""Lists that must be read whole: they say which fields a record lacks, how its body is read, when it is whole."""
 
 
 def all_read(headers: Headers) -> bool:
@@ -162,7 +162,7 @@ def storable_headers(headers: Headers, policy: Policy) -> Headers:
     elif policy.keep_set_cookie:
         # To be looked at. No answer shows it, and no jar takes it (Record.shown).
         unwanted -= {"set-cookie"}
-    # Without it nobody could read what is stored: anyone who restricts it did not mean that.
+    # Without it no reader could decode the stored body, which an origin that restricts it did not mean.
     return headers.without(unwanted - {"content-encoding"})
 
 

@@ -1,4 +1,4 @@
-"""What the origin's newest answer takes the place of, whether that answer is stored or not.
+"""Stored responses that the origin's newest answer supersedes, whether that answer is stored or not.
 
 RFC 9111 §4.3.3: a full response to a validation says that none of the stored responses is suitable. So it is with any
 answer of the origin to a request that a stored response would have answered: what it has replaced or withdrawn is not
@@ -39,7 +39,7 @@ class Newest(NamedTuple):
 
 
 def superseded(newest: Newest, older: Sequence[Record]) -> tuple[Superseded, ...]:
-    """Those of the stored responses that the answer has replaced or withdrawn.
+    """The stored responses that the answer has replaced or withdrawn.
 
     :param older: all that the answer may be about: of this partition, and of the request's variant.
     """

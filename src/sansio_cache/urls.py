@@ -1,4 +1,4 @@
-"""URLs: which spellings are one resource (RFC 3986 §6.2.2–6.2.3), and what may be shown of one."""
+"""URLs: which spellings are one resource (RFC 3986 §6.2.2–6.2.3), and which parts may be shown to people."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _authority(scheme: str, host: str, port: str) -> str:
 
 
 def foreign_authority(url: str, lines: Sequence[str]) -> str | None:
-    """What a Host field names where that is another authority than the URL's, normalised; else None.
+    """The authority of a Host field, normalised, where it is not the URL's; else None.
 
     It is the field that selects the resource (RFC 9110 §7.1), and the URL that the connection goes to.
 

@@ -54,7 +54,7 @@ _NOT_FRESHENED: Final = frozenset(
 
 
 class Precondition(Enum):
-    """What the user's own preconditions make of a stored response."""
+    """The result of the user's own preconditions for a stored response."""
 
     NONE = "none"
     """There are none, or they hold: answer in full."""
@@ -206,7 +206,7 @@ def head_confirms(response: Received, record: Record) -> bool:
 
 
 def update_of(update: Headers) -> Headers:
-    """Those of the fields of a 304 (or a 200 to HEAD) that say something of the stored response (RFC 9111 §3.2)."""
+    """The fields of a 304 (or a 200 to HEAD) that update the stored response (RFC 9111 §3.2)."""
     return update.without(_NOT_FRESHENED.union(members(update.lines("connection")) or ()))
 
 

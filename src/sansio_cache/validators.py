@@ -15,7 +15,7 @@ __all__ = ["entity_tags", "is_strong", "usable_date", "usable_tag", "weak"]
 _FIELD_CONTENT: Final = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
 # entity-tag = [ weak ] opaque-tag   (RFC 9110 §8.8.3), and a blank, which some origins put in.
 _ENTITY_TAG: Final = r'(?:W/)?"[\x20\x21\x23-\x7e\x80-\xff]*"'
-# What origins send that forget the quotes: it can stand in a list as it came.
+# Some origins forget the quotes: such a tag can stand in a list as it came.
 _BARE_TAG: Final = r"[\x21\x23-\x2b\x2d-\x7e\x80-\xff]+"
 _TAG: Final = re.compile(rf"{_ENTITY_TAG}|{_BARE_TAG}")
 _TAGS: Final = re.compile(rf"[\t ,]*+(?:(?:{_TAG.pattern})[\t ]*+(?:,[\t ,]*+|\Z))*+")
@@ -45,7 +45,7 @@ def entity_tags(lines: Sequence[str]) -> list[str] | None:
 
 
 def weak(tag: str) -> str:
-    """What of a tag the weak comparison compares (RFC 9110 §8.8.3.2)."""
+    """The part of a tag that the weak comparison compares (RFC 9110 §8.8.3.2)."""
     return tag.removeprefix("W/")
 
 

@@ -1,8 +1,8 @@
 """Settings as frozen values: what ``dataclass(frozen=True)`` makes of a class, at a hundredth of its price.
 
 A dataclass writes six functions of its own and compiles them, and its module reads classes by others that take as long:
-together that was a good part of the time in which a session is made. Whoever asks ``dataclasses`` or ``inspect`` about
-such a value gets the answers of a dataclass all the same.
+together that was a good part of the time in which a session is made. ``dataclasses`` and ``inspect`` take such a value
+for a dataclass all the same.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _frozen(said: str) -> AttributeError:
 
 
 class _OfTwin:
-    """What others ask of a class, worked out by a dataclass with the same fields when they do."""
+    """Attributes that ``dataclasses`` and ``inspect`` look for, taken from a dataclass with the same fields."""
 
     def __init__(self, take: Callable[[type[Any]], object]) -> None:
         self._take = take

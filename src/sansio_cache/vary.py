@@ -47,7 +47,7 @@ _lately = lru_cache(maxsize=4)(_members)
 
 
 def nominated_value(name: str, headers: Headers) -> bytes:
-    """What of a request field is compared: absence, or its value normalised as RFC 9111 §4.1 allows.
+    """The value of a request field as it is compared: normalised as RFC 9111 §4.1 allows, or absent.
 
     Lines are combined and white space around commas removed, save where quoted strings may hold it. Accept-Encoding
     is a set of codings and weights; in Accept-Language case and white space mean nothing.

@@ -27,7 +27,7 @@ class Decides(StrEnum):
     CONNECTION = "connection"
     """Which connections a request may take: authenticated ones bring nothing that is kept (``connection_auth.py``)."""
     NOTHING = "nothing"
-    """Neither; what is sent stays the same, and so does whose answer comes."""
+    """None of these: the request that is sent stays the same, and so does whose answer comes."""
 
 
 class ClientArguments(NamedTuple):

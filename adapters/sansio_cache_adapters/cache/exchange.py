@@ -188,7 +188,7 @@ class Exchange(Generic[N]):
             self._engine.answered(request, answer)
             return await self._deliver(answer)
         except BaseException as error:
-            # Failed or cancelled: nobody waits for it any longer.
+            # It failed or was cancelled: the waiters are set free.
             self._give_up()
             self._engine.tell_error(error)
             raise
@@ -240,7 +240,7 @@ class Exchange(Generic[N]):
             # The next leader may have a reader that rests as well: all together they are waited for no longer.
             self._patience = max(self._patience - (engine.clock() - began), 0.0)
             if not ended and flight.lead is not None:
-                # Its reader takes a rest, or the origin does: nobody waits for that body any longer.
+                # Its reader rests, or the origin does: the waiters no longer wait for this body.
                 flight.lead.rest()
             ended = ended and not flight.rests
         return Landed(engine.clock()) if ended else Alone(engine.clock())

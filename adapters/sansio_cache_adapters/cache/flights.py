@@ -1,6 +1,6 @@
 """Single flight within a process: of all who want one cold key at a time, one fetches and the others wait.
 
-Serves threads, asyncio and trio alike, and all sessions on one store: what is waited for is a
+Serves threads, asyncio and trio alike, and all sessions on one store: they wait for a
 ``concurrent.futures.Future``; threads wait on it, tasks on an event of their loop that its callback sets.
 """
 
@@ -19,7 +19,7 @@ from sansio_cache.keys import Keys
 __all__ = ["FLIGHTS", "Duty", "Flight", "Flights", "NotStorable", "OwnFlight", "wait_blocking"]
 
 REMEMBERED: Final = 10.0
-"""Seconds for which a key is known as not storable: nobody queues for it."""
+"""Seconds for which a key is known as not storable: no request queues for it."""
 _MOST_REMEMBERED: Final = 4096
 
 
@@ -40,11 +40,11 @@ class OwnFlight:
 
 
 class NotStorable:
-    """The answer was not storable a moment ago: nobody queues for it."""
+    """The answer was not storable a moment ago: no request queues for it."""
 
 
 class _Moment:
-    """What comes once. Its future is made when somebody waits for it, which is seldom."""
+    """A result that comes once. Its future is made when a caller waits for it, which is seldom."""
 
     has_come: bool = False
 
@@ -137,7 +137,7 @@ class Flights:
         flight.ended.come()
 
     def forget(self, store_id: bytes, resource: bytes) -> None:
-        """A resource was dropped: nobody joins a flight that began before."""
+        """A resource was dropped: no request joins a flight that began before."""
         with self._lock:
             for key, flight in list(self._flights.items()):
                 if key[0] == store_id and flight.resource == resource:

@@ -98,7 +98,7 @@ def _file_of(url: str) -> str:
 
 
 def _shown(url: str) -> str:
-    """Enough of a URL to know it again; what comes after the scheme may hold a password."""
+    """Enough of a URL to know it again: the scheme alone, since the rest may hold a password."""
     scheme, mark, rest = url.partition("://")
     return f"{scheme}{mark}{'…' if rest else ''}" if mark else url.partition("@")[0]
 

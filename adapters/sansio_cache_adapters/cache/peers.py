@@ -1,7 +1,7 @@
 """Whom a client talks to, as whom, and by which way: one spelling for all clients, since it is part of the key.
 
 A description is a set of parts, ``name=value`` or a word, in one order; the default peer's is empty. It is held in
-memory only: what is kept is its HMAC. Values that may be secret are hashed here all the same.
+memory only: a store keeps its HMAC. Values that may be secret are hashed here all the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def described(parts: Iterable[str]) -> str:
 
 
 def hashed(*values: str) -> str:
-    """What stands for values that may be secret."""
+    """A digest that stands for values that may be secret."""
     digest = hashlib.sha256()
     for value in values:
         data = value.encode("utf-8", "surrogatepass")

@@ -30,7 +30,7 @@ _AHEAD: Final = 2
 _AHEAD_OF_ALL: Final = 6
 """The same where all of the body is to be held in any case."""
 _ROOM_AT_ONCE: Final = 64 * 1024**2
-"""Bytes of memory that are taken for a body before it is read: what is said of its length may not be so."""
+"""Bytes of memory that are taken for a body before it is read: its stated length may be wrong."""
 
 
 async def load_body(engine: Engine, record: Record, index: int) -> BodyStart | None:
@@ -168,7 +168,7 @@ class StoredBody:
         """Let the chunk that is wanted next, and some that follow, be read and verified."""
         ahead = self._ahead
         if self._generation != FORKS.generation:
-            # What was under way is so in the parent.
+            # Reads under way go on in the parent.
             self._generation = FORKS.generation
             ahead.clear()
         behind = -(-self._source.stop // self._source.record.head.chunk_size)

@@ -99,7 +99,7 @@ def _is_hashed(name: str) -> bool:
 
 
 class _Read(Generic[T]):
-    """What was read of paths, as long as they stay as they were."""
+    """The content that was read from paths, as long as the files do not change."""
 
     def __init__(self, read: Callable[[str], T]) -> None:
         self._read = read
@@ -141,7 +141,7 @@ def _authorities(path: str) -> Authorities:
 authorities_of_path: Final = _Read(_authorities)
 """The authorities that a file, or a folder with names by OpenSSL's hashes, holds. Looks whether it was changed."""
 content_of_path: Final = _Read(lambda path: hashlib.sha256(_content(path)).hexdigest())
-"""What stands for the content of a file. Looks whether it was changed."""
+"""Gives a digest of a file's content. Looks whether the file was changed."""
 
 # What is trusted by default
 
@@ -202,7 +202,7 @@ def _of_store() -> Authorities | None:
 def trusting(*named: Authorities | None) -> str:
     """The part of a description that says which authorities are trusted; ``""`` for those trusted by default.
 
-    :param named: what was named, together; None for the default.
+    :param named: all that the user named; None for the default.
     """
     together = [each for each in named if each is not None]
     if not together:

@@ -38,7 +38,7 @@ class Turns:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Nobody waits: in a forked child there is one thread."""
+        """Begin anew: a forked child has one thread, so no other waits."""
         self._whose = 0
         self._seen = self._until = 0.0
         self._waiting: deque[_Waiting] = deque()

@@ -24,7 +24,7 @@ _PATIENCE: Final = 1.0
 
 def checked(hashes: HashList, index: int, chunk: object) -> bytes | None:
     """A chunk, or None where it is not the one that was signed."""
-    # Anyone who can write to a store can put there values of any type.
+    # A store that others can write to may hold values of any type.
     return chunk if isinstance(chunk, bytes) and hashes.holds(index, chunk) else None
 
 

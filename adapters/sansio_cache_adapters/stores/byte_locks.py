@@ -21,12 +21,12 @@ _FLOCK: Final = Struct("hhqqi4x")
 
 
 class ByteLocks(Protocol):
-    """What a system can do; ``count`` bytes can be locked, from 0 on."""
+    """Byte locks of one system; ``count`` bytes can be locked, from 0 on."""
 
     count: int
 
     def lock(self, descriptor: int, offset: int, length: int = 1) -> bool:
-        """Lock a byte, or several of which nobody has any, at once; whether they are ours now.
+        """Lock a byte, or several of which none is locked, at once; whether they are ours now.
 
         :raises OSError: this file cannot have locks.
         """
@@ -113,4 +113,4 @@ def _of_this_system() -> ByteLocks | None:
 
 
 BYTE_LOCKS: Final = _of_this_system()
-"""Those of this system, or None where it has none."""
+"""The byte locks of this system; None where it has none."""

@@ -2,8 +2,8 @@
 
 A claim costs two calls of the system and waits for nothing. The system frees it when its holder dies, however it dies,
 so that there is nothing to renew for others, to sweep, or to tell by a clock. The holder of both bytes of a partition
-fetches for all. The second alone is held, for some seconds, by a process that found the answer not storable: nobody
-queues for it. Where the lock file cannot be made there are no claims: everybody fetches for themselves.
+fetches for all. The second alone is held, for some seconds, by a process that found the answer not storable: nothing
+queues for it. Where the lock file cannot be made there are no claims: each process fetches for itself.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class LockFile:
         return found is not None and self.identity == (found.st_dev, found.st_ino)
 
     def close_if_idle(self) -> bool:
-        """Close it if nobody needs it; whether it is closed."""
+        """Close it if it is not needed; whether it is closed."""
         with self._guard:
             if self._held or self._open or self.users.all():
                 return False
@@ -82,7 +82,7 @@ class LockFile:
             return True
 
     def claim(self, offset: int, holding: _Holding, now: float) -> Lease:
-        """Take the first byte of a partition, unless somebody else has it.
+        """Take the first byte of a partition, unless another process has it.
 
         :raises OSError: the file cannot have locks.
         """
@@ -108,7 +108,7 @@ class LockFile:
             return Lease.GRANTED
         if not locks.lock(descriptor, offset):
             return Lease.HELD
-        # Nobody else looks at the second now. Where nobody has it the first was given back just now: to be asked again.
+        # No other process looks at the second byte now. If it is free, the first was given back just now: ask again.
         found = Lease.HELD if locks.lock(descriptor, offset + 1) else Lease.OPEN
         if found is Lease.HELD:
             self._unlock(offset + 1)
@@ -146,7 +146,7 @@ class LockFile:
         self._unlock(offset + 1)
 
     def free(self, resource: bytes) -> None:
-        """Free whatever this process holds for a resource: nobody waits for what was begun before."""
+        """Free all claims of this process on a resource: no request waits for a fetch that began before."""
         with self._guard:
             for offset in [each for each, holding in self._held.items() if holding.resource == resource]:
                 self._unlock(offset, _BOTH)
@@ -175,7 +175,7 @@ def _forget_in_child() -> None:
 
 
 def _close_unused() -> None:
-    """Close the files that nobody needs: closing drops all locks of a process, so none may be held."""
+    """Close the files that are not needed: closing drops all locks of a process, so none may be held."""
     for identity, each in list(_open.items()):
         if each.close_if_idle():
             del _open[identity]
@@ -204,10 +204,10 @@ class Claims:
         self._taken: dict[tuple[int, bytes], LockFile] = {}
 
     def before_fork(self) -> None:
-        """Nothing to do: no lock of a thread is held for longer than it takes to open a file."""
+        """Do nothing: no thread holds a lock for longer than it takes to open a file."""
 
     def after_fork(self, *, child: bool) -> None:
-        """In the child: what was claimed is the parent's."""
+        """Claims stay with the parent; the child has none."""
         if child:
             self._begin_anew()
 
@@ -234,13 +234,13 @@ class Claims:
         self._release(self._offset(partition), token, open_until)
 
     def free(self, resource: bytes) -> None:
-        """Give back whatever this process claimed of a resource: nobody waits for what was begun before."""
+        """Give back all claims of this process on a resource: no request waits for a fetch that began before."""
         for file in {id(each): each for each in (self._file, *self._taken.values()) if each is not None}.values():
             file.free(resource)
 
     @contextmanager
     def alone(self, byte: int) -> Generator[bool]:
-        """Hold one of the first bytes, which are for the stores' own ends; False where somebody else does."""
+        """Hold one of the first bytes, which the stores use themselves; False where another process holds it."""
         now, token = time.time(), os.urandom(16)
         lease = self._claim(byte, _Holding(token, b"", now + LEASE_SECONDS), now)
         try:
@@ -321,7 +321,7 @@ def _opened(place: LockPlace, found: os.stat_result | None, locks: ByteLocks) ->
         os.close(descriptor)
         return None
     if found.st_size == 0 and stat.S_IMODE(found.st_mode) & 0o077:
-        # Anybody else who may open it could hold its bytes.
+        # Others who may open it could hold its bytes.
         with suppress(OSError):
             os.chmod(descriptor, 0o600)
     identity = found.st_dev, found.st_ino

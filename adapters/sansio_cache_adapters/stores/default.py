@@ -1,4 +1,4 @@
-"""The store that nobody named: ``default.sqlite`` in the user's cache folder, or none where there is no such folder."""
+"""The default store: ``default.sqlite`` in the user's cache folder, or none where there is no such folder."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Default(SQLiteStore):
 class Nowhere(MemoryStore):
     """A store that cannot be opened: sessions bypass it.
 
-    :param why: what is missing.
+    :param why: why there is none.
     """
 
     def __init__(self, why: str) -> None:

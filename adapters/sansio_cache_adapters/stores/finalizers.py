@@ -1,4 +1,4 @@
-"""What finalizers leave behind, done by threads of its own.
+"""Workers for the jobs that finalizers leave.
 
 A finalizer runs wherever the collector happens to: in the midst of a commit, of ``Thread.start``, of the very method
 whose lock it would need. So it rings or leaves a job, and goes: it waits for nothing, joins nothing and closes nothing.

@@ -1,4 +1,4 @@
-"""What lies in the place of a store and is not its own, in words that tell the owner what it is and what to do."""
+"""Foreign files in the place of a store: messages that tell the owner what the file is and what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNUSABLE: Final = "whose entries cannot be used here"
 
 
 def left_alone(path: str, what: str) -> str:
-    """What to say of something that lies at a path and is left as it is.
+    """The message for a foreign file at a path, which is left as it is.
 
     :param what: as :func:`describe_file` and :func:`describe_folder` say it.
     """
@@ -28,7 +28,7 @@ def left_alone(path: str, what: str) -> str:
 
 
 def describe_file(start: bytes) -> str:
-    """What a file is, by its first bytes."""
+    """The kind of a file, by its first bytes."""
     if start.startswith(_SQLITE):
         return _describe_database(start)
     return "is a text" if _is_text(start) else "is a file of another kind"
@@ -58,7 +58,7 @@ def _describe_database(page: bytes) -> str:
 
 
 def describe_folder(names: Collection[str]) -> str:
-    """What a folder is, by the names in it."""
+    """The kind of a folder, by the names in it."""
     if {"CACHEDIR.TAG", "meta"} <= set(names):
         return "is a folder of FileStore, which opens it: FileStore(path)"
     if "redirects.sqlite" in names:

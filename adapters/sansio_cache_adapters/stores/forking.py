@@ -1,7 +1,7 @@
-"""What ``fork`` asks of everything that holds a lock, a thread or a connection.
+"""Forks: objects that hold a lock, a thread or a connection are told before and after each.
 
-Who follows forks is told before and after each, in the parent and in the child. The child has one thread: locks that
-others held are never released there, and connections that both processes use would give each the other's answers.
+They are told in the parent and in the child. The child has one thread: locks that other threads held are never released
+there, and connections that both processes use would give each the other's answers.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ class Living(Generic[T]):
         return reference is not None and reference() is each
 
     def all(self) -> list[T]:
-        """Those that live now."""
+        """The objects that are alive now."""
         # list() of a dict's values is one step, without a GIL too: other threads may add to it meanwhile.
         return [each for reference in list(self._references.values()) if (each := reference()) is not None]
 
 
 class Forking(Protocol):
-    """What wants to know of forks."""
+    """An object that is told of forks."""
 
     def before_fork(self) -> None:
         """Come to rest, waiting a second at most: the child begins with what memory holds now."""

@@ -1,4 +1,4 @@
-"""Holders of leases: the token names host and process, so that a dead holder is not waited for."""
+"""Tokens of leases: they name host and process, so that no request waits for a dead holder."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class LockPlace(Protocol):
     """Where a lock file lies."""
 
     def look(self) -> os.stat_result | None:
-        """What lies there now, a link being a link; None where nothing does."""
+        """The status of the file there now, links not followed; None where there is none."""
         ...
 
     def open(self, flags: int) -> int:
@@ -44,7 +44,7 @@ class LockFolder(Protocol):
     """An open folder."""
 
     def look(self, name: str) -> os.stat_result | None:
-        """What lies under a name, a link being a link."""
+        """The status of the file under a name, links not followed."""
         ...
 
     def open(self, name: str, flags: int) -> int:

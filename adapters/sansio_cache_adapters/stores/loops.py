@@ -1,7 +1,7 @@
 """Event loops of asyncio and ``fork``: a child that goes on with a loop of its parent's has its own epoll and wake-ups.
 
-Both are inherited as they are: of two processes that wait in one epoll either is woken by what is the other's, and a
-thread's ``call_soon_threadsafe`` wakes somebody, not always the one who waits for it, who then waits for ever.
+Both are inherited as they are: two processes that wait in one epoll are woken by each other's events, and
+``call_soon_threadsafe`` of a thread wakes one of them, which may be the wrong one: then the other waits for ever.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Loops:
     """The loops that were used with a cache."""
 
     last = True
-    """After those who cut off connections: the new epoll must not watch what is the parent's."""
+    """Comes after the connections were cut off: the new epoll must not watch those of the parent."""
 
     def __init__(self) -> None:
         self._known: Living[asyncio.AbstractEventLoop] = Living()
@@ -39,7 +39,7 @@ class _Loops:
             self._known.add(loop)
 
     def before_fork(self) -> None:
-        """Nothing: the parent's loops stay as they are."""
+        """Do nothing: the parent's loops stay as they are."""
 
     def after_fork(self, *, child: bool) -> None:
         """In the child, part the loops from the parent's."""

@@ -315,7 +315,7 @@ class MemoryStore(StoreRepr):
         return Size(len(self._rows), self._bytes)
 
     def sweep(self, *, now: float, limit: int = 500) -> int:
-        """One batch of what has expired, was replaced or left over; what is over the bound never stays."""
+        """Remove one batch of records that expired, were replaced or left over. The bounds hold at all times."""
         with self._lock:
             swept = self._sweep_pending(now, limit)
             while swept < limit and self._expiring and self._expiring[0][0] <= now:
@@ -347,12 +347,12 @@ class MemoryStore(StoreRepr):
             self._let_go(self._rows.popitem(last=False)[1], time.time())
 
     def _tidy(self, now: float) -> None:
-        """A sweep now and then, since nobody else does it: after a full batch at once, else in a minute."""
+        """Sweep now and then, since no thread does: after a full batch at once, else in a minute."""
         if now >= self._next_tidy or now < self._next_tidy - _TIDY_EVERY:
             self._next_tidy = now + (0.0 if self.sweep(now=now, limit=100) >= 100 else _TIDY_EVERY)
 
     def close(self) -> None:
-        """Nothing: what it holds goes with the object."""
+        """Do nothing: all that it holds goes with the object."""
 
     def __reduce__(self) -> tuple[Callable[[], MemoryStore], tuple[()]]:
         """Another process begins with an empty store of the same bounds and secret."""

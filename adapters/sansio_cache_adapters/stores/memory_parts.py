@@ -1,4 +1,4 @@
-"""What the store in memory is made of."""
+"""The parts of the store in memory."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Marks:
 
     @property
     def weight(self) -> int:
-        """What they count towards the bound."""
+        """The bytes that they count towards the bound."""
         return len(self._at) * MARK_BYTES
 
     def add(self, resource: bytes, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Calls of microseconds, on event loops that somebody watches for blocking calls."""
+"""Calls of microseconds, on event loops that a detector watches for blocking calls."""
 
 from __future__ import annotations
 

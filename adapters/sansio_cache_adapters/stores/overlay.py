@@ -1,4 +1,4 @@
-"""What was queued and is not written yet, laid over what the store holds, so that a process sees its own writes."""
+"""Queued writes, laid over the records of the store, so that a process sees its own writes before they are done."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ class Overlay:
 
 
 def _mark(sealed: object) -> bytes:
-    """What a sealed head is known by: thousands are kept in mind."""
-    # Anyone who can write to a store can put there values of any type.
+    """A short digest of a sealed head: thousands of them are kept."""
+    # A store that others can write to may hold values of any type.
     return hashlib.sha256(sealed).digest() if isinstance(sealed, bytes) else b""
 
 

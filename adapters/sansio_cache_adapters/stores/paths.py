@@ -20,7 +20,7 @@ def absolute_path(path: object, takes: str) -> str:
     """The absolute path that a user's path stands for. Nothing is looked up in the folders that it names.
 
     :param takes: says what is expected, for messages: "SQLiteStore takes the path of a file".
-    :raises SettingError: for another type, a URL, and a home folder that nobody has.
+    :raises SettingError: for another type, a URL, and a home folder that does not exist.
     """
     text: object = os.fspath(cast("os.PathLike[str]", path)) if hasattr(path, "__fspath__") else path
     if not isinstance(text, str) or not text or "\0" in text:
@@ -42,7 +42,7 @@ def absolute_path(path: object, takes: str) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a URL rather than a path: what nobody means as the name of a folder.
+    """Whether a text is a URL rather than a path: its beginning is not one that a folder would have.
 
     A drive of Windows has one letter; a path object shortens ``//``.
     """

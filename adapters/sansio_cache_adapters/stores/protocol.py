@@ -1,11 +1,11 @@
-"""What a store is: a few verbs over sealed bytes, blocking (:class:`Store`) or awaitable (:class:`AsyncStore`).
+"""The interface of stores: a few verbs over sealed bytes, blocking (:class:`Store`) or awaitable (:class:`AsyncStore`).
 
 A store knows nothing of HTTP, of policy or of keys. Its promises are the tests of
 :class:`sansio_cache.testing.StoreContract`; in short:
 
 - ``commit`` is the one atomic step: before it nothing of an entry can be read, after it everything.
 - A reader holds no lock between chunks. A body that was replaced can still be read for 60 s.
-- Every size is bounded; what is over the bound or expired goes in small batches, off the hot path.
+- Every size is bounded; records that expired or are over the bound are removed in small batches, off the hot path.
 - Any trouble is a :class:`~sansio_cache.errors.StoreError`, within about a second; the session goes on without it.
 
 Times are POSIX seconds and come as values (``now``), save where a store must bound its own waiting.
@@ -66,7 +66,7 @@ MARK_SECONDS: Final = 600.0
 
 
 MARK_BYTES: Final = 128
-"""What a mark counts towards the bound, with what a database needs to find it."""
+"""The bytes that a mark counts towards the bound, with those by which a database finds it."""
 
 
 def marks_at_most(max_bytes: int) -> int:
@@ -88,17 +88,17 @@ class QueueFull(StoreBusy):
 
 
 class Lease(Enum):
-    """What a store says to someone who wants to fetch for all."""
+    """A store's reply to a claim."""
 
     GRANTED = "granted"
     HELD = "held"
-    """Somebody else is fetching: ask again in a moment."""
+    """Another process is fetching: ask again in a moment."""
     OPEN = "open"
     """The answer was not storable a moment ago: fetch without a lease, do not queue."""
 
 
 class Seen(NamedTuple):
-    """A record as somebody saw it, who may change it as long as it is that one still."""
+    """A record as a caller saw it: the caller may change it as long as it is still the same one."""
 
     partition: bytes
     variant: bytes
@@ -261,7 +261,7 @@ class AsyncStore(Protocol):
     async def close(self) -> None: ...
 
 
-# What a store may do beside. Each is a protocol of its own: who needs it asks whether the store is one.
+# Optional verbs. Each is a protocol of its own: callers ask whether a store is an instance.
 
 
 @runtime_checkable
@@ -310,7 +310,7 @@ class ReadingAhead(Protocol):
     """An awaitable store that reads in threads, where what is read can be looked at, too."""
 
     def chunk_soon(self, entry: bytes, index: int, look: Callable[[object], T]) -> Future[T]:
-        """What ``look`` makes of one chunk of a body; both in a thread."""
+        """The result of ``look`` for one chunk of a body; reading and looking are done in a thread."""
         ...
 
 
@@ -335,7 +335,7 @@ class Checking(Protocol):
     """Can tell that it is not well without being used."""
 
     def check(self) -> None:
-        """Nothing, if a write could be made now, without waiting.
+        """Return if a write could be made now, without waiting.
 
         :raises StoreError: if it could not.
         """

@@ -28,7 +28,7 @@ IDLE: Final = 30.0
 """Seconds after which the threads of a store in use end; the next write or read begins others."""
 _QUEUED: Final = 10_000
 LINGERS: Final = 0.003
-"""Seconds for which writes that nobody waits for are gathered: one transaction, and one change of threads, for many."""
+"""Seconds for which writes without a waiting task are gathered: one transaction, one change of threads, for many."""
 _GROUP: Final = 32
 _REMEMBERED: Final = 1024
 
@@ -66,7 +66,7 @@ class _Write(Generic[T]):
 
 
 class Queue:
-    """What waits to be written to one store."""
+    """The writes to one store that are queued."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -87,7 +87,7 @@ class Queue:
         self.broken: OrderedDict[bytes, None] = OrderedDict()
 
     def begin_anew(self) -> None:
-        """Forget all: in a forked child what is queued is the parent's. So is the worker's, who sees to it himself."""
+        """Forget all: queued writes stay with the parent. The worker forgets its own jobs itself."""
         self._forget()
 
     # Room
@@ -124,10 +124,10 @@ class Queue:
     def put(
         self, work: Callable[[], object], *, size: int = 0, layer: Layer | None = None, alone: bool = False
     ) -> None:
-        """Queue a write that nobody waits for: its error goes to the listeners.
+        """Queue a write for which no task waits: its error goes to the listeners.
 
         :param size: the room that was taken for it.
-        :param layer: what is to be seen of it until it is written.
+        :param layer: shows the write to readers until it is done.
         """
 
         def after(_: object, error: BaseException | None) -> None:
@@ -147,7 +147,7 @@ class Queue:
         self.worker.must(write, waits=True)
 
     def ask(self, work: Callable[[], T], *, alone: bool = True) -> Future[T]:
-        """Queue a write whose result somebody wants. Cancelling the future helps as long as nobody has begun."""
+        """Queue a write for whose result a task waits. The future can be cancelled until the write has begun."""
         future: Future[T] = Future()
 
         def begun() -> T | None:
@@ -207,7 +207,7 @@ class Queue:
 
 
 def _nothing_after(_: object, __: object) -> None:
-    """What was freed waits for no result."""
+    """Do not wait for a result: the task that wanted it is gone."""
 
 
 queues: Living[Queue] = Living()

@@ -49,7 +49,7 @@ class ReturnedClaims:
             return returned
 
     def leaves(self, partition: bytes, returned: ReturnedClaim) -> bool:
-        """Whether nobody has taken the claim over: its turn has come, and it is given back now."""
+        """Whether the claim is given back now: its turn has come, and no other request has taken it over."""
         with self._lock:
             if self._leaving.get(partition) != returned:
                 return False

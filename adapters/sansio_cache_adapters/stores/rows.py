@@ -160,7 +160,7 @@ def unpack(data: bytes, at: int = 0) -> list[Row]:
 
 
 def stored_in(data: bytes, at: int = 0) -> list[Stored]:
-    """What :func:`unpack` would give, no more of it than a hit needs."""
+    """The parts of :func:`unpack` that a hit needs."""
     found: list[Stored] = []
     total = len(data)
     while at < total:

@@ -1,4 +1,4 @@
-"""What the constructors of all stores have in common: a secret that may be left out, and bounds."""
+"""Settings that the constructors of all stores share: a secret that may be left out, and bounds."""
 
 from __future__ import annotations
 

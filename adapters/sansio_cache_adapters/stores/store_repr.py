@@ -1,4 +1,4 @@
-"""What a store is shown as to people: in logs, tracebacks and debuggers."""
+"""The ``repr`` of stores, and of sessions on them: for logs, tracebacks and debuggers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StoreRepr:
 
 
 def described(thing: object, store: object, sealer: Sealer | None) -> str:
-    """What a store, or what uses one, is shown as."""
+    """The ``repr`` of a store, or of a session on one."""
     try:
         said = [str(cast(Any, store).location)]
         entries = store.known_entries() if isinstance(store, StoreRepr) else None

@@ -104,7 +104,7 @@ class TableStore:
         check_bounds(max_bytes, max_entries)
         self.table = table
         self.location = location
-        # What does not decode is none of the table's errors, and no less its trouble.
+        # Bytes that do not decode raise none of the table's errors, and are the table's trouble all the same.
         self.errors: tuple[type[Exception], ...] = (*errors, msgspec.MsgspecError)
         self.max_bytes = max_bytes
         self.max_entries = max_entries
@@ -342,7 +342,7 @@ class TableStore:
         return len(names)
 
     def _dead_chunks(self, now: float) -> list[str]:
-        """The chunks of bodies that nobody writes or reads any more, and after them what was known of the bodies."""
+        """The chunks of bodies that are no longer written or read, and after them the notes about the bodies."""
         aborted = {of_body(self._aborted.popleft()) for _ in range(len(self._aborted))}
         dead: list[str] = []
         for name, body in self._find(KeptBody, "body/").items():

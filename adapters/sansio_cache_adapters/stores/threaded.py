@@ -1,10 +1,10 @@
 """A blocking store for tasks: small reads at once, large ones and all writes in threads, on asyncio and trio alike.
 
 Writes are queued for one thread. A task waits for a write only where it needs the answer, where the queue has no more
-room (a chunk), or for 10 ms, so that others see it soon (a drop). Those that nobody waits for are gathered for 3 ms. A
-claim is taken at once where that is a matter of microseconds, and given back when what was queued before it is written.
-What is queued is seen at once by the process itself: records lie over what the store holds, and while a drop is queued
-every read goes through the queue, behind it, since nobody can tell which partitions it invalidates.
+room (a chunk), or for 10 ms, so that others see it soon (a drop). Other writes are gathered for 3 ms. A claim is taken
+at once where that takes microseconds, and given back when the writes that were queued before it are done. The
+process itself sees queued writes at once: queued records lie over those of the store, and while a drop is queued every
+read goes through the queue, behind it, since it is not known which partitions the drop invalidates.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Threaded:
             return rows
         overlay = self._queue.overlay
         if self._queue.drops:
-            # What was queued before a drop may be of what that removes. In its turn the read sees all of it, and what
+            # Writes that were queued before a drop may be removed by it. In its turn the read sees all of it, and what
             # is laid over it came later: the same thread writes.
             seen, layers = await self._ask(lambda: (self.store.load(partition), overlay.of(partition)))
         else:
@@ -290,7 +290,7 @@ class Threaded:
     # Maintenance
 
     async def listed(self, *, batch: int = 500) -> AsyncIterator[Listed]:
-        """Every record, what is queued now included."""
+        """Every record, also those that are queued now."""
         await self._ask(lambda: None)
         rows = self.store.listed(batch=batch)
         while some := await _needed(self._readers.submit(lambda: list(islice(rows, batch)))):
@@ -306,7 +306,7 @@ class Threaded:
         await self._ask(self.store.unsign)
 
     async def size(self) -> Size:
-        """How much it holds, what is queued included."""
+        """How much it holds, with all that is queued."""
         return await self._ask(self.store.size)
 
     async def sweep(self, *, now: float, limit: int = 500) -> int:
@@ -326,7 +326,7 @@ class Threaded:
             _let_end(self._queue.worker, self._readers)
 
     def before_fork(self) -> None:
-        """Nothing: what is queued stays the parent's."""
+        """Do nothing: queued writes stay with the parent."""
 
     def after_fork(self, *, child: bool) -> None:
         """Go on; the child with an empty queue."""
@@ -378,7 +378,7 @@ renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
 
 
 def _drain_at_exit() -> None:
-    """Once, and after the first store: what is registered last runs first, before stores are closed."""
+    """Register once, after the first store: the last registered function runs first, before stores are closed."""
     global _draining
     if not _draining:
         _draining = True

@@ -30,7 +30,7 @@ def _trio() -> Any:
 
 
 def current_task() -> tuple[int, int]:
-    """What names the running task among all of the process."""
+    """A key of the running task, unique in the process."""
     trio = _trio()
     if trio is not None:
         return threading.get_ident(), id(trio.lowlevel.current_task())
@@ -73,7 +73,7 @@ async def _wait_on_asyncio(future: Future[Any], seconds: float | None) -> None:
 
     def wake(_: Future[Any]) -> None:
         # It runs in whichever thread sets the future, this one included: it must not wait for the loop. One that has
-        # ended takes no more calls, and nobody waits there.
+        # ended takes no more calls, and has no tasks that wait.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(end)
 
@@ -107,7 +107,7 @@ async def answer_of(future: Future[T], seconds: float | None = None) -> T | None
 
 
 def begun(work: Callable[[], T]) -> Future[T]:
-    """What ``work`` will have returned, or raised, in a thread of its own that begins now.
+    """A future of ``work``, which begins now in a thread of its own.
 
     :raises RuntimeError: no thread begins any more.
     """
@@ -124,7 +124,7 @@ def begun(work: Callable[[], T]) -> Future[T]:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """What ``work`` returns, run in a thread. Given up when cancelled: it ends by itself, within its time limit."""
+    """The result of ``work``, run in a thread. Given up when cancelled: it ends by itself, within its time limit."""
     trio = _trio()
     if trio is not None:
         result: T = await trio.to_thread.run_sync(work, abandon_on_cancel=True)

@@ -1,4 +1,4 @@
-"""Work: what is done with stores, servers and networks, written once for callers that block and for those that await.
+"""Work: calls to stores, servers and networks, written once for callers that block and for those that await.
 
 Work is a coroutine that awaits :func:`awaited` of what a store, a transfer or a clock returns. Where these block there
 is nothing to wait for, and :func:`do` has the result of the work at once; a task awaits the work like any other.

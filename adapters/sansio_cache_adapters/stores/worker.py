@@ -1,7 +1,7 @@
-"""The one kind of thread in which something is done that nobody need wait for: soon, in a while, or again and again.
+"""The only class that begins threads, for work that can wait: jobs soon, in a while, or until they succeed.
 
-Whatever here may be called by a finalizer, which runs wherever the collector happens to: it waits for nothing, takes no
-lock, and starts threads without those that ``threading`` takes.
+A finalizer may call any method here, and runs wherever the collector happens to: so none waits or takes a lock, and
+threads are started without the locks that ``threading`` takes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _numbers = itertools.count()
 
 
 class Bell:
-    """Wakes one who waits, now or when they next wait. Unlike an Event it may be rung by a finalizer."""
+    """Wakes a waiting thread, now or at its next wait. Unlike an Event it may be rung by a finalizer."""
 
     __slots__ = ("_silent",)
 
@@ -51,7 +51,7 @@ class Bell:
         self._silent.acquire()
 
     def ring(self) -> None:
-        """Let who waits go on; rung already it stays so."""
+        """Wake the waiting thread; ringing twice is ringing once."""
         with suppress(RuntimeError):
             self._silent.release()
 
@@ -72,7 +72,7 @@ class _Due(NamedTuple):
 
 
 class _Queue:
-    """What a worker's threads know of it, so that the worker itself and its owner can be collected."""
+    """The part of a worker that its threads hold, so that the worker itself and its owner can be collected."""
 
     def __init__(self, made: _Made) -> None:
         self.made = made
@@ -83,7 +83,7 @@ class _Queue:
         self.hurry = Bell()
 
     def serve(self, place: _thread.LockType) -> None:
-        """Do what comes until nothing does, or what was asked for is an end."""
+        """Do jobs until none comes for a while, or an end was asked for."""
         if self.made.name:
             threading.current_thread().name = self.made.name
         while True:
@@ -124,7 +124,7 @@ class _Queue:
         while due:
             self._perform([due.pop(0) for _ in range(min(self.made.group, len(due)))])
         if ends:
-            # What was given after the end, by others, is for the next thread; what is not due yet is for nobody.
+            # Jobs that others gave after the end are for the next thread; jobs that are not due yet are dropped.
             for each in later:
                 if each.at == 0.0:
                     self.jobs.put(each)
@@ -150,7 +150,7 @@ def _one_by_one(jobs: list[Job]) -> None:
 
 
 class _Made(NamedTuple):
-    """What a worker is made of; see :class:`Worker`."""
+    """The settings of a worker; see :class:`Worker`."""
 
     name: str
     size: int
@@ -168,7 +168,7 @@ class Worker:
 
     :param size: how many threads at most. One does its jobs in their order.
     :param group: how many jobs are given to ``perform`` together.
-    :param perform: does jobs, which must not raise; by default one after the other, their trouble being nobody's.
+    :param perform: does jobs, and must not raise; by default one after the other, errors being only logged.
     :param idle: seconds without a job after which a thread ends.
     :param rests: whether a fork waits, a second at most, for the job that is being done: what it has locked would be
         locked in the child for ever.
@@ -219,7 +219,7 @@ class Worker:
         return self._put(seconds, job)
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
-        """Do a job; its result. Cancelling the future helps as long as nobody has begun.
+        """Do a job; its result. The future can be cancelled until the job has begun.
 
         :raises RuntimeError: no thread can be started: the interpreter is about to end.
         """
@@ -247,7 +247,7 @@ class Worker:
             raise RuntimeError("no thread can be started")
 
     def insist(self, job: Job, seconds: float) -> None:
-        """Do a job in a moment, and if it fails again and again, for so many seconds. Never waits."""
+        """Do a job in a moment; while it fails, do it again for so many seconds. Never waits."""
         self._owed.append((job, time.monotonic() + seconds))
         self(self._settle)
 
@@ -304,7 +304,7 @@ class Worker:
         return False
 
     def stop(self) -> None:
-        """Let the threads end when all is done that is due; what is not due yet is dropped. Never waits."""
+        """Let the threads end when all due jobs are done; jobs that are not due yet are dropped. Never waits."""
         for place in self._queue.places:
             if place.locked():
                 self._put(0.0, None)
@@ -322,7 +322,7 @@ class Worker:
             self.wait(_AT_EXIT)
 
     def before_fork(self) -> None:
-        """Let no job be in the midst, where that matters."""
+        """Wait until no job is running, where that matters."""
         self._resting = self._made.rests and self._queue.works.acquire(timeout=_REST)
 
     def after_fork(self, *, child: bool) -> None:

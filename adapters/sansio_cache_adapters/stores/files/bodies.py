@@ -51,7 +51,7 @@ class _End(NamedTuple):
 
     @property
     def is_sound(self) -> bool:
-        """Whether there are as many hashes as chunks: what is read at once is bounded by what the body takes."""
+        """Whether there are as many hashes as chunks, so that no more is read at once than the body has."""
         return self.hashes == _HASH * -(-self.size // CHUNK_SIZE)
 
 

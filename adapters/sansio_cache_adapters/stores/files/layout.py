@@ -1,4 +1,4 @@
-"""The folder of a file store: what lies where, how it is begun and told from somebody else's, and its locks.
+"""The folder of a file store: its layout, how it is made and told from a foreign one, and its locks.
 
 ::
 
@@ -74,7 +74,7 @@ _DEPTH: Final = 4
 
 
 class Ids(NamedTuple):
-    """What a store is told by: 16 and 32 random bytes."""
+    """The id and the salt of a store: 16 and 32 random bytes."""
 
     store_id: bytes
     salt: bytes
@@ -176,7 +176,7 @@ class Root(Folder):
 
 
 TROUBLE: Final = (OSError, MemoryError, RecursionError)
-"""What reading and writing may raise; want of memory, too, is no trouble of who asked."""
+"""Errors of reading and writing; a lack of memory counts as one, since the request must go on."""
 
 
 def trouble(location: str, error: BaseException) -> StoreError:
@@ -242,7 +242,7 @@ def establish(location: str, known: Ids | None) -> tuple[Root, Ids]:
 
 
 def _close_for(root: Root) -> None:
-    """What its owner would do at opening, if we may: root takes from all others what they may do in a cache of ours."""
+    """Restrict the folder as its owner does at opening: root may do so for any user."""
     with suppress(OSError):
         if runs_as_root() and _read_ids(root) is not None:
             _restrict(root, _LOOKED_AT)
@@ -250,7 +250,7 @@ def _close_for(root: Root) -> None:
 
 def _begun(root: Root, known: Ids | None) -> Ids:
     if root.is_link:
-        # Somebody else may have put it there, to have a folder of ours taken for a cache.
+        # A stranger may have put it there, to have a folder of ours taken for a cache.
         raise ForeignStore(left_alone(root.location, "is a link that leads to no cache yet"))
     with root.lock():
         return _read_ids(root) or _begin(root, known)
@@ -363,7 +363,7 @@ def mark_signed(root: Root, signed: bool) -> None:
 
 
 def probe(root: Root) -> None:
-    """Nothing, if a page can be written."""
+    """Return if a page can be written."""
     name = new_name()
     pending = root.reach("pending", make=True)
     pending.write_new(name, [bytes(4096)])
@@ -382,7 +382,7 @@ def is_of_one_key(root: Root, error: OSError) -> bool:
 
 
 def check_writable(root: Root) -> None:
-    """Nothing, if a page can be written and nobody holds a lock.
+    """Return if a page can be written and no lock is held.
 
     :raises StoreBusy: if somebody does.
     """

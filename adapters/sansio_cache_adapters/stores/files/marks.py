@@ -1,7 +1,7 @@
 """Marks of dropped resources: small files that are read and written under the lock of their folder.
 
-They bear times of somebody's clock, so one that lies too far ahead counts for nothing: a clock set back by a day must
-not lock anybody out for a day. Where there are too many, one for all takes their place.
+They bear times of other machines' clocks, so one that lies too far ahead does not count: a clock set back by a day must
+not keep responses out for a day. Where there are too many, one mark for all resources takes their place.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _write(root: Root, folder: Folder, name: str, data: bytes) -> None:
     try:
         folder.write_new(name, [data])
     except FileExistsError:
-        # Never written to as it lies there: it may be a file of somebody else's by another name.
+        # Never written to as it lies there: it may be a foreign file by another name.
         replace(root, folder, name, [data])
 
 

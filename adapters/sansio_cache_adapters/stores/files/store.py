@@ -126,7 +126,7 @@ class FileStore(MaintainedStore):
             return Meta(ids.store_id, ids.salt, is_signed(root))
 
     def check(self) -> None:
-        """Nothing, if all of the folder could be written to now: a store that can only be read is not well.
+        """Return if all of the folder could be written to now: a store that can only be read is in trouble.
 
         :raises StoreError: if it could not, and StoreBusy if somebody holds a lock.
         """
@@ -143,7 +143,7 @@ class FileStore(MaintainedStore):
             return self._root
 
     def _with_root(self, work: Callable[Concatenate[Root, P], T], *args: P.args, **options: P.kwargs) -> T:
-        """What ``work`` returns, done once more where the folder was deleted meanwhile."""
+        """The result of ``work``, which is done once more where the folder was deleted meanwhile."""
         with mapped(self._location):
             try:
                 return work(self._root or self._reopened(), *args, **options)

@@ -1,7 +1,7 @@
-"""What a file store clears away, found by walking through its folder: there is no index that could go out of step.
+"""Sweeps of a file store, which walk through its folder: there is no index that could go out of step.
 
-A round visits all that is stored, removes what has expired and what was left over, and then, if the rest is over the
-bound, the longest unused. It is a generator, so that it can be taken in small batches with pauses in between.
+A round visits all entries, removes those that expired or were left over, and then, if the rest is over the bound, the
+longest unused. It is a generator, so that it can run in small batches with pauses in between.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def measure(root: Root) -> Size:
 
 
 def clear(root: Root) -> None:
-    """Remove everything but the ids and the marks; what is committed meanwhile may stay, whole."""
+    """Remove everything but the ids and the marks; records that are committed meanwhile may stay, whole."""
     probe(root)
     for name in root.reach("pending", make=True).names():
         bodies.clear_pending(root, name, before=inf)
@@ -77,7 +77,7 @@ class _Round:
     """One walk through the store.
 
     :ivar now: the time, POSIX seconds; may be set anew while the round goes on.
-    :ivar bytes: what was found to be kept so far; ``entries`` likewise.
+    :ivar bytes: bytes of the entries found so far that stay; ``entries`` is their number.
     """
 
     root: Root
@@ -261,7 +261,7 @@ def _last_swept(root: Root) -> float:
 
 
 def _note_swept(root: Root, now: float) -> None:
-    # Made anew: what lies there may be a file of somebody else's by another name.
+    # Made anew: the file there may be a foreign one by another name.
     root.remove(_SWEPT)
     with suppress(FileExistsError):
         root.write_new(_SWEPT, [])

@@ -130,7 +130,7 @@ class AsyncRedisStore(StoreRepr):
         await self._run(self._verbs.unsign())
 
     async def size(self) -> Size:
-        """How much it holds. Takes its time, as :meth:`listed` does: nobody keeps count."""
+        """How much it holds. Slow, as :meth:`listed` is: no count is kept."""
         entries = total = 0
         async for row in self._rows(LISTED_AT_ONCE):
             entries, total = entries + 1, total + row.cost
@@ -139,7 +139,7 @@ class AsyncRedisStore(StoreRepr):
         return Size(entries, total)
 
     async def sweep(self, *, now: float, limit: int = 500) -> int:
-        """0: what has expired goes by itself. Bodies that were given up are gone after this."""
+        """Removes bodies that were given up; returns 0, since the server itself removes expired records."""
         await self.flush(1.0)
         return 0
 

@@ -1,7 +1,7 @@
 """Where a Redis store connects to, and the clients that do it, with time limits of our own.
 
 A client handed in only says where and how to connect: its own limits may be none, so that a frozen server would hang
-a request for ever. The store opens its own connections, and never closes anybody else's.
+a request for ever. The store opens its own connections, and closes only those.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be asked of a Redis server, and the keys that it is asked about.
+"""The commands to a Redis server, and the names of its keys.
 
 Keys, for the prefix ``sansio-cache``::
 
@@ -87,7 +87,7 @@ class Names:
         return f"{self.prefix}:p:{{{partition.hex()}}}:heads"
 
     def lease(self, partition: bytes) -> str:
-        """Who fetches for a partition."""
+        """The lease of a partition."""
         return f"{self.prefix}:p:{{{partition.hex()}}}:lease"
 
     def body(self, entry: bytes) -> str:

@@ -30,7 +30,7 @@ Words = tuple[Any, ...]
 """A command as it is sent."""
 
 _MOST_AT_ONCE: Final = 50
-"""Connections of a process, and of each event loop, at most: who comes later waits his turn."""
+"""Connections of a process, and of each event loop, at most; more requests wait their turn."""
 
 
 @contextmanager
@@ -67,7 +67,7 @@ class _Connection:
         self._end = end
 
     async def carry_out(self, steps: Steps[T]) -> T:
-        """What a verb returns. Where a command fails and there is a remedy, that is sent."""
+        """The result of a verb. Where a command fails and there is a remedy, that is sent."""
         replies: list[Any] = []
         try:
             commands = next(steps)
@@ -160,7 +160,7 @@ class Runner:
         self._shared: _Shared | None = None
 
     def run(self, steps: Steps[T], *, longest: float | None = None) -> T:
-        """What a verb returns.
+        """The result of a verb.
 
         :param longest: seconds that all its steps may take together, if not ``timeout``.
         :raises StoreError: for anything that goes wrong, in about ``timeout`` seconds.
@@ -174,7 +174,7 @@ class Runner:
 
     @contextmanager
     def _turn(self) -> Generator[_Shared]:
-        """A client, for one who takes his turn."""
+        """A client, when it is this caller's turn."""
         if not self._turns.acquire(timeout=self._timeout):
             raise StoreBusy(f"{self._target.location}: too many connections are in use")
         try:
@@ -263,7 +263,7 @@ class AsyncRunner:
         self._connected: dict[asyncio.AbstractEventLoop, _Connected] = {}
 
     async def run(self, steps: Steps[T], *, longest: float | None = None) -> T:
-        """What a verb returns; see :meth:`Runner.run`."""
+        """The result of a verb; see :meth:`Runner.run`."""
         loop = _running_loop()
         if loop is None:
             return await in_thread(lambda: self._blocking.run(steps, longest=longest))

@@ -34,7 +34,7 @@ _ROWS: Final = 10_000
 _BYTES: Final = 64 * 1024 * 1024
 """Rows of one partition, and bytes of them, that are read at most: a server does nothing else meanwhile."""
 OPEN: Final = b"open"
-"""What lies in the place of a lease where nobody need queue."""
+"""The value in the place of a lease where no request has to queue."""
 
 # A row of records (rows.py) begins with its rev (8 bytes), its entry (16 bytes), and the lengths of the sealed head and
 # of the body, four bytes each; all ones say that the body lies elsewhere.
@@ -67,7 +67,7 @@ local function parting(row)
   return string.sub(row, 29, 32) == '\\255\\255\\255\\255' and entry_of(row) or ''
 end
 local function rows_of(key)
-  -- Names and beginnings of rows in turn. What is not as ours are is taken out: to go through it holds up everybody.
+  -- Names and beginnings of rows in turn. Rows that cannot be ours are removed: going through them delays all clients.
   local rows, left = {{}}, {_BYTES}
   local names = redis.call('HLEN', key) <= {_ROWS} and redis.call('HKEYS', key)
   for _, name in ipairs(names or {{}}) do left = left - redis.call('HSTRLEN', key, name) end
@@ -264,7 +264,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return false
 """,
 )
-"""Take or renew the lease of a partition; what is in its place where somebody has it."""
+"""Take or renew the lease of a partition; its present value where another client holds it."""
 
 RELEASE: Final = _script(
     0,

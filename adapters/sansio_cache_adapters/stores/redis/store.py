@@ -199,7 +199,7 @@ class RedisStore(MaintainedStore):
         return next(self._rows(), None) is None and self._runner.run(self.verbs.take_salt(salt))
 
     def size(self) -> Size:
-        """How much it holds. Takes its time, as :meth:`listed` does: nobody keeps count."""
+        """How much it holds. Slow, as :meth:`listed` is: no count is kept."""
         costs = [row.cost for row in self._rows()]
         pending = sum(
             self._runner.run(self.verbs.pending(bodies), longest=inf)
@@ -208,11 +208,11 @@ class RedisStore(MaintainedStore):
         return Size(len(costs), sum(costs) + pending)
 
     def bound(self) -> Bound:
-        """What bounds the server: its ``maxmemory`` and its policy."""
+        """The bounds of the server: its ``maxmemory`` and its policy."""
         return self._runner.run(self.verbs.bound())
 
     def sweep(self, *, now: float, limit: int = 500) -> int:
-        """0: what has expired goes by itself. Bodies that were given up are gone after this."""
+        """Removes bodies that were given up; returns 0, since the server itself removes expired records."""
         self._maintenance.drain(self._timeout)
         return 0
 
@@ -231,7 +231,7 @@ class RedisStore(MaintainedStore):
 
 
 def _bound_of_one(max_bytes: int | None, max_entries: int | None) -> int:
-    """What one record may have.
+    """The bounds of one record.
 
     :raises SettingError: for a bound that is none, or one on entries.
     """

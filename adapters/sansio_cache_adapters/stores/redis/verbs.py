@@ -1,4 +1,4 @@
-"""What each verb of a Redis store asks of the server: one table, carried out blocking or on asyncio.
+"""The verbs of a Redis store as commands to the server: one table, carried out blocking or on asyncio.
 
 A verb is a generator: it yields a list of commands, which are carried out in their order, and is sent their replies. It
 knows nothing of clients, sockets or time limits.
@@ -42,7 +42,7 @@ _MOST_DROPPED: Final = 1000
 
 
 class Bound(NamedTuple):
-    """What bounds a server: bytes, 0 for nothing, and by what policy it makes room; ``""`` where it does not say."""
+    """The bounds of a server: bytes (0: none), and the policy by which it evicts; ``""`` where it does not say."""
 
     bytes: int
     policy: str
@@ -118,7 +118,7 @@ class Verbs:
         yield [("DEL", self.names.signed)]
 
     def bound(self) -> Steps[Bound]:
-        """What bounds the server, as it says itself."""
+        """The bounds of the server, as it states them."""
         [said] = yield [("INFO", "memory")]
         return Bound(int(said.get("maxmemory", 0)), str(said.get("maxmemory_policy", "")))
 
@@ -265,7 +265,7 @@ class Verbs:
             [changed] = yield [Call(scripts.CHANGE, keys, (row.variant, seen, pack(row.resealed(new)), "1"))]
             return int(changed)
         fresh, now = row.freshened(new), new.received_at
-        # What leads to a record must not go before it. A body that does makes it a miss.
+        # The keys that lead to a record must not go before it. A body that goes before it makes it a miss.
         arguments = (row.variant, seen, pack(fresh), lifetime(fresh.purge_at, now))
         _, changed = yield [
             self._entering(row.resource, row.partition, lifetime(fresh.purge_at, now, ADDED_MS)),
@@ -354,7 +354,7 @@ class Verbs:
 
 
 def unseen(rows: Iterable[Row], seen: set[int]) -> Iterable[Row]:
-    """Those that were not seen before. Only a hash of each is remembered: eight bytes."""
+    """The items that were not seen before. Only a hash of each is remembered: eight bytes."""
     for row in rows:
         key = hash((row.partition, row.variant, row.entry))
         if key not in seen:

@@ -1,9 +1,9 @@
 """The connections to one cache file: one that writes, one or two for each thread that reads, all known and closed.
 
-Who uses a connection holds its lock, so that nobody closes it under him: not ``close()``, not the end of a thread, not
-a fork. After a fork the child closes those that were at rest, rather than abandoning them: SQLite keeps its table of
-locks by inode, an abandoned connection would make the child's next one believe that it holds locks that are the
-parent's, and the parent's close would then take the log away under the child.
+A thread that uses a connection holds its lock, so that it is not closed meanwhile: not by ``close()``, the end of a
+thread, or a fork. After a fork the child closes those that were at rest and does not abandon them: SQLite keeps
+its table of locks by inode, so an abandoned connection would make the child's next one believe that it holds the
+parent's locks, and the parent's close would then remove the log while the child uses it.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ class Connections:
     def _open(self) -> Guarded:
         """The writing connection to the file that lies at the path now; the caller holds the lock.
 
-        :raises StoreError: if that is another store than the one in use: nobody could read what is written there under
+        :raises StoreError: that is another store than the one in use: no session could read records written there under
             the ids of ours. It is taken as it is when the store is opened again.
         """
         writer = self._writer
@@ -275,7 +275,7 @@ class Connections:
             return True
 
     def refuse_if_read_only(self) -> None:
-        """Nothing, unless the file is open and can only be read.
+        """Do nothing, unless the file is open and can only be read.
 
         :raises ReadOnlyStore: then.
         """
@@ -295,7 +295,7 @@ class Connections:
     def _mend(self, error: Corrupt | Unopened | TooLarge, inode: place.Inode | None, deadline: float) -> None:
         """Close a file, and if it is corrupt and ours set it aside; the next use opens or begins one.
 
-        Nothing where another thread or process has done so already: what lies there now is another file.
+        Does nothing where another thread or process has done so already: another file lies there now.
 
         :raises ForeignStore: if it is not ours any more: it is left as it is.
         """
@@ -305,7 +305,7 @@ class Connections:
                 try:
                     if inode is not None and not isinstance(error, Unopened):
                         may_be_written = self._state().may_be_written
-                        if place.inode_at(self.path) == inode:  # what has gone meanwhile may not be written to either
+                        if place.inode_at(self.path) == inode:  # else the file has been replaced meanwhile
                             if not may_be_written:
                                 raise error
                             if not system.SYSTEM.moves_open_files:

@@ -1,9 +1,10 @@
-"""Connections to a file in which anybody may have written anything: only our own statements run there (G29).
+"""Connections to a file that others may have written to: only our own statements run there (G29).
 
 A view, a trigger, a generated column, a CHECK, an index on an expression: all of them are programs that lie in the
 file, and SQLite runs them within statements of ours. So a statement is prepared only while the schema is known to be
-ours, word for word. SQLite prepares anew whatever it finds changed, and asks the authorizer first: one that is shut
-makes the statement fail, and who may wait compares the schema again. Statements that are prepared cost nothing more.
+ours, word for word. When the schema has changed, SQLite prepares each statement anew, and asks the authorizer first: a
+closed authorizer makes the statement fail, and a caller that may wait compares the schema again. A prepared statement
+costs nothing more.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ LOOKS: Final = 4
 """So many looks a read that must not wait may take before it is broken off; one as it should be takes none."""
 
 _MOST: Final = 2**31 - 1
-"""What SQLite bounds the length of a value by at most."""
+"""The greatest bound that SQLite takes for the length of a value."""
 _SCHEMA: Final = 0.1
 """Seconds that a schema may take to be read that is longer than ours by far."""
 
@@ -66,7 +67,7 @@ class Altered(sqlite3.DatabaseError):
 
 
 class Gate:
-    """What SQLite asks: whether a statement may be prepared, and whether it may run on.
+    """The answers to SQLite's questions: may a statement be prepared, and may it run on.
 
     :ivar looks: how many are left to a read that must not wait; set before each.
     :ivar rewrites: the file is written anew, for which SQLite makes another beside it.
@@ -123,8 +124,8 @@ class Guarded(sqlite3.Connection):
         version = self.execute("PRAGMA schema_version").fetchone()[0]
         if version != self._version:
             if frozenset(row for row in map(_plain, self._schema()) if _concerns_us(row)) != _ours():
-                raise Altered("somebody else has changed its schema")
-            # What the file asks for may be any amount. Not before: SQLite reads the whole schema for it.
+                raise Altered("another program has changed its schema")
+            # The file may ask for any amount. Not before: SQLite reads the whole schema for it.
             self.execute(f"PRAGMA cache_size = -{self.cache}")
             self._version = version
 
@@ -136,7 +137,7 @@ class Guarded(sqlite3.Connection):
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_INTERRUPT:
                 raise
-            # Ours is read before anybody looks at the clock.
+            # Our own schema is read before the clock is looked at.
             raise Altered("its schema is much larger than ours") from error
         finally:
             gate.until = until

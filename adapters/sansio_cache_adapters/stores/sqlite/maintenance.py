@@ -1,6 +1,6 @@
-"""What a cache file needs off the hot path: uses noted, what is no more wanted removed, the log brought into the file.
+"""Maintenance of a cache file, off the hot path: it notes uses, removes records, and checkpoints the log.
 
-All of it runs in one daemon thread per store, begun with the first write, in small transactions with pauses between.
+All of it runs in one daemon thread per store, which begins with the first write, in small transactions with pauses.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _HOLD: Final = 0.004
 _PAUSES: Final = 4.0
 """The pause after a batch is so many times as long, so that others, of whom some sweep too, find the lock free."""
 _YIELD: Final = 0.005
-"""Seconds until it looks again whether nobody else is writing; after so many times in vain it waits for the lock."""
+"""Seconds between looks whether others are writing; after so many looks in vain it waits for the lock."""
 _YIELDS: Final = 20
 _PUT_OFF: Final = 20
 """So many rests are taken at most while others remove many records: to take the rows out would hold them up."""
@@ -179,7 +179,7 @@ class FileMaintenance:
                 self._is_due = False
 
     def _come_by(self, shift: object) -> None:
-        """Run now and then, even if nobody writes."""
+        """Run now and then, even if there are no writes."""
         if self._shift is shift:
             self._run()
             self._worker.after(_IDLE, partial(self._come_by, shift))
@@ -234,7 +234,7 @@ class FileMaintenance:
         self._checkpoint()
 
     def _sweep_all(self, now: float, shift: object) -> None:
-        """Batch after batch, of a size that holds the lock for a moment, while nobody else wants it.
+        """Batch after batch, of a size that holds the lock for a moment, while no other process wants it.
 
         A store over its bound takes its turn among those who write, or it would grow for as long as they do.
         """
@@ -263,7 +263,7 @@ class FileMaintenance:
             time.sleep(held if self._bounds.is_over else _PAUSES * held)
 
     def _are_being_removed(self) -> bool:
-        """Whether anybody has removed records since the last look; in the order of their ids, as they are listed."""
+        """Whether records were removed since the last look; in the order of their ids, as they are listed."""
         newest, self._newest = (
             self._newest,
             self._connections.read(lambda reader: reader.connect().execute(sql.NEWEST_REMOVED).fetchone()[0]),
@@ -271,7 +271,7 @@ class FileMaintenance:
         return self._newest is not None and self._newest != newest
 
     def _rest(self, seconds: float, shift: object) -> None:
-        """Sleep; who ends the shift does not wait for it."""
+        """Sleep. Ending the shift does not wait for it."""
         for _ in range(int(seconds / _YIELD)):
             if self._shift is shift:
                 time.sleep(_YIELD)
@@ -316,9 +316,9 @@ class FileMaintenance:
             return alone and not _checkpoint(db, "TRUNCATE")[0]
 
     def _checkpoint(self) -> None:
-        """Bring the log into the file, as far as no reader is in the way, unless somebody else does; nobody reads less.
+        """Checkpoint the log as far as readers allow, unless another process does; no reader loses anything.
 
-        Before SQLite 3.51.3 nobody commits meanwhile: a log that is begun anew while it is checkpointed can end in a
+        Before SQLite 3.51.3 no commit may run meanwhile: a log that is begun anew while it is checkpointed can end in a
         broken file. Since then others are held up only where they write so fast that the log has become long, until all
         of it is in the file and it can begin again.
         """
@@ -332,7 +332,7 @@ class FileMaintenance:
                 connections.alone(lambda db: _checkpoint(db, "RESTART"))
 
     def before_fork(self) -> None:
-        """Nothing: whatever the thread is at holds a lock that is waited for."""
+        """Do nothing: each step of the thread holds a lock that the fork waits for."""
 
     def after_fork(self, *, child: bool) -> None:
         """Go on; in the child there is no thread yet."""

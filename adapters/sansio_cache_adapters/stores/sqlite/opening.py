@@ -40,7 +40,7 @@ _WRITERS: Final = (
 
 
 class OpenedFile(NamedTuple):
-    """What lies at a path, and a connection to it.
+    """The file at a path, and a connection to it.
 
     :ivar connection: writes, if ``how`` lets it.
     :ivar how: parameters of SQLite's URI, for further connections.

@@ -1,4 +1,4 @@
-"""What lies at a store's place: ours, nothing yet, or somebody else's, which is never touched.
+"""The place of a store: a file of ours lies there, nothing yet, or a foreign file, which is never touched.
 
 POSIX drops all locks that a process holds on a file as soon as it closes any descriptor of it, SQLite's included. So a
 file that a store of this process has open is known by its inode and never opened to look at it again, and a foreign
@@ -52,7 +52,7 @@ class Inode(NamedTuple):
 
 
 class State(NamedTuple):
-    """Whether a file may be written to, and what changes when somebody else does."""
+    """Whether a file may be written to, and the values that change when another process writes to it."""
 
     may_be_written: bool
     size: int
@@ -60,7 +60,7 @@ class State(NamedTuple):
 
 
 class Found(Enum):
-    """What lies at a place."""
+    """What there is at a place."""
 
     NOTHING = "nothing"
     EMPTY = "empty"
@@ -88,7 +88,7 @@ class _Examining:
         if self._rests:
             self._lock.release()
         elif child:
-            # Anyone who looked at a file did not come to an end in time, and never will here.
+            # A thread of the parent that looked at a file will never finish here.
             self._lock = threading.RLock()
 
 
@@ -126,7 +126,7 @@ def forget(inode: Inode) -> None:
 
 
 def examine(path: str) -> Found:
-    """What lies at ``path``.
+    """The file at ``path``.
 
     :raises ForeignStore: if it is neither nothing, nor empty, nor a file of ours that this version can read.
     :raises OSError: if it cannot be looked at.
@@ -134,7 +134,7 @@ def examine(path: str) -> Found:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        # A link that somebody else has put there would have us make a file in any place where the user may.
+        # A link that a stranger put there would have us make a file in any place where the user may.
         if os.path.islink(path):
             raise ForeignStore(left_alone(path, "is a link that leads to nothing")) from None
         return Found.NOTHING
@@ -145,7 +145,7 @@ def examine(path: str) -> Found:
         folder = stat.S_ISDIR(status.st_mode)
         raise ForeignStore(left_alone(path, describe_folder(os.listdir(path)) if folder else "is no regular file"))
     if status.st_size == 0:
-        # A link that somebody else has put there would have us fill any empty file of the user's.
+        # A link that a stranger put there would have us fill any empty file of the user's.
         if os.path.islink(path) or not system.SYSTEM.owns(status):
             raise ForeignStore(left_alone(path, "leads to an empty file that was not made for it"))
         return Found.EMPTY
@@ -286,7 +286,7 @@ def set_aside(path: str, inode: Inode) -> str | None:
             with suppress(FileNotFoundError):
                 os.rename(path + suffix, aside + suffix)
     if os.path.islink(given):
-        # Later nobody could know any more that a cache was there, and nothing is begun through a link.
+        # Else no sign would remain that a cache was there, and nothing is begun through a link.
         begin(path)
     return aside
 

@@ -81,7 +81,7 @@ class Mapping:
             raise StoreError(f"{self._path}: {error}") from error
 
     def of(self, error: sqlite3.Error) -> StoreError:
-        """What an error of SQLite's means."""
+        """The StoreError for an error of SQLite."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if isinstance(error, Altered) or (code == sqlite3.SQLITE_ERROR and "no such" in str(error)):
             # No such table or column: the schema is not the one that the header promises.
@@ -188,7 +188,7 @@ class Reader:
         return [each for each in (self.connection, self._bulk) if each is not None]
 
     def close(self, *, at_rest: bool = True) -> None:
-        """Close both, or see to it that nobody ever does."""
+        """Close both connections, or keep them open for ever."""
         for connection in self.opened():
             if at_rest:
                 connection.close()

@@ -1,4 +1,4 @@
-"""What writing to a cache file means: each function is the inside of one transaction."""
+"""The steps of writing to a cache file: each function is the inside of one transaction."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fresh_rev() -> int:
 
 
 _VARIANTS_AT_MOST: Final = 4096
-"""Rows of one partition that a commit looks at. Only somebody else puts more there."""
+"""Rows of one partition that a commit looks at. Our own programs never put more there."""
 
 
 # Bodies
@@ -267,7 +267,7 @@ def _tags(text: str) -> tuple[str, ...]:
         return ()
 
 
-# What somebody else put there
+# Foreign rows
 
 
 def remove_unsound(db: sqlite3.Connection, longest: int) -> None:

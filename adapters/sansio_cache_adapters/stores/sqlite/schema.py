@@ -8,7 +8,7 @@ what tells rows apart is indexed by the first 64 bits of its digest; the whole d
 A record that maintenance removed is first only noted in ``removed``, and is as good as gone from then on; its row goes
 by and by, since taking one row out of every index costs ten times what the note does.
 
-The totals in ``meta`` are those of the records with ids up to ``counted``; what came later is few and summed up when it
+The totals in ``meta`` are those of the records with ids up to ``counted``; later records are few and summed up when it
 is asked for. So a commit does not write that page, and maintenance moves ``counted`` on.
 """
 
@@ -31,7 +31,7 @@ IN_ROW: Final = 2048
 """Bytes of a body up to which it lies in its record's row: one page less to read and to write."""
 INDEX_BITS: Final = 20
 
-# What a body in chunks can be.
+# The states of a body in chunks.
 PENDING: Final = 0
 KEPT: Final = 1
 LET_GO: Final = 2
@@ -110,7 +110,7 @@ INSERT INTO meta VALUES (1, randomblob(16), randomblob(32), 0, 0, 0, 0);
 
 
 TABLES: Final = frozenset({"meta", "records", "removed", "small", "bodies", "chunks", "marks", "leases"})
-"""What our statements read and write. The view is for people: nothing of ours reads it."""
+"""The tables that our statements read and write. The view is for people: nothing of ours reads it."""
 
 
 def create(connection: sqlite3.Connection) -> None:

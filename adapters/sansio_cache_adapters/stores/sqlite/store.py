@@ -139,7 +139,7 @@ class SQLiteStore(StoreRepr):
         return twin
 
     def check(self) -> None:
-        """Nothing, if a write could be made now, without waiting: a store that can only be read is not well.
+        """Return if a write could be made now, without waiting: a store that can only be read is in trouble.
 
         :raises StoreError: if it could not.
         """
@@ -236,7 +236,7 @@ class SQLiteStore(StoreRepr):
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
         """Take or renew the claim to fetch for a partition.
 
-        :raises ReadOnlyStore: nobody need fetch for others what cannot be stored.
+        :raises ReadOnlyStore: a response that cannot be stored need not be fetched for others.
         """
         self._connections.refuse_if_read_only()
         return self._claims.claim(partition, resource, token, now=now, until=until)
@@ -281,7 +281,7 @@ class SQLiteStore(StoreRepr):
         :raises StoreBusy: if others use the file for so long that parts may still lie in it.
         """
         connections = self._connections
-        # Whatever store lies there is to be empty; who goes on under other ids hears of it all the same.
+        # The store there is to be empty, whichever it is; a session that uses other ids hears of it, too.
         ids, connections.ids = connections.ids, None
         try:
             connections.write(lambda db: [db.execute(statement) for statement in sql.CLEAR], longest=MAINTENANCE)
@@ -296,7 +296,7 @@ class SQLiteStore(StoreRepr):
     def take_salt(self, salt: bytes) -> bool:
         """See :class:`~sansio_cache_adapters.stores.protocol.TakingSalt`."""
         taken = self._write(lambda db: db.execute(sql.SALT, (salt,)).rowcount > 0)
-        self.close()  # what is open knows the file by the old one
+        self.close()  # open connections know the file by its old salt
         return taken
 
     def size(self) -> Size:
@@ -329,7 +329,7 @@ class SQLiteStore(StoreRepr):
 
 
 def _load(partition: bytes, reader: Reader) -> list[Stored]:
-    """A partition, without the rows that are not as ours are: those cost their URL a miss, and nobody else."""
+    """A partition, without the rows that cannot be ours: such a row costs its own URL a miss, and no other."""
     place = (records.bits(partition), partition)
     try:
         return _bounded(reader.connect().execute(sql.LOAD, place))

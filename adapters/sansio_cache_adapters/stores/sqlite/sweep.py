@@ -1,4 +1,4 @@
-"""What a sweep takes out of a cache file: each function is the inside of one transaction."""
+"""The steps of a sweep of a cache file: each function is the inside of one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOW_WATER: Final = 0.9
 
 
 class Bounds(NamedTuple):
-    """What a store holds at most; when it is over that, records go until it holds a tenth less."""
+    """The most that a store holds; when it is over that, records go until it holds a tenth less."""
 
     bytes: int
     entries: int | None
@@ -73,7 +73,7 @@ def _fold_marks(db: sqlite3.Connection, most: int) -> None:
 
 
 def bury_chunks(db: sqlite3.Connection, limit: int) -> int:
-    """Remove chunks of bodies that nobody may read any more, from their ends."""
+    """Remove chunks of bodies that can no longer be read, from their ends."""
     gone = 0
     while gone < limit and (row := db.execute(sql.NEXT_DEAD).fetchone()) is not None:
         first = row[0] << sql.INDEX_BITS

@@ -1,4 +1,4 @@
-"""What the folders of both systems have alike: built on the few calls that differ."""
+"""The methods that the folders of both systems share, built on the few calls that differ."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AnyFolder:
 
     @abstractmethod
     def look(self, name: str) -> os.stat_result | None:
-        """What lies under a name, a link being a link; None where nothing does."""
+        """The status of the file under a name, links not followed; None where there is none."""
 
     @abstractmethod
     def owns(self, seen: os.stat_result) -> bool:

@@ -74,7 +74,7 @@ class _File(OpenFile):
 
 
 class Folder(AnyFolder):
-    """An open folder, closed when nobody uses it any more: never while another thread is about to.
+    """An open folder, closed when it is no longer used: never while another thread is about to use it.
 
     All below it must have the same owner.
     """
@@ -135,7 +135,7 @@ class Folder(AnyFolder):
         return os.open(".", _DIRECTORY, dir_fd=self.fd)
 
     def look(self, name: str) -> os.stat_result | None:
-        """What lies under a name, a link being a link; None where nothing does."""
+        """The status of the file under a name, links not followed; None where there is none."""
         try:
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -210,7 +210,7 @@ class Folder(AnyFolder):
             if not stat.S_ISREG(seen.st_mode):
                 raise misplaced("is not a file", name)
             if flags != os.O_RDONLY and not (self.owns(seen) and seen.st_nlink == 1):
-                raise misplaced("belongs to somebody else, too", name)
+                raise misplaced("belongs to another user, or has another name", name)
             yield fd, seen
         finally:
             os.close(fd)

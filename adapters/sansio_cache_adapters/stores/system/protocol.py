@@ -1,4 +1,4 @@
-"""What a store asks of the system that it runs on."""
+"""The interface to the operating system that stores use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["File", "System", "is_absent", "is_misplaced"]
 
 
 class System(Protocol):
-    """What a file of a SQLite store, and those beside it, are looked at and changed by.
+    """The operations on the file of a SQLite store, and on those beside it.
 
     :ivar moves_open_files: whether a file that somebody has open can be renamed, replaced and removed.
     :ivar closing_unlocks: whether closing any descriptor of a file ends all locks of the process on it. Then a file
@@ -88,7 +88,7 @@ class File(Protocol):
         ...
 
 
-# What anything but a file or folder of ours answers to being opened, read or replaced as one.
+# The errors where something else than a file or folder of ours is opened, read or replaced.
 _MISPLACED: Final = frozenset(
     {
         *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),

@@ -1,7 +1,7 @@
 """Files of a SQLite store on Windows.
 
 A file that somebody has open cannot be renamed, replaced or removed; there is no mode and no owner that could be
-compared: what lies in a user's own folder is closed to others by the folder's access list, which new files inherit.
+compared: the access list of a user's own folder keeps others out, and new files inherit it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOST_AFTER: Final = 60.0
 
 @contextmanager
 def lock_file(path: str, within: float, busy: str) -> Generator[None]:
-    """Hold a lock that is a file which nobody else can make meanwhile. It goes with its process.
+    """Hold a lock that is a file which no other process can make meanwhile. It goes with its process.
 
     :param busy: what to say of others who hold it for so many seconds.
     :raises StoreBusy: others do.
@@ -104,7 +104,7 @@ class Windows:
         return os.access(path, os.W_OK)
 
     def restrict(self, path: str, seen: os.stat_result) -> None:
-        """Nothing: see the top."""
+        """Do nothing: see the top."""
 
     def open_to_look(self, path: str) -> int:
         """A device has no place in a folder there."""
@@ -139,7 +139,7 @@ class Windows:
         return url[1:] if _DRIVE_IN_URL.match(url) else url
 
     def fault_of(self, path: str) -> str:
-        """What stands after a colon would be a stream of another file, and a final dot is dropped without a word."""
+        """A colon would name a stream of another file, and Windows drops a final dot."""
         _, rest = ntpath.splitdrive(path)
         for name in filter(None, re.split(r"[\\/]", rest)):
             if unfit := _UNFIT.search(name):

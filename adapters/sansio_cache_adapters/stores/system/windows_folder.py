@@ -98,7 +98,7 @@ class Folder(AnyFolder):
 
     @property
     def is_ours(self) -> bool:
-        """Anyone who may write into it has it."""
+        """Yes: no owner can be told here."""
         return True
 
     def owns(self, seen: os.stat_result) -> bool:
@@ -110,7 +110,7 @@ class Folder(AnyFolder):
         return sorted(set(os.listdir(self.path)) - {_LOCK_NAME})
 
     def look(self, name: str) -> os.stat_result | None:
-        """What lies under a name, a link being a link; None where nothing does."""
+        """The status of the file under a name, links not followed; None where there is none."""
         try:
             return os.lstat(self._of(name))
         except FileNotFoundError:
@@ -188,7 +188,7 @@ class Folder(AnyFolder):
         os.utime(self._of(name), (when, when))
 
     def restrict(self, name: str | None = None) -> None:
-        """Nothing: the access list of the user's folder says what others may do, and new files inherit it."""
+        """Do nothing: the access list of the user's folder says what others may do, and new files inherit it."""
 
     # Names
 
