@@ -30,7 +30,7 @@ def test_a_module_that_moved_is_the_same_module(before: str, now: str) -> None:
     assert module.__spec__.name == module.__name__
 
 
-@pytest.mark.parametrize("name", ["nothing", "trio_nothing", "stores.nothing_else", "httpx.nothing", "stores"])
+@pytest.mark.parametrize("name", ["nothing", "trio_nothing", "stores.nothing_else", "httpx.nowhere", "stores"])
 def test_what_is_nowhere_is_not_found(name: str) -> None:
     if name == "stores":
         assert importlib.import_module("sansio_cache_adapters.stores").__name__ == "sansio_cache_adapters.stores"
