@@ -226,6 +226,8 @@ def parse_cache_control(lines: Sequence[str]) -> Directives:
     """
     if not lines:
         return NO_DIRECTIVES
+    if len(lines) == 1 and 0 < len(lines[0]) <= _MEMOISED:
+        return _remembered(lines[0])  # nearly all that there are
     text = combined(lines)
     if not text:
         return NO_DIRECTIVES if text is not None else STRICTEST

@@ -51,7 +51,7 @@ def test_an_end_releases_everyone_and_may_come_twice() -> None:
     flights = Flights()
     flight = led(flights, keys())
     assert not wait_blocking(flight.done, 0)
-    flights.landed(flight)
+    flight.land()
     assert flight.head.done()
     assert not flight.done.done()
     for _ in range(2):
@@ -65,8 +65,8 @@ def test_who_asks_when_it_has_come_need_not_wait() -> None:
     """The futures are made for those who wait; before anyone does there are none."""
     flights = Flights()
     flight = led(flights, keys())
-    flights.landed(flight)
-    assert "made" not in vars(flight.landed)
+    flight.land()
+    assert not {"_head", "_done"} & vars(flight).keys()
     assert flight.head.done()
     assert flight.done is flight.done
     flights.end(flight)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from local_origin import Origin, fresh
+from local_origin import Origin, Reply, fresh
 
 from sansio_cache import CachedSession, MemoryStore
 from sansio_cache.messages import NO_OPTIONS
@@ -96,3 +96,28 @@ def test_a_copy_is_the_users_alone(session: CachedSession, origin: Origin) -> No
         request.hooks["response"].append(print)
         assert request._cookies is not None
         request._cookies.set("a", "1")
+
+
+def test_cookies_are_the_sessions_by_whatever_way_they_come(session: CachedSession, origin: Origin) -> None:
+    """With what is stored, and with what confirms it; of a jar of the user's own it is the jar that decides."""
+
+    class Jar(requests.cookies.RequestsCookieJar):
+        asked = 0
+
+        def extract_cookies(self, response: Any, request: Any) -> None:
+            self.asked += 1
+
+    url = origin.on(
+        "/a",
+        Reply(fields={"Cache-Control": "max-age=0", "ETag": '"1"', "Set-Cookie": "a=1"}),
+        Reply(status=304, fields={"ETag": '"1"', "Set-Cookie": "b=2"}),
+        fresh(b"x"),
+    )
+    session.get(url)
+    assert session.cookies.get_dict() == {"a": "1"}
+    session.cookies.clear()
+    assert session.get(url).revalidated
+    assert session.cookies.get_dict() == {"b": "2"}
+    session.cookies = jar = Jar()
+    session.get(url, refresh=True)
+    assert jar.asked

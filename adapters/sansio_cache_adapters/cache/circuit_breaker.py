@@ -11,11 +11,10 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sansio_cache.errors import ForeignStore, NoPlace, ReadOnlyStore, SettingError, StoreError
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.work import awaited
 from sansio_cache_adapters.stores.worker import Worker
 
 from .events import Events, logger
@@ -66,7 +65,9 @@ class CircuitBreaker:
         if self.down:
             return otherwise
         try:
-            return await awaited(call())
+            result: Any = call()
+            there: T = await result if hasattr(result, "__await__") else result
+            return there
         except SettingError:
             raise
         except Exception as error:  # a store of the user's own may raise anything

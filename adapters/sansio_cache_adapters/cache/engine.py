@@ -58,6 +58,7 @@ class Engine:
     :param clock: POSIX seconds.
     :param undecodable: see :class:`sansio_cache.rules.Rules`.
     :ivar noted: records that are not to be used again, by their partitions; see :meth:`supersede`.
+    :ivar owed: what gives back the leases that could not be; see :meth:`settle`.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Engine:
         self._lock = threading.Lock()
         renew_in_child(self, "_lock", threading.Lock)
         self.noted: deque[tuple[bytes, Superseded]] = deque(maxlen=_MOST_OWED)
-        self._owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
+        self.owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
         self.rules: Rules | None = None
         self.store_id: bytes = b""
 
@@ -206,18 +207,21 @@ class Engine:
     def give_back(self, release: Callable[[], object]) -> None:
         """Give a lease back; while the store is not well, later, when it is: else everybody would wait for its end."""
         if self.breaker.down:
-            self._owed.append(release)
+            self.owed.append(release)
             # The trouble may not concern the lease, for which other processes wait.
             with suppress(Exception):
                 release()
-        else:
-            self.quietly(release)
+            return
+        try:
+            release()
+        except Exception as error:  # a store of the user's own may raise anything
+            self.breaker.trip(error)
 
     def settle(self) -> None:
         """Give back the leases that could not be."""
-        while self._owed and not self.breaker.down:
+        while self.owed and not self.breaker.down:
             with suppress(IndexError):  # another thread was faster
-                self.quietly(self._owed.popleft())
+                self.quietly(self.owed.popleft())
 
     def quietly(self, call: Callable[[], object]) -> None:
         """Call what never blocks, and should never raise; a store of the user's own may."""

@@ -114,22 +114,23 @@ class Lead:
         self.leased = False
         self.begun = FORKS.generation
 
-    def release(self, *, storable: bool) -> None:
-        """Release everyone who waits. Never blocks for long, never raises. Idempotent."""
-        self._end(0.0 if storable else NOT_STORABLE_SECONDS, storable=storable)
-
     def rest(self) -> None:
-        """The same where the body is only not waited for any longer: to wait for the next one would be no better."""
+        """Release them because the body is not waited for any longer: to wait for the next one would be no better."""
         self.flight.rests = True
-        self._end(self.engine.policy.wait_for_body, storable=True)
+        self.release(storable=True, open_seconds=self.engine.policy.wait_for_body)
 
-    def _end(self, open_seconds: float, *, storable: bool) -> None:
+    def release(self, *, storable: bool, open_seconds: float = 0.0) -> None:
+        """Release everyone who waits. Never blocks for long, never raises. Idempotent.
+
+        :param open_seconds: for so long other processes hear that nobody need wait; longer where nothing is storable.
+        """
         if self.begun != FORKS.generation:
             # A copy of what another process leads.
             return
         engine = self.engine
         if self.leased and engine.claims is not None:
             self.leased = False
+            open_seconds = open_seconds if storable else NOT_STORABLE_SECONDS
             open_until = engine.clock() + open_seconds if open_seconds else 0.0
             engine.give_back(partial(engine.claims.release, self.partition, self.token, open_until=open_until))
         engine.flights.end(self.flight, storable=storable)
@@ -254,7 +255,8 @@ class Exchange(Generic[N]):
         if claims is None:
             # Our own flight goes on: the others of this process share this fetch.
             return Alone(engine.clock())
-        engine.settle()
+        if engine.owed:
+            engine.settle()
         deadline = engine.clock() + action.patience
         pause, waited = FIRST_POLL, False
         while True:
@@ -373,7 +375,7 @@ class Exchange(Generic[N]):
             return Delivered(answer, native, None)
         lead, self._lead = self._lead, None
         if lead is not None:
-            engine.flights.landed(lead.flight)
+            lead.flight.land()
         return Delivered(answer, native, Tee(engine, keeping, lead, self._begun, answer.cache_status))
 
     def _release(self, *, storable: bool) -> None:

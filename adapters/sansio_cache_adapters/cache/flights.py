@@ -43,53 +43,55 @@ class NotStorable:
     """The answer was not storable a moment ago: no request queues for it."""
 
 
-class _Moment:
-    """A result that comes once. Its future is made when a caller waits for it, which is seldom."""
-
-    has_come: bool = False
-
-    @property
-    def future(self) -> Future[None]:
-        # Of threads that make one at the same time all get the same.
-        future: Future[None] = vars(self).setdefault("made", Future())
-        if self.has_come:
-            _resolve(future)
-        return future
-
-    def come(self) -> None:
-        self.has_come = True
-        future: Future[None] | None = vars(self).get("made")
-        if future is not None:
-            _resolve(future)
-
-
 class Flight:
-    """One fetch that others may wait for.
+    """One fetch that others may wait for. What they wait on is made when a caller waits, which is seldom.
 
     :ivar lead: the leader's duty, once there is one.
     :ivar rests: it has ended for those who wait only because its body takes too long.
     """
 
-    __slots__ = ("ended", "key", "landed", "lead", "leader", "resource", "rests")
+    has_landed: bool = False
+    has_ended: bool = False
+    rests: bool = False
+    lead: Duty | None = None
+    _head: Future[None] | None = None
+    _done: Future[None] | None = None
 
     def __init__(self, key: tuple[bytes, bytes], resource: bytes, leader: object) -> None:
         self.key: tuple[bytes, bytes] = key
         self.resource: bytes = resource
         self.leader: object = leader
-        self.lead: Duty | None = None
-        self.rests: bool = False
-        self.landed: _Moment = _Moment()
-        self.ended: _Moment = _Moment()
 
     @property
     def head(self) -> Future[None]:
         """Done when the response's head has come, or the flight has ended."""
-        return self.landed.future
+        # Of threads that make one at the same time all get the same.
+        future: Future[None] = vars(self).setdefault("_head", Future())
+        if self.has_landed:
+            _resolve(future)
+        return future
 
     @property
     def done(self) -> Future[None]:
         """Done when the flight has ended for those who wait."""
-        return self.ended.future
+        future: Future[None] = vars(self).setdefault("_done", Future())
+        if self.has_ended:
+            _resolve(future)
+        return future
+
+    def land(self) -> None:
+        """The head of the response has come."""
+        self.has_landed = True
+        if self._head is not None:
+            _resolve(self._head)
+
+    def end(self) -> None:
+        """No caller need wait any longer."""
+        self.lead = None
+        self.has_landed = self.has_ended = True
+        for future in (self._head, self._done):
+            if future is not None:
+                _resolve(future)
 
 
 class Flights:
@@ -119,10 +121,6 @@ class Flights:
             flight = self._flights[key] = Flight(key, keys.resource, me)
             return True, flight
 
-    def landed(self, flight: Flight) -> None:
-        """The head of the response has come, and is being stored."""
-        flight.landed.come()
-
     def end(self, flight: Flight, *, storable: bool = True) -> None:
         """Release everyone who waits. Idempotent."""
         with self._lock:
@@ -132,9 +130,7 @@ class Flights:
                 if len(self._not_storable) >= _MOST_REMEMBERED:
                     self._not_storable.clear()
                 self._not_storable[flight.key] = time.monotonic() + REMEMBERED
-        flight.lead = None
-        flight.landed.come()
-        flight.ended.come()
+        flight.end()
 
     def forget(self, store_id: bytes, resource: bytes) -> None:
         """A resource was dropped: no request joins a flight that began before."""

@@ -112,8 +112,7 @@ async def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Re
     answered, _, tee = await awaited(answer(asked, _Transfer(_aged(given, engine.clock()))))
     if tee is None:
         return Put(stored=False, reason=answered.cache_status.detail or "not-storable")
-    await tee.feed(given.body)
-    await tee.finish()
+    await tee.take(given.body)
     return Put(stored=tee.outcome == "", reason=tee.outcome or "")
 
 

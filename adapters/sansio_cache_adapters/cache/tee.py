@@ -118,6 +118,11 @@ class Tee:
             # Others have waited long enough for this body (``wait_for_body``).
             self.set_free()
 
+    async def take(self, body: bytes) -> None:
+        """Take a whole body, as received."""
+        await self.feed(body)
+        await self.finish()
+
     async def finish(self) -> None:
         """The body has come to its end, as the client judges it: commit, if it is whole."""
         if self.done:

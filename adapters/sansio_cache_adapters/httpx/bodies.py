@@ -249,8 +249,7 @@ def _whole(native: httpx2.Response, tee: Tee) -> bytes | None:
 
 
 async def _keep(body: bytes, tee: Tee) -> None:
-    await tee.feed(body)
-    await tee.finish()
+    await tee.take(body)
 
 
 def arrived_whole(native: httpx2.Response) -> bytes | None:

@@ -175,8 +175,7 @@ class _Importer:
             return
         tee = Tee(engine, keeping, None, FORKS.generation, CacheStatus())
         if not self._dry_run:
-            do(tee.feed(exchange.body))
-            do(tee.finish())
+            do(tee.take(exchange.body))
             self._settle(tee)
         self._done[_place(keeping)] = received.received_at, content
 

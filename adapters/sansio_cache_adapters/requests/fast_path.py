@@ -94,6 +94,15 @@ class Prepared:
     def path(self) -> CacheAdapter | None:
         return self.adapter
 
+    def goes_directly_with(self, adapter: CacheAdapter | None, said: object, proxies: object) -> bool:
+        """Whether a request without TLS and proxies goes as this one, which is one too: then its peer is the same."""
+        return self.adapter is adapter and said is not None and not proxies and not self.way[2]
+
+    def request_for(self, url: str, options: Options) -> Request:
+        """The same request for another URL at the same peer."""
+        asked = self.request
+        return Request(asked.method, url, asked.headers.again(), asked.body, asked.peer, options)
+
     def goes_with(self, settings: dict[str, Any]) -> bool:
         """Whether it is sent as it was looked for, with these arguments of ``send``."""
         verify, cert, proxies = self.way
@@ -192,9 +201,12 @@ class FastPath:
         if proxies is not None and native.url and native.url.startswith("http:"):
             # They see requests without TLS, and may answer by who asks.
             chosen = self._proxies(session, native.url, keywords, proxies)
-        taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
-        fields = None if last is None else last.request.headers.again()
-        prepared = Prepared(native, core_request(native, taken, options, fields), adapter, None, (verify, cert, chosen))
+        if last is not None and last.goes_directly_with(adapter, proxies, chosen):
+            request = last.request_for(native.url or "", options)
+        else:
+            taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
+            request = core_request(native, taken, options, None if last is None else last.request.headers.again())
+        prepared = Prepared(native, request, adapter, None, (verify, cert, chosen))
         if state is not None and adapter is not None and _plain(native):
             prepared.state = state
             self._lately = prepared.sharing(self._lately)
@@ -252,7 +264,7 @@ class FastPath:
         """The second half of ``Session.request``."""
         prepared, adapter = going.prepared, going.prepared.adapter
         native = prepared.given_out()
-        settings = self._merged(session, native.url or "", keywords)
+        settings = self._merged(session, prepared, keywords)
         settings["timeout"] = keywords.get("timeout")
         follow = keywords.get("allow_redirects", True)
         as_looked = prepared.goes_with(settings)
@@ -267,16 +279,18 @@ class FastPath:
         finally:
             paused_request.reset(token)
 
-    def _merged(self, session: requests.Session, url: str, keywords: dict[str, Any]) -> dict[str, Any]:
+    def _merged(self, session: requests.Session, prepared: Prepared, keywords: dict[str, Any]) -> dict[str, Any]:
         """What ``merge_environment_settings`` gives.
 
         Which proxies there are is the work of that: it takes longer than to make the request, connection and all.
         """
+        url, proxies = prepared.native.url or "", prepared.way[2]
         given: Any = keywords.get("proxies") or {}
         stream, verify, cert = keywords.get("stream"), keywords.get("verify"), keywords.get("cert")
         if not url.startswith(("http://", "https://")) or not only_the_environment_names_proxies():
             return {**session.merge_environment_settings(url, given, stream, verify, cert)}
-        proxies = self._proxies(session, url, keywords, _said_of_proxies(session, keywords))
+        if proxies is None:  # with TLS nobody asked for them
+            proxies = self._proxies(session, url, keywords, _said_of_proxies(session, keywords))
         return {
             # A sender may change what it gets.
             "proxies": proxies.copy(),

@@ -19,6 +19,7 @@ __all__ = ["copied", "followed", "sends_plainly"]
 _NAMES: Final = ("resolve_redirects", "get_redirect_target")
 _of: Final[Any] = attrgetter(*_NAMES)
 _METHODS: Final[tuple[Any, ...]] = _of(PLAIN)
+_SETTING: Final = frozenset({"set-cookie", "set-cookie2"})
 _sessions: Final = vars(sessions)
 
 
@@ -45,7 +46,8 @@ def followed(
     extract: Any = _sessions["extract_cookies_to_jar"]
     for each in response.history:
         extract(session.cookies, each.request, each.raw)
-    extract(session.cookies, native, response.raw)
+    if _may_set_cookies(session, response):
+        extract(session.cookies, native, response.raw)
     if session.get_redirect_target(response) is not None:
         resolve = cast(Any, session).resolve_redirects
         following: Iterator[Any] = resolve(response, native, yield_requests=not follow, **settings)
@@ -61,12 +63,21 @@ def followed(
     return response
 
 
+def _may_set_cookies(session: requests.Session, response: requests.Response) -> bool:
+    """Whether a session has to look for cookies: all that the rules know came without any to most."""
+    facts = vars(response).get("_facts")
+    if facts is None or type(session.cookies) is not RequestsCookieJar:
+        return True
+    names = facts.answer.headers.names()
+    return facts.answer.revalidated or not _SETTING.isdisjoint(names)
+
+
 def copied(native: requests.PreparedRequest) -> requests.PreparedRequest:
     """``native.copy()`` of a request without cookies and hooks; its fields are copied in one step."""
     headers: Any = native.headers
     if type(headers) is not CaseInsensitiveDict or not prepares_plainly():
         return native.copy()
-    fields: CaseInsensitiveDict[str] = CaseInsensitiveDict.__new__(CaseInsensitiveDict)
+    fields = cast(Any, CaseInsensitiveDict).__new__(CaseInsensitiveDict)
     vars(fields)["_store"] = vars(headers)["_store"].copy()
     made = requests.PreparedRequest.__new__(requests.PreparedRequest)
     vars(made).update({**vars(native), "headers": fields, "_cookies": RequestsCookieJar(), "hooks": default_hooks()})

@@ -130,19 +130,14 @@ def tee_into(response: requests.Response, tee: Tee, headers: Headers | None, lef
     if content is False and isinstance(raw, HTTPResponse) and not raw.closed:
         whole = None if headers is None else whole_at_once(raw, tee.expected, headers)
         if whole is not None:
-            _keep(whole, tee)
+            do(tee.take(whole))
         if not tee.done:
             outer: Any = TeeResponse(raw, tee, response.request.method, left)
             response.raw = outer
     elif isinstance(content, bytes) and not coded:
-        _keep(content, tee)
+        do(tee.take(content))
     elif content is False and not coded and callable(getattr(raw, "read", None)) and not isinstance(raw, HTTPResponse):
         # It decodes nothing, so what is read of it is what came.
         response.raw = ForeignTee(raw, tee)
     else:
         tee.abandon("decoded" if coded else "raw-not-readable")
-
-
-def _keep(body: bytes, tee: Tee) -> None:
-    do(tee.feed(body))
-    do(tee.finish())

@@ -91,21 +91,19 @@ class LockFile:
             if known is not None and known.token != holding.token and known.holds(now):
                 return Lease.HELD
             if known is None:
-                found = self._take(offset, now)
-                if found is not Lease.GRANTED:
-                    return found
+                told = self._open.get(offset)
+                if told is not None:
+                    if told.holds(now):
+                        return Lease.OPEN
+                    self._shut(offset)
+                if not self._locks.lock(self.descriptor, offset, _BOTH):
+                    return self._refusal(offset)
             self._held[offset] = holding
             return Lease.GRANTED
 
-    def _take(self, offset: int, now: float) -> Lease:
-        told = self._open.get(offset)
-        if told is not None:
-            if told.holds(now):
-                return Lease.OPEN
-            self._shut(offset)
+    def _refusal(self, offset: int) -> Lease:
+        """What another process says of a partition of which it has one byte, or both."""
         locks, descriptor = self._locks, self.descriptor
-        if locks.lock(descriptor, offset, _BOTH):
-            return Lease.GRANTED
         if not locks.lock(descriptor, offset):
             return Lease.HELD
         # No other process looks at the second byte now. If it is free, the first was given back just now: ask again.
@@ -195,6 +193,8 @@ class Claims:
     def __init__(self, place: Callable[[], LockPlace], locks: ByteLocks | None = BYTE_LOCKS) -> None:
         self._place = place
         self._locks = locks
+        count = 0 if locks is None else locks.count
+        self._places = max(count // 2 - _RESERVED, 1)
         self._begin_anew()
         follow_forks(self)
 
@@ -258,8 +258,7 @@ class Claims:
                 _close_unused()
 
     def _offset(self, partition: bytes) -> int:
-        count = 0 if self._locks is None else self._locks.count
-        return _RESERVED + 2 * (int.from_bytes(partition[:8], "big") % max(count // 2 - _RESERVED, 1))
+        return _RESERVED + 2 * (int.from_bytes(partition[:8], "big") % self._places)
 
     def _claim(self, offset: int, holding: _Holding, now: float) -> Lease:
         if self._locks is None:

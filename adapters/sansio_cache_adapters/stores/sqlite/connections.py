@@ -149,13 +149,14 @@ class Connections:
             self._mend(error, error.inode, deadline)
 
     def _write(self, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
-        self._acquire(deadline)
+        if not self._lock.acquire(blocking=False):
+            self._acquire(deadline)
         try:
             with self.mapping:
                 db = self._open()
                 if self._opener.how != WRITING:
                     self.refuse_if_read_only()
-                return self._transact(db, work, deadline, longest)
+                return db.transact(work, deadline, longest)
         except (Corrupt, TooLarge, Unopened) as error:
             error.inode = error.inode or self._inode
             raise
@@ -200,29 +201,8 @@ class Connections:
         return self._batch is not None and self._batch[0] == threading.get_ident()
 
     def _acquire(self, deadline: float) -> None:
-        if not self._lock.acquire(blocking=False) and not self._lock.acquire(
-            timeout=max(deadline - time.monotonic(), 0.0)
-        ):
+        if not self._lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
             raise StoreBusy(f"{self.path}: another thread is writing")
-
-    @staticmethod
-    def _transact(db: Guarded, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
-        db.allow(float("inf"))
-        try:
-            db.begin_immediate(deadline)
-            db.gate.until = time.monotonic() + longest
-            db.verify()
-            result = work(db)
-            db.execute("COMMIT")
-        except BaseException:
-            # SQLite itself has rolled back after some errors, a full disk for one.
-            if db.in_transaction:
-                with suppress(sqlite3.Error):
-                    db.execute("ROLLBACK")
-            raise
-        finally:
-            db.shut()
-        return result
 
     # Opening and closing
 

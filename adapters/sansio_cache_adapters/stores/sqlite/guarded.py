@@ -12,8 +12,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from sansio_cache.errors import ForeignStore
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
@@ -24,6 +26,8 @@ from sansio_cache_adapters.stores.foreign import left_alone
 from .schema import TABLES, create
 
 __all__ = ["HEADS", "LOOKS", "Altered", "Gate", "Guarded", "Opener", "bulk_limit", "connect", "distrust"]
+
+T = TypeVar("T")
 
 HEADS: Final = 2 * MAX_HEAD + 2 * INLINE_LIMIT
 """Bytes that a value or a row without chunks may have: a sealed head and its URL, a body beside it, and its tags."""
@@ -142,19 +146,47 @@ class Guarded(sqlite3.Connection):
         finally:
             gate.until = until
 
-    def begin_immediate(self, deadline: float) -> None:
-        """Take the file's write lock. SQLite's own waiting sleeps up to 100 ms at a time; others hold it for few."""
-        pause = 0.0002
-        while True:
+    def transact(self, work: Callable[[Guarded], T], deadline: float, longest: float) -> T:
+        """The result of ``work`` in a transaction, which is rolled back if it raises.
+
+        :param deadline: until when others are waited for, by the monotonic clock.
+        :param longest: seconds that it may take then.
+        """
+        gate = self.gate
+        gate.shut, gate.until = False, float("inf")
+        try:
             try:
                 self.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                    raise
-            else:
-                return
+                self._begin_when_free(error, deadline)
+            gate.until = time.monotonic() + longest
+            self.verify()
+            result = work(self)
+            self.execute("COMMIT")
+        except BaseException:
+            # SQLite itself has rolled back after some errors, a full disk for one.
+            if self.in_transaction:
+                with suppress(sqlite3.Error):
+                    self.execute("ROLLBACK")
+            raise
+        finally:
+            gate.shut = True
+        return result
+
+    def _begin_when_free(self, error: sqlite3.OperationalError, deadline: float) -> None:
+        """Wait for the write lock. SQLite's own waiting sleeps up to 100 ms at a time; others hold it for few."""
+        pause = 0.0002
+        while True:
+            if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise error
             time.sleep(pause)
             pause = min(pause * 1.5, 0.0005)
+            try:
+                self.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as again:
+                error = again
+            else:
+                return
 
     def rewrite(self) -> None:
         """Write the file anew without what was removed from it (``VACUUM``), if its schema is ours.

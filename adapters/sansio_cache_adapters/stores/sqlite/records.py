@@ -197,7 +197,8 @@ def change(db: sqlite3.Connection, *, seen: Seen | Listed, new: Item | bytes | N
     else:
         known = (new.status, new.method, new.url, _text(new.tags) if new.tags else "[]")
         db.execute(sql.FRESHEN, (*head, *known, new.requested_at, new.received_at, new.stale_at, new.purge_at, record))
-    db.execute(sql.WEIGH, (size + len(sealed) - weight, record))
+    if size + len(sealed) != weight:  # the totals are a page of their own
+        db.execute(sql.WEIGH, (size + len(sealed) - weight, record))
     return True
 
 

@@ -238,7 +238,8 @@ class SQLiteStore(StoreRepr):
 
         :raises ReadOnlyStore: a response that cannot be stored need not be fetched for others.
         """
-        self._connections.refuse_if_read_only()
+        if self._connections.read_only:
+            self._connections.refuse_if_read_only()
         return self._claims.claim(partition, resource, token, now=now, until=until)
 
     def claim_nowait(
