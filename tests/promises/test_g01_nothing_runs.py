@@ -69,6 +69,7 @@ def modules() -> Iterator[tuple[str, ast.AST]]:
             yield str(path.relative_to(folder.parent)), ast.parse(path.read_text("utf-8"))
 
 
+@pytest.mark.once
 def test_no_module_can_run_what_it_reads() -> None:
     """G1: none imports a serializer that runs code, none evaluates; what moves old caches in unpickles no global."""
     found: list[str] = []
@@ -83,6 +84,7 @@ def test_no_module_can_run_what_it_reads() -> None:
     assert found == []
 
 
+@pytest.mark.once
 def test_modules_are_imported_by_names_of_our_own() -> None:
     """G1: from tables in the code, in the few modules that find out what is installed."""
     calls = {

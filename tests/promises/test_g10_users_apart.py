@@ -83,6 +83,7 @@ def test_only_a_keyed_hash_is_kept(tmp_path: Path, key: str, origin: Origin) -> 
         assert b"hunter2" not in path.read_bytes()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("client", CLIENTS)
 def test_fields_of_real_apis_separate_users(client: str, origin: Origin) -> None:
     """G10: though no list names them; what only looks alike does not."""

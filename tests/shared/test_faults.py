@@ -17,6 +17,8 @@ from remotes import Remote, ask_all
 from store_faults import Fault, Scene
 from thorough import extent
 
+pytestmark = pytest.mark.once
+
 AT_ONCE = 12.0
 """Seconds that the first request may be late: one in which the store fails, and what a busy machine adds."""
 AFTERWARDS = 5.0

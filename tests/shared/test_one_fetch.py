@@ -11,6 +11,8 @@ from local_origin import Origin, Reply, Seen, fresh
 from patience import SOON
 from remotes import Remote, ask_all
 
+pytestmark = pytest.mark.once
+
 WAIT = 0.4
 
 
