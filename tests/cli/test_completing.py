@@ -1,4 +1,4 @@
-"""Completion, in the shells themselves, begun as the manual says."""
+"""Completion, in the shells themselves, begun as the manual says; and what is offered to them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from sansio_cache import CachedSession
+from sansio_cache_adapters.cli.app import COMPLETES
+from sansio_cache_adapters.cli.demo.origin import running
+
 pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
 SHELLS = {"bash": ["bash", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}
@@ -32,6 +36,10 @@ def home(tmp_path: Path) -> Path:
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sansio_cache "$@"\n')
     program.chmod(0o755)
     (tmp_path / "mine.sqlite").touch()
+    with running() as origin, CachedSession(tmp_path / "http.sqlite") as session:
+        for path in ("/items/1?page=2&all=yes", "/items/1?token=abc", "/tagged"):
+            session.get(origin.url + path)
+            session.cache.copy_to(tmp_path / "signed.sqlite", secret_key="a secret of at least 16 bytes")
     section = PAGE.read_text("utf-8").partition("## `completion`")[2].partition("\n## ")[0]
     lines = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
     assert len(lines) == 5
@@ -82,6 +90,7 @@ def is_shown(terminal: int, keys: str, expected: str) -> bool:
         ("sansio-cache ls --unv", "sansio-cache ls --unverified"),
         ("sansio-cache completion z", "sansio-cache completion zsh"),
         ("sansio-cache ls --cache mi", "mine.sqlite"),
+        ("sansio-cache show --cache http.sqlite h", "http://127.0.0.1:"),
     ],
 )
 def test_a_shell_completes(shell: str, keys: str, expected: str, home: Path) -> None:
@@ -89,6 +98,44 @@ def test_a_shell_completes(shell: str, keys: str, expected: str, home: Path) -> 
         pytest.skip(f"there is no {shell}")
     with typing(shell, home) as terminal:
         assert is_shown(terminal, keys, expected)
+
+
+@pytest.mark.slow
+def test_bash_completes_a_url_with_everything_in_it_that_bash_breaks_at(home: Path) -> None:
+    """A colon, a question mark, an ampersand and an equals sign: what is run then is the stored URL."""
+    with typing("bash", home) as terminal:
+        assert is_shown(terminal, "sansio-cache delete --cache http.sqlite 'htt", "'http://127.0.0.1:")
+        os.write(terminal, b"\x03")
+        assert is_shown(terminal, "sansio-cache body --cache http.sqlite http://127", "/")
+        assert is_shown(terminal, "items/1\\?p", "yes")
+        os.write(terminal, b"\n")
+        assert is_shown(terminal, "", '{"item": "1"}')
+
+
+def completed(home: Path, line: str) -> list[str]:
+    """What is offered to bash."""
+    asked = {**environment(home), "COMP_LINE": line, COMPLETES: "bash_complete"}
+    done = subprocess.run(["sansio-cache"], env=asked, cwd=home, capture_output=True, text=True, timeout=50, check=True)
+    assert not done.stderr
+    return [each.partition(",")[2] for each in done.stdout.splitlines() if each]
+
+
+def test_stored_urls_are_offered_as_they_can_be_asked_for(home: Path) -> None:
+    shown = completed(home, "sansio-cache show --cache http.sqlite http")
+    assert [url.partition("/")[2].partition("/")[2].partition("/")[2] for url in shown] == [
+        "items/1?page=2&all=yes",
+        "items/1?token=REDACTED",
+        "tagged",
+    ]
+    asked = completed(home, "sansio-cache explain --cache http.sqlite http")
+    assert asked == [shown[0], shown[2]], "another URL would be asked for with what hides a secret"
+    assert completed(home, f"sansio-cache show --cache http.sqlite {shown[2][:-2]}") == [shown[2]]
+
+
+@pytest.mark.parametrize("cache", ["signed.sqlite", "mine.sqlite", "none.sqlite", "redis://127.0.0.1:1", "ftp://x"])
+def test_nothing_is_offered_and_nothing_said_where_a_store_cannot_be_looked_into(home: Path, cache: str) -> None:
+    assert completed(home, f"sansio-cache show --cache {cache} h") == []
+    assert not (home / "none.sqlite").exists()
 
 
 def test_another_shell_is_refused(home: Path) -> None:

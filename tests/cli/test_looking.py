@@ -125,6 +125,36 @@ def test_a_file_in_the_place_of_a_url_is_told(command: Command, urls: dict[str, 
     assert f"--cache {place}" in ran.err
 
 
+NARROW = (["http://nobody.example/*"], ["--status", "5xx"], ["--older-than", "1h"])
+"""What nothing stored is."""
+
+
+@pytest.mark.parametrize("narrow", NARROW, ids=lambda given: given[0])
+@pytest.mark.parametrize("name", ["ls", "stats", "du"])
+def test_nothing_of_what_was_asked_for_is_told(
+    command: Command, urls: dict[str, str], name: str, narrow: list[str]
+) -> None:
+    ran = command(name, *narrow)
+    assert ran.status == 1
+    assert f"none of {len(urls)} stored responses" in ran.err
+    as_data = command(name, "--json", *narrow)
+    assert as_data.status == 1
+    assert not as_data.json or not as_data.json["responses"]
+
+
+@pytest.mark.parametrize("name", ["ls", "stats", "du"])
+def test_an_empty_cache_is_told_and_is_no_fault(command: Command, urls: dict[str, str], name: str) -> None:
+    assert command("clear", "--yes").status == 0
+    ran = command(name)
+    assert ran.status == 0
+    assert "nothing is stored in " in ran.err
+    assert command(name, "http://nobody.example/*").status == 1
+
+
+def test_a_limit_of_none_is_what_was_asked_for(command: Command, urls: dict[str, str]) -> None:
+    assert command("ls", "--limit", "0") == (0, "", "", b"")
+
+
 @every_store
 def test_show_tells_times_and_why(command: Command, urls: dict[str, str], clock: Clock) -> None:
     clock.advance(20)

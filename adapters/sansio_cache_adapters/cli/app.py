@@ -29,8 +29,10 @@ from .options import cache_options
 from .output import note
 from .text import plain, plain_block
 
-__all__ = ["cli", "run", "version_text"]
+__all__ = ["COMPLETES", "cli", "run", "version_text"]
 
+COMPLETES: Final = "_SANSIO_CACHE_COMPLETE"
+"""The variable by which a shell asks for completions."""
 _EXTRA: Final = "pip install 'sansio-cache["
 """What an error says of a package that an extra brings."""
 _COMMANDS: Final = (
@@ -115,6 +117,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if reconfigure is not None:
         # What a terminal's encoding has no sign for is shown escaped.
         reconfigure(errors="backslashreplace")
+    if COMPLETES in os.environ:
+        import_module(".completing", __package__)  # knows more of bash than click does
     given = None if arguments is None else list(arguments)
     try:
         status = cli.main(given, prog_name="sansio-cache", standalone_mode=False)

@@ -17,6 +17,7 @@ from .options import command, filter_options, setting_options, unverified_option
 from .output import emit, note, progress
 from .place import NOT_SIGNED, OpenCache, PlaceOptions, pass_place
 from .records import FoundRecord, Wanted, walk
+from .stored_urls import shown_urls
 from .text import plain, shown_url
 from .units import AGE
 
@@ -66,7 +67,7 @@ delete --tag invoices
 delete --invalid
 """,
 )
-@click.argument("urls", nargs=-1, metavar="[URL]...")
+@click.argument("urls", nargs=-1, metavar="[URL]...", shell_complete=shown_urls)
 @filter_options
 @_dry_run
 @unverified_option

@@ -15,7 +15,7 @@ from .app import cli
 from .options import command, filter_options, setting_options, unverified_option
 from .output import bar, emit, entry, on_terminal, progress, table, warn_unverified
 from .place import OpenCache, PlaceOptions, pass_place
-from .records import ShownRow, Wanted, found_of
+from .records import ShownRow, Wanted, check_found, found_of
 from .text import plain
 from .units import age_text, size_text
 
@@ -90,17 +90,19 @@ def stats(
     """Count what is stored: by state, host, status, size and age, with bars."""
     opened = place.open(unverified=unverified, checks=not wanted.invalid)
     warn_unverified(opened.unverified)
-    total, groups = _count(opened, wanted.with_urls(globs))
+    wanted = wanted.with_urls(globs)
+    total, groups = _count(opened, wanted)
     if as_json:
         data: dict[str, Any] = {"cache": opened.store.location, "signed": opened.meta.signed}
         data |= {"responses": total.number, "bytes": total.bytes}
         click.echo(json.dumps(data | {name: each.as_json() for name, each in groups.items()}, indent=1))
-        return
-    emit(f"{plain(opened.store.location)}", "bold")
-    signed = "signed" if opened.meta.signed else "not signed"
-    entry("", f"{_many(total.number)}, {size_text(total.bytes)} of bodies, {signed}")
-    for name, each in groups.items():
-        _show_group(name, each, total, top)
+    else:
+        emit(f"{plain(opened.store.location)}", "bold")
+        signed = "signed" if opened.meta.signed else "not signed"
+        entry("", f"{_many(total.number)}, {size_text(total.bytes)} of bodies, {signed}")
+        for name, each in groups.items():
+            _show_group(name, each, total, top)
+    check_found(total.number, wanted, opened)
 
 
 def _many(count: int) -> str:
@@ -168,20 +170,26 @@ def du(
     """Say what takes the room: bytes of bodies below each host and path, the most first."""
     opened = place.open(unverified=unverified, checks=not wanted.invalid)
     warn_unverified(opened.unverified)
+    wanted = wanted.with_urls(globs)
     sums, total = Counted(), Sum()
     with progress("counting", opened.store.size().entries) as tick:
-        for found in found_of(opened, wanted.with_urls(globs), tick):
+        for found in found_of(opened, wanted, tick):
             total = total.plus(found.row)
             sums.add(_below(found.row.url, depth), found.row)
     if as_json:
         data: dict[str, Any] = {"cache": opened.store.location, "bytes": total.bytes, "responses": total.number}
         data |= {"store_bytes": opened.store.size().bytes}
         click.echo(json.dumps(data | {"below": sums.as_json()}, indent=1))
-        return
+    elif total.number:
+        _show_sums(sums, total, opened)
+    check_found(total.number, wanted, opened)
+
+
+def _show_sums(sums: Counted, total: Sum, opened: OpenCache) -> None:
     largest = sums.sorted(lambda each: (-each[1].bytes, each[0]))
     text = size_text if on_terminal() else str
-    table(("size", "responses", "URL"), [(text(each.bytes), str(each.number), name) for name, each in largest],
-          right=("size", "responses"))  # fmt: skip
+    rows = [(text(each.bytes), str(each.number), name) for name, each in largest]
+    table(("size", "responses", "URL"), rows, right=("size", "responses"))
     if on_terminal():
         entry("", f"{size_text(total.bytes)} of bodies in all; with their heads {size_text(opened.store.size().bytes)}")
 

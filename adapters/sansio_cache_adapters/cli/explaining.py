@@ -16,6 +16,7 @@ from .options import command, request_options, setting_options
 from .output import emit, entry
 from .place import OpenCache, PlaceOptions, pass_place
 from .requests import AskedRequest, as_sent
+from .stored_urls import asked_urls
 from .text import plain, shown_url
 from .units import AGE
 
@@ -32,7 +33,7 @@ explain https://api.example.com/items/1 -H 'Cache-Control: max-age=60'
 explain https://api.example.com/items/1 --set shared=true --at 2027-01-31
 """,
 )
-@click.argument("url")
+@click.argument("url", shell_complete=asked_urls)
 @request_options
 @click.option("--at", "moment", type=AGE, metavar="TIME", help="As if it were then: a date, or an age ago such as 1h.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")

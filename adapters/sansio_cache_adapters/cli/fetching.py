@@ -21,6 +21,7 @@ from .output import emit, note, on_terminal
 from .place import PlaceOptions, pass_place
 from .requests import AskedRequest
 from .showing import write_body
+from .stored_urls import asked_urls
 from .text import plain, shown_fields
 from .units import LASTING
 
@@ -48,7 +49,7 @@ get https://api.example.com/items/1 --refresh --include
 get https://example.com/logo.png -o logo.png --expire-after 7d
 """,
 )
-@click.argument("url")
+@click.argument("url", shell_complete=asked_urls)
 @request_options
 @click.option("--offline", is_flag=True, help="Never ask the network: what is stored, of any age, or exit status 1.")
 @click.option("--expire-after", type=LASTING, metavar="TIME", help="Keep the answer fresh for so long: 90s, 7d, never.")

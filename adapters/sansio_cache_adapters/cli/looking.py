@@ -17,7 +17,7 @@ from .errors import WrongUse
 from .options import command, filter_options, setting_options, unverified_option
 from .output import note, on_terminal, table, warn_unverified
 from .place import OpenCache, PlaceOptions, pass_place
-from .records import SORTS, FoundRecord, ShownRow, Wanted, found_of
+from .records import SORTS, FoundRecord, ShownRow, Wanted, check_found, found_of
 from .text import plain
 from .units import age_text, size_text
 
@@ -67,22 +67,26 @@ def ls(
     """List what is stored.
 
     URL is the beginning of one, or a pattern with *; the scheme may be left out. Without --json or --csv a pipe gets a
-    line for each response: status, state, age, time to live, size, method and URL, with tabs between.
+    line for each response: status, state, age, time to live, size, method and URL, with tabs between. Where URLs or
+    options say which responses and there is none, the exit status is 1.
     """
     if as_json + as_csv + (database is not None) > 1:
         raise WrongUse("give one of --json, --csv and --sqlite")
     _check_globs(globs)
     opened = place.open(unverified=unverified, checks=not wanted.invalid)
     warn_unverified(opened.unverified)
-    found = _sorted(found_of(opened, wanted.with_urls(globs)), sort, reverse=reverse, limit=limit)
+    wanted = wanted.with_urls(globs)
+    found = list(_sorted(found_of(opened, wanted), sort, reverse=reverse, limit=limit))
     if as_json:
         _print_json(found)
     elif as_csv:
         _print_csv(found)
     elif database is not None:
         _save(found, database)
-    else:
+    elif found:
         _print(found, opened)
+    if limit != 0:
+        check_found(len(found), wanted, opened)
 
 
 def _check_globs(globs: Sequence[str]) -> None:
@@ -96,11 +100,10 @@ def _sorted(found: Iterator[FoundRecord], sort: str, *, reverse: bool, limit: in
     return islice(sorted((each.row for each in found), key=SORTS[sort], reverse=reverse), limit)
 
 
-def _print(found: Iterable[ShownRow], opened: OpenCache) -> None:
+def _print(shown: Sequence[ShownRow], opened: OpenCache) -> None:
     if not on_terminal():
-        table(_COLUMNS, (_cells(row, opened.now, str(row.size)) for row in found))
+        table(_COLUMNS, (_cells(row, opened.now, str(row.size)) for row in shown))
         return
-    shown = list(found)
     columns: tuple[str, ...] = _COLUMNS
     cells = [_cells(row, opened.now, size_text(row.size)) for row in shown]
     if all(row.method == "GET" for row in shown):

@@ -16,11 +16,12 @@ from sansio_cache.urls import normalise, split
 from sansio_cache_adapters.stores.protocol import Listed
 
 from .errors import Trouble, WrongUse
+from .output import note
 from .place import OpenCache
 from .text import plain, shown_url
 from .units import moment_text
 
-__all__ = ["SORTS", "FoundRecord", "ShownRow", "Wanted", "found_of", "named", "walk"]
+__all__ = ["SORTS", "FoundRecord", "ShownRow", "Wanted", "check_found", "found_of", "named", "walk"]
 
 _KEY: Final = re.compile(r"[0-9a-f]{6,64}")
 
@@ -216,6 +217,22 @@ class Wanted(NamedTuple):
             and self.since <= row.stored_at <= self.before
             and self.larger < row.size < self.smaller
         )
+
+
+def check_found(count: int, wanted: Wanted, opened: OpenCache) -> None:
+    """Tell where nothing is shown: a pattern that matches nothing looks like an empty cache otherwise.
+
+    :raises Trouble: something was asked for.
+    """
+    if count:
+        return
+    entries = opened.store.size().entries
+    said = f"none of {entries} stored responses is what was asked for"
+    if not entries:
+        said = f"nothing is stored in {plain(opened.store.location)}"
+    if not wanted.everything:
+        raise Trouble(said, Trouble.FOUND)
+    note(said)
 
 
 def _at(age: float | None, now: float, otherwise: float) -> float:

@@ -23,12 +23,13 @@ from .options import command, setting_options, unverified_option
 from .output import emit, entry, note, on_terminal, warn_unverified
 from .place import OpenCache, PlaceOptions, pass_place
 from .records import FoundRecord, named
+from .stored_urls import shown_urls
 from .text import plain, plain_block, shown_fields
 from .units import age_text, moment_text, size_text
 
 __all__ = ["body", "one_of", "show"]
 
-_url = click.argument("url", metavar="URL")
+_url = click.argument("url", metavar="URL", shell_complete=shown_urls)
 _method = click.option("-X", "--method", metavar="METHOD", help="Of this method only, such as HEAD.")
 _entry = click.option("--entry", metavar="KEY", help="Whose key begins so, where several are stored (as show says).")
 
