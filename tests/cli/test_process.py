@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,21 @@ def test_a_terminal_gets_a_table_that_fits(place: str, origin: Origin, columns: 
     assert "\x1b[" in shown, "a heading stands out"
     assert urls["two"] in strip(shown)
     assert "7 responses" in shown
+
+
+def test_a_terminal_gets_tables_of_what_is_wrong_and_of_what_would_go(
+    place: str, origin: Origin, secret_file: Callable[..., str]
+) -> None:
+    """No line is mixed with a bar, and no URL runs into what is said of it."""
+    fill(place, origin, time.time, secret_key="the secret of the program")
+    other = secret_file("another secret than that one")
+    status, shown = on_terminal("verify", "--cache", place, "--secret-file", other, columns=110)
+    assert status == 4
+    assert re.search(r"^signature +signed by no secret that was given +http://", strip(shown), re.MULTILINE)
+    _, shown = on_terminal("delete", "--cache", place, "--unverified", "--dry-run", "--host", "*")
+    lines = [strip(line) for line in re.split(r"[\r\n]+|\x1b\[2K", shown)]
+    assert len([line for line in lines if re.match(r"(fresh|stale) +http://", line)]) == 6
+    assert not any("looking" in line and "http" in line for line in lines)
 
 
 def strip(text: str) -> str:

@@ -2,11 +2,12 @@
 
 In reading order: ``app`` (the command, and how errors become exit statuses: ``errors``), ``options`` (what several
 commands take), ``place`` (which store, opened how) and ``secret`` (the key, never from the arguments), ``records``
-(what is stored, filtered and sorted), ``bodies``; ``text``, ``units`` and ``output`` (what a terminal and a pipe get).
+(what is stored, filtered and sorted), ``stored_urls`` (for a shell that completes one), ``bodies``; ``text``, ``units``
+and ``output`` (what a terminal and a pipe get).
 Then the commands: ``looking`` (ls), ``showing`` (show, body), ``counting`` (stats, du), ``changing`` (delete, purge,
 clear), ``sealing`` (resign, rotate, keygen), ``checking`` (verify), ``explaining`` (explain), ``fetching`` (get), of
-requests as ``requests`` makes them, ``moving`` (import), ``doctor`` with
-``health``, ``completing`` (completion); ``demo``.
+requests as ``requests`` makes them, ``moving`` (import, export, load), ``doctor`` with ``health``, ``completing``
+(completion); ``demo``.
 Nobody imports it; it may import everything.
 """
 

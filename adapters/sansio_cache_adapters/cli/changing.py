@@ -14,7 +14,7 @@ from .app import cli
 from .bodies import flaw_of
 from .errors import Trouble, WrongUse
 from .options import command, filter_options, setting_options, unverified_option
-from .output import emit, note, progress
+from .output import emit, note, progress, table
 from .place import NOT_SIGNED, OpenCache, PlaceOptions, pass_place
 from .records import FoundRecord, Wanted, walk
 from .stored_urls import shown_urls
@@ -31,6 +31,7 @@ _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Only say what wou
 def _remove(opened: OpenCache, doomed: Callable[[FoundRecord], bool], *, dry_run: bool) -> int:
     """Remove the records of which something is true; how many there were."""
     taken: list[FoundRecord] = []
+    shown: list[tuple[str, str]] = []
     count = 0
 
     def flush() -> int:
@@ -44,11 +45,13 @@ def _remove(opened: OpenCache, doomed: Callable[[FoundRecord], bool], *, dry_run
                 continue
             if dry_run:
                 count += 1
-                emit(f"{found.row.state}\t{found.row.url}")
+                shown.append((found.row.state, found.row.url))
                 continue
             taken.append(found)
             if len(taken) >= _AT_ONCE:
                 count += flush()
+    if shown:
+        table(("state", "URL"), shown)  # not while a bar is shown
     return count + (flush() if taken else 0)
 
 

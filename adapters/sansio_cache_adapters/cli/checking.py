@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 
 import click
 
@@ -14,7 +15,7 @@ from .app import cli
 from .bodies import flaw_of
 from .errors import Trouble
 from .options import command, setting_options
-from .output import emit, note, progress
+from .output import emit, note, on_terminal, progress, table
 from .place import NOT_SIGNED, OpenCache, PlaceOptions, pass_place
 from .records import FoundRecord, walk
 
@@ -56,8 +57,7 @@ def verify(place: PlaceOptions, heads: bool, quiet: bool, as_json: bool) -> None
         bad = [{**found.row.as_json(), "flaw": flaw.value} for found, flaw in wrong]
         click.echo(json.dumps({"good": good, "flaws": dict(counts), "wrong": bad}, indent=1))
     elif not quiet:
-        for found, flaw in wrong:
-            emit(f"{flaw.value}\t{found.row.url}\t{_MEANS[flaw]}")
+        _show(wrong)
         signed = ", and their signatures" if opened.sealer.signed else "; the cache is not signed"
         note(f"{good} good, heads{'' if heads else ' and bodies'}{signed}; {len(wrong)} wrong")
     if wrong:
@@ -69,6 +69,14 @@ def verify(place: PlaceOptions, heads: bool, quiet: bool, as_json: bool) -> None
         if set(counts) == {Flaw.DIGEST.value}:
             raise Trouble(f"{said}. They are misses to every session here: {NOT_INSTALLED}", Trouble.FOUND)
         raise Trouble(f"{said}. They are misses to every session; purge --invalid removes them", Trouble.FOUND)
+
+
+def _show(wrong: Sequence[tuple[FoundRecord, Flaw]]) -> None:
+    if not on_terminal():
+        for found, flaw in wrong:
+            emit(f"{flaw.value}\t{found.row.url}\t{_MEANS[flaw]}")
+    elif wrong:
+        table(("flaw", "means", "URL"), [(flaw.value, _MEANS[flaw], found.row.url) for found, flaw in wrong])
 
 
 def _verify(opened: OpenCache, *, heads: bool) -> tuple[int, list[tuple[FoundRecord, Flaw]]]:
