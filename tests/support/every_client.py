@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -28,6 +28,7 @@ class Got(NamedTuple):
     body: bytes
     from_cache: bool
     cache_status: str
+    headers: Mapping[str, str] = {}
 
 
 class Face:
@@ -41,7 +42,7 @@ class Face:
 
 def _of(response: Any, body: bytes) -> Got:
     # The client itself, without a cache, says neither.
-    return Got(body, getattr(response, "from_cache", False), getattr(response, "cache_status", ""))
+    return Got(body, getattr(response, "from_cache", False), getattr(response, "cache_status", ""), response.headers)
 
 
 async def _requests(session: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
@@ -71,20 +72,22 @@ async def _trio(session: Any, scenario: Callable[[Face], Awaitable[None]]) -> No
         await scenario(Face(session, get))
 
 
-def _extensions(options: dict[str, Any]) -> dict[str, Any]:
-    return {"extensions": {"sansio_cache": options}} if options else {}
+def _keywords(options: dict[str, Any]) -> dict[str, Any]:
+    own = {name: options.pop(name) for name in ("headers",) if name in options}
+    return {**own, "extensions": {"sansio_cache": options}} if options else own
 
 
 def _of_httpx(response: httpx2.Response) -> Got:
     extensions = response.extensions
-    return Got(response.content, extensions.get("from_cache", False), extensions.get("cache_status", ""))
+    said = extensions.get("from_cache", False), extensions.get("cache_status", "")
+    return Got(response.content, *said, response.headers)
 
 
 async def _httpx(transport: Any, scenario: Callable[[Face], Awaitable[None]]) -> None:
     with httpx2.Client(transport=transport) as client:
 
         async def get(url: str, **options: Any) -> Got:
-            return _of_httpx(client.get(url, **_extensions(options)))
+            return _of_httpx(client.get(url, **_keywords(options)))
 
         await scenario(Face(transport, get))
 
@@ -93,7 +96,7 @@ async def _async_httpx(transport: Any, scenario: Callable[[Face], Awaitable[None
     async with httpx2.AsyncClient(transport=transport) as client:
 
         async def get(url: str, **options: Any) -> Got:
-            return _of_httpx(await client.get(url, **_extensions(options)))
+            return _of_httpx(await client.get(url, **_keywords(options)))
 
         await scenario(Face(transport, get))
 
