@@ -1,4 +1,4 @@
-"""What touches the world: clients and stores around the pure core of :mod:`sansio_cache`.
+"""All input and output: clients and stores around the pure core of :mod:`sansio_cache`.
 
 One folder a client, one a store, and one for what all clients share; each folder's first lines are its map.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     class _Imports(MetaPathFinder, Loader): ...
 
 else:
-    # What those bring is not needed here, and to import them takes longer than all of this.
+    # Their classes are not needed here, and importing them takes longer than all of this.
     _Imports = object
 
 __all__ = ["find_moved_modules"]
@@ -45,7 +45,7 @@ def _places(name: str) -> list[str]:
 
 
 class _Finder(_Imports):
-    """Comes last, so that it is asked only for what is nowhere else."""
+    """Comes last, so that it is asked only for modules that are not found elsewhere."""
 
     def __init__(self) -> None:
         self._specs: dict[str, ModuleSpec | None] = {}

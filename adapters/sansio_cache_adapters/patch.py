@@ -82,7 +82,7 @@ class _Script:
         return CacheAdapter.over(self._of_requests(), inner, self._peer)
 
     def of_aiohttp(self) -> Any:
-        """What answers requests of aiohttp on the running loop."""
+        """The cache that answers requests of aiohttp on the running loop."""
         from sansio_cache_adapters.aiohttp.middleware import AiohttpCache
 
         loop = asyncio.get_running_loop()
@@ -239,7 +239,7 @@ def _bypassing(inner: Any) -> Any:
 
 
 def _chosen(owner: Any, over: Callable[[_Script, Any], Any], ours: type[Any], bypassing: Callable[[Any], Any]) -> Any:
-    """What chooses the transport of a client of httpx2, with a cache above it."""
+    """A function that chooses the transport of a client of httpx2, with a cache above it."""
     plain = owner._transport_for_url
 
     def _transport_for_url(self: Any, url: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Bodies under aiohttp: what comes from the network and is stored on its way, and what was stored."""
+"""Bodies under aiohttp: those from the network, stored on their way, and stored ones."""
 
 from __future__ import annotations
 
@@ -148,13 +148,13 @@ class NetworkBody:
             self._settled()
 
     def abandon(self, why: str = UNREAD) -> None:
-        """Nothing is stored."""
+        """Do nothing: nothing is stored."""
         if self._tee is not None:
             self._tee.abandon(why)
             self._settled()
 
     def keep_unread(self) -> None:
-        """Keep a body that nobody has begun to read once all of it is here; nothing is read for that."""
+        """Keep an unread body once all of it is here; nothing is read for that."""
         if self._tee is not None and not self._tee.done and not self._raw.is_eof():
             came = WeakMethod(self._came)
             self._raw.on_eof(lambda: method() if (method := came()) is not None else None)

@@ -1,7 +1,7 @@
 """Connections of aiohttp and ``fork``: a child gives up those that were opened before it.
 
-The connectors are the user's. In a child each that was ever used through a cache begins without connections, and what
-its old ones were is cut off, so that nothing of it reaches the parent.
+The connectors are the user's. In a child each that was ever used through a cache begins without connections, and its
+old ones are cut off, so that nothing that it does to them reaches the parent.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Connectors:
         return INHERITED if FORKS.generation and connector in self._inherited else ""
 
     def before_fork(self) -> None:
-        """Nothing: the parent keeps its connections."""
+        """Do nothing: the parent keeps its connections."""
 
     def after_fork(self, *, child: bool) -> None:
         """In the child, drop every connection."""

@@ -1,7 +1,7 @@
 """The fast path of ``AsyncCachedSession``: a stored answer without what aiohttp does for the network.
 
-What a plain GET makes of its arguments is remembered from the first time, when aiohttp itself did it, and holds as
-long as all that went into it is the same. Whatever is not provably so takes the long way.
+The request that aiohttp itself made of a plain GET is remembered, and is used again as long as all that went into it is
+the same. Any other request takes the long way.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _KNOWN: Final = frozenset({"allow_redirects", "headers", "params", "raise_for_st
 _PLAIN: Final = frozenset({"allow_redirects"})
 
 Found = CachedClientResponse | PausedClientRequest
-"""What a look into the store gives: a response, or a request that goes on."""
+"""The result of a look into the store: a response, or a request that goes on."""
 
 
 class _Remembered:
-    """What a GET became.
+    """The request that aiohttp made of a GET.
 
     :ivar version: that of the session's default headers.
     """
@@ -76,7 +76,7 @@ class FastPath:
         self._lately: _Remembered | None = None
 
     def key(self, method: str, url: StrOrURL, keywords: dict[str, Any]) -> object | None:
-        """What names a plain GET among those of its session, or None where it takes the long way."""
+        """The key of a plain GET among those of its session, or None where it takes the long way."""
         if method != "GET" or not self._applies or not _KNOWN.issuperset(keywords):
             return None
         kind = type(url)
@@ -145,7 +145,7 @@ class FastPath:
 
 
 def _made(session: ClientSession, version: int, wish: Wish) -> _Remembered | None:
-    """What a request became, or None where that depends on more than what names it."""
+    """The request that was made, or None where that depends on more than its key."""
     assert wish.seen is not None  # noqa: S101 - the caller has looked
     native, request = wish.seen
     if native.method != "GET" or request.body != b"" or COOKIE in native.headers:

@@ -1,4 +1,4 @@
-"""What a session of aiohttp does with its requests: everything that it needs from the first one on."""
+"""How a session of aiohttp handles its requests: all that it needs from the first one on."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Handler:
         self._fast = FastPath(session, cache, alone=alone)
 
     def stored(self, session: ClientSession) -> AsyncStoredResponses:
-        """What finds, deletes, verifies and counts what is stored."""
+        """The ``session.cache``: finds, deletes, verifies and counts stored responses."""
         return AsyncStoredResponses(self._cache.inner, self.asking(session), given_response)
 
     def asking(self, session: ClientSession) -> RequestMaker:

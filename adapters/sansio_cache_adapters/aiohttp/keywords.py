@@ -1,4 +1,4 @@
-"""What a cached session of aiohttp and its requests take, for type checkers."""
+"""Keywords of a cached session of aiohttp and of its requests, for type checkers."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELET
 
 
 class Wish:
-    """What one request says beside itself.
+    """The arguments of one request that aiohttp does not pass on to middlewares.
 
     :param decode: whether the user wants content codings taken off.
     :param raw: aiohttp is known to leave them on.
@@ -100,7 +100,7 @@ class Wish:
         self.paused: PausedClientRequest | None = None
 
     def take_paused(self, request: ClientRequest) -> PausedClientRequest | None:
-        """What a look into the store has shown of this very request; it can be gone on with once."""
+        """The paused exchange of this very request; it can be resumed once."""
         looked, self.paused = self.paused, None
         return looked if looked is not None and looked.goes_with(request) else None
 

@@ -1,4 +1,4 @@
-"""Whom aiohttp talks to, as whom, and by which proxy: what a session's connector and a request decide."""
+"""The peer of a request of aiohttp: whom a session's connector and the request have it talk to, and how."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What of aiohttp's private side concerns responses, requests and sessions, for 3.12 and for what came after.
+"""All uses of aiohttp's private attributes in responses, requests and sessions, for 3.12 and later versions.
 
-A response that builds itself when it is looked at, and what is read of requests and sessions; the rest of what aiohttp
-keeps to itself is in ``aiohttp_private_reader.py``.
+A response that builds itself when it is looked at, and attributes read of requests and sessions; those of readers are
+in ``private_reader.py``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 class Makings(Protocol):
-    """What a :class:`LazyResponse` builds its parts from.
+    """The values from which a :class:`LazyResponse` builds its parts.
 
     :ivar version: that of HTTP, in tenths.
     :ivar now: the time by the session's clock.
@@ -120,7 +120,7 @@ def _nothing(response: object, makings: Makings) -> dict[str, Any]:
 
 _NO_TIMER: Final = TimerNoop()
 _READ: Final = frozenset({"_body", "_released", "_traces", "content"})
-"""What a response has that was read, given up, or is watched while it is read."""
+"""Attributes of a response that was read, given up, or is watched while it is read."""
 _PLAIN: Final = cast(Any, ClientResponse)
 
 
@@ -265,7 +265,7 @@ def is_decoded(session: ClientSession, raw: StreamReader) -> bool:
 
 
 class Codings(NamedTuple):
-    """What becomes of the content coding of an answer.
+    """How the content coding of an answer is handled.
 
     :ivar decode: whether the user wants it taken off.
     :ivar left: aiohttp leaves it on, whatever the user wants.
@@ -327,7 +327,7 @@ def _variable(function: object, name: str) -> CellType | None:
 
 
 def coding_complaint(coding: str) -> str:
-    """What aiohttp says of a coding that it cannot decode."""
+    """The message of aiohttp for a coding that it cannot decode."""
     return str(ContentEncodingError(f"Can not decode content-encoding: {coding}"))
 
 
@@ -350,7 +350,7 @@ def _bytes_of(payload: object) -> bytes | None:
 
 
 def _multipart(writer: MultipartWriter) -> bytes | None:
-    """What a multipart writer is going to write, where all its parts are bytes or text as they are."""
+    """The bytes that a multipart writer is going to write, where all its parts are plain bytes or text."""
     parts: Sequence[tuple[Any, object, object]] = cast(Any, writer)._parts
     boundary = writer.boundary.encode("latin-1")
     pieces: list[bytes] = []
@@ -369,7 +369,7 @@ def request_traces(request: ClientRequest) -> Sequence[Any]:
 
 
 def connector_tls(session: ClientSession) -> tuple[object, str | None]:
-    """What a session's connector says of TLS (True: the default), and of a socket that stands in for every host."""
+    """The TLS setting of a session's connector (True: the default), and a socket that stands in for every host."""
     own: Any = session.connector
     if own is None:
         return True, None

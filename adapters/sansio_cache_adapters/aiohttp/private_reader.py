@@ -1,4 +1,4 @@
-"""What of aiohttp's private side concerns readers: one that pulls, for 3.12 and for what came after."""
+"""All uses of aiohttp's private attributes in readers: a reader that pulls, for 3.12 and later versions."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ async def pulled(raw: StreamReader, *, coded: bool) -> tuple[bytes, Sequence[int
 
 
 def peeked(raw: StreamReader) -> bytes:
-    """What has arrived of a body and is unread; it stays so."""
+    """The part of a body that has arrived and is unread; it stays unread."""
     reader: Any = raw
     data = b"".join(reader._buffer)
     return data[reader._buffer_offset :]
 
 
 class PulledBody(Protocol):
-    """What a :class:`PulledReader` pulls from.
+    """The source of a :class:`PulledReader`.
 
     :ivar at_end: there is nothing left to pull.
     :ivar chunked: it comes in HTTP chunks, whose ends its reader may want to see.
@@ -101,7 +101,7 @@ class PulledBody(Protocol):
         ...
 
     def arrived(self) -> bytes:
-        """What can be had without waiting."""
+        """The bytes that are there without waiting."""
         ...
 
     def leave(self, *, reading: bool) -> asyncio.Task[None] | None:
@@ -116,7 +116,7 @@ class PulledBody(Protocol):
 
 
 class _Unpaced(BaseProtocol):
-    """The connection of a reader that nobody feeds: it fetches when it wants, so there is nothing to hold up."""
+    """The connection of a reader that fetches by itself: there is no sender to pause."""
 
     __slots__ = ()
 
@@ -248,14 +248,14 @@ class PulledReader(StreamReader):
             if self._ahead is None:
                 self._begin(self._source.arrived())
             self._step()
-            # What a coding expands to is not all given at once: the caller cannot wait in between.
+            # An expanded body is not given all at once: the caller cannot wait in between.
             for _ in range(_PAUSE_AFTER):
                 if self._ahead is not None:
                     self._step()
         return super().read_nowait(n)
 
     def leave(self) -> asyncio.Task[None] | None:
-        """Nothing more will be read; the work that is left to do for what has arrived unread."""
+        """Stop reading. Returns the work that is left to do for unread bytes that have arrived."""
         return self._source.leave(reading=self._pulling)
 
     # Whether all has been received is the source's to say: it may not have been read yet.

@@ -1,4 +1,4 @@
-"""What a cached session of aiohttp returns: the client's own response, and what the cache knows of it."""
+"""Responses of a cached session of aiohttp: the client's own, with the attributes of the cache."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
 def bypassing(response: ClientResponse, why: str) -> ClientResponse:
     """A response with which the cache had nothing to do, with the attributes that those of cached sessions have.
 
-    :param why: for ``cache_status``; ``""`` where that is not known: somebody else answers in the place of aiohttp.
+    :param why: for ``cache_status``; ``""`` where it is not known: a double answers in the place of aiohttp.
     """
     if not isinstance(response, ClientResponse):
         return response
@@ -121,7 +121,7 @@ _classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = 
 
 
 class AskedFor:
-    """What a response repeats of its request.
+    """Attributes of a response that come from its request.
 
     :param fields: the header fields as they would be sent; the response gets a view of them.
     :param decode: whether the user wants content codings taken off.

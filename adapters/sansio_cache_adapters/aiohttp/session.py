@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sansio_cache_adapters.cache.opening import CacheLocation
     from sansio_cache_adapters.cache.options import CacheKeywords
 
-    # What answers requests comes with the first of them: see `setup`.
+    # Modules that answer requests are imported with the first one: see `setup`.
     from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 
     from .handling import Handler
@@ -182,7 +182,7 @@ _KEPT: Final = (
     *("trust_env", "trace_configs", "raise_for_status", "auto_decompress", "version", "requote_redirect_url"),
     *("read_bufsize", "max_line_size", "max_field_size", "middlewares", "request_class", "response_class"),
 )
-"""What a session is made with and goes on to have."""
+"""Attributes that a session is made with and keeps."""
 _ELSEWHERE: Final = {"auth": "_default_auth", "headers": "_default_headers"}
 
 
@@ -200,7 +200,7 @@ _OF_STORES: Final = frozenset({"file", "redis", "rediss", "sqlite", "unix"})
 
 
 def _check_base_url(base_url: object) -> None:
-    # What would be a path's place elsewhere is aiohttp's base_url here.
+    # The first argument is aiohttp's base_url; in other sessions it is the path of the cache.
     if base_url is None:
         return
     if not isinstance(base_url, URL | str) or not URL(base_url).absolute or URL(base_url).scheme in _OF_STORES:

@@ -31,7 +31,7 @@ class Tasks:
             return False
 
         async def soon() -> None:
-            # Anyone who asks gets their answer first, whatever the loop's task factory is.
+            # The caller gets its answer first, whatever the loop's task factory is.
             await asyncio.sleep(0)
             await job()
 

@@ -128,7 +128,7 @@ class Sending:
         """Whether what is read of a response are not the bytes that came: aiohttp has taken a coding off."""
         if self._raw or CONTENT_ENCODING not in native.headers or not coding_of(received_fields(native)):
             return False
-        # What one request says of it is seen nowhere else before aiohttp 3.14.
+        # Before aiohttp 3.14 the argument of one request is seen nowhere else.
         return self._decode or is_decoded(self.session, native.content)
 
     def detached(self) -> Sending:

@@ -1,4 +1,4 @@
-"""What every session has, whatever its client.
+"""The parts that sessions of all clients share.
 
 In reading order:
 

@@ -40,7 +40,7 @@ Spawn = Callable[[object, Callable[[], Coroutine[Any, Any, None]]], object]
 
 
 def _queued_write_failed(engine: weakref.ref[Engine], error: BaseException) -> None:
-    """Bypass the store after a write that nobody waits for (G20), or only count it where the queue was too long.
+    """Bypass the store after a queued write failed (G20), or only count it where the queue was too long.
 
     One that others have locked for so long would have every write queued behind it, and with it what frees the claims.
     """
@@ -58,7 +58,7 @@ def _not_at_once(_: bytes) -> None:
 
 
 class AsyncCache(SessionCache):
-    """What an awaiting session asks: an engine whose work is awaited.
+    """The cache of an awaiting session: an engine whose work is awaited.
 
     :param probe: opens the store, or raises while it is not well; blocking.
     :param spawn: how the session starts background validation.
@@ -124,7 +124,7 @@ class AsyncCache(SessionCache):
             spawn(key, work)
 
     async def flush(self) -> None:
-        """Write what is queued for a store that is somebody else's to close, if it is well; takes 5 s at most."""
+        """Do the queued writes to a store that its owner closes, unless it is in trouble; takes 5 s at most."""
         if not self.engine.breaker.down:
             await self.engine.remove_superseded()
             try:

@@ -1,4 +1,4 @@
-"""Background work of blocking sessions: few daemon threads, each key once, bounded; and what is due in a while."""
+"""Background work of blocking sessions: few daemon threads, each key once, bounded; and delayed jobs."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Background:
             return True
 
     def before_fork(self) -> None:
-        """Nothing to bring to rest: the child does without what waits."""
+        """Do nothing: the child needs none of the jobs that wait."""
 
     def after_fork(self, *, child: bool) -> None:
         """The threads have stayed in the parent; the lock may be held there."""

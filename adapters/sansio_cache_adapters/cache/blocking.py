@@ -32,7 +32,7 @@ N = TypeVar("N")
 
 
 class BlockingCache(SessionCache):
-    """What a blocking session asks: an engine whose work is done by calling. The first request opens the store."""
+    """The cache of a blocking session: an engine whose work is done by calling. The first request opens the store."""
 
     def __init__(self, policy: Policy, store: Store, sealer: Sealer, **options: Any) -> None:
         probe = probing(lambda: store, sealer)

@@ -1,6 +1,6 @@
-"""The circuit breaker before a store: whatever goes wrong there, the user's request goes on (fail open).
+"""The circuit breaker before a store: after any error there the user's request goes on (fail open).
 
-After a failure the store is bypassed, without further delay, until a probe in a thread of its own finds it well.
+After a failure the store is bypassed, without further delay, until a probe in a thread of its own succeeds.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class CircuitBreaker:
         return "store-unavailable" if self.down else "read-only" if self.read_only else ""
 
     async def attempting(self, otherwise: D, call: Callable[[], T | Awaitable[T]]) -> T | D:
-        """What a call to the store returns, or ``otherwise`` while it is not well; as work."""
+        """The result of a call to the store, or ``otherwise`` while the store is in trouble; as work."""
         if self.down:
             return otherwise
         try:
@@ -124,7 +124,7 @@ class CircuitBreaker:
 
     def reopen(self) -> None:
         """Allow probing again, after close."""
-        # Anyone who probed has gone: the next call finds out how the store is.
+        # The thread that probed has gone: the next call finds out how the store is.
         self.down = self.read_only = False
         self._stop = _Stop()
 
@@ -134,10 +134,10 @@ class CircuitBreaker:
             stop.ring()
 
     def before_fork(self) -> None:
-        """Nothing to bring to rest."""
+        """Do nothing: no thread need pause."""
 
     def after_fork(self, *, child: bool) -> None:
-        """Anyone who probed has stayed in the parent; the lock may be held there."""
+        """In the child begin anew: a probing thread stays in the parent, and may hold the lock there."""
         if child:
             self._lock = threading.Lock()
             self.reopen()
@@ -158,7 +158,7 @@ PROBES: Final = Worker("sansio-cache-probe", size=8)
 
 
 def _heal(breaker: weakref.ref[CircuitBreaker], stop: _Stop) -> None:
-    """Probe, and again until the store is well, or nobody has the session any more."""
+    """Probe until the store is well, or the session is gone."""
     living = None if stop.rung else breaker()
     pause = None if living is None else living.heal()
     if pause is not None:

@@ -14,14 +14,14 @@ __all__ = ["CLIENT_ARGUMENTS", "ClientArguments", "Decides"]
 
 
 class Decides(StrEnum):
-    """What an argument decides of a stored response."""
+    """The part of a key that an argument decides."""
 
     RESOURCE = "resource"
     """Which one is asked for: URL, ``Host``, and for methods that are opted in the body (``keys.py``)."""
     USER = "user"
     """The user who asks: fields by their names, userinfo; cookies in a shared cache (``credentials.py``)."""
     PEER = "peer"
-    """Whom the client believes to talk to, and as whom (``tls.py``)."""
+    """The peer: whom the client believes to talk to, and as whom (``tls.py``)."""
     PROXY = "proxy"
     """Which proxy sees a request without TLS, and as whose (``peers.py``)."""
     CONNECTION = "connection"

@@ -1,9 +1,9 @@
 """Whether a TLS context would show a client certificate.
 
-A context does not tell. So it is asked for one, in memory: it takes the client's part of a handshake with a server of
-ours, up to the message that holds the client's certificate, which TLS 1.2 does not encrypt. Nothing of the context is
-changed, and whether it would trust that server is not asked: the handshake begins under a context of ours, and the
-user's takes its place before the first byte (as servers do that choose one by the client's wish).
+A context has no attribute for that. So it takes the client's part of a handshake with a server of ours, in memory, up
+to the message that holds the client's certificate, which TLS 1.2 does not encrypt. The context is not changed, and need
+not trust that server: the handshake begins under a context of ours, and the user's takes its place before the first
+byte (as in servers that choose a context by the client's wish).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _step(side: Any) -> None:
 
 
 def _holds_certificate(sent: bytes) -> bool | None:
-    """What a client's second flight says (RFC 5246 §7.4.6): its first message is the certificate, be it empty."""
+    """Whether a client's second flight holds a certificate: its first message, which may be empty (RFC 5246 §7.4.6)."""
     messages = b""
     while len(sent) > 5 and sent[0] == _HANDSHAKE:
         end = 5 + int.from_bytes(sent[3:5], "big")

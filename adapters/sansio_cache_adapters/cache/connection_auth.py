@@ -1,7 +1,7 @@
 """Which connections are authenticated (NTLM, Negotiate), as far as a client's pools show: nothing they bring is kept.
 
-Which of a pool's connections a request takes is the pool's to choose. So from the first sign on, all that comes from
-that origin through that pool counts as its user's.
+The pool chooses the connection for a request. So from the first sign on, all responses of that origin through that pool
+count as its user's.
 """
 
 from __future__ import annotations

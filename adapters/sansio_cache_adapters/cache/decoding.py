@@ -1,6 +1,6 @@
-"""Content codings: how they come off a response's body (RFC 9110 §8.4.1).
+"""Content codings: how a response's body is decoded (RFC 9110 §8.4.1).
 
-Decoding is done in steps of at most 64 KiB of output, whatever the input would expand to: a bomb costs its
+Decoding is done in steps of at most 64 KiB of output, however much the input would expand to: a bomb costs its
 reader time, never memory.
 """
 
@@ -32,14 +32,19 @@ class Decoder(Protocol):
     """Takes one content coding off a body."""
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Pieces of at most 64 KiB; exhaust it before the next call. Raises: BrokenCoding.
+        """Pieces of at most 64 KiB; exhaust it before the next call.
 
-        An empty piece is a pause for breath: much was taken in, and nothing came out.
+        An empty piece is a pause: much was taken in, and nothing came out.
+
+        :raises BrokenCoding: the body is not coded as it says.
         """
         ...
 
     def finish(self) -> None:
-        """To be called at the end of the body. Raises: BrokenCoding if the coding has not ended."""
+        """To be called at the end of the body.
+
+        :raises BrokenCoding: the coding has not ended.
+        """
         ...
 
 
@@ -216,11 +221,11 @@ def default_accept_encoding() -> str:
 
 
 def decoders(content_encoding: str) -> list[Decoder]:
-    """What takes the codings of a Content-Encoding off, in order: the last one applied comes first.
+    """The decoders for a Content-Encoding, in order: the coding that was applied last comes first.
 
     Empty where there is nothing to take off, or something that cannot be: the body then stays as it came.
 
-    Raises: BrokenCoding for more than five codings, which nobody applies in good faith.
+    :raises BrokenCoding: there are more than five codings, which no honest origin applies.
     """
     if not content_encoding:
         return []
@@ -235,7 +240,7 @@ def decoders(content_encoding: str) -> list[Decoder]:
 
 
 def undecodable(content_encoding: str) -> str:
-    """What to say of the first of these codings that cannot be taken off here; ``""`` where all can be."""
+    """The message for the first of these codings that cannot be decoded here; ``""`` where all can be."""
     for name in map(str.strip, content_encoding.lower().split(",")):
         if name.removeprefix("x-") not in ("", "identity", *_codings()):
             package = _PACKAGES.get(name)
@@ -245,9 +250,11 @@ def undecodable(content_encoding: str) -> str:
 
 
 def decode(chain: list[Decoder], data: bytes) -> Iterator[bytes]:
-    """``data`` with every coding of the chain taken off, in pieces of at most 64 KiB. Raises: BrokenCoding.
+    """``data`` with every coding of the chain taken off, in pieces of at most 64 KiB.
 
     No piece takes long to come: some are empty, so that an event loop can have its turn.
+
+    :raises BrokenCoding: the body is not coded as it says.
     """
     if not chain:
         yield data
@@ -264,7 +271,7 @@ def decode(chain: list[Decoder], data: bytes) -> Iterator[bytes]:
 def taken_off(content_encoding: str, data: bytes) -> Iterator[bytes]:
     """A whole body with all its codings taken off, in pieces.
 
-    Raises: BrokenCoding where one cannot be taken off, or has not ended.
+    :raises BrokenCoding: one cannot be taken off, or has not ended.
     """
     chain = decoders(content_encoding)
     if not chain:

@@ -1,4 +1,4 @@
-"""What every session has, whatever its client: policy, store, rules, circuit breaker, flights and events.
+"""The engine of every session: its policy, store, rules, circuit breaker, flights and events.
 
 The verbs are work (``work.py``), written once; ``blocking.py`` and ``asynchronous.py`` say how to wait.
 """

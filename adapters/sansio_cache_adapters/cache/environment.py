@@ -1,4 +1,4 @@
-"""Whether the environment says the same as before, asked with every request: without decoding what it says."""
+"""Whether variables of the environment have changed: compared with every request, so without decoding them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["watching"]
 
 
 def watching(*names: str, ending: str = "") -> Callable[[], tuple[object, ...]]:
-    """What tells the values of some variables as they are kept: to be compared, None where one is not set.
+    """A function that gives the raw values of some variables, to be compared; None where one is not set.
 
     ``os.environ.get`` takes a microsecond for a variable that is not there, and a hit takes forty in all.
 

@@ -1,4 +1,4 @@
-"""What a session tells of its decisions: events, and the counters and log lines made from them."""
+"""Events: a session's decisions, and the counters and log lines made from them."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Events:
 
     def warn_of(self, flaws: Collection[Flaw]) -> None:
         """Say once what to install, if that is what is wrong with stored responses."""
-        # Else a program that has not the wheel would fetch all large bodies anew, and nobody would know why.
+        # Else a program without the wheel would fetch all large bodies anew, without a reason in its log.
         if Flaw.DIGEST in flaws and not self._warned:
             self._warned = True
             logger.warning("stored bodies cannot be verified, and are as good as not there: %s", NOT_INSTALLED)

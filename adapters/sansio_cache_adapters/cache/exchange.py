@@ -1,4 +1,4 @@
-"""One request on its way through the cache: performs the actions of its ``exchange``, and minds who waits for it."""
+"""One request on its way through the cache: performs the actions of its ``exchange``, and releases its waiters."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Lead:
 
 
 class Delivered(NamedTuple, Generic[N]):
-    """What a client gets.
+    """An answer on its way to the client.
 
     :ivar native: its own response, where the body comes from there.
     :ivar tee: what to feed the body to, where it is to be stored.
@@ -348,7 +348,7 @@ class Exchange(Generic[N]):
             self._transfer.abort(native)
 
     async def _deliver(self, answer: Answer) -> Delivered[N]:
-        """What the client gets: the answer, its own response where the body comes from there, and the tee to feed.
+        """The answer, the client's own response where the body comes from there, and the tee to feed.
 
         The duty of a leader passes to the tee, or ends here.
         """

@@ -1,4 +1,4 @@
-"""Single flight within a process: of all who want one cold key at a time, one fetches and the others wait.
+"""Single flight within a process: one of several requests for one cold key fetches, and the others wait.
 
 Serves threads, asyncio and trio alike, and all sessions on one store: they wait for a
 ``concurrent.futures.Future``; threads wait on it, tasks on an event of their loop that its callback sets.
@@ -24,7 +24,7 @@ _MOST_REMEMBERED: Final = 4096
 
 
 class Duty(Protocol):
-    """What a leader owes to those who wait."""
+    """The duty of a leader towards the waiting requests."""
 
     def release(self, *, storable: bool) -> None:
         """Release everyone who waits. Never blocks for long, never raises. Idempotent."""

@@ -1,4 +1,4 @@
-"""Keywords that nobody knows: what other caches call a thing, the nearest name, and who else may take them."""
+"""Unknown keywords: the name that other caches use, the nearest known name, and other classes that may take them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def overriding(kind: type, here: type, client: type, *names: str) -> bool:
 
 @lru_cache(maxsize=64)
 def takers_behind(kind: type[Any], here: type[Any]) -> tuple[frozenset[str], type | None]:
-    """What the constructors of the classes behind one take, in the order in which they call each other.
+    """The keywords of the constructors behind a class, in the order in which they call each other.
 
     Those that they name, and a class among them that takes any others too, or None.
     """
@@ -96,7 +96,7 @@ def takers_behind(kind: type[Any], here: type[Any]) -> tuple[frozenset[str], typ
 def handing_on(owner: object, here: type, keywords: Mapping[str, object], otherwise: str = "") -> Generator[None]:
     """Let the keywords pass, within the block, that a class behind this one takes.
 
-    :raises TypeError: for one that is left to nobody, with the nearest name.
+    :raises TypeError: for one that none of them takes; the message has the nearest name.
     """
     kind: Any = type(owner)
     names, open_to = takers_behind(kind, here) if keywords else (frozenset[str](), None)
@@ -135,7 +135,7 @@ class FixedSettings:
 
     _made = False
     _theirs = OF_SESSION
-    """What other caches have here, and what to write in its place."""
+    """Attributes of other caches, and what to write in their place."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if self._made and (said := self._why_fixed(name)):
@@ -143,7 +143,7 @@ class FixedSettings:
         super().__setattr__(name, value)
 
     def _why_fixed(self, name: str) -> str:
-        """What to say of a name that would mean nothing as an attribute; ``""`` where that is the user's own affair."""
+        """The message for an attribute that would have no effect; ``""`` for one of the user's own."""
         kind = type(self)
         if name.startswith("_") or _defines(kind, name):
             return ""
@@ -168,7 +168,7 @@ class FixedSettings:
         return described(self, engine.store, engine.sealer)
 
     def __getattr__(self, name: str) -> Any:
-        # Only what nobody has comes here. A class behind may know more.
+        # Called only for names that were not found. A class behind may know more.
         behind: Any = getattr(super(), "__getattr__", None)
         if behind is not None:
             return behind(name)

@@ -116,7 +116,7 @@ def _advice(scheme: str, location: str) -> str:
 
 
 def no_store(cache: object) -> SettingError:
-    """What to say of something that is neither a path nor a store."""
+    """The error for a value that is neither a path nor a store."""
     root = type(cache).__module__.partition(".")[0]
     said = f"cache takes {_TAKES}, not {cache!r}"
     if isinstance(cache, type):

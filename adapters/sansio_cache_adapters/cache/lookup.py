@@ -1,4 +1,4 @@
-"""What users name a stored response by: a URL, a request of their client's, or one of the core's.
+"""The names of stored responses: a URL, a request of the client, or one of the core.
 
 Each client makes of it the request that it would send, so that ``session.cache`` looks where ``session.get`` does.
 """
@@ -18,7 +18,7 @@ RequestMaker = Callable[[Any, str, dict[str, Any]], Request | Awaitable[Request]
 
 
 def named(thing: object, keywords: dict[str, Any]) -> object:
-    """What a user names a stored response by: the first argument, or ``url=``, which is removed from the keywords."""
+    """The argument that names a stored response: the first, or ``url=``, which is removed from the keywords."""
     return keywords.pop("url") if thing is None and "url" in keywords else thing
 
 

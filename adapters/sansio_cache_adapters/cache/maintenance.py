@@ -1,6 +1,6 @@
-"""What can be done with all that is stored, as work: written once for blocking and awaiting sessions.
+"""Operations on all stored responses, as work: written once for blocking and awaiting sessions.
 
-None of it raises for a record that is broken or forged: it is counted and logged, and the others go on.
+None of them raises for a record that is broken or forged: it is counted and logged, and the work goes on.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Entry(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """What ``verify`` found: how many records are good, and how many have which flaw."""
+    """The result of ``verify``: how many records are good, and how many have which flaw."""
 
     good: int
     flaws: dict[str, int]
@@ -297,7 +297,7 @@ def partition_of(thing: object) -> bytes | None:
 
 
 class Criteria(NamedTuple):
-    """What ``delete`` is to remove."""
+    """The records that ``delete`` is to remove."""
 
     partitions: tuple[bytes, ...]
     urls: tuple[object, ...]
@@ -322,7 +322,7 @@ def criteria_of(
     invalid: bool,
     tags: Iterable[str],
 ) -> Criteria:
-    """What a user gave to ``delete``.
+    """The criteria that a user gave to ``delete``.
 
     :raises SettingError: for nothing to go by, and for one thing in the place of a list.
     """

@@ -25,7 +25,7 @@ __all__ = ["CacheLocation", "Keeper", "KeptUnder", "awaitable", "probing", "reso
 
 
 class KeptUnder(NamedTuple):
-    """What the responses of a session lie in, and under which secret and settings."""
+    """The store of a session's responses, with its secret and settings."""
 
     store: Any
     sealer: Sealer
@@ -37,12 +37,12 @@ class Keeper(Protocol):
     """The ``cache`` of a session, whatever its client."""
 
     def kept_under(self) -> KeptUnder:
-        """What its responses lie in, as the session was given it."""
+        """The store, as it was given to the session."""
         ...
 
 
 CacheLocation = str | os.PathLike[str] | Store | None
-"""What ``cache=`` takes."""
+"""The types that ``cache=`` takes."""
 _VERBS: Final = ("open", "load", "commit", "change", "close")
 _lock = threading.Lock()
 renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
@@ -106,7 +106,7 @@ def sealer_for(store: object, secret_key: SecretKey | Sealer | Ungiven) -> Seale
 
 
 def probing(store: Callable[[], Any], sealer: Sealer) -> Callable[[], Meta]:
-    """What opens a store again and raises while it is not well; blocking.
+    """A function that opens a store again and raises while it is in trouble; blocking.
 
     A store that has a ``check`` beside ``open`` (SQLite, files) is asked whether it could be written to, too.
     """

@@ -1,4 +1,4 @@
-"""What a session's constructor and its single requests say to the cache, as keywords."""
+"""Keywords for the cache, of a session's constructor and of single requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ current_options: ContextVar[Options] = ContextVar("sansio_cache_options", defaul
 
 
 class CacheKeywords(Settings, total=False):
-    """What a session takes for its cache beside ``cache=``, for type checkers."""
+    """The keywords of a session for its cache beside ``cache=``, for type checkers."""
 
     secret_key: SecretKey | Ungiven
     policy: Policy | None

@@ -1,4 +1,4 @@
-"""Whom a client talks to, as whom, and by which way: one spelling for all clients, since it is part of the key.
+"""Descriptions of the peer of a client: one spelling for all clients, since it is part of the key.
 
 A description is a set of parts, ``name=value`` or a word, in one order; the default peer's is empty. It is held in
 memory only: a store keeps its HMAC. Values that may be secret are hashed here all the same.

@@ -1,4 +1,4 @@
-"""What the fast paths remember of requests that were prepared: bounded in bytes, since strangers may choose URLs."""
+"""The size of prepared requests that the fast paths remember: bounded in bytes, since strangers may choose URLs."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ BODY_GONE: Final = (
 
 
 class Put(NamedTuple):
-    """What became of a response put in by hand; true where it is stored.
+    """The result of putting a response in by hand; true where it is stored.
 
     :ivar reason: why it is not; ``""`` where it is.
     """
@@ -50,7 +50,7 @@ class GivenResponse(NamedTuple):
 
 
 def core_given(response: object, body: bytes | None) -> GivenResponse | None:
-    """What a user gives who gives values of the core; None for anything else.
+    """The response that a user gave as values of the core; None for anything else.
 
     :raises SettingError: for a body that is missing, or that is given twice.
     """
@@ -68,7 +68,7 @@ def core_given(response: object, body: bytes | None) -> GivenResponse | None:
 
 
 def decoded(status: int, reason: str | None, fields: Iterable[tuple[str, str]], body: bytes) -> GivenResponse:
-    """A response of a client's, whose content codings are taken off: what the fields say of those is true no more."""
+    """A response of a client whose content codings are decoded, without the fields about them."""
     headers = Headers(fields)
     coded = "content-encoding" in headers
     return GivenResponse(status, reason or "", headers.without(_OF_THE_CODING) if coded else headers, body)

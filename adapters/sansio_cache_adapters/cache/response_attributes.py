@@ -1,4 +1,4 @@
-"""Times as users see them, and what else every client's response says of its answer."""
+"""Attributes that the responses of all clients have, and times as users see them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TimeAttributes:
 
 
 class AnswerAttributes(TimeAttributes):
-    """What a response repeats of its answer."""
+    """Attributes of a response that come from its answer."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Which of the stored responses a user asks ``session.cache.filter`` for."""
+"""The criteria of ``session.cache.filter``."""
 
 from __future__ import annotations
 

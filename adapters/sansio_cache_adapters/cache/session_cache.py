@@ -1,4 +1,4 @@
-"""What the caches of blocking and of awaiting sessions have in common: how a request is answered, as work."""
+"""The common part of the caches of blocking and awaiting sessions: how a request is answered, as work."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SessionCache(ABC):
         """The answer to a request, and what its body comes from.
 
         :param begun: what a look into the store has shown.
-        :param background: a validation that nobody waits for.
+        :param background: a validation in the background.
         """
         engine = self.engine
         if engine.rules is None:

@@ -1,7 +1,7 @@
-"""What a session is told when it is made: checked at once, and made into a cache at its first request.
+"""The arguments of a new session: checked at once, and made into a cache at its first request.
 
-Programs make sessions where nothing is asked yet, and each process that starts pays for every module that it imports.
-So what a session needs to be made is here and in ``keywords``; the rooms that answer requests come with the first one.
+Many programs make sessions before they send requests, and each process that starts pays for every module that it
+imports. So all that making a session needs is here and in ``keywords``; the other modules come with the first request.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Setup", "check_place", "checked_name", "set_up", "split_policy"]
 
 
 class Setup:
-    """What the cache of a session is made from.
+    """The arguments from which the cache of a session is made.
 
     :ivar given: the store that the user gave, or that a URL names; None where a SQLite file is opened later.
     :ivar path: that file's; None for the default one.
@@ -69,7 +69,7 @@ def set_up(
     on_event: Callable[[Event], object] | None,
     clock: Callable[[], float],
 ) -> Setup:
-    """What a session is told, checked. A SQLite file is not opened, and what opens it not imported.
+    """The arguments of a session, checked. A SQLite file is not opened, and its modules are not imported.
 
     :raises SettingError: see :func:`~sansio_cache_adapters.cache.opening.resolve`.
     """
@@ -102,7 +102,7 @@ def check_place(secret_key: SecretKey | Ungiven) -> None:
 
 
 def checked_name(peer: object) -> str | None:
-    """What a user gives as ``peer=``.
+    """The checked value of ``peer=``.
 
     :raises SettingError: for what is neither a name nor None.
     """

@@ -1,4 +1,4 @@
-"""Stored bodies: how one is opened, read and, where it is not what its record promises, given up."""
+"""Stored bodies: how one is opened and read, and given up where it does not match its record."""
 
 from __future__ import annotations
 

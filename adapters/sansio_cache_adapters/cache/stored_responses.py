@@ -1,7 +1,7 @@
 """``session.cache``: finds, deletes, verifies and counts what is stored, the same for blocking and awaiting sessions.
 
-The verbs are work, written once (``maintenance``); :class:`StoredResponses` has their results at once, and what
-:class:`AsyncStoredResponses` gives is awaited.
+The verbs are work, written once (``maintenance``); :class:`StoredResponses` returns their results at once, and those of
+:class:`AsyncStoredResponses` are awaited.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Answering(Protocol):
 
 
 class _StoredResponses(FixedSettings):
-    """What both have in common."""
+    """The common part of both."""
 
     _theirs = OF_CACHE
 

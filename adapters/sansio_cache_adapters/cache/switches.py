@@ -23,7 +23,7 @@ _entered: ContextVar[tuple[tuple[Block, AbstractContextManager[None]], ...]] = C
 
 
 class Block:
-    """What holds within a block, of ``with`` or of ``async with``, or while a decorated function runs.
+    """A state that holds within a block, of ``with`` or of ``async with``, or while a decorated function runs.
 
     :param begin: makes the context manager of one block; one object may be used for several, also within each other.
     """
@@ -96,7 +96,7 @@ def _switched_off(session: object) -> Generator[None]:
 
 
 def bypassed(status: int, why: str = "") -> str:
-    """What ``cache_status`` says of a response with which the cache had nothing to do.
+    """The ``cache_status`` of a response that bypassed the cache.
 
     :param status: its status code.
     """

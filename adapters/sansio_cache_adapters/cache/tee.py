@@ -76,7 +76,7 @@ class Tee:
 
     @property
     def status(self) -> CacheStatus:
-        """What the cache says of the response by now: a body that nobody has read is not stored (RFC 9211 §2.5)."""
+        """The Cache-Status of the response by now: a body that was not read is not stored (RFC 9211 §2.5)."""
         return (
             self._status if self.outcome == "" else replace(self._status, stored=False, detail=self.outcome or UNREAD)
         )
@@ -92,7 +92,7 @@ class Tee:
             return
         chunks = self._intake.feed(data)
         while self._intake.check():
-            # What a coding expands to may be a thousand times as much: an event loop gets its turn in between.
+            # A coding may expand to a thousand times as much: an event loop gets its turn in between.
             await self._guarded(self._pause())
         for chunk in chunks:
             await self._guarded(self._write(chunk))
@@ -154,7 +154,7 @@ class Tee:
     def drop(self, why: str = UNREAD) -> None:
         """The same for a finalizer, which must not wait for a lock.
 
-        What it holds is let go in a moment, by another thread; it is told when somebody else is.
+        Another thread releases all that it holds in a moment.
         """
         self._done = True
         self._spare_uncertain()
@@ -163,7 +163,7 @@ class Tee:
         self._settle(why, at_once=False)
 
     def _spare_uncertain(self) -> None:
-        # What broke off may have been the same again: a failed fetch keeps the good entry (G27).
+        # The response that broke off may have been the same again: a failed fetch keeps the good entry (G27).
         if self._superseded:
             self._superseded = tuple(each for each in self._superseded if each.certain)
 

@@ -1,12 +1,13 @@
-"""The peer of TLS: what decides whom a client believes to talk to, described alike for every client.
+"""The peer of TLS: all that decides whom a client believes to talk to, described alike for every client.
 
-It is what is trusted that counts, and not which file, folder or context says so: clients and runs that trust the same
-authorities meet. The authorities that a client or system trusts of itself (certifi's, the system's) are the default and
-count as one. Where authorities are named it is those that count; that requests adds certifi's to a context, and OpenSSL
-its own folder to a file named by ``SSL_CERT_FILE``, does not.
+The trusted authorities count, and not the file, folder or context that names them: clients and runs that trust the same
+authorities share entries. The authorities that a client or a system trusts by default (certifi's, the system's) count
+as one. Where authorities are named, only those count, and not those that requests (certifi's) or OpenSSL (its own
+folder, beside ``SSL_CERT_FILE``) add to them.
 
-What cannot be seen stands alone until ``peer=`` names it: a context that would show a client certificate, and one whose
-authorities do not show (those of a folder, pinned certificates that are no authority's, revocation lists).
+A peer that cannot be seen shares nothing until ``peer=`` names it: a context that would show a client certificate, and
+one whose authorities cannot be listed (those of a folder, pinned certificates that are no authority's, revocation
+lists).
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ _REMEMBERED: Final = 64
 
 
 def state_of_path(path: str) -> State:
-    """What changes when the file or folder does; cheap for a file."""
+    """A value that changes with the file or folder; cheap for a file."""
     try:
         found = os.stat(path)
         if not stat.S_ISDIR(found.st_mode):
@@ -143,14 +144,14 @@ authorities_of_path: Final = _Read(_authorities)
 content_of_path: Final = _Read(lambda path: hashlib.sha256(_content(path)).hexdigest())
 """Gives a digest of a file's content. Looks whether the file was changed."""
 
-# What is trusted by default
+# The authorities that are trusted by default
 
 
 _said: Final = watching("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def system_authorities() -> Authorities | None:
-    """What OpenSSL trusts of itself; None where nobody has named another file or folder in the environment."""
+    """The authorities that OpenSSL trusts by default; None where the environment names no other file or folder."""
     if _said() == (None, None):
         return None
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
@@ -191,7 +192,7 @@ def _of_certifi() -> Authorities | None:
 
 @cache
 def _of_store() -> Authorities | None:
-    """What Windows keeps in a store of its own."""
+    """The certificates in a store of Windows."""
     if sys.platform != "win32":
         return None
     context = PlainContext(ssl.PROTOCOL_TLS_CLIENT)  # pragma: no cover - Windows only
@@ -217,7 +218,7 @@ def trusting(*named: Authorities | None) -> str:
 
 
 class SeenContext(NamedTuple):
-    """What can be seen of a context.
+    """A description of a context.
 
     :ivar authorities: those it trusts; None for those that the system trusts of itself, and where none shows.
     :ivar flags: how it verifies, where that is not the default.
@@ -251,7 +252,7 @@ def alone(thing: object) -> str:
 
 
 def seen(context: ssl.SSLContext, *, first: bool = False, plain: bool = False) -> SeenContext:
-    """What can be seen of a context, looked at anew when its settings or the number of its certificates change.
+    """A description of a context, made anew when its settings or the number of its certificates change.
 
     A client certificate that is loaded into a context in use is not noticed: give another context.
 

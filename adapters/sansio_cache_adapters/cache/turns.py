@@ -2,8 +2,8 @@
 
 A hit lets go of the interpreter's lock several times, for some microseconds each (SQLite does at every step), and each
 time it wakes a thread that waits for that lock: with eight threads on idle processors a hit took five times as long as
-with one, all of it spent on waking and going back to sleep. One who waits for a turn does not wait for the lock.
-Nothing depends on turns: one who has waited for a while, or finds that nobody uses the turn, just goes on.
+with one, all of it spent on waking and going back to sleep. A thread that waits for a turn does not wait for the lock.
+Nothing depends on turns: a thread that has waited for a while, or finds the turn unused, just goes on.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["Turns", "turns_for"]
 
 _TURN: Final = 0.003
 _ABSENT: Final = 0.0003
-"""Seconds without a hit after which it is nobody's turn."""
+"""Seconds without a hit after which the turn is free."""
 _PATIENCE: Final = 0.05
 
 _Waiting = tuple[int, Bell]
 
 
 class Turns:
-    """Whose turn it is. Shared by threads without a lock: at worst two go on at the same time."""
+    """The thread whose turn it is. Threads share it without a lock: at worst two go on at the same time."""
 
     __slots__ = ("_seen", "_until", "_waiting", "_whose")
 
@@ -57,7 +57,7 @@ class Turns:
             self._wait(me, now)
 
     def leave(self) -> None:
-        """It is nobody's turn: what follows needs the interpreter's lock for little of its time."""
+        """Free the turn: the rest of the request needs the interpreter's lock for little of its time."""
         if self._whose == threading.get_ident():
             self._whose, self._seen = 0, 0.0
             self._wake_first()
@@ -110,7 +110,7 @@ class _NoTurns(Turns):
 
 _NONE: Final = _NoTurns()
 TURNS: Final = Turns() if getattr(sys, "_is_gil_enabled", lambda: True)() else _NONE
-"""Those of this process; where there is no such lock nobody waits."""
+"""The turns of this process; without a lock of the interpreter no thread waits."""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=TURNS.begin_anew)
 

@@ -29,7 +29,7 @@ def checked(hashes: HashList, index: int, chunk: object) -> bytes | None:
 
 
 def soon(check: Callable[[], T]) -> Future[T]:
-    """What a check gives that is done in a thread; done at once where no thread can be started."""
+    """The result of a check in a thread, or of one done at once where no thread can be started."""
     try:
         return _THREADS.submit(check)
     except RuntimeError:
@@ -46,11 +46,11 @@ def failed(error: BaseException) -> Future[bytes | None]:
 
 
 async def settled(engine: Engine, future: Future[T]) -> T:
-    """What a future gives, waited for as the engine waits.
+    """The result of a future, waited for as the engine waits.
 
     :raises Exception: what the future was given instead.
     """
     while not future.done() and not sys.is_finalizing():
         await awaited(engine.wait(future, _PATIENCE))
-    # Where the interpreter ends no thread goes on any more, and nobody need wait for one.
+    # When the interpreter ends no thread goes on, so waiting for one is pointless.
     return future.result(timeout=0)

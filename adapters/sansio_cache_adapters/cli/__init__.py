@@ -8,7 +8,7 @@ Then the commands: ``looking`` (ls), ``showing`` (show, body), ``counting`` (sta
 clear), ``sealing`` (resign, rotate, keygen), ``checking`` (verify), ``explaining`` (explain), ``fetching`` (get), of
 requests as ``requests`` makes them, ``moving`` (import, export, load), ``doctor`` with ``health``, ``completing``
 (completion); ``demo``.
-Nobody imports it; it may import everything.
+No other folder imports it; it may import everything.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ __all__ = ["COMPLETES", "cli", "run", "version_text"]
 COMPLETES: Final = "_SANSIO_CACHE_COMPLETE"
 """The variable by which a shell asks for completions."""
 _EXTRA: Final = "pip install 'sansio-cache["
-"""What an error says of a package that an extra brings."""
+"""The part of an error about a package that an extra brings."""
 _COMMANDS: Final = (
     "looking",
     "showing",
@@ -115,7 +115,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
-        # What a terminal's encoding has no sign for is shown escaped.
+        # Characters that the terminal's encoding lacks are shown escaped.
         reconfigure(errors="backslashreplace")
     if COMPLETES in os.environ:
         import_module(".completing", __package__)  # knows more of bash than click does
@@ -146,7 +146,7 @@ def _let_go_of_output() -> None:
 
 
 def _unwritten(error: OSError) -> Trouble:
-    """What to say of a full disk: stores tell of their own trouble."""
+    """The message for a full disk: stores report their own trouble."""
     _let_go_of_output()
     where = error.filename or "the output"
     return Trouble(f"{where} cannot be written: {error.strerror or error}", Trouble.OUTPUT)

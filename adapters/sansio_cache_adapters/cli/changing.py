@@ -182,7 +182,9 @@ def clear(place: PlaceOptions, yes: bool) -> None:
             sure = click.confirm(question, err=True)
         except click.Abort:
             note("")
-            raise Trouble("nothing was removed: nobody said yes. --yes does without asking", Trouble.FOUND) from None
+            raise Trouble(
+                "nothing was removed: the answer was not yes. --yes does without asking", Trouble.FOUND
+            ) from None
         if not sure:
             raise Trouble("nothing was removed", Trouble.FOUND)
     opened.store.clear()

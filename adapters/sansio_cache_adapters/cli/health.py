@@ -1,4 +1,4 @@
-"""What a doctor looks at: each look is a function that yields findings. Nothing is changed by any of them."""
+"""The checks of ``doctor``: each is a function that yields findings. None of them changes anything."""
 
 from __future__ import annotations
 
@@ -238,10 +238,10 @@ def of_locks(store: Any) -> Iterator[Finding]:
 
 
 def of_server(store: Any) -> Iterator[Finding]:
-    """What bounds a server of Redis: nothing else bounds the cache in it."""
+    """The bounds of a Redis server, which are the only bounds of the cache in it."""
     if isinstance(store, SQLiteStore | FileStore):
         return
-    from sansio_cache_adapters.stores.redis.store import RedisStore  # nobody else need load it
+    from sansio_cache_adapters.stores.redis.store import RedisStore  # loaded only where it is used
 
     if not isinstance(store, RedisStore):
         return
@@ -270,7 +270,7 @@ def _checked(store: SQLiteStore | FileStore) -> Iterator[Finding]:
     except StoreError as error:
         yield Finding("warning", "writing", f"it cannot be written to: {error}", "sessions read it, and store nothing")
     else:
-        yield Finding("ok", "locks", "nobody holds it: it can be written to")
+        yield Finding("ok", "locks", "no process holds its lock: it can be written to")
 
 
 def of_signing(opened: OpenCache) -> Iterator[Finding]:

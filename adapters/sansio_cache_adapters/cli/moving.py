@@ -42,7 +42,7 @@ _MEANS = {
     "asker-unknown": "it may be for one user alone, and whose is not kept there",
     "removed": "the other cache has given it up",
     "no-file": "a link or a folder lies in its place",
-    "bound-to-its-store": "load it into a cache that is new: here nobody would find it",
+    "bound-to-its-store": "load it into a cache that is new: here no session would find it",
     "not-http": "its URL is none of HTTP",
     "no-store": "the origin forbids to store it",
 }
@@ -77,7 +77,7 @@ import old.sqlite --source-key-file old.key --secret-file http.secret
 @click.option(
     "--anonymous",
     is_flag=True,
-    help="Take what CacheControl, or aiohttp-client-cache before 0.14, holds for an answer to anybody: "
+    help="Take what CacheControl, or aiohttp-client-cache before 0.14, holds for an answer to any user: "
     "they do not keep who has asked.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Store nothing, only count.")
@@ -101,7 +101,7 @@ def import_(
     """
     key = _source_key(source_key_file)
     store, keywords = place.target()
-    # What one entry of a stranger's may take in memory is bounded as sessions bound it.
+    # The memory for an entry of a foreign cache is bounded as in sessions.
     named = [] if urls is None else [line.strip() for line in urls if line.strip()]
     more: dict[str, Any] = {
         **keywords,

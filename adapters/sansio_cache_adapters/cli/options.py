@@ -176,7 +176,7 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a request is. The command gets it as ``asked``."""
+    """The options that describe a request. The command gets it as ``asked``."""
 
     @wraps(function)
     def asking(*arguments: Any, **keywords: Any) -> Any:

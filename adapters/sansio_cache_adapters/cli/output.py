@@ -57,7 +57,7 @@ def note(line: str) -> None:
 
 
 def warn_unverified(unverified: bool) -> None:
-    """Say that nobody vouches for what follows."""
+    """Say that the following output was not verified."""
     if unverified:
         note("warning: the cache is signed, and without its secret nothing here is verified")
 

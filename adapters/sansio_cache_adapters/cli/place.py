@@ -45,7 +45,7 @@ _UNBOUNDED: Final = 1024**4
 class OpenCache(NamedTuple):
     """An open store, and what it takes to read it.
 
-    :ivar unverified: it is signed and nobody gave the secret: what it says is taken as it is.
+    :ivar unverified: it is signed and no secret was given: its records are read without verifying them.
     """
 
     store: Store
@@ -73,7 +73,7 @@ class OpenCache(NamedTuple):
         return looked
 
     def responses(self, tick: Callable[[], None] = lambda: None) -> StoredResponses:
-        """What sessions have as ``session.cache``.
+        """The ``session.cache`` of a session.
 
         :param tick: called for each record that is looked at.
         """
@@ -109,7 +109,7 @@ def _take(response: object) -> Any:
 
 @dataclass
 class PlaceOptions:
-    """What the options say of a cache and its secret. The last one given counts."""
+    """The cache and the secret that the options name. The last one given counts."""
 
     cache: str | None = None
     secret_file: str | None = None
@@ -130,7 +130,7 @@ class PlaceOptions:
                 raise Trouble("there is no home folder with a default cache: say which with --cache", Trouble.STORE)
             return SQLiteStore(path, max_bytes=_UNBOUNDED)
         if "://" not in named and Path(named).expanduser().is_dir():
-            return FileStore(named, max_bytes=_UNBOUNDED)  # nobody has a SQLite file in a folder's place
+            return FileStore(named, max_bytes=_UNBOUNDED)  # a SQLite file is never a folder
         found = store_at(named, max_bytes=_UNBOUNDED)
         if isinstance(found, Nowhere):
             raise WrongUse(f"there is no home folder for {named}")
@@ -142,7 +142,7 @@ class PlaceOptions:
         return found
 
     def secret(self) -> list[str] | None:
-        """The secrets, oldest first, or None where nobody gave any."""
+        """The secrets, oldest first, or None where none was given."""
         if self.secret_file is not None and self.keyring_name is not None:
             raise WrongUse("give --secret-file or --keyring, not both")
         if self.secret_file is not None:

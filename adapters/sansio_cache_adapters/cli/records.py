@@ -117,7 +117,7 @@ def _row(listed: Listed, found: Record | Flaw, opened: OpenCache) -> ShownRow:
         state = "fresh" if head.stale_at > opened.now else "stale"
         shown = shown_url(head.url), plain(head.method), head.status, state, head.length
         return ShownRow(*shown, head.received_at, head.stale_at, head.tags, key)
-    # What lies beside the sealed record may be anything, of any type.
+    # The columns beside the sealed record may hold values of any type.
     key = listed.partition.hex() if isinstance(listed.partition, bytes) else ""
     stored_at, expires_at = _number(listed.received_at), _number(listed.stale_at)
     state = found.value
@@ -167,7 +167,7 @@ class Wanted(NamedTuple):
 
     @classmethod
     def of(cls, given: Mapping[str, Any], now: float) -> Self:
-        """What options say.
+        """The criteria that the options give.
 
         :raises WrongUse: for what is no status.
         """

@@ -18,7 +18,7 @@ __all__ = ["AskedRequest", "as_sent", "read_fields"]
 
 
 class AskedRequest(NamedTuple):
-    """What the options say of a request."""
+    """A request as the options describe it."""
 
     method: str
     fields: tuple[tuple[str, str], ...]

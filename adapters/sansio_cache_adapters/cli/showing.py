@@ -212,7 +212,7 @@ def _write_file(pieces: Iterator[bytes], output: str) -> None:
             for piece in pieces:
                 file.write(piece)
     except BaseException:
-        Path(output).unlink(missing_ok=True)  # nobody should take a part for the whole
+        Path(output).unlink(missing_ok=True)  # a part must not be taken for the whole
         raise
 
 

@@ -45,7 +45,7 @@ class _Unit(_Type):
 
 
 def _seconds_ago(text: str) -> float | None:
-    """How long ago, in seconds; a date is negative, its POSIX time, since here nobody reads a clock."""
+    """How long ago, in seconds; a date is its POSIX time, negative, since no clock is read here."""
     if _AGE.fullmatch(text):
         return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _PART.findall(text))
     if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):

@@ -1,4 +1,4 @@
-"""Bodies under httpx2: byte streams that tee what comes into the store, and that give what was stored.
+"""Bodies under httpx2: byte streams that tee a body into the store, and streams of stored bodies.
 
 They carry the bytes as received, content coding kept; httpx2 decodes above them.
 """
@@ -89,7 +89,7 @@ class _Passing:
         )
 
     def dropped(self, stream: object, left: Left) -> None:
-        """A finalizer only rings: somebody else closes a stream that was left unread, and takes what has arrived."""
+        """A finalizer only rings: the next request closes a stream that was left unread, and keeps what has arrived."""
         if self.tee.done:
             return
         if self.worth_taking():
@@ -99,7 +99,7 @@ class _Passing:
             self.tee.drop()
 
     def too_much(self) -> bool:
-        """Whether more was taken than shall be of a body that nobody reads."""
+        """Whether more was taken of an unread body than is allowed."""
         return self._taken > ARRIVED_LIMIT
 
 
@@ -205,7 +205,7 @@ async def _ended(stream: AsyncIterator[bytes]) -> None:
     taken = 0
     with anyio.CancelScope() as scope, suppress(Exception):
         scope.cancel()
-        # What was received already comes without a checkpoint.
+        # Bytes that have arrived already come without a checkpoint.
         async for data in stream:
             taken += len(data)
             if taken > ARRIVED_LIMIT:
@@ -216,7 +216,7 @@ async def _ended(stream: AsyncIterator[bytes]) -> None:
 def tee_into(native: httpx2.Response, tee: Tee, left: Left) -> None:
     """Let the body of a response pass through a tee.
 
-    :param left: takes what is dropped unread, to be closed by somebody else.
+    :param left: takes streams that are dropped unread, to be closed by the next request.
     """
     whole = _whole(native, tee)
     if whole is not None:

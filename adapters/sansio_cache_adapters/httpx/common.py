@@ -134,7 +134,7 @@ def core_response(
 
 
 def known(answer: Answer, engine: Engine) -> dict[str, Any]:
-    """What the cache knows of an answer, as response extensions."""
+    """The attributes of an answer, as response extensions."""
     record = answer.record
     kept_at = engine.clock() if answer.keeping is not None else None
     stored_at = moment(kept_at if record is None else record.head.received_at)

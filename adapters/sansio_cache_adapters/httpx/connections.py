@@ -1,7 +1,7 @@
 """Connections of httpx2 and ``fork``: a child gives up those that were opened before it.
 
 The transports that go to the network are the user's. In a child each that was ever used through a cache gets an empty
-pool, and what its old connections were is cut off, so that nothing of it reaches the parent.
+pool, and its old connections are cut off, so that nothing that it does to them reaches the parent.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Transports:
         return INHERITED if transport in self._inherited else ""
 
     def before_fork(self) -> None:
-        """Nothing: the parent keeps its connections, and the child gives them up without a lock."""
+        """Do nothing: the parent keeps its connections, and the child gives them up without a lock."""
 
     def after_fork(self, *, child: bool) -> None:
         """In the child, empty every pool."""
@@ -72,7 +72,7 @@ def _pools(value: object, depth: int) -> Iterator[_Pool]:
 
 
 def _empty(pool: _Pool, *, idle: bool) -> None:
-    """Give up the connections of a pool, or only those that are idle. In a child nobody else holds its lock."""
+    """Give up the connections of a pool, or only those that are idle. In a child no other thread holds its lock."""
     private: Any = pool
     gone = [each for each in private._connections if not idle or each.is_idle()]
     cut_off(descriptor for each in gone for descriptor in _descriptors(each))

@@ -68,7 +68,7 @@ class Handler:
         self._peer = Peer(inner, named, own=own)
 
     def stored_responses(self) -> StoredResponses:
-        """What finds, deletes, verifies and counts what is stored."""
+        """The ``session.cache``: finds, deletes, verifies and counts stored responses."""
         return StoredResponses(self._cache, request_maker(self._peer), given_response)
 
     def answer(self, transport: Any, request: httpx2.Request) -> httpx2.Response:
@@ -99,7 +99,7 @@ class AsyncHandler:
         self._peer = Peer(inner, named, own=own)
 
     def stored_responses(self) -> AsyncStoredResponses:
-        """What finds, deletes, verifies and counts what is stored."""
+        """The ``session.cache``: finds, deletes, verifies and counts stored responses."""
         return AsyncStoredResponses(self._cache, request_maker(self._peer), given_response_async)
 
     async def answer(self, transport: Any, request: httpx2.Request) -> httpx2.Response:

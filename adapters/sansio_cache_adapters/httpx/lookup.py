@@ -1,4 +1,4 @@
-"""What users of httpx2 name a stored response by, made into the request that a client would send."""
+"""Requests that name a stored response, made as a client of httpx2 would send them."""
 
 from __future__ import annotations
 

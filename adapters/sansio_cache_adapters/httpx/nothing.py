@@ -12,4 +12,4 @@ class SendsNothing(httpx2.BaseTransport):
 
 
 class AsyncSendsNothing(httpx2.AsyncBaseTransport):
-    """The same for what awaits."""
+    """The same for awaiting clients."""

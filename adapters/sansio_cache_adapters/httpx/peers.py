@@ -1,4 +1,4 @@
-"""Whom a transport of httpx2 talks to, as whom, and by which proxy."""
+"""The peer of a transport of httpx2: whom it talks to, as whom, and by which proxy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEEPEST: Final = 5
 
 
 class Peer:
-    """What can be told of the transport below: another socket, unverified TLS, other authorities, a proxy.
+    """A description of the transport below: another socket, unverified TLS, other authorities, a proxy.
 
     :param inner: that transport.
     :param named: what the user says of it (``peer=``).

@@ -26,7 +26,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from .nothing import AsyncSendsNothing, SendsNothing
 
 if TYPE_CHECKING:
-    # What answers requests comes with the first of them: see `setup`.
+    # Modules that answer requests are imported with the first one: see `setup`.
     from sansio_cache.settings import Settings
     from sansio_cache_adapters.cache.asynchronous import AsyncCache
     from sansio_cache_adapters.cache.blocking import BlockingCache

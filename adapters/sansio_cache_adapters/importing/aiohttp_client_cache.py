@@ -1,4 +1,4 @@
-"""What an entry of aiohttp-client-cache 0.x means: the note of an object (:class:`~.pickles.Made`)."""
+"""Entries of aiohttp-client-cache 0.x: each is the note of an object (:class:`~.pickles.Made`)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_entry(value: object) -> bool:
 
 
 def entry_of(value: object) -> ForeignEntry:
-    """What an entry keeps.
+    """The content of an entry.
 
     :raises Skipped: it is none of that cache's, or cannot be imported.
     """
@@ -124,7 +124,7 @@ def _url(value: object) -> str:
         return value
     if not isinstance(value, Made) or value.name not in ("yarl.URL", "yarl._url.URL"):
         raise damaged()
-    # What has changed from one yarl to the next is how often the parts are wrapped.
+    # Versions of yarl differ in how often the parts are wrapped.
     parts: object = value.state if value.state is not None else value.args
     for _ in range(3):
         if len(_row(parts)) == 1:

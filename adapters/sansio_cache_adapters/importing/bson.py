@@ -103,4 +103,4 @@ _KINDS: Final[dict[int, Callable[[bytes, int, int], tuple[object, int]]]] = {
     0x10: _plain("<i"),
     0x12: _plain("<q"),
 }
-"""What caches write; code, regular expressions and references to other documents they do not."""
+"""The types that caches write; they do not write code, regular expressions or references to other documents."""

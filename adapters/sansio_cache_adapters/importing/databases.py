@@ -1,7 +1,7 @@
-"""SQLite files in which anybody may have written anything, read without changing them and without running any of it.
+"""SQLite files that strangers may have written, read without changing them and without running any part of them.
 
 A view, a trigger, a generated column or a virtual table is a program in the file: only plain tables are read, by
-statements of ours, through the guard that our own files have. Nothing is made beside a file that nobody writes to.
+statements of ours, through the guard that our own files have. No file is made beside one that is not being written to.
 """
 
 from __future__ import annotations

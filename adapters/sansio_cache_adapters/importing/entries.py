@@ -53,7 +53,7 @@ class ForeignExchange:
     def request(self) -> Request:
         """The request as the core has it.
 
-        :raises Skipped: nobody knows what it was.
+        :raises Skipped: the request is not known.
         """
         parts = split(self.url)
         if parts.scheme.lower() not in ("http", "https") or not parts.host:
@@ -70,7 +70,7 @@ class ForeignExchange:
 
 
 class ForeignEntry(NamedTuple):
-    """What one entry of another cache keeps.
+    """The content of one entry of another cache.
 
     :ivar last: the answer.
     :ivar hops: the redirects that led to it, the first one first.
@@ -81,7 +81,7 @@ class ForeignEntry(NamedTuple):
 
 
 def damaged() -> Skipped:
-    """What to raise for an entry that is none of what its cache writes."""
+    """The error for an entry that its cache cannot have written."""
     return Skipped(Reason.DAMAGED)
 
 
@@ -150,5 +150,5 @@ def checked_time(seconds: object) -> float:
 
 
 def expiry_at(value: object) -> Expiry:
-    """What an ``expires`` says: a datetime, or None for never."""
+    """The value of an ``expires``: a datetime, or None for never."""
     return Resident(math.inf) if value is None else Until(moment(value))

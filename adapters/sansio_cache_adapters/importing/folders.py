@@ -1,4 +1,4 @@
-"""Folders in which anybody may have put anything: plain files are read, up to a size, and no link is followed."""
+"""Folders that strangers may have written to: only plain files are read, up to a size, and no link is followed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _SHAPING: Final = (
 )
 """Settings of the sessions that are to find what is imported: those that shape keys, and that say what is kept."""
 _MARK: Final = "REDACTED"
-"""What requests-cache writes in the place of the parameters that it ignores."""
+"""The text that requests-cache writes in the place of the parameters that it ignores."""
 _ROOM: Final = 1_048_576
 
 
@@ -74,7 +74,7 @@ def import_cache(
     :param progress: called with how many entries were looked at, and how many there are.
     :param urls: of CacheControl's files: the URLs of which there may be responses. It keeps only their digests.
     :param anonymous: CacheControl, and aiohttp-client-cache before 0.14, do not keep who has asked: take what they
-        hold for an answer to anybody. Say so only if they were used without credentials.
+        hold for an answer to any user. Say so only if they were used without credentials.
     :param settings: those of the sessions that are to find the responses, as far as they shape keys:
         ``ignored_parameters``, ``match_headers``, ``parameter_order``, ``identity``, ``shared``, ``namespace``,
         ``key_fn``.
@@ -113,7 +113,7 @@ class _Importer:
         self._dry_run = dry_run
         self._anonymous = anonymous
         self._done: dict[bytes, tuple[float, bytes]] = {}
-        """What this run has stored: when each was received, and a digest of what it is."""
+        """The entries that this run has stored: when each was received, and a digest of it."""
 
     def run(self, source: Source, progress: Progress | None) -> Report:
         report = Report()
@@ -150,7 +150,7 @@ class _Importer:
                     self._keep(hop)
                     stored = True
             except Skipped:
-                # What it leads to is there all the same, under its own URL.
+                # Its target is there all the same, under its own URL.
                 continue
         if last is not None and not stored:
             raise last

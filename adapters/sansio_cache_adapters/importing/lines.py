@@ -89,7 +89,7 @@ def first_line(meta: Meta) -> bytes:
 
 
 def read_first(line: bytes) -> First | None:
-    """What the first line says; None where it is none."""
+    """The content of the first line; None where it is not one of ours."""
     try:
         first = _decode_first(line)
     except (msgspec.MsgspecError, ValueError, RecursionError):

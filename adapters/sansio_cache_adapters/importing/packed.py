@@ -1,4 +1,4 @@
-"""What entries of hishel 2.x and CacheControl mean: MessagePack beside, or around, bodies as they came."""
+"""Entries of hishel 2.x and CacheControl: MessagePack beside, or around, bodies as they came."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _decode_stored = msgspec.msgpack.Decoder(_PackedRecord).decode
 
 
 def hishel_entry(data: object, body: bytes, used_at: object) -> ForeignEntry:
-    """What an entry of hishel keeps.
+    """The content of an entry of hishel.
 
     :param body: its chunks in one.
     :param used_at: when it was last read or written: what it was received by, at the latest.
@@ -108,7 +108,7 @@ def cachecontrol_name(url: str) -> str:
 
 
 def cachecontrol_entry(data: bytes, url: str, body: bytes | None, written_at: float) -> ForeignEntry:
-    """What a file of CacheControl keeps.
+    """The content of a file of CacheControl.
 
     :param url: whose response it is.
     :param body: where it lies in a file of its own.

@@ -1,9 +1,9 @@
 """Pickles, read as data: a machine of our own for the opcodes that plain values are written in.
 
 A pickle is a program for a small machine. Python's own machine imports what the program names and calls it. This one
-has no way to do either: a name stays a name, and what the program would have made of it is noted (:class:`Made`) and
-never made. Names that no known cache writes end it. It has no recursion, takes no length on trust, and every step
-costs at least a byte of input and is counted.
+has no way to do either: a name stays a name, and the object that the program would have made is noted (:class:`Made`)
+and never made. It stops at names that no known cache writes. It has no recursion, trusts no stated length, and every
+step costs at least a byte of input and is counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NAMES: Final = frozenset(
         "yarl._url.URL",
     }
 )
-"""What the values of known caches are made of. None of it is looked up, let alone called."""
+"""Names in the values of known caches. None of them is looked up, let alone called."""
 
 
 class Named:
@@ -47,7 +47,7 @@ class Named:
 
 
 class Made:
-    """What a pickle would have made by a name: nothing but the note of it.
+    """A note of an object that a pickle would have made by a name.
 
     :ivar args: what it would have been made of.
     :ivar state: what would have been put into it afterwards.

@@ -1,4 +1,4 @@
-"""Where to and where from: stores as the functions of this folder open them."""
+"""The stores between which responses are moved, as the functions of this folder open them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def policy_of(settings: Mapping[str, Any]) -> Policy:
 
 
 def target_of(target: Any, secret_key: SecretKey | Ungiven, settings: Mapping[str, Any]) -> BlockingCache:
-    """What to store responses in, so that the sessions that are meant find them.
+    """The store and the settings for responses, so that the intended sessions find them.
 
     :param target: what ``cache=`` takes, or a session.
     :param settings: of those sessions; a session says them itself.

@@ -1,4 +1,4 @@
-"""What became of the entries of a cache that was moved."""
+"""The report on a cache that was moved: how many entries were stored, and why others were not."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Reason(StrEnum):
     SUPERSEDED = "superseded"
     """The source has another response to the same request that is newer."""
     REDACTED = "redacted"
-    """The other cache has replaced what the key is made of: nobody knows what was asked for."""
+    """The other cache has replaced parts of the key: the request is not known."""
     BODY_UNKNOWN = "request-body-unknown"
-    """The other cache does not keep what a POST has sent: nobody knows what was asked for."""
+    """The other cache does not keep the body of a POST: the request is not known."""
     ASKER_UNKNOWN = "asker-unknown"
     """The other cache does not keep what a request has said of itself: the answer may be one user's alone."""
     URL_UNKNOWN = "url-unknown"

@@ -1,4 +1,4 @@
-"""What an entry of requests-cache 1.x means: a dict, whichever serializer wrote it."""
+"""Entries of requests-cache 1.x: each is a dict, whichever serializer wrote it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_WRITTEN: Final = 200_000_000
 
 
 def entry_of(value: Mapping[str, object], size: int) -> ForeignEntry:
-    """What an entry keeps.
+    """The content of an entry.
 
     :param size: bytes or characters that it was read from.
     :raises Skipped: it is none of that cache's, or cannot be imported.

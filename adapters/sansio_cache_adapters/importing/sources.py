@@ -42,7 +42,7 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def entries(self) -> Iterator[Callable[[], ForeignEntry]]:
-        """What reads each entry, or raises :class:`Skipped`."""
+        """Functions that each read one entry, or raise :class:`Skipped`."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Serialised values: which way one is written, and whether its signature is good."""
+"""Serialised values: in which format one is written, and whether its signature is good."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
                 if tee is not None:
                     tee_into(response, tee, answer.headers, self._left if stream else None)
                     if stream and not tee.done:
-                        # Anyone who streams may take a rest. Else the body is read as fast as it comes.
+                        # A reader that streams may rest. Else the body is read as fast as it comes.
                         ALARMS.after(self._cache.engine.policy.wait_for_body, partial(self._rest, tee))
                 return adopt(response, facts, self)
             try:
@@ -273,7 +273,7 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         return response
 
     def __getattr__(self, name: str) -> Any:
-        # What users ask of the adapter that they mounted: max_retries, poolmanager, proxy_manager_for…
+        # Attributes of the adapter that the user mounted: max_retries, poolmanager, proxy_manager_for…
         if name == "settings":
             raise AttributeError(self._missing(name))
         if name in ("inner", "_cache", "_left", "_owns", "_peer") or name.startswith("__"):

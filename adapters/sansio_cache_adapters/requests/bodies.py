@@ -1,4 +1,4 @@
-"""Bodies under requests: file objects below urllib3's decoder, for what comes and is stored, and what was stored."""
+"""Bodies under requests: file objects below urllib3's decoder, for bodies on their way and for stored ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def is_a_miss(error: Exception, policy: Policy) -> bool:
 
 
 class Left:
-    """Bodies that were dropped unread, for somebody else to see what has arrived of them: a finalizer only rings."""
+    """Bodies that were dropped unread. The next request keeps what has arrived of them: a finalizer only rings."""
 
     def __init__(self) -> None:
         self.bodies: deque[tuple[HTTPResponse, Tee]] = deque(maxlen=_MOST_LEFT)
@@ -89,7 +89,7 @@ class _TeeReader(io.RawIOBase):
         return data
 
     def read1(self, size: int | None = -1, /) -> bytes:
-        """What comes next, at most ``size`` bytes: a chunk as it comes, without waiting for more."""
+        """The next bytes, at most ``size``: a chunk as it comes, without waiting for more."""
         if self.closed or size == 0:
             return b""
         if self._inner.chunked and self._inner.supports_chunked_reads():
@@ -178,7 +178,7 @@ class _TeeReader(io.RawIOBase):
             sock.settimeout(patience)
 
     def give_up(self) -> bool:
-        """Leave an unread body to somebody else; any other, with its connection, to its own end. Which: no I/O here."""
+        """Leave an unread body to the next request, and any other, with its connection, to its own end. No I/O here."""
         given_up, self._given_up = self._given_up, True
         if given_up or self._tee.done:
             return False

@@ -1,8 +1,8 @@
 """Connections of requests and ``fork``: a child gives up those that were opened before it.
 
 Two processes that read from one connection get each other's answers. The adapters that go to the network are the
-user's, and so are their pools: in a child each adapter that was ever used through a cache gets empty pools, and what
-its old connections were is cut off, so that nothing of it reaches the parent.
+user's, and so are their pools: in a child each adapter that was ever used through a cache gets empty pools, and its old
+connections are cut off, so that nothing that it does to them reaches the parent.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Adapters:
         return INHERITED if FORKS.generation and adapter in self._inherited else ""
 
     def before_fork(self) -> None:
-        """Nothing: the parent keeps its connections, and the child gives them up without a lock."""
+        """Do nothing: the parent keeps its connections, and the child gives them up without a lock."""
 
     def after_fork(self, *, child: bool) -> None:
         """In the child, empty every pool."""
@@ -67,7 +67,7 @@ class _Bodies:
         self._under_way.add(response)
 
     def before_fork(self) -> None:
-        """Nothing: see :meth:`after_fork`."""
+        """Do nothing: see :meth:`after_fork`."""
 
     def after_fork(self, *, child: bool) -> None:
         """In the child, end what is under way: each byte read there would be missing in what the parent keeps."""

@@ -1,8 +1,8 @@
 """The fast path of ``CachedSession``: a stored answer without what requests does for the network.
 
-Of a hit most is requests itself: ``merge_environment_settings`` (proxies, CA bundle) and ``prepare_request``. The
+Most of a hit is requests itself: ``merge_environment_settings`` (proxies, CA bundle) and ``prepare_request``. The
 first is needed only to send. The second can be remembered for a plain GET, as long as all that it reads is the same.
-Whatever is not provably the same takes the long way, with the request that was prepared here.
+Any other request takes the long way, with the request that was prepared here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _KNOWN: Final = frozenset(
     {"params", "headers", "cookies", "auth", "timeout", "allow_redirects", "proxies", "stream", "verify", "cert"}
 )
 _STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_adapter")
-"""What a hit passes over or takes for granted."""
+"""Arguments that a hit ignores or takes for granted."""
 _MOST_AUTHORITIES: Final = 256
 _LONGEST_AUTHORITY: Final = 300
 """Of so many hosts, with names of so many characters, it is remembered which proxies there are to choose from."""
@@ -143,7 +143,7 @@ class FastPath:
         self._chosen: dict[str, tuple[object, Any]] = {}
 
     def applies(self, session: requests.Session, method: Any, url: Any, keywords: dict[str, Any]) -> bool:
-        """Whether a request is a GET that could be answered here, in a session that nobody has changed."""
+        """Whether a request is a GET that could be answered here, in a session that was not changed."""
         kind = type(session)
         return (
             self._alone
@@ -177,7 +177,7 @@ class FastPath:
     def _prepared(self, session: requests.Session, url: str, keywords: dict[str, Any], options: Options) -> Prepared:
         verify = cert = way = proxies = None
         if not url.startswith("http:"):
-            # As merge_environment_settings merges them. Without TLS nobody asks.
+            # As merge_environment_settings merges them. Without TLS they are not used.
             verify = _merged_verify(session, keywords.get("verify"))
             cert = session.cert if keywords.get("cert") is None else keywords["cert"]
             way = verify, cert, state_of_files(verify, cert)
@@ -280,7 +280,7 @@ class FastPath:
             paused_request.reset(token)
 
     def _merged(self, session: requests.Session, prepared: Prepared, keywords: dict[str, Any]) -> dict[str, Any]:
-        """What ``merge_environment_settings`` gives.
+        """The result of ``merge_environment_settings``.
 
         Which proxies there are is the work of that: it takes longer than to make the request, connection and all.
         """
@@ -310,7 +310,7 @@ def _prepared_anew(session: requests.Session, url: str, keywords: dict[str, Any]
 
 
 def _prepared_like(last: Prepared, url: str) -> requests.PreparedRequest:
-    """What :func:`_prepared_anew` gives for another URL; its fields and its empty jar are those of the last."""
+    """The result of :func:`_prepared_anew` for another URL; its fields and its empty jar are those of the last."""
     prepared = requests.PreparedRequest.__new__(requests.PreparedRequest)
     vars(prepared).update({**vars(last.native), "hooks": default_hooks(), "url": url})
     root = url[: url.find("/", 8) + 1]
@@ -321,7 +321,7 @@ def _prepared_like(last: Prepared, url: str) -> requests.PreparedRequest:
 
 
 _AS_IT_IS: Final = re.compile(r"(?:[\w~-][\w.~-]*(?:/[\w~-][\w.~-]*)*/?)?(?:\?[\w.~&=-]+)?", re.ASCII)
-"""What follows the first slash of a URL that preparing does not change: no dot segments, nothing to be quoted."""
+"""The part after the first slash of a URL that preparing does not change: no dot segments, nothing to quote."""
 
 
 def _said_of_proxies(session: requests.Session, keywords: dict[str, Any]) -> object:

@@ -1,4 +1,4 @@
-"""What ``Session.send`` does beside asking an adapter, where it is known to do no more than this."""
+"""The work of ``Session.send`` beside asking an adapter, where it is known to do no more than this."""
 
 from __future__ import annotations
 

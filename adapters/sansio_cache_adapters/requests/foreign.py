@@ -26,7 +26,7 @@ class ForeignTee:
         self.stream = self._stream
 
     def read(self, *size: Any, **keywords: Any) -> Any:
-        """What the body gives."""
+        """The bytes of the body."""
         data = self._given(self._raw.read, *size, **keywords)
         everything = not size and keywords.get("amt") is None
         if everything or (not data and size[:1] != (0,)):

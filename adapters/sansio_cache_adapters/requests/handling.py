@@ -1,4 +1,4 @@
-"""What a session of requests does with its requests: everything that it needs from the first one on."""
+"""How a session of requests handles its requests: all that it needs from the first one on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Handler", "cache_of"]
 
 _MOST_WRAPPED: Final = 64
 _asking: ContextVar[Handler | None] = ContextVar("sansio_cache_asking", default=None)
-"""That of the session whose request is under way."""
+"""The handler of the session whose request is under way."""
 
 
 def cache_of(setup: Setup) -> BlockingCache:
@@ -64,7 +64,7 @@ class Handler:
         self._first = StoredFirst(session, partial(_adapter_over, session), cache) if behind else None
 
     def stored_responses(self, session: requests.Session) -> StoredResponses:
-        """What finds, deletes, verifies and counts what is stored."""
+        """The ``session.cache``: finds, deletes, verifies and counts stored responses."""
         return StoredResponses(self._cache, request_maker(session, self._peer), given_response)
 
     def _behind(self, session: requests.Session) -> Any:

@@ -1,4 +1,4 @@
-"""What a request of a cached session of requests takes, for type checkers."""
+"""Keywords of requests of a cached session of requests, for type checkers."""
 
 from __future__ import annotations
 

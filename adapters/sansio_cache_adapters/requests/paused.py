@@ -1,4 +1,4 @@
-"""What a look into the store has shown before a request is sent, for the adapter that the request comes to."""
+"""Requests whose exchange began with a look into the store, before they are sent: the adapter goes on with them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class PausedRequest:
         self.came: list[Request] | None = None
 
     def take(self) -> Answer | Paused[Answer] | None:
-        """What was begun, which can be gone on with once."""
+        """The exchange that began; it can be resumed once."""
         begun, self.begun = self.begun, None
         return begun
 
 
 paused_request: Final[ContextVar[PausedRequest | None]] = ContextVar("sansio_cache_paused_request", default=None)
-"""That of the request under way."""
+"""The one of the request under way."""

@@ -1,4 +1,4 @@
-"""Whom requests talks to, as whom, and by which proxy: what an adapter and the arguments of ``send`` decide."""
+"""The peer of a request of requests: whom an adapter and the arguments of ``send`` have it talk to, and how."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Way:
                 yield _said(name, pool[name])
 
     def _chosen(self, adapter: Any, prepared: requests.PreparedRequest) -> dict[str, Any]:
-        """What an adapter's own choice of a pool says of TLS."""
+        """The TLS settings in an adapter's own choice of a pool."""
         try:
             _, chosen = adapter.build_connection_pool_key_attributes(prepared, self._verify, self._cert)
             return dict(chosen)
@@ -208,9 +208,9 @@ def _proxied(proxy: str, adapter: BaseAdapter | None) -> str:
 _MANAGING: Final = ("proxy_manager_for",)
 _CHOOSING: Final = ("build_connection_pool_key_attributes",)
 _CONNECTING: Final = ("get_connection_with_tls_context", "get_connection")
-"""What chooses the connection: in an adapter of the user's own it may go anywhere, by any proxy, and shows nothing."""
+"""Methods that choose the connection: those of a user's own adapter may go anywhere, by any proxy, unseen."""
 _HIDING: Final = ("cert_verify", *_CONNECTING)
-"""What gives a connection its certificates."""
+"""Methods that give a connection its certificates."""
 _PLAINLY: Final[dict[str, Any]] = {name: vars(HTTPAdapter).get(name) for name in (*_MANAGING, *_CHOOSING, *_HIDING)}
 _PLAIN: Final = HTTPAdapter()
 _with_scheme: Any = vars(requests.utils)["prepend_scheme_if_needed"]
@@ -241,10 +241,10 @@ def _said(name: str, value: object) -> str:
     return "" if value in ("CERT_REQUIRED", ssl.CERT_REQUIRED) else part(name, value)
 
 
-# What a description depends on and does not hold, for requests that are remembered
+# Values that a description depends on and does not hold, for requests that are remembered
 
 state_of_environment: Final = watching("REQUEST_METHOD", ending="_proxy")
-"""What changes when the environment names another proxy."""
+"""A value that changes when the environment names another proxy."""
 
 
 def only_the_environment_names_proxies() -> bool:
@@ -263,7 +263,7 @@ _ENVIRONMENT_ALONE: Final = _KNOWN[2:] == [_utils.get("getproxies_environment"),
 
 
 def state_of_files(verify: object, cert: object) -> object:
-    """What changes when the files that ``verify`` and ``cert`` name do."""
+    """A value that changes with the files that ``verify`` and ``cert`` name."""
     if cert is None and (verify is True or not verify):
         return None
     return [state_of_path(path) for path in (*_paths(cert), *([] if not verify or verify is True else [str(verify)]))]

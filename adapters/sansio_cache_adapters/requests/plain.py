@@ -1,7 +1,7 @@
 """The session of requests itself, as it was when this package was imported.
 
 Programs put another in its place (``requests.Session = CachedSession``), and doubles of the network replace its
-methods, before the first request or after: what is imported at the first request asks here.
+methods, before the first request or after: modules that are imported at the first request look here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["METHODS", "PLAIN", "prepares_plainly"]
 
 PLAIN: Final = requests.Session
 METHODS: Final[tuple[Any, ...]] = (PLAIN.send, PLAIN.prepare_request, PLAIN.merge_environment_settings)
-"""What it does with a request on the way to an adapter."""
+"""The methods through which a request passes on the way to an adapter."""
 
 _PREPARED: Final = requests.PreparedRequest
 _preparing: Final = attrgetter(*(name for name in vars(_PREPARED) if name == "copy" or name.startswith("prepare")))
@@ -25,10 +25,10 @@ _PREPARING: Final = tuple(
     for each in _preparing(_PREPARED)
     if getattr(getattr(each, "__code__", None), "co_filename", "") == models.__file__
 )
-"""Short of what others have replaced before: then nothing is prepared plainly."""
+"""Without methods that others replaced before: then nothing is prepared plainly."""
 
 
 def prepares_plainly() -> bool:
-    """Whether a request is prepared by what requests brings for that, and by nothing else."""
+    """Whether a request is prepared by the methods of requests alone."""
     found: tuple[Any, ...] = _preparing(_PREPARED)
     return found == _PREPARING

@@ -1,4 +1,4 @@
-"""What a cached session of requests returns: the client's own response, and what the cache knows of it."""
+"""Responses of a cached session of requests: the client's own, with the attributes of the cache."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class CachedResponse(requests.Response, TimeAttributes):
         return self.expires is not None and self.expires.timestamp() <= now
 
     def __getattr__(self, name: str) -> Any:
-        # What a hit's reader does not look at is not built: a full Response costs ten times a bare one.
+        # Attributes are built when they are looked at: a full Response costs ten times a bare one.
         make = _LAZY.get(name)
         facts = self.__dict__.get("_facts")
         if make is None or facts is None:
@@ -78,7 +78,7 @@ class CachedResponse(requests.Response, TimeAttributes):
 
 
 class AnswerFacts:
-    """What the lazy attributes of a response are made from.
+    """The values from which the lazy attributes of a response are made.
 
     :param prepare: gives the prepared request.
     :param adapter: gives what the request went through, or would have.
@@ -177,7 +177,7 @@ _LAZY: Final[dict[str, Callable[[AnswerFacts], Any]]] = {
     "cache_status": lambda facts: str(facts.answer.cache_status if facts.tee is None else facts.tee.status),
 }
 _OPEN: Final = frozenset({"cache_status", "created_at", "expires"})
-"""What changes until it is known what became of the body."""
+"""Attributes that may change until the body was stored or given up."""
 _OURS: Final = CachedResponse.__attrs__[len(requests.Response.__attrs__) :]
 
 
@@ -238,7 +238,7 @@ def _settle(response: weakref.ref[requests.Response], facts: AnswerFacts, _: Tee
 def bypassing(response: requests.Response, why: str) -> CachedResponse:
     """A response with which the cache had nothing to do, with the attributes that those of cached sessions have.
 
-    :param why: for ``cache_status``; ``""`` where that is not known: somebody else answers in the place of requests.
+    :param why: for ``cache_status``; ``""`` where it is not known: a double answers in the place of requests.
     """
     if not isinstance(response, requests.Response):
         return response

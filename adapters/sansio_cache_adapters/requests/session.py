@@ -25,7 +25,7 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from .plain import PLAIN
 
 if TYPE_CHECKING:
-    # What answers requests comes with the first of them: see `setup`.
+    # Modules that answer requests are imported with the first one: see `setup`.
     from sansio_cache.messages import Options
     from sansio_cache_adapters.cache.blocking import BlockingCache
     from sansio_cache_adapters.cache.events import Event
@@ -48,7 +48,7 @@ else:
 
 
 class CacheMixin(FixedSettings, _Session):
-    """What makes a ``requests.Session`` keep what HTTP lets it keep, for classes of several parts.
+    """Gives a cache to a ``requests.Session``, for classes of several parts.
 
     ``class Session(CacheMixin, LimiterMixin, requests.Session)``: keywords that the cache does not know go to the
     classes behind it. Their ``request`` is called for every request, their ``send`` for what is not answered from the
@@ -63,7 +63,7 @@ class CacheMixin(FixedSettings, _Session):
     :param clock: POSIX seconds; for tests.
     :param keywords: the settings, and what the classes behind this one take.
     :raises SettingError: for a setting of wrong type or value.
-    :raises TypeError: for a keyword that nobody takes; it says what comes near.
+    :raises TypeError: for an unknown keyword; the message has the nearest one.
     :raises KeyRequired: on first use: the store is signed, and no secret was given.
     """
 

@@ -1,4 +1,4 @@
-"""How a request of requests goes to the network: through the adapter that the user mounted."""
+"""How a request goes to the network: through the adapter of requests that the user mounted."""
 
 from __future__ import annotations
 

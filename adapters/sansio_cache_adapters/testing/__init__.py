@@ -23,7 +23,7 @@ __all__ = ["AsyncStoreContract", "StoreContract", "make_item", "name", "put", "s
 
 
 class StoreContract(RecordPromises, ChangePromises, BoundPromises):
-    """What every blocking store promises: override :meth:`make_store`.
+    """The promises of every blocking store: override :meth:`make_store`.
 
     :cvar shared: whether two objects made on one ``tmp_path`` are one store.
     :cvar own_clock: whether the store forgets by a clock of its own (a server's), so that moving ``now``

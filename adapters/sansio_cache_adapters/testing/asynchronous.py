@@ -92,7 +92,7 @@ class _Blocking:
 
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
         if not isinstance(self.store, AsyncClaiming):
-            pytest.skip("this store lets nobody claim")
+            pytest.skip("this store has no claims")
         claiming = self.store
         return self.run(lambda: claiming.claim(partition, resource, token, now=now, until=until))
 
@@ -158,7 +158,7 @@ class _Settled(_Blocking):
 
 
 class AsyncStoreContract(RecordPromises, ChangePromises, BoundPromises):
-    """What every awaitable store promises, on asyncio and on trio: override :meth:`make_async_store`.
+    """The promises of every awaitable store, on asyncio and on trio: override :meth:`make_async_store`.
 
     :cvar queues: whether ``commit``, ``change`` and ``drop`` answer before they are carried out.
     :cvar many_loops: whether one store object serves several event loops at the same time.

@@ -19,12 +19,12 @@ from .opening import KIB, MakeStore, Opening, flush, is_gone, large, make_item, 
 
 
 class BoundPromises(Opening):
-    """Every size is bounded, and nobody is alone."""
+    """Every size is bounded, and several users share a store."""
 
     # Bounds
 
     def test_the_longest_unused_go_above_the_bound(self, make: MakeStore, now: float) -> None:
-        """``max_bytes`` holds after the sweeps; what was touched stays."""
+        """``max_bytes`` holds after the sweeps; records that were touched stay."""
         self.bounds()
         store = make(max_bytes=1024 * KIB)
         entries = [put(store, make_item(f"{index}", b"x" * 40 * KIB, now=now), now=now + index) for index in range(20)]
@@ -63,7 +63,7 @@ class BoundPromises(Opening):
         assert len(store.load(name("one"))) == 1
 
     def test_what_has_expired_goes_in_small_batches(self, store: Store, now: float) -> None:
-        """``sweep`` takes at most ``limit`` and says how many; what has time left stays."""
+        """``sweep`` takes at most ``limit`` and says how many; records with time left stay."""
         self.moves()
         for index in range(25):
             put(store, make_item(f"{index}", now=now, lifetime=100), now=now)
@@ -113,7 +113,7 @@ class BoundPromises(Opening):
         assert len(seen) == len(set(seen))
 
     def test_records_are_removed_as_listed(self, store: Store, now: float) -> None:
-        """What changed since it was listed stays."""
+        """A record that changed since it was listed stays."""
         for text in ("one", "two", "three"):
             put(store, make_item(text, now=now), now=now)
         listed = [each for each in store.listed() if each.partition != name("three")]

@@ -181,9 +181,9 @@ class Opening:
             pytest.skip("this store is bounded by its server")
 
     def claim(self, store: Store, token: str, now: float, until: float | None = None, text: str = "one") -> Lease:
-        """Claim partition ``text`` of the one resource; the test is skipped where a store lets nobody claim."""
+        """Claim partition ``text`` of the one resource; the test is skipped where a store has no claims."""
         if not isinstance(store, Claiming):
-            pytest.skip("this store lets nobody claim")
+            pytest.skip("this store has no claims")
         until = now + 30 if until is None else until
         return store.claim(name(text), name("resource"), token.encode(), now=now, until=until)
 

@@ -20,7 +20,7 @@ from .opening import KIB, MakeStore, Opening, flush, is_gone, large, make_item, 
 class RecordPromises(Opening):
     """A record is seen whole or not at all."""
 
-    # What it is
+    # Its identity
 
     def test_the_meta_record_is_made_once(self, store: Store) -> None:
         """A store's id (16 bytes) and salt (32 bytes) are made at the first opening and stay."""
@@ -42,7 +42,7 @@ class RecordPromises(Opening):
         assert store.max_bytes == DEFAULT_MAX_BYTES
 
     def test_closing_twice_is_nothing_and_using_it_reopens(self, store: Store, now: float) -> None:
-        """What was committed is there after closing and using it again."""
+        """A committed record is there after the store was closed and used again."""
         stored = put(store, make_item("one", now=now), now=now)
         store.close()
         store.close()
@@ -184,7 +184,7 @@ class RecordPromises(Opening):
             assert is_gone(store, old.entry)
 
     def test_of_too_many_variants_the_longest_unused_go(self, store: Store, now: float) -> None:
-        """``vary_limit`` bounds a partition; what was used a moment ago stays."""
+        """``vary_limit`` bounds a partition; a record that was used a moment ago stays."""
         first = put(store, make_item("one", variant="0", now=now), now=now, vary_limit=3)
         for index in (1, 2):
             item = make_item("one", variant=str(index), now=now)

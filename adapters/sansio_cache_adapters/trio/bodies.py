@@ -1,4 +1,4 @@
-"""Bodies and hops of the trio client under the cache: what comes and is stored, and what was stored."""
+"""Bodies and hops of the trio client under the cache: those from the network, and stored ones."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class CachedHop(Hop):
 
     @property
     def status_line(self) -> str:
-        """What the cache did with it, as far as that is settled."""
+        """How the cache handled it, as far as that is settled."""
         return str(self.answer.cache_status if self._tee is None else self._tee.status)
 
     @property
@@ -70,7 +70,7 @@ class CachedHop(Hop):
     def coding(self) -> str:
         """See :class:`~sansio_cache_adapters.trio.http.hop.Hop`."""
         record = self.answer.record
-        # What was worked out when it was stored.
+        # Worked out when it was stored.
         return "" if record is not None and self.answer.from_cache and not record.head.facts.coded else super().coding
 
     def at_hand(self) -> bytes | None:
@@ -129,19 +129,19 @@ class StoredChunks:
         return piece
 
     def parsed(self) -> bytes | None:
-        """Nothing waits to be taken: what is stored stays so."""
+        """Do nothing: a stored body has no connection to give back."""
         return None
 
     async def arrived(self) -> bytes | None:
-        """Nothing waits to be taken: what is stored stays so."""
+        """Do nothing: a stored body has no connection to give back."""
         return None
 
     async def aclose(self) -> None:
-        """Nothing is held between two reads."""
+        """Do nothing: nothing is held between two reads."""
         self.abort()
 
     def abort(self) -> None:
-        """Nothing is held between two reads."""
+        """Do nothing: nothing is held between two reads."""
         self._body, self._given = None, b""
 
 
@@ -220,7 +220,7 @@ class TeeChunks:
                     break
                 taken += len(piece)
         except TransportError:
-            pass  # nobody asked for what is broken here
+            pass  # the broken rest was not asked for
         finally:
             self._tee.abandon()
             await self._inner.aclose()

@@ -1,7 +1,7 @@
 """The fast path of ``TrioCachedSession``: a plain GET whose request need not be prepared anew.
 
-What a GET made of its arguments is remembered, and holds as long as all that went into it is the same. Whatever is not
-provably so takes the long way.
+The request that was made of a GET is remembered, and is used again as long as all that went into it is the same. Any
+other request takes the long way.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ S = TypeVar("S", bound=HTTPSession)
 
 _KNOWN: Final = frozenset({"headers", "timeout", "follow_redirects", *OPTIONS})
 _STEPS: Final = ("prepare", "hop", "respond")
-"""What a hit passes over or takes for granted."""
+"""Arguments that a hit ignores or takes for granted."""
 
 
 class Ready:
@@ -49,7 +49,7 @@ class Ready:
         self.state = state
 
     def given_out(self) -> OutgoingRequest:
-        """The request as a response shows it: nobody else's."""
+        """A copy of the request for one response to show."""
         out = self.outgoing
         return OutgoingRequest(out.method, out.url, list(self.asked.headers.items), out.body, out.timeout)
 

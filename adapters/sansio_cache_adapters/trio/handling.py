@@ -1,4 +1,4 @@
-"""What a session of trio does with its requests: everything that it needs from its block on."""
+"""How a session of trio handles its requests: all that it needs from its block on."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Handler:
         self.fast = FastPath[Any](session, kind, _seen, with_cookies, _led_to)
 
     def stored(self, session: Any) -> AsyncStoredResponses:
-        """What finds, deletes, verifies and counts what is stored."""
+        """The ``session.cache``: finds, deletes, verifies and counts stored responses."""
 
         def prepared(method: str, url: str, keywords: dict[str, Any]) -> OutgoingRequest:
             return with_cookies(session, session.prepare(method, url, keywords))
@@ -196,7 +196,7 @@ def _led_to(session: Any, url: str) -> str:
 
 
 def _peer_of(named: str, verified_by: ssl.SSLContext | bool, url: str) -> str:
-    """What decides whom the session talks to, and as whom, where it is not the default: it is part of the key."""
+    """A description of the session's peer where it is not the default; it is part of the key."""
     if not url.startswith("https:"):
         return named
     if isinstance(verified_by, ssl.SSLContext):
@@ -226,6 +226,6 @@ class _PausedRequest:
         )
 
     def take(self) -> Answer | Paused[Answer] | None:
-        """What was begun, which can be gone on with once."""
+        """The exchange that began; it can be resumed once."""
         found, self._found = self._found, None
         return found

@@ -1,4 +1,4 @@
-"""What a cached session of trio takes, for type checkers."""
+"""Keywords of a cached session of trio, for type checkers."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ class SessionOptions(Settings, total=False):
 
 
 class CachedOptions(RequestOptions, CacheOptions, total=False):
-    """What one request may say, to the client and to the cache."""
+    """The keywords of one request, for the client and for the cache."""

@@ -1,4 +1,4 @@
-"""What users of the trio session name a stored response by, made into the request that the session would send."""
+"""Requests that name a stored response, made as the trio session would send them."""
 
 from __future__ import annotations
 

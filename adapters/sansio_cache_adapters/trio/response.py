@@ -1,4 +1,4 @@
-"""What a cached session of trio returns: the client's own response, and what the cache knows of it."""
+"""Responses of a cached session of trio: the client's own, with the attributes of the cache."""
 
 from __future__ import annotations
 

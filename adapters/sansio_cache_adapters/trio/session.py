@@ -27,7 +27,7 @@ from sansio_cache_adapters.trio.http.client import HTTPSession
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    # What answers requests comes with the first of them: see `setup`.
+    # Modules that answer requests are imported with the first one: see `setup`.
     from sansio_cache_adapters.cache.asynchronous import AsyncCache
     from sansio_cache_adapters.cache.events import Event
     from sansio_cache_adapters.cache.opening import CacheLocation
@@ -101,7 +101,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
         return Handler(self, self._cache, self._peer, self._verified_by, TrioCachedSession)
 
     def before_fork(self) -> None:
-        """Nothing: the parent keeps its connections."""
+        """Do nothing: the parent keeps its connections."""
 
     def after_fork(self, *, child: bool) -> None:
         """In the child, give up the connections that were opened before it."""
@@ -110,7 +110,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
 
     @property
     def cache(self) -> AsyncStoredResponses:
-        """What looks after the cache."""
+        """Finds, deletes, verifies and counts stored responses."""
         return self._handler.stored(self)
 
     @property

@@ -148,7 +148,7 @@ class DemoOrigin:
         self._lock = threading.Lock()
 
     def answer(self, method: str, target: str, fields: Any, body: bytes) -> Reply:
-        """What a request is answered."""
+        """The answer to a request."""
         path = urlsplit(target).path
         method = "GET" if method == "HEAD" else method
         with self._lock:
@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_GET  # noqa: N815 - as the server asks for it
 
     def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - as the library names it
-        """Nothing: see ``DemoOrigin.tell``."""
+        """Do nothing: see ``DemoOrigin.tell``."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -217,7 +217,7 @@ class _Server(ThreadingHTTPServer):
         origin.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a client that goes away is no news."""
+        """Do nothing: clients may go away at any time."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What was expected and what came, in tables of eighty columns."""
+"""Expected and actual results, in tables of eighty columns."""
 
 from __future__ import annotations
 

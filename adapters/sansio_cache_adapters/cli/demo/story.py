@@ -61,7 +61,7 @@ def with_requests(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
 
 
 async def with_aiohttp(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
-    """What requests stored, in aiohttp; and one item more."""
+    """The items that requests stored, in aiohttp; and one item more."""
     from sansio_cache import AsyncCachedSession
 
     report.begin(
@@ -79,7 +79,7 @@ async def with_aiohttp(report: DemoReport, origin: DemoOrigin, file: Path) -> No
 
 
 async def with_trio(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
-    """What the others stored, in trio; and twenty tasks that want one slow item."""
+    """The items that the others stored, in trio; and twenty tasks that want one slow item."""
     import trio
 
     from sansio_cache import TrioCachedSession
@@ -139,7 +139,7 @@ class _Tampering:
 
 
 def tampered(report: DemoReport, origin: DemoOrigin, file: Path) -> None:
-    """What the signature is for."""
+    """The purpose of the signature."""
     hand = _Tampering(origin, file)
     report.begin(
         "a tampered file",

@@ -1,4 +1,4 @@
-"""What users give to the trio client, checked where it is given: a message names the argument and what it takes.
+"""Checks of the trio client's arguments, where they are given: a message names the argument and what it takes.
 
 Values are not shown where they may be secrets.
 """

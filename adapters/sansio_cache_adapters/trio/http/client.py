@@ -25,7 +25,7 @@ from .checks import credentials, flag, jar_or_mapping, pairs, text, tls, whole
 from .limits import Limits, Timeout, limits_of
 
 if TYPE_CHECKING:
-    # What sends requests comes with the first of them.
+    # Modules that send requests are imported with the first one.
     from http.cookiejar import CookieJar
 
     from .content import OutgoingRequest, ParamsIn
@@ -61,7 +61,8 @@ class HTTPSession:
     TLS is verified against the system's trust store, or as ``ssl_context`` says. Leaving the ``async with`` block
     closes every connection.
 
-    Raises: SettingError for a setting of wrong type or value, InvalidURL for a base URL that is none.
+    :raises SettingError: for a setting of wrong type or value.
+    :raises InvalidURL: for a base URL that is not one of http or https.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class HTTPSession:
     async def hop(self, request: OutgoingRequest) -> Hop:
         """The answer to one request, from the network; the one place to answer it from elsewhere.
 
-        Raises: TransportError.
+        :raises TransportError: the request failed.
         """
         return await self.pool.send(request)
 
@@ -140,14 +141,15 @@ class HTTPSession:
 
         A subclass with options of its own takes them out first and carries them in ``extra``.
 
-        Raises: InvalidURL, TypeError, ValueError, SettingError.
+        :raises InvalidURL: the URL is not one of http or https.
+        :raises SettingError: an option has a wrong type or value; TypeError and ValueError likewise.
         """
         from .sending import prepared
 
         return prepared(self, method, url, options)
 
     def _option_names(self) -> list[str]:
-        """What a request takes, by name."""
+        """The keywords of a request."""
         from .sending import OPTIONS
 
         return sorted(OPTIONS)
@@ -177,8 +179,9 @@ class HTTPSession:
     async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
         """The response to a request, its body read.
 
-        Raises: any TransportError but HTTPStatusError; TypeError, ValueError and SettingError for options that make no
-        request; what the content's iterator raises.
+        :raises TransportError: the request failed; any but HTTPStatusError.
+        :raises SettingError: an option has a wrong type or value; TypeError and ValueError likewise.
+        :raises Exception: an error of the content's iterator.
         """
         from .sending import followed, whole
 
@@ -188,7 +191,7 @@ class HTTPSession:
     async def stream(self, method: str, url: str, **options: Unpack[RequestOptions]) -> AsyncGenerator[Response]:
         """The response to a request, its body still to come; leaving the block gives the connection back.
 
-        Raises: as ``request``.
+        :raises TransportError: as ``request``, and its other errors.
         """
         from .sending import followed
 
@@ -232,7 +235,7 @@ _LATER: Final = {"Hop": "hop", "OutgoingRequest": "content", "RequestOptions": "
 if not TYPE_CHECKING:  # else checkers would take any name for one of ours
 
     def __getattr__(name: str) -> object:
-        """What a user of the client may want to name, and a session is made without."""
+        """Names that users of the client may want, and that a session does not need."""
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"{__package__}.{_LATER[name]}"), name)

@@ -120,7 +120,7 @@ class Connection:
     async def open(cls, origin: Origin, seconds: float | None, context: ssl.SSLContext | None) -> Connection:
         """A new connection, over TLS where ``context`` is given.
 
-        Raises: ConnectError, CertificateError, ConnectTimeout.
+        :raises ConnectError: there is no connection; CertificateError and ConnectTimeout likewise.
         """
         with mapped_errors(CONNECT._replace(doing=f"connecting to {origin.authority}"), seconds):
             transport = _Transport(await anyio.connect_tcp(origin.host, origin.port))
@@ -130,8 +130,9 @@ class Connection:
     async def exchange(self, event: h11.Request, request: OutgoingRequest) -> ReceivedHead:
         """The head of the final response to a request; ``event`` is what ``request_event`` made of it.
 
-        Raises: WriteError, WriteTimeout, ReadError, ReadTimeout, RemoteProtocolError, LocalProtocolError, and
-        what the body's iterator raises.
+        :raises TransportError: a WriteError, WriteTimeout, ReadError, ReadTimeout, RemoteProtocolError or
+            LocalProtocolError.
+        :raises Exception: an error of the body's iterator.
         """
         self.heard = self.complete = False
         self._unparsed = 0
@@ -152,7 +153,7 @@ class Connection:
     async def next_piece(self, seconds: float | None) -> bytes:
         """The next bytes of the body as received, transfer coding removed; b"" at its end.
 
-        Raises: ReadError, ReadTimeout, RemoteProtocolError.
+        :raises TransportError: a ReadError, ReadTimeout or RemoteProtocolError.
         """
         piece = self._parsed()
         if piece is not None:
@@ -187,7 +188,7 @@ class Connection:
         return True
 
     def quiet(self) -> bool:
-        """Whether nothing has come since the last exchange: no end, and no byte that nobody asked for.
+        """Whether nothing has come since the last exchange: no end, and no unrequested byte.
 
         The next response would be read from such bytes: anyone who sent them could answer another's request.
         """
@@ -260,7 +261,7 @@ class Connection:
             await self._fill(seconds)
 
     def _parsed(self) -> bytes | None:
-        """What h11 can give of the body without more data: b"" at its end, None for nothing yet."""
+        """The part of the body that h11 has without more data: b"" at its end, None for nothing yet."""
         parts: list[bytes] = []
         size = 0
         with mapped_errors(READ):
@@ -296,7 +297,7 @@ class Connection:
         self._h11.receive_data(data[:step])
 
     def _decrypted(self, size: int) -> bytes | None:
-        """What lies ready in the TLS layer, without touching the socket; None for nothing, b"" at its end."""
+        """The bytes that are ready in the TLS layer, without touching the socket; None for nothing, b"" at its end."""
         if self._tls is None:
             return None
         try:
@@ -345,7 +346,7 @@ async def _close(stream: anyio.abc.AsyncResource) -> None:
 
 
 def default_ssl_context(*, verify: bool = True) -> ssl.SSLContext:
-    """TLS as the system trusts it (truststore), or, unverified, as nobody should."""
+    """TLS as the system trusts it (truststore), or unverified."""
     if verify:
         import truststore
 

@@ -37,7 +37,7 @@ ParamsIn: TypeAlias = Mapping[str, Scalar | Iterable[Scalar]] | Iterable[tuple[s
 Content: TypeAlias = bytes | bytearray | str | IO[bytes] | AsyncIterable[bytes]
 
 _NO_SCALAR: tuple[type[Any], ...] = (bytes, bytearray, Mapping)
-"""What has a length, but is no list of values: to go through it would send its numbers, or its keys."""
+"""Types that have a length but are no list of values: iterating them would send their numbers, or their keys."""
 _SINGLE: tuple[type[Any], ...] = (str, *_NO_SCALAR)
 
 
@@ -47,7 +47,7 @@ _SINGLE: tuple[type[Any], ...] = (str, *_NO_SCALAR)
 def merge_fields(*layers: FieldsIn | None) -> Fields:
     """The fields of all layers; a later layer replaces those it names, and None as value removes one.
 
-    Raises: SettingError for other types.
+    :raises SettingError: for other types.
     """
     merged: Fields = []
     for layer in layers:
@@ -63,7 +63,7 @@ def add_params(url: str, *layers: ParamsIn | None) -> str:
 
     A later layer replaces the names of an earlier one; None leaves a parameter out. Order and repeats stay.
 
-    Raises: SettingError for other types.
+    :raises SettingError: for other types.
     """
     merged: list[tuple[str, str]] = []
     for layer in layers:
@@ -97,7 +97,8 @@ def _text(value: Scalar) -> str:
 def try_out(session: Any) -> None:
     """Put together once what every request will be made of, to see whether that can be done.
 
-    Raises: InvalidURL, ValueError, SettingError.
+    :raises InvalidURL: the URL is not one of http or https.
+    :raises SettingError: an argument has a wrong type or value; ValueError likewise.
     """
     base: str | None = session.base_url
     add_params(parse("http://any/" if base is None else base).text, session.params)
@@ -137,7 +138,7 @@ class StreamBody:
     def __call__(self) -> AsyncIterator[bytes]:
         """The pieces, from the beginning.
 
-        Raises: StreamConsumed if it has been asked for before and is not replayable.
+        :raises StreamConsumed: it has been asked for before and is not replayable.
         """
         if not self.ready:
             raise StreamConsumed("the content of this request can be read once only, and it has been")
@@ -172,8 +173,9 @@ def encode_content(
 
     Files must be binary and are read from where they stand; iterators give bytes.
 
-    Raises: TypeError for other types and for more than one argument, SettingError for a form of other types,
-    ValueError for what JSON cannot say.
+    :raises TypeError: for other types and for more than one argument.
+    :raises SettingError: for a form of other types.
+    :raises ValueError: for values that JSON does not have.
     """
     if sum(given is not None for given in (content, data, json)) > 1:
         raise TypeError("give one of content=, data= and json=")
@@ -233,7 +235,7 @@ class OutgoingRequest:
     body: bytes | StreamBody
     timeout: Timeout
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What a subclass of the session carries down to its own ``hop``; kept over redirects, never sent."""
+    """Values that a subclass of the session carries down to its own ``hop``; kept over redirects, never sent."""
 
     def __repr__(self) -> str:
         # It ends up in logs and tracebacks.
@@ -249,7 +251,8 @@ class OutgoingRequest:
 def request_event(request: OutgoingRequest) -> h11.Request:
     """The request line and fields of a request, Host and framing added (RFC 9112 §3, §6).
 
-    Raises: LocalProtocolError, InvalidURL.
+    :raises LocalProtocolError: the request cannot be sent as it was given.
+    :raises InvalidURL: the URL is not one of http or https.
     """
     method, body = request.method, request.body
     if method == "CONNECT":

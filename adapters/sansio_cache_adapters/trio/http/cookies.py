@@ -201,7 +201,7 @@ def _within(host: str, domain: str) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    # What ends in a number is read as an IPv4 address by those who resolve it: "127.1", "0x7f.1".
+    # Resolvers read a name that ends in a number as an IPv4 address: "127.1", "0x7f.1".
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rstrip(".").rpartition(".")[2]):
         return True
     try:
@@ -279,7 +279,7 @@ def _site(domain: str) -> str:
 
 
 def jar_of(cookies: CookieJar | Mapping[str, str], base_url: str | None) -> CookieJar:
-    """What a user gives as ``cookies=``: a jar, or names and values for the host of the base URL.
+    """The jar for ``cookies=``: the user's, or one of names and values for the host of the base URL.
 
     :raises SettingError: names and values without a base URL, or such as no field can hold.
     """

@@ -122,7 +122,7 @@ class SessionClosed(TransportError):
 
 
 class Phase(NamedTuple):
-    """What was being done when something broke, or nothing moved."""
+    """The step in which something broke, or nothing moved."""
 
     doing: str
     broken: type[TransportError]

@@ -43,7 +43,7 @@ class Chunks(Protocol):
 
 
 class Hop:
-    """What one request brought, before redirects, cookies and decoding: a head, and a body to come.
+    """The response to one request, before redirects, cookies and decoding: a head, and a body to come.
 
     Field values are str by latin-1, names and repeats as received. Anyone who has a hop must ``aclose`` it.
     """

@@ -18,7 +18,7 @@ class Limits(Value):
     :ivar idle: connections kept open without a request.
     :ivar idle_expiry: seconds for which they are.
 
-    Raises: SettingError for other values.
+    :raises SettingError: for other values.
     """
 
     total: int | None = 100
@@ -35,7 +35,7 @@ class Limits(Value):
 
 
 def limits_of(given: object) -> Limits:
-    """What a user gives as ``limits=``.
+    """The checked value of ``limits=``.
 
     :raises SettingError: for another type.
     """
@@ -53,7 +53,7 @@ class Timeout(Value):
     keeps them alive: bound the whole with a cancel scope. ``pool`` is the wait for a free connection; it is None,
     since to stand in a queue is no failure.
 
-    Raises: SettingError for what is not above zero.
+    :raises SettingError: a limit is not above zero.
     """
 
     connect: float | None = 10.0

@@ -1,4 +1,4 @@
-"""The connection pool: who may open a connection, who gets which, and what becomes of it afterwards.
+"""The connection pool: which request may open a connection, which it gets, and how it is returned.
 
 All its state changes between two awaits, so no lock is needed and no cancellation finds it half done. A
 request holds a ``PoolPlace`` for as long as it needs a connection; whatever happens, the lease is given back once, and
@@ -45,7 +45,7 @@ TAKE_AT_CLOSE = 64 * 1024
 
 
 class Counts(NamedTuple):
-    """What a pool holds: connections in use or being opened, idle ones, and requests that wait."""
+    """The numbers of connections in use or being opened, of idle ones, and of requests that wait."""
 
     active: int
     idle: int
@@ -100,7 +100,7 @@ class Pool:
         A kept-alive connection that turns out to be closed before a byte of the answer came is replaced once,
         where RFC 9110 §9.2.2 allows to send again.
 
-        Raises: any TransportError but the redirects', the streams' and HTTPStatusError.
+        :raises TransportError: any but those of redirects and streams, and HTTPStatusError.
         """
         try:
             event = request_event(request)
@@ -174,7 +174,7 @@ class Pool:
     async def _acquire(self, origin: Origin, seconds: float | None) -> PoolPlace:
         if self._closed:
             raise SessionClosed("the session is closed")
-        # Anyone who waits for this origin was here first; those who wait for others could not be served now.
+        # Requests that wait for this origin were here first; those that wait for others could not be served now.
         lease = None if origin in self._waiting else self._take(origin)
         if lease is None:
             lease = await self._wait(origin, seconds)
@@ -348,11 +348,11 @@ class _Body:
                     break
                 taken += len(piece)
         except TransportError:
-            pass  # nobody asked for what is broken here
+            pass  # the broken rest was not asked for
         finally:
             await self._settle(closing=True)
             if taken:
-                self._ended = False  # complete, but not for a reader: nobody may take this for a clean end
+                self._ended = False  # complete, but not for a reader, who must not take this for a clean end
 
     async def _settle(self, *, closing: bool = False) -> None:
         if self._lease.returned:

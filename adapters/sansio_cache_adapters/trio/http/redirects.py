@@ -50,7 +50,8 @@ def redirected(
 
     ``stays`` tells of a field's name whether the field is for this origin only.
 
-    Raises: InvalidURL, StreamConsumed if the content must be sent again and cannot.
+    :raises InvalidURL: the target is not a URL of http or https.
+    :raises StreamConsumed: the content must be sent again and cannot.
     """
     old, new = parse(request.url), parse(join(request.url, location))
     method, body, unwanted = request.method, request.body, set[str]()
@@ -65,7 +66,7 @@ def redirected(
     return replace(
         request,
         method=method,
-        # §10.2.2: a fragment is inherited. Userinfo is not: nobody is to choose whom we log in as.
+        # §10.2.2: a fragment is inherited. Userinfo is not: another origin must not choose as whom we log in.
         url=new.text if new.fragment else new.text + old.fragment,
         headers=[field for field in request.headers if field[0].lower() not in unwanted],
         body=body,

@@ -131,7 +131,10 @@ class Response:
 
     @property
     def content(self) -> bytes:
-        """The body, content codings taken off where that can be. Raises: ResponseNotRead while it has not been read."""
+        """The body, content codings taken off where that can be.
+
+        :raises ResponseNotRead: it has not been read yet.
+        """
         if self._content is None:
             raise ResponseNotRead("the body has not been read: await response.read() first")
         return self._content
@@ -157,12 +160,16 @@ class Response:
     def text(self) -> str:
         """The body as text; bytes that are none become U+FFFD.
 
-        Raises: ResponseNotRead, DecodingError for a content coding whose codec is not installed.
+        :raises ResponseNotRead: it has not been read yet.
+        :raises DecodingError: the codec of its content coding is not installed.
         """
         return self._uncoded().decode(self.encoding, "replace")
 
     def json(self) -> Any:
-        """The body as JSON, in UTF-8, -16 or -32 (RFC 8259). Raises: as ``text``, and ValueError."""
+        """The body as JSON, in UTF-8, -16 or -32 (RFC 8259).
+
+        :raises ValueError: it is not JSON; else as ``text``.
+        """
         return jsonlib.loads(self._uncoded())
 
     def _uncoded(self) -> bytes:
@@ -177,7 +184,10 @@ class Response:
         return complaint and f"{complaint}; read it as bytes to have it as it came"
 
     def raise_for_status(self) -> Self:
-        """The response itself. Raises: HTTPStatusError for a status of 400 to 599."""
+        """The response itself.
+
+        :raises HTTPStatusError: for a status of 400 to 599.
+        """
         if 400 <= self.status <= 599:
             raise HTTPStatusError(f"{self.status} {self.reason} for {self.url}", self)
         return self
@@ -185,7 +195,7 @@ class Response:
     async def read(self) -> bytes:
         """The body, kept as ``content``; again, what was kept.
 
-        Raises: what ``iter_bytes`` raises.
+        :raises TransportError: as ``iter_bytes``.
         """
         if self._content is None:
             at_hand = None if self._begun or self._closed else self._hop.at_hand()
@@ -203,7 +213,8 @@ class Response:
     def iter_raw(self) -> AsyncIterator[bytes]:
         """The body as received, content codings on, in pieces as they come.
 
-        Raises: StreamConsumed, StreamClosed; the iterator: ReadError, ReadTimeout, RemoteProtocolError.
+        :raises StreamConsumed: the body was read before; StreamClosed: the response is closed.
+        :raises TransportError: from the iterator: a ReadError, ReadTimeout or RemoteProtocolError.
         """
         if self._begun:
             raise StreamConsumed("the body streams once, and it has: await response.read() keeps it instead")
@@ -215,7 +226,7 @@ class Response:
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """The body, content codings taken off, in pieces of at most 64 KiB where there was one.
 
-        Raises: as ``iter_raw``, and the iterator DecodingError.
+        :raises DecodingError: from the iterator; else as ``iter_raw``.
         """
         if self._content is not None:
             return _Once(self._content)
@@ -227,7 +238,7 @@ class Response:
     def iter_lines(self) -> AsyncIterator[str]:
         r"""The body as lines of text without their ends, which are \n, \r\n and \r.
 
-        Raises: as ``iter_bytes``, and DecodingError as ``text``.
+        :raises DecodingError: as ``text``; else as ``iter_bytes``.
         """
         return _Lines(self.iter_bytes(), self.encoding, self._complaint())
 
@@ -298,7 +309,7 @@ class _Decoded:
         return self
 
     async def __anext__(self) -> bytes:
-        # What the network brings has its own checkpoints; what a bomb expands to must have some too.
+        # Reading the network has its own checkpoints; expanding a bomb must have some too.
         await checkpoint()
         with _CODINGS:
             while not (piece := next(self._pieces, None)):

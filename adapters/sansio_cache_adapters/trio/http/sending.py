@@ -32,7 +32,7 @@ R = TypeVar("R", bound=Response)
 
 
 class RequestOptions(TypedDict, total=False):
-    """What one request may say; where it says nothing, the session's own setting holds."""
+    """The keywords of one request; where one is missing, the session's own setting holds."""
 
     params: ParamsIn | None
     """Added to the query; replaces the session's parameters of the same name."""
@@ -57,7 +57,8 @@ OPTIONS = RequestOptions.__optional_keys__
 def prepared(session: Any, method: str, url: str, options: RequestOptions) -> OutgoingRequest:
     """The first hop of a request: what the session and the options say, put together.
 
-    Raises: InvalidURL, TypeError, ValueError, SettingError.
+    :raises InvalidURL: the URL is not one of http or https.
+    :raises SettingError: an option has a wrong type or value; TypeError and ValueError likewise.
     """
     if unknown := options.keys() - OPTIONS:
         raise TypeError(

@@ -38,6 +38,6 @@ async def load_suffixes() -> None:
 
 
 def is_public_suffix(domain: str) -> bool:
-    """Whether anybody may register a name below this one, in lower case; True where that is not known."""
+    """Whether strangers may register a name below this one, in lower case; True where that is not known."""
     suffixes = _suffixes()
     return suffixes is None or bool(suffixes.is_public(domain))

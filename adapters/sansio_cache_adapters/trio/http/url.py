@@ -1,7 +1,7 @@
 """URLs as the trio client needs them: who is asked, for what, and by whom (RFC 3986, RFC 9110 §4.2).
 
 A URL is changed only where it could not be sent otherwise: what RFC 3986 forbids is percent-encoded, a host
-outside ASCII goes through IDNA, an empty path becomes "/". What was asked for is what is reported.
+outside ASCII goes through IDNA, an empty path becomes "/". Errors and responses show the URL that was asked for.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class URL:
 def parse(text: str) -> URL:
     """The parts of an absolute http or https URL.
 
-    Raises: InvalidURL.
+    :raises InvalidURL: it is not a URL of http or https.
     """
     return _remembered(text) if len(text) <= _REMEMBERED else _parsed(text)
 
@@ -113,7 +113,7 @@ def join(base: str, reference: str) -> str:
 def basic(user: str, password: str) -> str:
     """The value of Authorization for the Basic scheme, in UTF-8 (RFC 7617 §2.1).
 
-    Raises: ValueError if the user name has a colon: it would move into the password (§2).
+    :raises ValueError: the user name has a colon, which would move into the password (§2).
     """
     if ":" in user:
         raise ValueError("a user name for Basic authentication cannot contain a colon")
