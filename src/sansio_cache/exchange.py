@@ -102,7 +102,7 @@ def _look(
     while True:
         loaded = yield from ask(Load(keys))
         records, flaws = rules.open(loaded.records, keys)
-        matching = rules.matching(request, records)
+        matching = rules.matching(request, records) if records else records
         choice = rules.choose(own, matching, loaded.now, waited_since)
         # Nearly all bodies of hits lie beside their heads.
         if isinstance(choice, _FROM_STORE) and not choice.answer.at_hand:
@@ -117,7 +117,7 @@ def _look(
                 options = replace(request.options, refresh=True)
                 yield from ask(Later(replace(request, options=options), keys))
             return choice.answer, _Seen(flaws) if flaws else _NO_FLAWS
-        if not isinstance(choice, Validate):
+        if flaws and not isinstance(choice, Validate):
             _complain(request, rules, keys, flaws, background=background)
         if isinstance(choice, Refuse):
             if not others:
@@ -126,7 +126,7 @@ def _look(
             continue
         if choice.fwd is Fwd.MISS:
             choice = replace(choice, fwd=Fwd.VARY_MISS if records else Fwd.URI_MISS)
-        seen = _Seen(flaws, rules.older(request, records))
+        seen = _Seen(flaws, rules.older(request, records) if records else ())
         if not rounds:
             return choice, seen
         rounds -= 1

@@ -7,7 +7,7 @@ additions and no parsing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -160,26 +160,20 @@ def _terms(directives: Directives, max_age: float | None, expires: float | None,
     )
 
 
-_FLAGS: Mapping[str, int] = {
-    "no_store": Flags.NO_STORE,
-    "public": Flags.PUBLIC,
-    "must_revalidate": Flags.MUST_REVALIDATE,
-    "proxy_revalidate": Flags.PROXY_REVALIDATE,
-    "must_understand": Flags.MUST_UNDERSTAND,
-}
-
-
 def _flags(directives: Directives, headers: Headers) -> int:
     if directives is NO_DIRECTIVES:
         return 0
-    flags = 0
-    for name, flag in _FLAGS.items():
-        if getattr(directives, name):
-            flags |= flag
     # The qualified forms restrict fields, not the response: storing leaves those fields out (see storing.py).
     # Pragma: no-cache in a response means nothing (RFC 9111 §5.4).
-    flags |= Flags.NO_CACHE if directives.no_cache is True else 0
-    flags |= Flags.PRIVATE if directives.private is True else 0
+    flags = (
+        (Flags.NO_CACHE if directives.no_cache is True else 0)
+        | (Flags.NO_STORE if directives.no_store else 0)
+        | (Flags.PRIVATE if directives.private is True else 0)
+        | (Flags.PUBLIC if directives.public else 0)
+        | (Flags.MUST_REVALIDATE if directives.must_revalidate else 0)
+        | (Flags.PROXY_REVALIDATE if directives.proxy_revalidate else 0)
+        | (Flags.MUST_UNDERSTAND if directives.must_understand else 0)
+    )
     if directives.s_maxage is not None:
         # One that cannot be read prohibits what a good one does, and permits nothing.
         flags |= Flags.PROXY_REVALIDATE if directives.s_maxage == INVALID else Flags.S_MAXAGE

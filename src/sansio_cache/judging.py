@@ -266,8 +266,9 @@ def _keep_or_pass(case: _Case) -> Verdict:
     invalidates = _invalidates(request, reply, terms)
     if storing is not Storing.KEEP:
         return Pass(case.answer(storing.value), invalidates, case.superseded())
-    vary = tuple((name, terms.maker.vary_tag(name, request.headers)) for name in nominated(reply.headers))
-    gone = case.superseded([name for name, _ in vary])
+    names = nominated(reply.headers)
+    vary = tuple([(name, terms.maker.vary_tag(name, request.headers)) for name in names])
+    gone = case.superseded(names) if case.older else ()
     keeping = Keeping(request, reply, facts, vary, keys, terms.place, terms.sealer, policy, gone, case.remembered())
     answer = case.answer(case.choice.reason, stored=True)
     return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), invalidates)

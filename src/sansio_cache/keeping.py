@@ -139,10 +139,11 @@ class Keeping:
         """
         response, policy = self._response, self._policy
         headers = storable_headers(dated_headers(response.headers, response.received_at), policy)
-        kept = Kept(response.status, response.reason, response.headers, body)
-        keep, arguments = policy.filter_fn, policy.filter_arguments
-        if keep is not None and not passes_filter(keep, arguments, self._request, kept, decode):
-            return Storing.FILTERED
+        keep = policy.filter_fn
+        if keep is not None:
+            kept = Kept(response.status, response.reason, response.headers, body)
+            if not passes_filter(keep, policy.filter_arguments, self._request, kept, decode):
+                return Storing.FILTERED
         head = Head(
             format=FORMAT,
             store_id=self._place.store_id,

@@ -41,9 +41,16 @@ class Keys(NamedTuple):
 
 def digest_of(*parts: bytes) -> bytes:
     """SHA-256 over parts, each prefixed by its length in eight bytes."""
-    return hashlib.sha256(
-        b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)])
-    ).digest()
+    pieces: list[bytes] = []
+    for part in parts:
+        length = len(part)
+        pieces += (_LENGTHS[length] if length < _SHORT else length.to_bytes(8, "big"), part)
+    return hashlib.sha256(b"".join(pieces)).digest()
+
+
+_SHORT: Final = 128
+_LENGTHS: Final = [length.to_bytes(8, "big") for length in range(_SHORT)]
+"""The prefixes of nearly all parts."""
 
 
 class _Located(NamedTuple):

@@ -266,8 +266,13 @@ def chunk_hashes(body: bytes, digest: Digest = SHA256) -> bytes:
 
 def variant_of(method: str, vary: Sequence[tuple[str, bytes]]) -> bytes:
     """The variant key (32 bytes) of a response: HEAD or not, and what Vary nominated."""
+    if not vary:
+        return _UNVARIED[method == "HEAD"]  # that of nearly all
     parts = [part for name, tag in vary for part in (name.encode(), tag)]
     return digest_of(b"HEAD" if method == "HEAD" else b"", *parts)
+
+
+_UNVARIED: Final = (digest_of(b""), digest_of(b"HEAD"))
 
 
 def open_record(stored: Stored, keys: Keys | None, place: Place, sealer: Sealer) -> Record | Flaw:

@@ -138,7 +138,7 @@ def all_read(headers: Headers) -> bool:
     if len(headers.items) > MAX_FIELDS:
         return False
     names = headers.names()
-    return all(combined(headers.lines(name)) is not None for name in _READ_WHOLE if name in names)
+    return None not in [combined(headers.lines(name)) for name in _READ_WHOLE if name in names]
 
 
 def dated_headers(headers: Headers, received_at: float) -> Headers:

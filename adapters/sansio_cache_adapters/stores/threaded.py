@@ -69,7 +69,10 @@ class Threaded:
     def __init__(self, store: Store, *, on_error: OnError | None = None) -> None:
         self.store = store
         self.max_bytes = store.max_bytes
+        # What it can do is asked once: to ask a protocol takes as long as what it does.
         self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
+        self._claims = store if isinstance(store, Claiming) else None
+        self._claims_at_once = store if isinstance(store, ClaimingAtOnce) else None
         self._returning = ReturnedClaims()
         self._watched = False
         self._readers = Worker("sansio-cache reader", size=2, idle=IDLE)
@@ -249,14 +252,14 @@ class Threaded:
 
         It waits for no write that is queued. If cancelled, the claim is given back.
         """
-        store = self.store
-        if not isinstance(store, Claiming):
+        store, at_once = self._claims, self._claims_at_once
+        if store is None:
             return Lease.OPEN
         known = self._returning.token(partition, token)
         lease = None
-        if isinstance(store, ClaimingAtOnce) and not self._watched:
+        if at_once is not None and not self._watched:
             try:
-                lease = store.claim_nowait(partition, resource, known, now=now, until=until)
+                lease = at_once.claim_nowait(partition, resource, known, now=now, until=until)
             except StoreError:
                 raise
             except Exception as error:
@@ -275,17 +278,18 @@ class Threaded:
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
         """Give the claim back, behind all that was queued before."""
-        if not isinstance(self.store, Claiming):
+        claims = self._claims
+        if claims is None:
             return
         if open_until:
             known = self._returning.forget(token)
-            self._queue.put_late(partial(self.store.release, partition, known, open_until=open_until))
+            self._queue.put_late(partial(claims.release, partition, known, open_until=open_until))
         else:
             self._queue.put_late(partial(self._release, partition, self._returning.leave(partition, token)))
 
     def _release(self, partition: bytes, returned: ReturnedClaim) -> None:
-        if isinstance(self.store, Claiming) and self._returning.leaves(partition, returned):
-            self.store.release(partition, returned.token)
+        if self._claims is not None and self._returning.leaves(partition, returned):
+            self._claims.release(partition, returned.token)
 
     # Maintenance
 
