@@ -289,3 +289,53 @@ def test_small_tools() -> None:
     assert [try_int(each) for each in ("1", "x", None, 2)] == [1, None, None, 2]
     assert url_match("https://a.example/x/1", "a.example/x")
     assert not url_match("https://a.example/x/1", "b.example")
+
+
+def test_classes_behind_hear_of_what_goes_to_the_network(origin: Origin) -> None:
+    heard = list[str]()
+    origin.on("/end", Reply(b"end"))
+    start, url = origin.on("/start", redirect("/end")), origin.on("/x", Reply(b"x"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+        class Listening(aiohttp.ClientSession):
+            async def _request(self, method: str, str_or_url: Any, **keywords: Any) -> aiohttp.ClientResponse:
+                heard.append(str(str_or_url))
+                return await super()._request(method, str_or_url, **keywords)
+
+        class Session(CacheMixin, Listening):
+            """Both."""
+
+    async def main() -> None:
+        async with Session(cache=CacheBackend(), raise_for_status=True) as session:
+            assert [await twice(session, each) for each in (url, start)] == [[False, True]] * 2  # type: ignore[arg-type]
+            with pytest.raises(aiohttp.ClientResponseError):
+                await session.get(origin.on("/none", Reply(b"", status=404)))
+
+    asyncio.run(main())
+    assert heard == [url, start, f"{url.removesuffix('/x')}/none"]
+
+
+def test_a_stored_response_looks_as_there(origin: Origin) -> None:
+    url = origin.on(
+        "/x", Reply(b"x", fields=[("Date", "Mon, 30 Nov 2026 19:00:00 GMT"), ("Set-Cookie", "a=1; Path=/")])
+    )
+
+    async def main() -> None:
+        async with CachedSession(cache=CacheBackend()) as session:
+            plain = await session.get(f"{url}?b=2&a=1")
+            again = await session.get(f"{url}?a=1&b=2")
+            assert (again.from_cache, again.url) == (True, plain.url)  # type: ignore[attr-defined]
+            assert list(again.headers.items()) == list(plain.headers.items())
+            assert again.raw_headers == plain.raw_headers
+            assert await session.cache.responses.pop("nothing", 3) is None
+
+    asyncio.run(main())
+
+
+def test_a_text_that_is_no_date_is_no_end(origin: Origin) -> None:
+    async def main() -> None:
+        async with CachedSession(cache=CacheBackend(expire_after="tomorrow")) as session:
+            assert await twice(session, origin.on("/x", Reply(b"x"))) == [False, True]
+
+    asyncio.run(main())

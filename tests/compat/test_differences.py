@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from aiohttp import TraceConfig
 from local_origin import Origin, Reply, fresh, redirect
 
 import sansio_cache_adapters.compat as compat
@@ -42,13 +43,15 @@ def site(origin: Origin) -> str:
     origin.on("/start", redirect("/end"))
     origin.on("//x", Reply(b"x"))
     origin.on("/cookies", Reply(b"x", fields=[("Set-Cookie", "a=1")]))
+    origin.on("/latin", Reply(b"x", fields={"Content-Type": "text/plain; charset=iso-8859-1"}))
+    origin.on("/coded", fresh(b"x", coded=True))
     origin.on("/vary", fresh(b"x", Vary="Accept-Language"))
     return origin.on("/x", Reply(b"x")).removesuffix("/x")
 
 
 def twice(url: str, said: dict[str, Any] | None = None, **settings: Any) -> None:
     """Two requests of a session."""
-    with CachedSession(backend="memory", **settings) as session:
+    with CachedSession(**{"backend": "memory", **settings}) as session:
         for _ in range(2):
             session.get(url, **(said or {}))
 
@@ -126,6 +129,11 @@ REQUESTS_CACHE: list[tuple[str, Callable[[str], Any]]] = [
     ("recreate-keys", lambda base: kept(f"{base}/x", lambda cache, _: cache.recreate_keys())),
     ("codes", fewer_codes),
     ("cache-control", lambda base: twice(f"{base}/x", cache_control=True)),
+    ("directives", lambda base: twice(f"{base}/x", {"headers": {"Cache-Control": "max-age=60"}})),
+    ("directives", lambda base: twice(f"{base}/x", {"headers": {"If-None-Match": '"a"'}})),
+    ("decoded", lambda base: twice(f"{base}/latin", backend="filesystem")),
+    ("serializers decoded", lambda base: twice(f"{base}/coded", backend="filesystem", serializer="json")),
+    ("fields", lambda base: kept(f"{base}/x", lambda _, found: found.headers.get("Transfer-Encoding"))),
     ("redirects", lambda base: twice(f"{base}/start")),
     ("redirects", lambda base: twice(f"{base}/start", {"allow_redirects": False})),
     ("cookies", lambda base: twice(f"{base}/cookies")),
@@ -165,6 +173,13 @@ async def looked(url: str, look: Callable[[Any, Any], Coroutine[Any, Any, Any]])
         await look(session.cache, response)
 
 
+async def traced(base: str) -> None:
+    """A session that is watched."""
+    async with AsyncSession(cache=CacheBackend(), trace_configs=[TraceConfig()]) as session:
+        for _ in range(2):
+            await session.get(f"{base}/x")
+
+
 async def made_key(base: str) -> None:
     """A key of a body."""
     CacheBackend().create_key("POST", base, json={"a": 1})
@@ -190,6 +205,7 @@ AIOHTTP_CLIENT_CACHE: list[tuple[str, Callable[[str], Coroutine[Any, Any, Any]]]
     ("redirects", lambda base: asked(f"{base}/start")),
     ("cookies", lambda base: asked(f"{base}/cookies")),
     ("redacted", lambda base: asked(f"{base}/x?password=abc")),
+    ("traces", traced),
     ("records", lambda base: asked(f"{base}/x", serializer=object())),
     ("keywords", lambda base: asked(f"{base}/x", colour="red")),
     ("old-caches", beside_old_file),

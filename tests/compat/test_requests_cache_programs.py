@@ -107,9 +107,9 @@ def test_a_stale_response_for_any_status_that_is_not_kept(status: int, grace: An
 
 def test_a_stale_response_that_is_too_old_is_an_error(origin: Origin) -> None:
     url = origin.on("/x", Reply(b"well"), Reply(b"gone", status=404))
-    with CachedSession(backend="memory", expire_after=0.05, stale_if_error=timedelta(milliseconds=1)) as session:
+    with CachedSession(backend="memory", expire_after=0.05, stale_if_error=1) as session:
         session.get(url)
-        time.sleep(0.1)
+        time.sleep(1.1)
         with pytest.raises(requests.HTTPError, match="404"):
             session.get(url)
 
@@ -188,73 +188,6 @@ def test_a_report_of_a_file_lists_by_time_and_leaves_out_errors(origin: Origin, 
             assert listed == [ill if n is None else well[n] for n in expected]
             assert session.cache.urls() == sorted(listed)
             assert (len(session.cache.responses), session.get(ill).from_cache) == (4, True)
-
-
-def test_an_ignored_parameter_counts_by_being_there(origin: Origin) -> None:
-    url = origin.on("/x", Reply(b"x"))
-
-    def hits(**settings: Any) -> list[bool]:
-        with CachedSession(backend="memory", allowable_methods=["GET", "POST"], **settings) as session:
-            queries = ["?a=1&t=1", "?a=1&t=2", "?a=1", "?t=3&a=1"]
-            found = [session.get(url + query).from_cache for query in queries]
-            forms = [{"a": 1, "t": 1}, {"t": 2, "a": 1}, {"a": 1}]
-            found += [session.post(url, data=form).from_cache for form in forms]
-            found += [session.post(url, json=form).from_cache for form in forms]
-            return found + [session.post(url, json={"of": form}).from_cache for form in forms]
-
-    ignoring = [False, True, False]
-    assert hits(ignored_parameters=["t"]) == [*ignoring, True, *ignoring, *ignoring, False, False, False]
-    rooted = hits(ignored_parameters=["t"], content_root_key="of")
-    assert rooted == [*ignoring, True, *ignoring, *ignoring, *ignoring]
-
-
-def test_lists_in_request_fields_that_are_matched(origin: Origin) -> None:
-    url = origin.on("/x", Reply(b"x"))
-    said = ["text/html, application/json", "application/json,text/html", "application/json"]
-    with CachedSession(backend="memory", match_headers=["Accept", "X-Team"]) as session:
-        assert [session.get(url, headers={"Accept": each}).from_cache for each in said] == [False, True, False]
-        teams = [session.get(url, headers={"Accept": "x", "X-Team": each}).from_cache for each in "aba"]
-        assert teams == [False, False, True]
-
-
-def test_a_stored_response_looks_as_there(origin: Origin) -> None:
-    fields = [("X-Z", "z"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
-    url = origin.on("/x", Reply(b"x", fields=fields))
-    with CachedSession(backend="memory") as session:
-        plain = session.get(url, params={"t": "\u00fc"})
-        again = session.get(url, params={"t": "\u00fc"})
-        assert list(again.headers) == sorted({*plain.headers, "Date"})
-        assert again.headers["Set-Cookie"] == "a=1, b=2"
-        assert isinstance(again.request, CachedRequest)
-        assert (again.request.method, again.request.url, again.request.body) == ("GET", plain.url, b"")
-        assert again.request.headers["User-Agent"] == plain.request.headers["User-Agent"]
-        with session.cache_disabled():
-            assert session.get(url).cache_key is None
-        unanswered = session.get(url, params={"t": "2"}, only_if_cached=True)
-        assert (unanswered.status_code, unanswered.content, unanswered.text) == (504, None, "")
-
-
-def test_a_forced_refresh_gets_the_error_whatever_is_stored(origin: Origin) -> None:
-    url = origin.on("/x", Reply(b"well"), Reply(b"ill", status=503))
-    with CachedSession(backend="memory", expire_after=0.05, stale_if_error=True) as session:
-        session.get(url)
-        time.sleep(0.06)
-        assert session.get(url, force_refresh=True).status_code == 503
-
-
-def test_what_a_server_gives_no_time_is_not_kept(origin: Origin) -> None:
-    url = origin.on("/x", fresh(b"x", 0))
-    with CachedSession(backend="memory", cache_control=True) as session:
-        assert session.get(url).expires is None
-        assert len(session.cache.responses) == 0
-
-
-def test_a_serializer_that_nobody_knows(tmp_path: Path) -> None:
-    """In memory nothing is serialized, so nobody asks."""
-    with pytest.raises(KeyError, match="nope") as raised:
-        CachedSession(tmp_path / "x", serializer="nope")
-    assert "There are bson, json" in raised.value.__notes__[0]
-    CachedSession(backend="memory", serializer="nope").close()
 
 
 def test_a_library_that_knows_nothing_of_the_cache(origin: Origin) -> None:

@@ -13,7 +13,7 @@ __all__ = ["warn_once"]
 _MOST: Final = 1000
 _BETWEEN: Final = frozenset(
     {
-        *("sansio_cache", "sansio_cache_adapters", "contextlib", "threading"),
+        *("sansio_cache", "sansio_cache_adapters", "collections", "contextlib", "threading"),
         *("aiohttp", "anyio", "asyncio", "concurrent", "httpx2", "requests", "trio", "urllib3"),
     }
 )

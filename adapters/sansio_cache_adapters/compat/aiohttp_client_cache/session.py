@@ -20,6 +20,7 @@ from sansio_cache.messages import Options
 from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.handling import with_cache
 from sansio_cache_adapters.aiohttp.session import AsyncCachedSession
+from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.times import time_for
 from sansio_cache_adapters.stores.work import awaited
@@ -92,25 +93,46 @@ with warnings.catch_warnings():
                 options = _with(options, refresh=record is not None and record.head.facts.validator)
             elif known is not None and known.head.stale_at < time.time():
                 options = _with(options, force_refresh=True)  # theirs asks nobody whether it is still good
-            with await self._apart(known):
+            with await self._apart(known, kwargs):
                 response = await self._fetched(method, str_or_url, kwargs, options)
                 if _is_stored(response) and (self._is_hop(response, kwargs) or not await backend.wanted(response)):
                     response = await self._fetched(method, str_or_url, kwargs, _with(options, force_refresh=True))
             if not _is_stored(response) and (self._says_not_to(response) or not await backend.wanted(response)):
                 await self._forget(response)
-            tell_of_response(response)
+            tell_of_response(response, is_traced=bool(self._trace_configs))
             return response
 
         async def _fetched(
             self, method: str, url: StrOrURL, keywords: dict[str, Any], options: Options
         ) -> ClientResponse:
+            found = await self._found(method, url, keywords, options) if self._is_behind() else None
+            if found is not None:
+                return found
             keywords, _ = with_cache(self, keywords, self._cache, options)
             return await as_theirs(await super(AsyncCachedSession, self)._request(method, url, **keywords))
 
+        def _is_behind(self) -> bool:
+            """Whether classes behind want to hear of requests: of those alone that the cache does not answer."""
+            return overriding(type(self), AsyncCachedSession, ClientSession, "_request") and not self._middlewares
+
+        async def _found(
+            self, method: str, url: StrOrURL, keywords: dict[str, Any], options: Options
+        ) -> ClientResponse | None:
+            """What the cache answers, if it does."""
+            if options.refresh or options.force_refresh or keywords.get("middlewares"):
+                return None
+            mine = {**keywords, "raise_for_status": False}
+            mine, _ = with_cache(self, mine, self._cache, _with(options, only_if_cached=True))
+            response = await as_theirs(await ClientSession._request(self, method, url, **mine))
+            return response if _is_stored(response) and response.ok else None
+
         def _options(self, url: URL, expire_after: ExpirationTime, keywords: dict[str, Any]) -> Options:
             backend = self._backend
-            if backend.cache_control:
-                expire_after = get_cache_directives(keywords.get("headers") or {}).get("max-age", expire_after)
+            said = get_cache_directives(self._prepare_headers(keywords.get("headers")))
+            if backend.cache_control and said:
+                # What the request says counts in the place of all settings.
+                given = said.get("max-age")
+                return Options() if given is None else Options(expiry=expiry_for(given), when_kept=True)
             given = expire_after if expire_after is not None else time_for(str(url), backend.urls_expire_after)
             if given is None:
                 given = backend.expire_after
@@ -127,10 +149,13 @@ with warnings.catch_warnings():
             whole = normalize_url_params(url, keywords["params"]) if keywords.get("params") else url
             return await self._backend.known(method, whole, self._prepare_headers(keywords.get("headers")))
 
-        async def _apart(self, known: Record | None) -> AbstractContextManager[None]:
+        async def _apart(self, known: Record | None, keywords: dict[str, Any]) -> AbstractContextManager[None]:
             """Where what redirects lead to is kept: apart, but for what was imported."""
             backend = self._backend
-            imported = known is not None and backend.is_hop(known) and await backend.target(known) is None
+            imported = False
+            if known is not None and backend.is_hop(known):
+                headers = self._prepare_headers(keywords.get("headers"))
+                imported = await backend.target(known, headers=headers) is None
             return nullcontext() if imported else asking_for()
 
         def _says_not_to(self, response: ClientResponse) -> bool:

@@ -24,8 +24,13 @@ def tell_of_request(url: URL, names: Iterable[str]) -> None:
     tell_of_url(AIOHTTP_CLIENT_CACHE, str(url))
 
 
-def tell_of_response(response: ClientResponse) -> None:
-    """Warn of what is in a response that makes a difference."""
+def tell_of_response(response: ClientResponse, *, is_traced: bool) -> None:
+    """Warn of what is in a response that makes a difference.
+
+    :param is_traced: whether the session has ``trace_configs``.
+    """
+    if is_traced and getattr(response, "from_cache", False):
+        AIOHTTP_CLIENT_CACHE.differs("traces", "trace_configs hear of a request that the cache answers, too")
     if response.headers.get("Vary"):
         AIOHTTP_CLIENT_CACHE.differs("vary", "a response answers requests with the same fields that its Vary names")
     if response.history:

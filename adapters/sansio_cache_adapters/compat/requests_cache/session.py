@@ -13,15 +13,15 @@ from requests import PreparedRequest
 from requests import Session as OriginalSession
 from requests.adapters import BaseAdapter
 
-from sansio_cache.expiry import Resident
 from sansio_cache.messages import Options
 from sansio_cache_adapters.compat.keys import REDIRECTS
-from sansio_cache_adapters.compat.times import grace_of, time_for, utcnow
+from sansio_cache_adapters.compat.times import time_for
 from sansio_cache_adapters.requests.adapter import CacheAdapter
 from sansio_cache_adapters.requests.session import CacheMixin as OurMixin
 
 from .backends import BackendSpecifier, BaseCache, StrOrPath, init_backend
 from .hooks import Hooks
+from .lifetimes import USELESS, time_of
 from .models import AnyResponse, CachedResponse
 from .models.response import BaseResponse, as_theirs, replayed
 from .policy.expiration import (
@@ -37,10 +37,11 @@ from .policy.settings import (
     DEFAULT_METHODS,
     DEFAULT_STATUS_CODES,
     CacheSettings,
+    whole_grace_of,
 )
 from .said import Asked, given_values, taken_by
 from .serializers import SerializerType
-from .telling import tell_of_history, tell_of_request
+from .telling import tell_of_request, tell_of_response
 
 __all__ = ["CacheMixin", "CachedSession", "OriginalSession", "get_504_response"]
 
@@ -208,7 +209,7 @@ class CacheMixin(OurMixin):
             return response
         tell_of_request(request, self.settings, kwargs)
         response = self._answered(request, asked, kwargs)
-        tell_of_history(response)
+        tell_of_response(response, decodes=self._backend.decodes)
         return response
 
     def _followed(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> AnyResponse:
@@ -226,9 +227,9 @@ class CacheMixin(OurMixin):
             record = self._stored(request, kwargs)
             # Without a validator there is nothing to ask the origin about.
             asked.refresh = record is not None and record.head.facts.validator
-        fallback = self._fallback(request, asked, kwargs)
+        fallback, options, began = self._fallback(request, asked, kwargs), self._options(request, asked), time.time()
         try:
-            response = self._given_out(request, kwargs, self._options(request, asked))
+            response = self._given_out(request, kwargs, options)
         except requests.RequestException:
             # What is fresh was only to be asked about.
             found = self._given_out(request, kwargs, Options(only_if_cached=True)) if asked.refresh else None
@@ -242,9 +243,14 @@ class CacheMixin(OurMixin):
             return response
         if fallback is not None and response.status_code not in settings.codes:
             return self._instead_of(response, fallback, request)
-        if self._is_useless(response, self._options(request, asked)):
+        expiry = time_of(response, options, settings)
+        if expiry is USELESS:
             self._backend.discard(response.cache_key)
             vars(response)["expires"] = None
+        elif expiry is not None:
+            record = self._just_stored(request, kwargs, began)
+            if record is not None:
+                vars(response)["expires"] = self._backend.give_time(record, expiry, response.created_at)
         return response
 
     def _given_out(self, request: PreparedRequest, kwargs: dict[str, Any], options: Options) -> BaseResponse:
@@ -292,7 +298,7 @@ class CacheMixin(OurMixin):
         return self._backend.held(record) if asks_anyway or record.head.stale_at < time.time() else None
 
     def _instead_of(self, response: BaseResponse, put_back: _PutBack, request: PreparedRequest) -> BaseResponse:
-        found, grace = put_back(request, self), grace_of(self.settings.stale_if_error)
+        found, grace = put_back(request, self), whole_grace_of(self.settings.stale_if_error)
         if grace is not True and found.expires is not None and time.time() > found.expires.timestamp() + grace:
             response.raise_for_status()
             return response
@@ -313,13 +319,9 @@ class CacheMixin(OurMixin):
         sending = {name: kwargs[name] for name in ("proxies", "verify", "cert") if name in kwargs}
         return self._backend.matching(request, self, **sending)
 
-    @staticmethod
-    def _is_useless(response: BaseResponse, options: Options) -> bool:
-        """Whether a response is stale at once, and nothing can be asked about it."""
-        own = options.expiry is None and response.expires is not None and response.expires <= utcnow()
-        return (own or options.expiry == Resident(0.0, any_status=True)) and not any(
-            name in response.headers for name in ("ETag", "Last-Modified")
-        )
+    def _just_stored(self, request: PreparedRequest, kwargs: dict[str, Any], began: float) -> Any:
+        record = self._stored(request, kwargs)
+        return record if record is not None and record.head.received_at >= began else None
 
     def _is_hop(self, response: BaseResponse) -> bool:
         return response.status_code in REDIRECTS - self.settings.codes

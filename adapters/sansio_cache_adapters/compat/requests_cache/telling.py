@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from requests import PreparedRequest
 
@@ -10,9 +10,13 @@ from sansio_cache_adapters.compat.addresses import tell_of_url
 from sansio_cache_adapters.compat.keys import names_a_user
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 
+from .policy.directives import CacheDirectives
 from .policy.settings import AUTH_PARAMS, DEFAULT_IGNORED_PARAMS, CacheSettings
 
-__all__ = ["tell_of_history", "tell_of_request"]
+__all__ = ["tell_of_request", "tell_of_response"]
+
+_UTF_8: Final = frozenset({"ascii", "utf-8", "utf8"})
+_CONDITIONS: Final = (*("If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range"),)
 
 
 def tell_of_request(request: PreparedRequest, settings: CacheSettings, keywords: dict[str, Any]) -> None:
@@ -25,13 +29,30 @@ def tell_of_request(request: PreparedRequest, settings: CacheSettings, keywords:
         REQUESTS_CACHE.differs(
             "users", "a credential in a URL separates users unless you name it: ignored_parameters=['api_key']"
         )
+    if any(name in request.headers for name in _CONDITIONS) or _asks_for_age(request):
+        REQUESTS_CACHE.differs(
+            "directives", "what a request says of age in Cache-Control, and its own preconditions and ranges, is obeyed"
+        )
     if keywords.get("verify") is False and url.startswith("http:"):
         REQUESTS_CACHE.differs("verify", "verify=False makes no other request of one without TLS")
     tell_of_url(REQUESTS_CACHE, url)
 
 
-def tell_of_history(response: Any) -> None:
-    """Warn of a redirect that was followed."""
+def _asks_for_age(request: PreparedRequest) -> bool:
+    if "Cache-Control" not in request.headers:
+        return False
+    said = CacheDirectives.from_headers(request.headers)
+    return said.max_age is not None or said.must_revalidate
+
+
+def tell_of_response(response: Any, *, decodes: bool) -> None:
+    """Warn of a redirect that was followed, and of a body that is kept as it came.
+
+    :param decodes: whether requests-cache would keep its text.
+    """
+    coded = response.headers.get("Content-Encoding") or (response.encoding or "utf-8").lower() not in _UTF_8
+    if decodes and coded:
+        REQUESTS_CACHE.differs("decoded", "a body is kept as it came, and not as text in UTF-8 of another length")
     if response.history or response.is_redirect:
         REQUESTS_CACHE.differs(
             "redirects", "redirects are stored one by one, each for its own URL, and one that is stored is followed"

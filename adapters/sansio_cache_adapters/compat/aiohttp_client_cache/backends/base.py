@@ -296,13 +296,16 @@ class CacheBackend:
         """Whether it is a redirect that is followed."""
         return record.head.status in REDIRECTS - self.codes
 
-    async def target(self, record: Record, *, apart: bool = True) -> Record | None:
+    async def target(self, record: Record, *, apart: bool = True, headers: Any = None) -> Record | None:
         """What a redirect leads to.
 
         :param apart: where it lies apart from what is asked for by itself.
+        :param headers: of the request, as it would be sent; left out, those of the session.
         """
         url = URL(record.head.url).join(URL(record.headers.get("location") or ""))
         with asking_for(SOMETHING_ELSE) if apart else nullcontext():
+            if headers is not None:
+                return await self.known(record.head.method, url, headers)
             return await self.work().matching(str(url), record.head.method, {})
 
     async def final(self, record: Record | None) -> Record | None:

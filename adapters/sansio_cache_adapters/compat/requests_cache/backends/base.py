@@ -6,12 +6,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import requests
 
+from sansio_cache.expiry import Until
 from sansio_cache.messages import Received
 from sansio_cache.records import Record
 from sansio_cache_adapters.cache.blocking import BlockingCache
@@ -62,6 +63,8 @@ class BaseCache:
     :param serializer: taken, and of no effect: there is one form of records. That of ``safe_pickle_serializer`` gives
         its secret to the signatures.
     """
+
+    decodes = False  # whether requests-cache would keep the text of a body in the place of its bytes
 
     def __init__(self, cache_name: Any = DEFAULT_CACHE_NAME, serializer: Any = None, **kwargs: Any) -> None:
         # In memory requests-cache makes no use of a serializer, and asks for none by name.
@@ -204,6 +207,12 @@ class BaseCache:
 
     def _kept_for(self, session: requests.Session) -> StoredResponses:
         return StoredResponses(self.caching(), request_maker(session, getattr(session, "_peer", None)), given_response)
+
+    def give_time(self, record: Record, expiry: Any, created_at: datetime | None) -> datetime | None:
+        """Keep a response that has just been stored for another time; the moment when that ends, None for never."""
+        do(self._work().expire(record, expiry))
+        began = record.head.received_at if created_at is None else created_at.timestamp()
+        return moment(expiry.at if isinstance(expiry, Until) else began + expiry.seconds)
 
     def by_key(self, key: str) -> CachedResponse | None:
         """The stored response of a key."""

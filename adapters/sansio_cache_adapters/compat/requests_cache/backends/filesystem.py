@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.places import store_in_folder
@@ -17,6 +17,8 @@ __all__ = ["FileCache", "FileDict", "LRUFileDict"]
 
 FileDict: type[BaseStorage] = no_storage("FileDict")
 LRUFileDict: type[BaseStorage] = no_storage("LRUFileDict")
+_TEXTS: Final = frozenset({"json", "ujson", "orjson", "yaml"})
+"""Serializers that keep the text of a body, and not its bytes."""
 
 
 class FileCache(BaseCache):
@@ -45,6 +47,7 @@ class FileCache(BaseCache):
             options["max_bytes"] = max_cache_bytes
         path = get_cache_path(cache_name, use_cache_dir, use_temp)
         store = store_in_folder(REQUESTS_CACHE, path, **options)
+        self.decodes = decode_content and (serializer is None or getattr(serializer, "name", serializer) in _TEXTS)
         self._begin(cache_name, store, kwargs)
         path = Path(store.location)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

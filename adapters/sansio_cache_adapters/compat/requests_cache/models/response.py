@@ -45,6 +45,7 @@ _BY_DEFAULT: Final = {
     "cache_status": "",
     "from_cache": False,
 }
+_OF_CONNECTIONS: Final = frozenset({"transfer-encoding", "connection", "keep-alive"})
 _SHOWN: Final = (
     *(
         "_content",
@@ -260,8 +261,14 @@ def stored(record: Record, content: bytes, history: list[CachedResponse], ignore
 def _fields(record: Record, ignored: frozenset[str]) -> CaseInsensitiveDict[str]:
     """The fields of a record: by name, and without the values of those that are ignored, where any are."""
     fields = CaseInsensitiveDict({name: record.headers.get(name) or "" for name, _ in record.headers})
-    if not ignored:
-        return fields
-    return CaseInsensitiveDict(
-        {name: "REDACTED" if name in ignored else value for name, value in sorted(fields.items())}
-    )
+    pairs = sorted(fields.items()) if ignored else fields.items()
+    return _StoredFields({name: "REDACTED" if name in ignored else value for name, value in pairs})
+
+
+class _StoredFields(CaseInsensitiveDict[str]):
+    """The fields of a stored response, which are none of the connection that it came by."""
+
+    def __getitem__(self, name: str) -> str:
+        if name.lower() in _OF_CONNECTIONS and name.lower() not in self._store:  # type: ignore[attr-defined]
+            REQUESTS_CACHE.differs("fields", "fields of a connection, such as Transfer-Encoding, are not stored")
+        return super().__getitem__(name)

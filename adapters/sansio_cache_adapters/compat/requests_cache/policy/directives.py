@@ -12,7 +12,7 @@ from requests.structures import CaseInsensitiveDict
 from sansio_cache.cache_control import parse_cache_control
 from sansio_cache_adapters.compat.requests_cache._utils import RichMixin
 
-from .expiration import DO_NOT_CACHE, HeaderDict, get_expiration_seconds
+from .expiration import DO_NOT_CACHE, NEVER_EXPIRE, HeaderDict, get_expiration_seconds
 
 __all__ = ["CacheDirectives", "set_request_headers"]
 
@@ -66,6 +66,13 @@ class CacheDirectives(RichMixin):
             etag=fields.get("ETag"),
             last_modified=fields.get("Last-Modified"),
         )
+
+    @property
+    def own_time(self) -> int | str | None:
+        """The time that a response gives itself; None where it gives none."""
+        if self.immutable:
+            return NEVER_EXPIRE
+        return self.expires if self.max_age is None else self.max_age
 
     @property
     def has_validator(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from math import ceil
 from typing import Any, Final
 
 import requests
@@ -131,11 +132,17 @@ def policy_of(settings: CacheSettings) -> Policy:
         parameter_order=False,
         filter_fn=None if settings.filter_fn is None else _filter(settings.filter_fn),
         key_fn=_keyed_by(key_fn, settings) if key_fn else keyed(left_out, lists, root),
-        stale_if_error=grace_of(settings.stale_if_error),
-        stale_while_revalidate=grace_of(settings.stale_while_revalidate),
+        stale_if_error=whole_grace_of(settings.stale_if_error),
+        stale_while_revalidate=whole_grace_of(settings.stale_while_revalidate),
         keep_set_cookie=True,
         read_only=settings.read_only,
     )
+
+
+def whole_grace_of(value: Any) -> bool | float:
+    """For how long a stale response may be used: whole seconds, a part of one for one."""
+    grace = grace_of(value)
+    return grace if isinstance(grace, bool) else float(ceil(grace))
 
 
 def _matched(given: Iterable[str] | bool) -> list[str] | bool:
