@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import aiohttp
 import anyio
@@ -22,13 +23,14 @@ from sansio_cache_adapters.trio.http.client import HTTPSession
 __all__ = ["CLIENTS", "Face", "Got", "make", "play"]
 
 
-class Got(NamedTuple):
+@dataclass(frozen=True)
+class Got:
     """What a response says of itself."""
 
     body: bytes
     from_cache: bool
     cache_status: str
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
 
 class Face:
