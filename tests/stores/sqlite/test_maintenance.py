@@ -30,6 +30,7 @@ Until = Callable[[Callable[[], bool]], None]
 KEY = b"0123456789abcdef0123456789abcdef"
 
 
+@pytest.mark.usefixtures("by_itself")
 class TestByItself:
     def test_what_has_expired_goes(self, store: SQLiteStore, until: Until) -> None:
         """Nobody calls ``sweep``: a thread does, a moment after the write."""
@@ -152,6 +153,7 @@ class TestRecency:
         store.close()
         assert self.used_at(raw) == pytest.approx(NOW + 100)
 
+    @pytest.mark.usefixtures("by_itself")
     def test_a_store_that_only_reads_writes_them_too(
         self, path: Path, store: SQLiteStore, until: Until, raw: Raw
     ) -> None:

@@ -116,12 +116,14 @@ class TestByAndBy:
         assert (rows(raw), rows(raw, "small"), rows(raw, "removed")) == (5, 5, 0)
         assert store.size().entries == 5
 
+    @pytest.mark.usefixtures("by_itself")
     def test_nobody_has_to_call(self, store: SQLiteStore, raw: Raw, until: Callable[..., None], now: float) -> None:
         """The store's thread does, when no more are being removed."""
         fill(store, 30, now)
         assert remove(store, *map(str, range(30))) == 30
         until(lambda: rows(raw) == rows(raw, "removed") == 0)
 
+    @pytest.mark.usefixtures("by_itself")
     def test_closing_does_not_wait_until_it_may_go_on(self, store: SQLiteStore, raw: Raw, now: float) -> None:
         """The sweep is put off by who removes records, and not the end of its thread with it."""
         took: list[float] = []
@@ -192,6 +194,7 @@ class TestOverTheBound:
         assert store.sweep(now=now, limit=2) == 0
         assert store.size().entries == 95
 
+    @pytest.mark.usefixtures("by_itself")
     def test_it_does_so_however_fast_others_write(self, opened: Callable[..., SQLiteStore], now: float) -> None:
         """Who goes on writing all the time leaves the lock free for the sweep too."""
         store = opened(max_entries=500, busy_timeout=30)
