@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from sansio_cache_adapters.stores import maintenance
 from sansio_cache_adapters.stores.files.store import FileStore
+
+
+@pytest.fixture(autouse=True)
+def _only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maintenance begins two seconds after a write, in which not every machine comes to a test's end."""
+    monkeypatch.setattr(maintenance, "_PAUSE", 600.0)
 
 
 @pytest.fixture

@@ -240,6 +240,8 @@ class Sweeper:
     def maintain(self, root: Root, now: float) -> float | None:
         """Sweep, if that is due. In how many seconds to ask again; None when there is something new."""
         if not self._is_due(root, now):
+            if self._has_grown():
+                return max(self._next - time.monotonic(), 0.0)
             return _ROUND_EVERY / 4 if self._bytes else None
         self._bytes = self._entries = 0
         _note_swept(root, now)
@@ -251,8 +253,11 @@ class Sweeper:
         return None
 
     def _is_due(self, root: Root, now: float) -> bool:
-        grown = self._bytes > self.max_bytes // 64 or self._entries > self.max_entries / 64
-        return (grown and time.monotonic() > self._next) or abs(now - _last_swept(root)) > _ROUND_EVERY
+        is_its_turn = self._has_grown() and time.monotonic() > self._next
+        return is_its_turn or abs(now - _last_swept(root)) > _ROUND_EVERY
+
+    def _has_grown(self) -> bool:
+        return self._bytes > self.max_bytes // 64 or self._entries > self.max_entries / 64
 
 
 def _last_swept(root: Root) -> float:
