@@ -57,7 +57,7 @@ WRITER = """
 
 @pytest.mark.once
 @pytest.mark.slow
-@pytest.mark.timeout(extent(120, 600))
+@pytest.mark.timeout(extent(180, 1200))
 def test_a_killed_writer(cache_file: Path, key: str, numbered: str, origin: Origin) -> None:
     """G21: killed at any moment, again and again: what it told of is there, whole; left-over chunks are swept."""
     told: list[int] = []

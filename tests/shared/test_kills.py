@@ -80,7 +80,7 @@ def victims() -> Iterator[Callable[[str], Remote]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(extent(120, 1200))
+@pytest.mark.timeout(extent(180, 2400))
 def test_a_client_killed_at_any_moment(
     kind: str, location: str, origin: Origin, victims: Callable[[str], Remote], key: str
 ) -> None:
@@ -147,7 +147,8 @@ def leaves_nothing_over(kind: str, location: str, key: str, *, deaths: int) -> N
         with closing(Redis.from_url(location)) as client:
             left = [client.ttl(key) for key in client.scan_iter("*:b:*") if key not in theirs]
         assert -1 not in left  # -2 is gone meanwhile
-        assert sum(seconds > 60 for seconds in left) <= deaths
+        # Of the two numbers whose large bodies are replaced, each death may leave both so.
+        assert sum(seconds > 60 for seconds in left) <= 2 * deaths
     elif kind == "files":
         bodies = [each for each in Path(location).glob("bodies/*/*") if each.is_file()]
         assert len(bodies) == sum(each.size > 65_536 for each in listed)
@@ -155,7 +156,7 @@ def leaves_nothing_over(kind: str, location: str, key: str, *, deaths: int) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(extent(120, 600))
+@pytest.mark.timeout(extent(180, 1200))
 def test_a_server_killed_at_any_moment(make_redis: Any, remotes: Any, origin: Origin, key: str) -> None:
     """G20, G21: Redis killed while three clients read and write, and started again with what its log has."""
     server: RedisServer = make_redis("--appendonly", "yes")

@@ -80,7 +80,7 @@ def body_of(store: Store, partition: bytes) -> tuple[bytes, bytes] | None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(extent(60, 600))
+@pytest.mark.timeout(extent(180, 1200))
 def test_a_process_killed_at_any_moment(store: Store, join_company: Any, kind: str) -> None:
     """G21: what was committed is there, nothing is partial, and what was left over is swept."""
     chance = random.Random(7)

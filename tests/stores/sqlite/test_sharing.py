@@ -57,7 +57,7 @@ def check_whole(store: SQLiteStore) -> set[bytes]:
 
 @pytest.mark.once
 class TestKilled:
-    @pytest.mark.timeout(extent(60, 600))
+    @pytest.mark.timeout(extent(180, 1200))
     def test_what_was_committed_is_there_and_whole(
         self, path: Path, opened: Callable[..., SQLiteStore], script: Script
     ) -> None:
@@ -85,7 +85,7 @@ class TestKilled:
             assert plain.execute("SELECT count(*) FROM bodies WHERE state <> 1").fetchone() == (0,)
         plain.close()
 
-    @pytest.mark.timeout(extent(60, 600))
+    @pytest.mark.timeout(extent(180, 1200))
     def test_killed_while_it_begins_the_file(
         self, path: Path, opened: Callable[..., SQLiteStore], script: Script
     ) -> None:
