@@ -1,13 +1,13 @@
-"""The error of a record that no key verifies. It is one of :mod:`sansio_cache.errors`, and is looked for there.
+"""The error of a record that no key verifies; import it from :mod:`sansio_cache.errors`.
 
-By itself, since it is one of itsdangerous' errors too: nothing that only makes a session needs those.
+It has a module of its own, since it is one of itsdangerous' errors too, which making a session does not need.
 """
 
 from __future__ import annotations
 
 import itsdangerous
 
-from .errors import CacheError, shown_url
+from .cache_error import CacheError, shown_url
 
 __all__ = ["BadSignature"]
 

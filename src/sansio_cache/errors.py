@@ -6,10 +6,10 @@
     ├── BadSignature       a record that no key verifies, or that lies in a wrong place
     ├── BrokenRecord       a stored body that no longer matches its record
     ├── NotCached          offline=True, and nothing stored answers the request
-    ├── StoreError         what a store could not do; a session goes on without it
+    ├── StoreError         an error of a store; a session goes on without it
     │   ├── StoreBusy      it would have to wait: try again, elsewhere or later
     │   ├── ReadOnlyStore  it can be read where it lies, and not written to
-    │   ├── ForeignStore   what lies there is not ours; it is left untouched
+    │   ├── ForeignStore   something else lies at its place, and is left untouched
     │   └── NoPlace        no cache was named, and there is no folder for the default one
     └── SettingError       a setting of wrong type or value, or two that contradict
         └── KeyRequired    a signed store opened without a key
@@ -21,6 +21,9 @@ Each carries its evidence as attributes. :class:`CacheWarning` is the category o
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from .cache_error import CacheError as CacheError
+from .cache_error import shown_url
 
 if TYPE_CHECKING:
     from .bad_signature import BadSignature as BadSignature
@@ -47,10 +50,6 @@ class CacheWarning(UserWarning):
     A warning that is turned into an error is one where settings are given. In a request it is only logged: an answer is
     never lost for it.
     """
-
-
-class CacheError(Exception):
-    """The root of every error that this library raises on its own account."""
 
 
 class BrokenRecord(CacheError):
@@ -110,14 +109,6 @@ class SettingError(CacheError, ValueError):
 
 class KeyRequired(SettingError):
     """The store is marked as signed, and no ``secret_key`` was given."""
-
-
-def shown_url(url: str) -> str:
-    """A URL as errors show it, without secrets."""
-    # Every module knows the errors; what looks into URLs is needed for one that is raised.
-    from .urls import redact
-
-    return redact(url)
 
 
 if not TYPE_CHECKING:  # else checkers would take any name for one of ours
