@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from .dates import parse_date
 from .errors import SettingError
@@ -64,7 +64,7 @@ class Resident(Frozen):
 
     seconds: float
     any_status: bool
-    __match_args__ = ("seconds", "any_status")
+    __match_args__: ClassVar[tuple[str, ...]] = ("seconds", "any_status")
 
     def __init__(self, seconds: float, any_status: bool = False) -> None:
         vars(self).update(seconds=seconds, any_status=any_status)
@@ -78,7 +78,7 @@ class Until(Frozen):
 
     at: float
     any_status: bool
-    __match_args__ = ("at", "any_status")
+    __match_args__: ClassVar[tuple[str, ...]] = ("at", "any_status")
 
     def __init__(self, at: float, any_status: bool = False) -> None:
         vars(self).update(at=at, any_status=any_status)
