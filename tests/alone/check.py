@@ -121,6 +121,13 @@ def check(extra: str, url: str) -> None:
         with sansio_cache.enabled("script.sqlite"):
             hit_without_ours(extra, url)
     check_command(extra, url)
+    try:
+        sansio_cache.Policy(body_digest="blake3")
+    except sansio_cache.SettingError as error:
+        assert str(error).endswith("pip install 'sansio-cache[blake3]'"), error
+        assert extra != "blake3", error
+    else:
+        assert extra == "blake3"
     if extra == "redis":
         sansio_cache.RedisStore("redis://127.0.0.1:1")
     elif extra == "none":

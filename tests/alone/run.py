@@ -11,12 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = ("none", "requests", "aiohttp", "trio", "httpx", "redis", "cli", "datasette")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = ("none", *(each for each in PROJECT["optional-dependencies"] if each != "all"), "datasette")
 MOST = {"none": 6, "requests": 11, "aiohttp": 15}
 """Packages that an extra may bring, ours included."""
 WANTED = {"none": ("{}",), "datasette": ("{}", "datasette", "sqlite-utils")}
