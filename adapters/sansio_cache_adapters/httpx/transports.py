@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 import anyio
 import httpx2
 
+# isort: split
+# httpx2 imports it with the first transport that is made, which may be on an event loop.
+import httpcore2  # noqa: F401 # pyright: ignore[reportUnusedImport]
+
 from sansio_cache.errors import SettingError
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
