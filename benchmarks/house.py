@@ -1,4 +1,7 @@
-"""How the house stands: modules, lines, circles, verbs, and what a hit and a miss pass through. ``tox -e house``."""
+"""Measures the modules: their number, lines and circles, the verbs of stores, and the way of a hit and of a miss.
+
+``tox -e house`` prints each figure beside the one before there were folders, and beside the aim.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,14 @@ NOT_COUNTED = ("cli", "compat", "importing", "replay")
 
 
 class Row(NamedTuple):
-    """One figure, and what it should be."""
+    """One figure.
+
+    :ivar before: the figure before each client and store had a folder; ``""`` where it was not measured.
+    :ivar aim: the figure that it should have; ``""`` where there is no aim.
+    """
 
     what: str
+    before: str
     figure: str
     aim: str
 
@@ -233,28 +241,37 @@ def rows() -> list[Row]:
     miss, hit = ways()
     round_trips = circles()
     return [
-        Row("modules directly in the adapters' folder", str(len(direct)), "4 or less"),
-        Row("code lines of the adapters", f"{sum(map(code_lines, counted)):,}", "8,500 or less"),
-        Row("code lines of the core", f"{sum(map(code_lines, sources(CORE))):,}", ""),
-        Row("frames of a miss", f"{miss.frames} in {miss.modules} modules, {miss.changes} changes", "300 or less"),
-        Row("frames of a warm hit", f"{hit.frames} in {hit.modules} modules", "80 or less"),
-        Row("loads of a partition in a miss", str(miss.loads), "2"),
-        Row("write transactions in a miss", str(miss.transactions), "1"),
-        Row("verbs of the store protocol", str(len(verbs)), "16 or less"),
+        Row("modules directly in the adapters' folder", "50", str(len(direct)), "4 or less"),
+        Row("code lines of the adapters", "11,400, all counted", f"{sum(map(code_lines, counted)):,}", "8,500 or less"),
+        Row("code lines of the core", "", f"{sum(map(code_lines, sources(CORE))):,}", ""),
         Row(
-            "circles of imports", str(len(round_trips)) + "".join(f"; {' ~ '.join(each)}" for each in round_trips), "0"
+            "frames of a miss",
+            "468 in 42 modules",
+            f"{miss.frames} in {miss.modules} modules, {miss.changes} changes",
+            "300 or less",
         ),
-        Row("shared modules without a test of their own", str(len(untested())), "0"),
-        Row("promises' tests named by a number alone", str(len(unnamed)), "0"),
+        Row("frames of a warm hit", "90 in 25 modules", f"{hit.frames} in {hit.modules} modules", "80 or less"),
+        Row("loads of a partition in a miss", "3", str(miss.loads), "2"),
+        Row("write transactions in a miss", "3", str(miss.transactions), "1"),
+        Row("verbs of the store protocol", "24", str(len(verbs)), "16 or less"),
+        Row(
+            "circles of imports",
+            "",
+            str(len(round_trips)) + "".join(f"; {' ~ '.join(each)}" for each in round_trips),
+            "0",
+        ),
+        Row("shared modules without a test of their own", "all", str(len(untested())), "0"),
+        Row("promises' tests named by a number alone", "28", str(len(unnamed)), "0"),
     ]
 
 
 def main() -> None:
     """Print the table."""
     table = rows()
-    wide = max(len(row.what) for row in table)
-    for row in table:
-        print(f"{row.what:{wide}}  {row.figure}" + (f"  (aim: {row.aim})" if row.aim else ""))
+    lines = [("", "before", "now", "aim"), *table]
+    wide = [max(len(line[column]) for line in lines) for column in range(4)]
+    for line in lines:
+        print("  ".join(f"{text:{width}}" for text, width in zip(line, wide, strict=True)).rstrip())
     print("\nlines by folder:")
     folders = Counter[str]()
     for path in sources(ADAPTERS):
