@@ -30,6 +30,11 @@ def test_a_module_that_moved_is_the_same_module(before: str, now: str) -> None:
     assert module.__spec__.name == module.__name__
 
 
+def test_what_a_moved_module_had_is_found_in_it() -> None:
+    client = importlib.import_module("sansio_cache_adapters.trio_client")
+    assert client._extract.__module__ == "sansio_cache_adapters.trio.http.sending"
+
+
 @pytest.mark.parametrize("name", ["nothing", "trio_nothing", "stores.nothing_else", "httpx.nowhere", "stores"])
 def test_what_is_nowhere_is_not_found(name: str) -> None:
     if name == "stores":

@@ -230,7 +230,13 @@ class HTTPSession:
         return await self.request("DELETE", url, *args, **options)
 
 
-_LATER: Final = {"Hop": "hop", "OutgoingRequest": "content", "RequestOptions": "sending", "Response": "response"}
+_LATER: Final = {
+    "Hop": "hop",
+    "OutgoingRequest": "content",
+    "RequestOptions": "sending",
+    "Response": "response",
+    "_extract": "sending",  # programs took it from here
+}
 
 if not TYPE_CHECKING:  # else checkers would take any name for one of ours
 
