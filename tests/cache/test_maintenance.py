@@ -18,7 +18,7 @@ from sansio_cache.policy import Policy
 from sansio_cache.records import Item, Stored
 from sansio_cache.sealing import UNSIGNED, Sealer
 from sansio_cache_adapters.cache import maintenance as module
-from sansio_cache_adapters.cache.maintenance import Entry, Maintenance, Verified, criteria_of, partition_of
+from sansio_cache_adapters.cache.maintenance import Entry, Maintenance, Verified, criteria_of
 from sansio_cache_adapters.stores.protocol import Listed, Seen
 
 pytestmark = pytest.mark.usefixtures("no_probes")
@@ -252,11 +252,9 @@ def test_what_delete_does_not_take(given: dict[str, Any], said: str) -> None:
         criteria(**given)
 
 
-def test_entries_stand_for_their_partition() -> None:
-    assert partition_of(ENTRY) == KEYS.partition
-    assert partition_of(URL) is None
+def test_entries_and_urls_are_told_apart() -> None:
     made = criteria(ENTRY, URL, urls=["u"])
-    assert (made.partitions, made.urls) == ((KEYS.partition,), (URL, "u"))
+    assert (made.entries, made.urls) == ((ENTRY,), (URL, "u"))
 
 
 def test_clear_empties_the_store() -> None:

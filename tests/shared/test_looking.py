@@ -62,6 +62,30 @@ async def test_a_stored_response_is_looked_at(opened: Opener, origin: Origin, na
 
 
 @pytest.mark.parametrize("name", CLIENTS)
+async def test_an_entry_stands_for_itself_and_for_no_other_variant(opened: Opener, origin: Origin, name: str) -> None:
+    """HEAD and GET of a URL, and what Vary selects, lie under one key."""
+    client = await opened(name)
+    url = origin.on("/hello", lambda seen: fresh((seen.get("accept-language") or "").encode(), vary="Accept-Language"))
+    await client.is_hit("HEAD", url, headers={"Accept-Language": "fr"})
+    for language in ("de", "it"):
+        await client.is_hit("GET", url, headers={"Accept-Language": language})
+    found = await entries_of(client)
+    assert len({entry.key for entry in found}) == 1
+    shown = [await client.ask("get", entry) for entry in found]
+    assert [(each.method, each.variant) for each in shown] == [(entry.method, entry.variant) for entry in found]
+    assert {each.body for each in shown} == {b"", b"de", b"it"}
+    german = next(entry for entry, each in zip(found, shown, strict=True) if each.body == b"de")
+    assert await client.ask("delete", german) == 1
+    assert not await client.ask("contains", german)
+    assert await client.ask("get", german) is None
+    assert sorted(entry.variant for entry in await entries_of(client)) == sorted(
+        {e.variant for e in found} - {german.variant}
+    )
+    assert await client.ask("delete", *shown) == 2
+    assert await entries_of(client) == []
+
+
+@pytest.mark.parametrize("name", CLIENTS)
 async def test_a_cache_is_gone_through_and_thinned_out(opened: Opener, origin: Origin, name: str) -> None:
     client = await opened(name, cache_control=False)
     urls = [origin.on(f"/{number}", Reply(b"x")) for number in range(4)]

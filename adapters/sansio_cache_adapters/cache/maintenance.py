@@ -19,7 +19,7 @@ from sansio_cache.freshness import expires_at
 from sansio_cache.keeping import item_of
 from sansio_cache.keys import Keys
 from sansio_cache.messages import NO_OPTIONS, Options, Request
-from sansio_cache.records import Flaw, Record, Remembered, encode_head, open_record, variant_of
+from sansio_cache.records import Flaw, Record, Remembered, encode_head, open_record
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import UNSIGNED
 from sansio_cache_adapters.stores.protocol import Listed, Seen
@@ -28,7 +28,7 @@ from sansio_cache_adapters.stores.work import awaited
 from .engine import Engine
 from .events import logger
 from .lookup import RequestMaker
-from .reading import StoredResponse, fetched, shown, whole_body
+from .reading import StoredResponse, fetched, shown, variant_in, whole_body
 from .response_attributes import moment
 
 __all__ = ["Criteria", "Entry", "Maintenance", "Verified", "criteria_of"]
@@ -45,6 +45,7 @@ class Entry(NamedTuple):
     :ivar size: bytes of the body.
     :ivar stored_at: when it was received; aware, UTC.
     :ivar expires_at: when it becomes stale, by the settings it was kept under; None for never.
+    :ivar variant: tells it from others under its key (HEAD or not, and what ``Vary`` nominated), hexadecimal.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Entry(NamedTuple):
     stored_at: datetime | None
     expires_at: datetime | None
     tags: tuple[str, ...]
+    variant: str = ""
 
 
 class Verified(NamedTuple):
@@ -97,14 +99,13 @@ class Maintenance:
 
     def _entry(self, record: Record) -> Entry:
         head = record.head
-        key = head.partition.hex()
+        told = head.partition.hex(), head.method, head.url, head.status, head.length
         stored_at, expires_at = moment(head.received_at), moment(head.stale_at)
-        return Entry(key, head.method, head.url, head.status, head.length, stored_at, expires_at, head.tags)
+        return Entry(*told, stored_at, expires_at, head.tags, variant_in(record).hex())
 
     async def contains(self, thing: object, method: str, keywords: dict[str, Any], options: Options) -> bool:
-        partition = partition_of(thing)
-        if partition is not None:
-            return bool(await self.of_partition(partition))
+        if isinstance(thing, Entry | StoredResponse):
+            return bool(await self.of_entry(thing))
         request = await awaited(self._ask(thing, method, keywords))
         if options is not NO_OPTIONS:
             request = replace(request, options=options)
@@ -138,11 +139,15 @@ class Maintenance:
         rules = await self.rules()
         return await fetched(self._engine, rules, partition)
 
+    async def of_entry(self, entry: Entry | StoredResponse) -> list[Record]:
+        """The record that was shown, as it is by now; of an entry without a variant those of its key."""
+        records = await self.of_partition(bytes.fromhex(entry.key))
+        return [each for each in records if not entry.variant or variant_in(each).hex() == entry.variant]
+
     async def matching(self, thing: object, method: str, keywords: dict[str, Any]) -> Record | None:
         """The stored response, fresh or stale, that a request would be answered from or validated by."""
-        partition = partition_of(thing)
-        if partition is not None:
-            return next(iter(await self.of_partition(partition)), None)
+        if isinstance(thing, Entry | StoredResponse):
+            return next(iter(await self.of_entry(thing)), None)
         request = await awaited(self._ask(thing, method, keywords))
         rules = await self.rules()
         keys = rules.maker.keys(request)
@@ -163,10 +168,13 @@ class Maintenance:
 
     async def discard(self, partition: bytes) -> int:
         """Remove the records of one partition; how many there were."""
+        return await self._remove(await self.of_partition(partition))
+
+    async def _remove(self, records: Iterable[Record]) -> int:
+        """Remove some records, each if it is still the same; how many were."""
         count = 0
-        for record in await self.of_partition(partition):
-            variant = variant_of(record.head.method, record.head.vary)
-            seen = Seen(partition, variant, record.stored.rev)
+        for record in records:
+            seen = Seen(record.head.partition, variant_in(record), record.stored.rev)
             count += await awaited(self._engine.store.change([seen], None))
         return count
 
@@ -195,8 +203,8 @@ class Maintenance:
     async def delete(self, criteria: Criteria) -> int:
         rules = await self.rules()
         count = 0
-        for partition in criteria.partitions:
-            count += await self.discard(partition)
+        for entry in criteria.entries:
+            count += await self._remove(await self.of_entry(entry))
         for url in criteria.urls:
             request = await awaited(self._ask(url, "GET", {}))
             resource = rules.maker.resource(request)
@@ -215,14 +223,9 @@ class Maintenance:
 
     async def _delete_request(self, rules: Rules, keys: Keys) -> tuple[int, bool]:
         """Remove what is stored for one request, all variants; how many, and whether every record could be read."""
-        store = self._engine.store
-        stored = await awaited(store.load(keys.partition))
+        stored = await awaited(self._engine.store.load(keys.partition))
         records, flaws = rules.open(stored, keys)
-        count = 0
-        for record in records:
-            variant = variant_of(record.head.method, record.head.vary)
-            count += await awaited(store.change([Seen(keys.partition, variant, record.stored.rev)], None))
-        return count, not flaws
+        return await self._remove(records), not flaws
 
     async def _delete_walking(self, criteria: Criteria, unreadable: set[bytes]) -> int:
         """Look at every record, and remove those that match.
@@ -291,15 +294,10 @@ async def _next(walk: Iterator[Listed] | AsyncIterator[Listed]) -> Listed | None
     return next(walk, None) if isinstance(walk, Iterator) else await anext(walk, None)
 
 
-def partition_of(thing: object) -> bytes | None:
-    """The partition of what maintenance has shown of a stored response; None for anything else."""
-    return bytes.fromhex(thing.key) if isinstance(thing, Entry | StoredResponse) else None
-
-
 class Criteria(NamedTuple):
     """The records that ``delete`` is to remove."""
 
-    partitions: tuple[bytes, ...]
+    entries: tuple[Entry | StoredResponse, ...]
     urls: tuple[object, ...]
     requests: tuple[object, ...]
     expired: bool
@@ -333,10 +331,10 @@ def criteria_of(
             raise SettingError(f"{name} takes a list, not {value!r}")
     age = None if older_than is None else parse_seconds(older_than, "older_than")
     named = (*more, *urls)
-    partitions = tuple(filter(None, map(partition_of, named)))
-    others = tuple(each for each in named if partition_of(each) is None)
-    criteria = Criteria(partitions, others, tuple(requests), expired, invalid, age, frozenset(tags))
-    if not (partitions or criteria.urls or criteria.requests or criteria.walks):
+    entries = tuple(each for each in named if isinstance(each, Entry | StoredResponse))
+    others = tuple(each for each in named if not isinstance(each, Entry | StoredResponse))
+    criteria = Criteria(entries, others, tuple(requests), expired, invalid, age, frozenset(tags))
+    if not (entries or criteria.urls or criteria.requests or criteria.walks):
         raise SettingError(
             "delete takes URLs, requests=, expired=True, older_than=, invalid=True or tags=; clear() removes all"
         )

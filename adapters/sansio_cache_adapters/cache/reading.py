@@ -33,6 +33,7 @@ class StoredResponse:
     :ivar body: as it was received, its content coding kept.
     :ivar stored_at: when it was received; aware, UTC.
     :ivar expires_at: when it becomes stale by the settings it was kept under; None for never.
+    :ivar variant: tells it from others under its key, hexadecimal.
     """
 
     key: str
@@ -45,6 +46,7 @@ class StoredResponse:
     stored_at: datetime | None
     expires_at: datetime | None
     tags: tuple[str, ...] = ()
+    variant: str = field(default="", repr=False)
 
     @property
     def content(self) -> bytes:
@@ -95,6 +97,11 @@ async def fetched(engine: Engine, rules: Rules, partition: bytes) -> list[Record
     return sorted(records, key=lambda record: record.head.received_at, reverse=True)
 
 
+def variant_in(record: Record) -> bytes:
+    """What tells a record from the others of its partition."""
+    return variant_of(record.head.method, record.head.vary)
+
+
 async def whole_body(engine: Engine, rules: Rules, record: Record) -> bytes:
     """The body of a record, coding kept, verified.
 
@@ -104,9 +111,8 @@ async def whole_body(engine: Engine, rules: Rules, record: Record) -> bytes:
     head = record.head
     if head.length and record.stored.body is None:
         # A walk over the store leaves small bodies out.
-        variant = variant_of(head.method, head.vary)
         again = await fetched(engine, rules, head.partition)
-        record = next((each for each in again if variant_of(each.head.method, each.head.vary) == variant), record)
+        record = next((each for each in again if variant_in(each) == variant_in(record)), record)
     body = StoredBody(engine, FromStore(record, 0, record.head.length))
     pieces: list[bytes] = []
     while not body.at_end:
@@ -128,4 +134,5 @@ def shown(record: Record, body: bytes) -> StoredResponse:
         moment(head.received_at),
         moment(head.stale_at),
         head.tags,
+        variant_in(record).hex(),
     )
