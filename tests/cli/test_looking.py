@@ -328,3 +328,23 @@ def test_an_extra_that_is_missing_is_named(clock: Clock, monkeypatch: pytest.Mon
     ran = Command("redis://127.0.0.1", clock)("ls")
     assert ran.status == 2
     assert "pip install 'sansio-cache[redis]'" in ran.err
+
+
+@every_store
+def test_variants_are_told_apart_and_a_body_goes_before_a_head(
+    command: Command, origin: Origin, place: str, clock: Clock
+) -> None:
+    url = origin.on("/hello", lambda seen: fresh((seen.get("accept-language") or "-").encode(), vary="Accept-Language"))
+    with CachedSession(place, clock=clock) as session:
+        for language in ("de", "it"):
+            session.get(url, headers={"Accept-Language": language})
+            clock.advance(1)
+        session.head(url)
+    ran = command("body", url)
+    assert (ran.status, ran.out) == (0, "it")
+    assert "3 are stored" in ran.err
+    shown = command("show", url, "--json").json
+    assert [each["method"] for each in shown] == ["GET", "GET", "HEAD"]
+    bodies = [command("body", url, "--entry", each["variant"][:12]).out for each in shown]
+    assert bodies == ["it", "de", ""]
+    assert shown[0]["variant"] in command("show", url).out

@@ -77,6 +77,12 @@ class FoundRecord(NamedTuple):
     listed: Listed
     opened: Record | Flaw
 
+    @property
+    def variant(self) -> str:
+        """What tells it from others under its key, hexadecimal."""
+        variant = self.listed.variant
+        return variant.hex() if isinstance(variant, bytes) else ""
+
 
 SORTS: Final[Mapping[str, Callable[[ShownRow], Any]]] = {
     "url": lambda row: (row.url, row.method, row.key),
@@ -251,18 +257,24 @@ def _glob(text: str, tail: str) -> re.Pattern[str]:
 def named(opened: OpenCache, url: str, *, method: str | None = None, key: str | None = None) -> list[FoundRecord]:
     """The records of a URL, as it was asked for or as it is shown; or of a key, or its beginning.
 
-    Those that can be used come first, the newest of them first.
+    Those that can be used come first, those with a body before the answers to HEAD, the newest of them first.
 
+    :param key: the beginning of a key, or of what tells several of one key apart.
     :raises Trouble: there is none.
     """
     found = [
         each
         for each in walk(opened, only=_finder(opened, url))
-        if (method is None or each.row.method == method.upper()) and each.row.key.startswith(key or "")
+        if (method is None or each.row.method == method.upper())
+        and (each.row.key.startswith(key or "") or each.variant.startswith(key or ""))
     ]
     if not found:
         raise Trouble(f"nothing is stored for {shown_url(url) if '://' in url else plain(url)}", Trouble.FOUND)
-    return sorted(found, key=lambda each: (isinstance(each.opened, Flaw), -each.row.stored_at))
+    return sorted(found, key=_preferred)
+
+
+def _preferred(found: FoundRecord) -> tuple[bool, bool, float]:
+    return isinstance(found.opened, Flaw), found.row.method == "HEAD", -found.row.stored_at
 
 
 def _finder(opened: OpenCache, url: str) -> Callable[[Listed], bool]:

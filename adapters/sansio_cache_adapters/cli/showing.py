@@ -31,7 +31,7 @@ __all__ = ["body", "one_of", "show"]
 
 _url = click.argument("url", metavar="URL", shell_complete=shown_urls)
 _method = click.option("-X", "--method", metavar="METHOD", help="Of this method only, such as HEAD.")
-_entry = click.option("--entry", metavar="KEY", help="Whose key begins so, where several are stored (as show says).")
+_entry = click.option("--entry", metavar="KEY", help="Whose key or variant begins so, of several (as show says).")
 
 
 @command(
@@ -86,6 +86,7 @@ def _as_json(opened: OpenCache, found: FoundRecord, url: str, *, secrets: bool) 
         data["headers"] = shown_fields(record.headers, secrets=secrets)
         data["body_digest"] = record.head.hashed_with or "sha256"
         data["vary"] = [name for name, _ in record.head.vary]
+        data["variant"] = found.variant
         data["seconds_left"] = lifetime.left if abs(lifetime.left) < 1e15 else None
         data["freshness"] = {"says": lifetime.says, "section": lifetime.section}
     return data
@@ -133,6 +134,8 @@ def _rest(opened: OpenCache, found: FoundRecord, url: str) -> Iterator[tuple[str
     if row.tags:
         yield "tags", plain(", ".join(row.tags))
     yield "key", row.key
+    if isinstance(record, Record) and (record.head.vary or row.method == "HEAD"):
+        yield "variant", found.variant
 
 
 def _settings(opened: OpenCache, record: Record) -> str:
@@ -163,7 +166,7 @@ body https://example.com/page --raw | zcat
 def body(place: PlaceOptions, url: str, method: str | None, entry: str | None, output: str | None, raw: bool) -> None:
     """Give the body of what is stored for a URL, verified chunk by chunk.
 
-    Of several (users, variants) the newest is given; show lists them, and --entry chooses.
+    Of several (users, variants) the newest is given, an answer to HEAD last; show lists them, and --entry chooses.
     """
     opened = place.open()
     found = one_of(named(opened, url, method=method, key=entry))
@@ -183,7 +186,7 @@ def one_of(found: list[FoundRecord]) -> FoundRecord:
     if not isinstance(first.opened, Record):
         raise Trouble(f"what is stored for {first.row.url} cannot be used: {first.row.state}", Trouble.FOUND)
     if len(found) > 1:
-        note(f"{len(found)} are stored for {first.row.url}: this is the newest, {first.row.key[:12]}; see show")
+        note(f"{len(found)} are stored for {first.row.url}: this is the newest. show lists them, and --entry chooses")
     return first
 
 
