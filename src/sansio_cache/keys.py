@@ -24,7 +24,7 @@ from .request_bodies import body_parts, ignores
 from .urls import foreign_authority, normalise
 from .vary import nominated_value
 
-__all__ = ["Keys", "KeyMaker", "digest_of", "with_parameters"]
+__all__ = ["CoversBody", "Keys", "KeyMaker", "digest_of", "with_parameters"]
 
 _RESOURCE = b"sansio-cache.resource.1"
 _CUSTOM = b"sansio-cache.key-fn.1"
@@ -83,6 +83,16 @@ def _at_host(resource: bytes, request: Request) -> bytes:
     return resource if host is None else digest_of(_RESOURCE, resource, _utf8(host))
 
 
+class CoversBody(str):
+    """What a ``key_fn`` gives that has looked at the body too: no more of it counts. Users stay separate."""
+
+    __slots__ = ()
+
+
+def _custom(said: str | bytes) -> bytes:
+    return digest_of(_CUSTOM, _utf8(said) if isinstance(said, str) else said)
+
+
 @lru_cache(maxsize=4096)
 def _plain_partition(resource: bytes, method: bytes, peer: bytes, shape: bytes) -> bytes:
     return digest_of(_PARTITION, resource, method, b"", b"", b"", peer, shape)
@@ -122,12 +132,14 @@ class KeyMaker:
     def _made(self, request: Request) -> Keys:
         policy = self._policy
         resource, userinfo = self._locate(request.url)
-        resource = _at_host(resource, request) if policy.key_fn is None else self.resource(request)
+        said = None if policy.key_fn is None else self._said(request)
+        resource = _at_host(resource, request) if said is None else _custom(said)
         # GET and HEAD share a partition: a stored GET answers HEAD (RFC 9110 §9.3.2).
         method = b"GET" if request.method in ("GET", "HEAD") else request.method.encode()
         identity = self._identity(request.headers, userinfo)
         matched = b"" if policy.matched == frozenset() else self._matched(request.headers)
-        body = b"" if method == b"GET" and not request.body else self._body(request)
+        covered = isinstance(said, CoversBody) or (method == b"GET" and not request.body)
+        body = b"" if covered else self._body(request)
         # Keyed, since the way to the origin may be opened by a password: a proxy's.
         peer = self.tag(_utf8(request.peer)) if request.peer else b""
         if not (identity or matched or body):
@@ -141,14 +153,18 @@ class KeyMaker:
         :raises SettingError: ``key_fn`` gives neither str nor bytes.
         :raises TypeError: it gives something to be awaited.
         """
-        key_fn = self._policy.key_fn
-        if key_fn is not None:
-            result = key_fn(request)
-            if not isinstance(result, str | bytes):
-                plain_result(result, "key_fn")
-                raise SettingError(f"key_fn takes a request and gives str or bytes, not {type(result).__name__}")
-            return digest_of(_CUSTOM, _utf8(result) if isinstance(result, str) else result)
+        if self._policy.key_fn is not None:
+            return _custom(self._said(request))
         return _at_host(self._locate(request.url).resource, request)
+
+    def _said(self, request: Request) -> str | bytes:
+        """What ``key_fn`` makes of a request."""
+        key_fn = self._policy.key_fn
+        result = b"" if key_fn is None else key_fn(request)
+        if not isinstance(result, str | bytes):
+            plain_result(result, "key_fn")
+            raise SettingError(f"key_fn takes a request and gives str or bytes, not {type(result).__name__}")
+        return result
 
     def is_plain(self, keys: Keys, method: str) -> bool:
         """Whether nothing in the keys of a request depends on the salt: they are the same in any other store."""

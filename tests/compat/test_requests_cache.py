@@ -256,7 +256,9 @@ def test_a_cache_is_looked_into(origin: Origin, session: CachedSession) -> None:
     url = origin.on("/a", fresh(b'{"a": 1}', coded=True, content_type="application/json"))
     key = session.get(url).cache_key
     session.get(url, params={"b": 2}, expire_after=-1)
-    session.get(url, params={"old": 1}, expire_after=timedelta(milliseconds=1))
+    session.settings.expire_after = timedelta(milliseconds=1)
+    session.get(url, params={"old": 1})
+    session.settings.expire_after = -1
     time.sleep(0.01)
     cache = session.cache
     assert cache.create_key(requests.Request("GET", url)) == key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from local_origin import Origin, Reply, fresh
 
-from sansio_cache.compat.requests_cache import CachedRequest, CachedSession
+from sansio_cache.compat.requests_cache import CachedRequest, CachedResponse, CachedSession
 
 
 def test_an_ignored_parameter_counts_by_being_there(origin: Origin) -> None:
@@ -100,3 +101,51 @@ def test_a_serializer_that_nobody_knows(tmp_path: Path) -> None:
         CachedSession(tmp_path / "x", serializer="nope")
     assert "There are bson, json" in raised.value.__notes__[0]
     CachedSession(backend="memory", serializer="nope").close()
+
+
+def test_a_key_of_the_programs_own_says_what_of_a_body_counts(origin: Origin) -> None:
+    """G10: users stay separate all the same."""
+    url = origin.on("/graphql", lambda seen: Reply(seen.body))
+
+    def by_query(request: Any, **_: Any) -> str:
+        return f"{request.method} {json.loads(request.body)['query']}"
+
+    with CachedSession(backend="memory", allowable_methods=["POST"], key_fn=by_query) as session:
+        asked = [{"query": "a", "at": 1}, {"query": "a", "at": 2}, {"query": "b", "at": 2}]
+        assert [session.post(url, json=each).from_cache for each in asked] == [False, True, False]
+        session.headers["Authorization"] = "Bearer x"
+        assert [session.post(url, json=each).from_cache for each in asked] == [False, True, False]
+
+
+def test_what_is_not_stored_has_no_key(origin: Origin) -> None:
+    url, none = origin.on("/x", Reply(b"x")), origin.on("/none", Reply(b"", status=404))
+    with CachedSession(backend="memory") as session:
+        assert session.get(none).cache_key is None
+        assert session.get(url).cache_key == session.cache.create_key(session.get(url).request)
+        session.settings.filter_fn = lambda _: False
+        assert session.get(url, force_refresh=True).cache_key is None
+        assert len(session.cache.responses) == 0
+
+
+def test_a_time_of_one_request_is_whole_seconds(origin: Origin) -> None:
+    url = origin.on("/x", Reply(b"x"))
+    with CachedSession(backend="memory") as session:
+        session.get(url, expire_after=timedelta(milliseconds=10))
+        time.sleep(0.02)
+        assert session.get(url).from_cache
+
+
+def test_what_differs_by_vary_has_one_key_and_is_removed_by_it(origin: Origin) -> None:
+    url = origin.on("/x", fresh(b"x", Vary="Accept-Language"))
+    with CachedSession(backend="memory") as session:
+        for language in ("de", "fr"):
+            session.get(url, headers={"Accept-Language": language})
+        responses = session.cache.responses
+        assert (len(responses), len(list(responses))) == (2, 1)
+        for key in list(responses):
+            del responses[key]
+        assert len(responses) == 0
+
+
+def test_a_response_by_itself() -> None:
+    assert str(CachedResponse(status_code=404)).startswith("<CachedResponse [404]: ")

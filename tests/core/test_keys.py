@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from strategies import field_names, field_values
 
 from sansio_cache.errors import SettingError
-from sansio_cache.keys import KeyMaker, Keys, digest_of
+from sansio_cache.keys import CoversBody, KeyMaker, Keys, digest_of
 from sansio_cache.messages import Headers, Request
 from sansio_cache.policy import Policy
 from sansio_cache.urls import normalise
@@ -180,6 +180,13 @@ def test_no_two_lists_of_parts_meet(one: list[bytes], other: list[bytes]) -> Non
         {},
     ),
     ("what key_fn does not see", "key_fn", ask(url="http://x/1"), ask(url="http://y/2"), {"key_fn": lambda _: b"same"}),
+    (
+        "bodies that key_fn covers",
+        "key_fn",
+        ask(method="POST", body=b"a"),
+        ask(method="POST", body=b"b"),
+        {"key_fn": lambda _: CoversBody("same")},
+    ),
 )
 def test_requests_share_an_entry_in_spite_of(one: Request, other: Request, settings: dict[str, Any]) -> None:
     assert keys_of(one, **settings) == keys_of(other, **settings)
@@ -224,6 +231,20 @@ def test_requests_share_an_entry_in_spite_of(one: Request, other: Request, setti
     ("what match_headers names", "G9", ask("Accept: a"), ask("Accept: b"), {"match_headers": ["accept"]}),
     ("any field, if it names all", "G9", ask("X-Any: a"), ask("X-Any: b"), {"match_headers": True}),
     ("what key_fn makes of them", "key_fn", ask(url="http://x/1"), ask(url="http://x/2"), {"key_fn": lambda r: r.url}),
+    (
+        "bodies, even with key_fn",
+        "key_fn",
+        ask(method="POST", body=b"a"),
+        ask(method="POST", body=b"b"),
+        {"key_fn": lambda _: "same"},
+    ),
+    (
+        "users, even if key_fn covers bodies",
+        "G10",
+        ask("Authorization: a"),
+        ask(),
+        {"key_fn": lambda _: CoversBody("same")},
+    ),
     ("users, even with key_fn", "G10", ask("Authorization: a"), ask(), {"key_fn": lambda _: "same"}),
     ("blank and absent", "G9", ask(url="http://x/?b="), ask(url="http://x/?b"), WITHOUT_K),
     ("an empty query and none", "G9", ask(url="http://x/?"), ask(url="http://x/"), WITHOUT_K),

@@ -9,7 +9,7 @@ from requests import PreparedRequest
 
 from .hooks import Hooks
 from .policy.directives import CacheDirectives
-from .policy.expiration import DO_NOT_CACHE, EXPIRE_IMMEDIATELY, ExpirationTime
+from .policy.expiration import DO_NOT_CACHE, EXPIRE_IMMEDIATELY, ExpirationTime, get_expiration_seconds
 
 __all__ = ["Asked", "given_values", "taken_by"]
 
@@ -21,7 +21,9 @@ class Asked:
 
     def __init__(self, session: object, said: dict[str, Any]) -> None:
         self.session = session
-        self.expire_after: ExpirationTime = said.pop("expire_after", None)
+        given: ExpirationTime = said.pop("expire_after", None)
+        # It goes by a field there, which has whole seconds.
+        self.expire_after = given if given is None or given == DO_NOT_CACHE else get_expiration_seconds(given)
         self.only_if_cached = bool(said.pop("only_if_cached", False))
         self.refresh = bool(said.pop("refresh", False)) or self.expire_after == EXPIRE_IMMEDIATELY
         self.force_refresh = bool(said.pop("force_refresh", False))

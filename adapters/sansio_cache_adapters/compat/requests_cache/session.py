@@ -23,7 +23,7 @@ from .backends import BackendSpecifier, BaseCache, StrOrPath, init_backend
 from .hooks import Hooks
 from .lifetimes import USELESS, time_of
 from .models import AnyResponse, CachedResponse
-from .models.response import BaseResponse, as_theirs, replayed
+from .models.response import BaseResponse, as_theirs, key_of, replayed
 from .policy.expiration import (
     ExpirationPatterns,
     ExpirationTime,
@@ -195,8 +195,7 @@ class CacheMixin(OurMixin):
             called.end()
         keep = self.settings.filter_fn
         if keep is not None and not keep(response):
-            if response.cache_key:
-                self._backend.discard(response.cache_key)
+            self._backend.discard(key_of(response) or "")
             return cast(AnyResponse, response)
         return cast(AnyResponse, called.dispatch(response, kwargs))
 
@@ -245,8 +244,8 @@ class CacheMixin(OurMixin):
             return self._instead_of(response, fallback, request)
         expiry = time_of(response, options, settings)
         if expiry is USELESS:
-            self._backend.discard(response.cache_key)
-            vars(response)["expires"] = None
+            self._backend.discard(key_of(response) or "")
+            vars(response).update(expires=None, cache_key=None)
         elif expiry is not None:
             record = self._just_stored(request, kwargs, began)
             if record is not None:

@@ -88,7 +88,8 @@ class Responses(MutableMapping[str, CachedResponse]):
             raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
-        return iter([entry.key for entry in self._cache.entries()])
+        # Each once: responses that differ by Vary have one key.
+        return iter(dict.fromkeys(entry.key for entry in self._cache.entries()))
 
     def __len__(self) -> int:
         return len(self._cache.entries())

@@ -33,6 +33,7 @@ __all__ = [
     "as_theirs",
     "format_datetime",
     "format_file_size",
+    "key_of",
     "replayed",
     "stored",
 ]
@@ -151,7 +152,7 @@ class CachedResponse(BaseResponse):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__()
-        self.__dict__.update(_BY_DEFAULT, created_at=utcnow(), from_cache=True)
+        self.__dict__.update(_BY_DEFAULT, created_at=utcnow(), from_cache=True, request=CachedRequest())
         for name, value in attributes.items():
             setattr(self, name, value)
 
@@ -189,11 +190,26 @@ def as_theirs(response: requests.Response, settings: CacheSettings | None = None
             if each.from_cache:
                 _show_as_stored(each, frozenset(settings.ignored_parameters or () if settings else ()))
             each.__class__ = CachedResponse if each.from_cache else OriginalResponse
-            if each.created_at is None and not each.from_cache:
-                each.__dict__["created_at"] = utcnow()
+            if not each.from_cache:
+                _show_as_new(each)
         if settings is not None and settings.cache_control:
             _show_whole_seconds(each)
     return cast(BaseResponse, response)
+
+
+def key_of(response: requests.Response) -> str | None:
+    """The key under which a response would be stored, whether it is or not; None where the cache was bypassed."""
+    facts: Any = response.__dict__.get("_facts")
+    found: str | None = getattr(response, "cache_key", None) if facts is None else facts.answer.key.hex()
+    return found
+
+
+def _show_as_new(response: OurResponse) -> None:
+    if response.created_at is None:
+        response.__dict__["created_at"] = utcnow()
+    facts: Any = response.__dict__.get("_facts")
+    if facts is None or facts.tee is None or facts.lost:
+        response.__dict__["cache_key"] = None
 
 
 def _show_whole_seconds(response: Any) -> None:

@@ -11,6 +11,7 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
+from sansio_cache.keys import CoversBody
 from sansio_cache.messages import Kept, Request
 from sansio_cache.policy import Heuristic, Policy
 from sansio_cache_adapters.cache.reading import without_coding
@@ -112,14 +113,14 @@ def policy_of(settings: CacheSettings) -> Policy:
     if key_fn is not None:
         REQUESTS_CACHE.differs(
             "key-fn",
-            "key_fn gives a part of the key: users and bodies stay separate, and cache_key is another",
+            "key_fn gives a part of the key: users stay separate, and cache_key is another",
         )
     if settings.cache_control:
         REQUESTS_CACHE.differs("cache-control", "cache_control=True obeys all of RFC 9111, and not some directives")
     root = settings.content_root_key
     within = {f"{root}.{name}" for name in left_out} if root else set[str]()
-    matched = _matched(settings.match_headers)
-    lists = [] if isinstance(matched, bool) or key_fn else [name for name in matched if is_a_list(name)]
+    matched = False if key_fn else _matched(settings.match_headers)
+    lists = [] if isinstance(matched, bool) else [name for name in matched if is_a_list(name)]
     if not isinstance(matched, bool):
         matched = [name for name in matched if name not in lists]
     return Policy(
@@ -185,12 +186,13 @@ def _prepared(request: Request) -> requests.PreparedRequest:
 
 def _keyed_by(key_fn: Callable[..., str], settings: CacheSettings) -> Callable[[Request], str]:
     def key(request: Request) -> str:
-        return key_fn(
+        said = key_fn(
             request=_prepared(request),
             ignored_parameters=settings.ignored_parameters,
             content_root_key=settings.content_root_key,
             match_headers=settings.match_headers,
             serializer=None,
         )
+        return CoversBody(said)
 
     return key
