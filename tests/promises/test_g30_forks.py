@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import forked_clients
+import httpx2
 import pytest
 import requests
 from certificates import Certificates
@@ -21,7 +22,7 @@ from local_origin import Origin, Reply, Seen, fresh
 from redis_servers import RedisServer, make_redis, redis_server, short_path
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from sansio_cache import CacheAdapter, CachedSession, FileStore, MemoryStore, RedisStore, SQLiteStore
+from sansio_cache import CacheAdapter, CachedSession, CacheTransport, FileStore, MemoryStore, RedisStore, SQLiteStore
 
 __all__ = ["make_redis", "redis_server", "short_path"]
 
@@ -120,6 +121,36 @@ def test_a_body_under_way_is_the_parents(store: Any, framing: str, origin: Origi
         assert begun + response.raw.read() == b"".join(pieces)
         assert session.get(url).from_cache
         assert session.get(url).content == b"".join(pieces)
+
+
+def test_a_response_that_a_child_inherited_fails_as_its_clients_do(origin: Origin) -> None:
+    """httpx2: reading it there is an error of the client's, closing it is none, and the parent reads on."""
+    go_on = threading.Event()
+
+    def answer(_: Seen) -> Reply:
+        def body() -> Iterator[bytes]:
+            yield b"a" * 100
+            go_on.wait(10)
+            yield b"b" * 100
+
+        return Reply(body(), fields={"Cache-Control": "max-age=60"}, framing="chunked")
+
+    url, other = origin.on("/slow", answer), origin.on("/after", fresh(b"/after"))
+    with httpx2.Client(transport=CacheTransport(cache=MemoryStore())) as client:
+        with client.stream("GET", url) as response:
+            pieces = response.iter_raw(100)
+            begun = next(pieces)
+            child = fork()
+            if not child:
+                with child_ends():
+                    with pytest.raises(httpx2.TransportError):
+                        b"".join(pieces)
+                    response.close()
+                    assert client.get(other).content == b"/after"
+            assert ended([child])
+            go_on.set()
+            assert begun + b"".join(pieces) == b"a" * 100 + b"b" * 100
+        assert client.get(url).extensions["from_cache"]
 
 
 class Hiding(BaseAdapter):

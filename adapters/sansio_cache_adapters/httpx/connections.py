@@ -28,6 +28,14 @@ _Transport = httpx2.BaseTransport | httpx2.AsyncBaseTransport
 _Pool = httpcore2.ConnectionPool | httpcore2.AsyncConnectionPool
 
 
+class _Requests(list[Any]):
+    """The requests of a child's pool. A response that the child inherited takes its own away, which is not in it."""
+
+    def remove(self, request: object, /) -> None:
+        with suppress(ValueError):
+            super().remove(request)
+
+
 class _Transports:
     """The transports that were used below a cache."""
 
@@ -81,7 +89,7 @@ def _empty(pool: _Pool, *, idle: bool) -> None:
         private._optional_thread_lock._lock = threading.RLock()
         if not idle:
             # The threads that wait for a connection are the parent's. Tasks may go on in a child.
-            private._requests = []
+            private._requests = _Requests()
         for each in gone:
             with suppress(Exception):
                 each.close()
