@@ -57,8 +57,8 @@ class _Script:
         store, _ = resolve(cache, secret_key)
         self._peer = checked_name(peer)
         self._arguments = (store, secret_key, self._policy, on_event, time.time)
-        self._lock = threading.Lock()
-        renew_in_child(self, "_lock", threading.Lock)
+        self._lock = threading.RLock()
+        renew_in_child(self, "_lock", threading.RLock)
         self._requests: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._httpx: Any = None
@@ -253,8 +253,8 @@ def _chosen(owner: Any, over: Callable[[_Script, Any], Any], ours: type[Any], by
 
 
 _patches: Final = _Patches()
-_lock = threading.Lock()
-renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
+_lock = threading.RLock()
+renew_in_child(sys.modules[__name__], "_lock", threading.RLock)
 _installed: list[_Script] = []
 """At most one: the whole script's."""
 _block: ContextVar[_Script | None] = ContextVar("sansio_cache_enabled", default=None)

@@ -49,7 +49,7 @@ class CircuitBreaker:
         self._location = location
         self._probe = probe
         self._events = events
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stop = _Stop()
         self._pause = _FIRST_PAUSE
         self._well_since = float("-inf")
@@ -139,7 +139,7 @@ class CircuitBreaker:
     def after_fork(self, *, child: bool) -> None:
         """In the child begin anew: a probing thread stays in the parent, and may hold the lock there."""
         if child:
-            self._lock = threading.Lock()
+            self._lock = threading.RLock()
             self.reopen()
 
 

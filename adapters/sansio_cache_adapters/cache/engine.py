@@ -91,8 +91,8 @@ class Engine:
         self.flights = FLIGHTS
         self.max_body: int = policy.max_body if policy.max_body is not None else store.max_bytes // 8
         self._undecodable = undecodable
-        self._lock = threading.Lock()
-        renew_in_child(self, "_lock", threading.Lock)
+        self._lock = threading.RLock()
+        renew_in_child(self, "_lock", threading.RLock)
         self.noted: deque[tuple[bytes, Superseded]] = deque(maxlen=_MOST_OWED)
         self.owed: deque[Callable[[], object]] = deque(maxlen=_MOST_OWED)
         self.rules: Rules | None = None

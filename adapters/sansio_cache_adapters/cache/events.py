@@ -120,8 +120,8 @@ class Events:
         check_functions(on_event, clock)
         self._on_event = on_event
         self._clock = clock
-        self._lock = threading.Lock()
-        renew_in_child(self, "_lock", threading.Lock)
+        self._lock = threading.RLock()
+        renew_in_child(self, "_lock", threading.RLock)
         self._counts = dict.fromkeys(Stats._fields, 0)
         self._reasons: dict[str, int] = {}
         self._warned = False

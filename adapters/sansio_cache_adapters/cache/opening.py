@@ -44,8 +44,8 @@ class Keeper(Protocol):
 CacheLocation = str | os.PathLike[str] | Store | None
 """The types that ``cache=`` takes."""
 _VERBS: Final = ("open", "load", "commit", "change", "close")
-_lock = threading.Lock()
-renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
+_lock = threading.RLock()
+renew_in_child(sys.modules[__name__], "_lock", threading.RLock)
 _sealers: WeakKeyDictionary[Any, Sealer] = WeakKeyDictionary()
 """Guarded by ``_lock``."""
 

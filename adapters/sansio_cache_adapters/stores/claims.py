@@ -159,13 +159,13 @@ class LockFile:
 
 _open: Final[dict[Identity, LockFile]] = {}
 """The lock files of this process; guarded by ``_opening``."""
-_opening = threading.Lock()
+_opening = threading.RLock()
 
 
 def _forget_in_child() -> None:
     """Close what was inherited: a lock lives as long as any copy of its open file."""
     global _opening
-    _opening = threading.Lock()
+    _opening = threading.RLock()
     for each in _open.values():
         with suppress(OSError):
             os.close(each.descriptor)

@@ -39,7 +39,7 @@ class Overlay:
     """The layers of all partitions. The store's own ``rev`` of a queued record is learnt when it is asked for."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._layers: dict[bytes, tuple[Layer, ...]] = {}
         self._revs = itertools.count(-1, -1)
         self._ours: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()

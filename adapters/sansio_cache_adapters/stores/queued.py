@@ -78,7 +78,7 @@ class Queue:
         queues.add(self)
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._bytes = self._count = 0
         self._waiting: deque[Future[None]] = deque()
         self._dropped: OrderedDict[bytes, float] = OrderedDict()

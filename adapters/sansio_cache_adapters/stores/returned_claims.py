@@ -24,7 +24,7 @@ class ReturnedClaims:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._numbers = itertools.count()
         self._leaving: dict[bytes, ReturnedClaim] = {}
         self._known: dict[bytes, bytes] = {}

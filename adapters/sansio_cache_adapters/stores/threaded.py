@@ -377,8 +377,8 @@ def _drain_all() -> None:
 _draining = False
 _by_store: weakref.WeakValueDictionary[int, Threaded] = weakref.WeakValueDictionary()
 """Guarded by ``_lock``."""
-_lock = threading.Lock()
-renew_in_child(sys.modules[__name__], "_lock", threading.Lock)
+_lock = threading.RLock()
+renew_in_child(sys.modules[__name__], "_lock", threading.RLock)
 
 
 def _drain_at_exit() -> None:

@@ -91,7 +91,7 @@ class FileStore(MaintainedStore):
         self._replaced = deque[tuple[bytes, int]]()
         self._replaced_bytes = 0
         self._told = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._claims = Claims(partial(InFolder, partial(self._root_of, ref(self)), LOCK_FILE))
         self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
         follow_forks(self)
@@ -100,7 +100,7 @@ class FileStore(MaintainedStore):
         """In the child, begin with locks and a thread of its own."""
         super().after_fork(child=child)
         if child:
-            self._lock = threading.Lock()
+            self._lock = threading.RLock()
             self._sweeper.forget()
 
     def __reduce__(self) -> tuple[Callable[[], FileStore], tuple[()]]:

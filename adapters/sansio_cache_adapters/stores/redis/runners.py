@@ -155,7 +155,7 @@ class Runner:
 
     def forget(self) -> None:
         """Begin anew, in the child of a fork."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
         self._shared: _Shared | None = None
 
@@ -259,7 +259,7 @@ class AsyncRunner:
         """Begin anew, in the child of a fork: it must neither use nor close what its parent has open."""
         for each in self.__dict__.get("_connected", {}).values():
             cut_off(_descriptors(each.client))
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._connected: dict[asyncio.AbstractEventLoop, _Connected] = {}
 
     async def run(self, steps: Steps[T], *, longest: float | None = None) -> T:

@@ -4,6 +4,9 @@ A thread that uses a connection holds its lock, so that it is not closed meanwhi
 thread, or a fork. After a fork the child closes those that were at rest and does not abandon them: SQLite keeps
 its table of locks by inode, so an abandoned connection would make the child's next one believe that it holds the
 parent's locks, and the parent's close would then remove the log while the child uses it.
+
+A handler of signals or a finalizer may run while its own thread holds such a lock, which is not released before the
+handler is done: it reads by another connection, and does not write.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
@@ -24,7 +27,7 @@ from sansio_cache_adapters.stores.forking import Living, follow_forks
 from . import place
 from .guarded import Guarded, Opener, bulk_limit
 from .opening import UNCHANGING, WRITING, open_at
-from .reader import Corrupt, Mapping, Reader, TooLarge, Unopened, abandon, close_dropped
+from .reader import Corrupt, Interrupted, Mapping, Reader, TooLarge, Unopened, abandon, close_dropped
 from .records import remove_unsound
 
 __all__ = ["MAINTENANCE", "Connections"]
@@ -61,6 +64,7 @@ class Connections:
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
+        self._holder = 0
         self._local = threading.local()
         self._readers: Living[Reader] = Living()
         self._dropped = deque[sqlite3.Connection]()
@@ -85,8 +89,13 @@ class Connections:
             return None
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
-            reader = self._local.reader = Reader(self._opener, self._longest_value, self._dropped)
-            self._readers.add(reader)
+            reader = self._new_reader()
+        return reader
+
+    def _new_reader(self) -> Reader:
+        reader: Reader = Reader(self._opener, self._longest_value, self._dropped)
+        self._local.reader = reader
+        self._readers.add(reader)
         return reader
 
     def read(self, work: Callable[[Reader], T], *, anew: bool = False) -> T:
@@ -103,6 +112,9 @@ class Connections:
                 self.ensure_open(deadline, anew=anew)
                 seen, reader = self._inode, self.reader()
                 if reader is not None:
+                    if reader.lock.locked():
+                        # This thread is reading, and was interrupted.
+                        reader = self._new_reader()
                     with self.mapping, reader.lock:
                         reader.until = time.monotonic() + self._longest
                         try:
@@ -114,6 +126,8 @@ class Connections:
                     raise
                 self._mend(error, error.inode or seen, deadline)
                 mended = True
+            except Interrupted:
+                raise
             except StoreBusy:
                 if time.monotonic() >= deadline:
                     raise
@@ -149,8 +163,10 @@ class Connections:
             self._mend(error, error.inode, deadline)
 
     def _write(self, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
+        # As _held does it, which takes longer.
         if not self._lock.acquire(blocking=False):
-            self._acquire(deadline)
+            self._wait_for_lock(deadline)
+        self._holder = threading.get_ident()
         try:
             with self.mapping:
                 db = self._open()
@@ -167,21 +183,18 @@ class Connections:
                     self._close()
             raise
         finally:
+            self._holder = 0
             self._lock.release()
 
     def alone(self, work: Callable[[Guarded], T]) -> T:
         """The result of ``work``, outside any transaction, while no other thread of this process writes."""
-        self._acquire(time.monotonic() + self.patience)
-        try:
-            with self.mapping:
-                db = self._open()
-                db.allow(time.monotonic() + MAINTENANCE)
-                try:
-                    return work(db)
-                finally:
-                    db.shut()
-        finally:
-            self._lock.release()
+        with self._held(time.monotonic() + self.patience), self.mapping:
+            db = self._open()
+            db.allow(time.monotonic() + MAINTENANCE)
+            try:
+                return work(db)
+            finally:
+                db.shut()
 
     def together(self, work: Callable[[], T]) -> T:
         """The result of ``work``; all that this thread writes within it is one transaction."""
@@ -200,7 +213,19 @@ class Connections:
         """Whether this thread is within :meth:`together`."""
         return self._batch is not None and self._batch[0] == threading.get_ident()
 
-    def _acquire(self, deadline: float) -> None:
+    @contextmanager
+    def _held(self, deadline: float) -> Generator[None]:
+        self._wait_for_lock(deadline)
+        self._holder = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._holder = 0
+            self._lock.release()
+
+    def _wait_for_lock(self, deadline: float) -> None:
+        if self._holder == threading.get_ident():
+            raise Interrupted(f"{self.path}: this thread was interrupted while it was using the file")
         if not self._lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
             raise StoreBusy(f"{self.path}: another thread is writing")
 
@@ -213,12 +238,8 @@ class Connections:
         :raises StoreError: in all its kinds.
         """
         if self._inode is None or (anew and self._has_gone()) or (self._opener.how != WRITING and self._has_changed()):
-            self._acquire(time.monotonic() + self.patience if deadline is None else deadline)
-            try:
-                with self.mapping:
-                    self._open()
-            finally:
-                self._lock.release()
+            with self._held(time.monotonic() + self.patience if deadline is None else deadline), self.mapping:
+                self._open()
 
     def _open(self) -> Guarded:
         """The writing connection to the file that lies at the path now; the caller holds the lock.
@@ -279,44 +300,38 @@ class Connections:
 
         :raises ForeignStore: if it is not ours any more: it is left as it is.
         """
-        self._acquire(deadline)
-        try:
-            with self.mapping:
-                try:
-                    if inode is not None and not isinstance(error, Unopened):
-                        may_be_written = self._state().may_be_written
-                        if place.inode_at(self.path) == inode:  # else the file has been replaced meanwhile
-                            if not may_be_written:
-                                raise error
-                            if not system.SYSTEM.moves_open_files:
-                                self._leave_as_it_is()
-                                self._close()
-                            place.set_aside(self.path, inode)
-                except FileNotFoundError:
-                    pass  # another process was faster
-                except ForeignStore:
-                    self._leave_as_it_is()
-                    raise
-                finally:
-                    if self._inode in (None, inode):
-                        self._close()
-        finally:
-            self._lock.release()
+        with self._held(deadline), self.mapping:
+            try:
+                if inode is not None and not isinstance(error, Unopened):
+                    may_be_written = self._state().may_be_written
+                    if place.inode_at(self.path) == inode:  # else the file has been replaced meanwhile
+                        if not may_be_written:
+                            raise error
+                        if not system.SYSTEM.moves_open_files:
+                            self._leave_as_it_is()
+                            self._close()
+                        place.set_aside(self.path, inode)
+            except FileNotFoundError:
+                pass  # another process was faster
+            except ForeignStore:
+                self._leave_as_it_is()
+                raise
+            finally:
+                if self._inode in (None, inode):
+                    self._close()
 
     def close(self) -> None:
         """Close every connection, waiting a while for those in use. The next use opens the file again."""
-        if self._lock.acquire(timeout=2 * self._briefly):
-            try:
-                with suppress(sqlite3.Error):
-                    self._close()
-            finally:
-                self._lock.release()
+        with suppress(StoreBusy), self._held(time.monotonic() + 2 * self._briefly), suppress(sqlite3.Error):
+            self._close()
 
     def _close(self) -> None:
         inode, self._inode = self._inode, None
         self._opener.how = WRITING
+        own = getattr(self._local, "reader", None)
         for reader in self._readers.all():
-            if reader.lock.acquire(timeout=self._briefly):
+            # This thread's own is in use only if that was interrupted.
+            if reader.lock.acquire(timeout=0.0 if reader is own else self._briefly):
                 try:
                     reader.close()
                 finally:

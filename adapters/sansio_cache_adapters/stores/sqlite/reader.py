@@ -18,10 +18,14 @@ from .guarded import HEADS, Altered, Gate, Guarded, Opener
 from .place import Inode
 from .schema import LOAD
 
-__all__ = ["Corrupt", "Mapping", "Reader", "TooLarge", "Unopened", "abandon", "close_dropped"]
+__all__ = ["Corrupt", "Interrupted", "Mapping", "Reader", "TooLarge", "Unopened", "abandon", "close_dropped"]
 
 _AT_ONCE: Final = 0.01
 """Seconds that preparing a read that must not wait may take: the schema is compared."""
+
+
+class Interrupted(StoreBusy):
+    """The thread itself uses the file, and was interrupted: it would wait for itself for ever."""
 
 
 class _OfAFile(StoreError):

@@ -152,19 +152,22 @@ class SQLiteStore(StoreRepr):
         reader = self._connections.reader()
         if reader is None:
             return None
-        with reader.lock:
-            try:
-                cursor = reader.cursor or reader.prepare()
-                reader.gate.looks = LOOKS
-                cursor.execute(sql.LOAD, (records.bits(partition), partition))
-                rows = cursor.fetchmany(_AT_ONCE)
-                if len(rows) == _AT_ONCE and not _read_on(cursor, rows):
-                    reader.rest()
-                    return None
-            except (sqlite3.Error, TypeError) as error:
-                # A caller that may wait finds out what it is.
-                reader.give_up(error)
+        if not reader.lock.acquire(blocking=False):
+            return None
+        try:
+            cursor = reader.cursor or reader.prepare()
+            reader.gate.looks = LOOKS
+            cursor.execute(sql.LOAD, (records.bits(partition), partition))
+            rows = cursor.fetchmany(_AT_ONCE)
+            if len(rows) == _AT_ONCE and not _read_on(cursor, rows):
+                reader.rest()
                 return None
+        except (sqlite3.Error, TypeError) as error:
+            # A caller that may wait finds out what it is.
+            reader.give_up(error)
+            return None
+        finally:
+            reader.lock.release()
         return [Stored._make(row) for row in rows]
 
     def load(self, partition: bytes) -> Sequence[Stored]:
