@@ -25,6 +25,7 @@ class _Authenticated:
     def __init__(self) -> None:
         self._marked: WeakKeyDictionary[object, set[str]] = WeakKeyDictionary()
         self._nameless: set[str] = set()
+        self._any = False
 
     def sends(self, pool: object, request: Request) -> None:
         """To be called before a request goes out."""
@@ -42,7 +43,7 @@ class _Authenticated:
         if said is not ConnectionAuth.NOTHING:
             self._note(pool, request.url, said)
             return CONNECTION_AUTH
-        marked = self._of(pool)
+        marked = self._of(pool) if self._any else None
         if marked and (_EVERYWHERE in marked or origin(request.url) in marked):
             return CONNECTION_AUTH
         return ""
@@ -57,6 +58,7 @@ class _Authenticated:
                 marked = self._marked.setdefault(pool, marked)
             except TypeError:  # nothing can be remembered of it: it counts with all such
                 marked = self._nameless
+        self._any = True
         marked.add(_EVERYWHERE if said is ConnectionAuth.BY_PROXY or len(marked) >= _MOST else origin(url))
 
     def _of(self, pool: object) -> set[str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -28,7 +28,6 @@ from sansio_cache.actions import (
 from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.drivers import Paused
 from sansio_cache.messages import HTTP_1_1, Headers, Options, Received, Request, Unreachable
-from sansio_cache.records import Stored
 from sansio_cache_adapters.stores.finalizers import RELEASING, is_closing
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.lease_tokens import new_token
@@ -203,7 +202,8 @@ class Exchange(Generic[N]):
         engine = self._engine
         if engine.noted:
             await engine.remove_superseded()
-        return Loaded(await self._records(action.keys.partition), engine.clock())
+        call = partial(engine.store.load, action.keys.partition)
+        return Loaded(await engine.breaker.attempting((), call), engine.clock())
 
     async def load_body(self, action: LoadBody) -> BodyStart | None:
         """Read how a body begins."""
@@ -212,9 +212,6 @@ class Exchange(Generic[N]):
     async def discard(self, action: Discard) -> None:
         """Remove a record whose body is not there."""
         await discard(self._engine, action.record)
-
-    def _records(self, partition: bytes) -> Work[Sequence[Stored]]:
-        return self._engine.breaker.attempting((), partial(self._engine.store.load, partition))
 
     async def claim(self, action: Claim) -> Granted | Landed | Alone:
         """Lead a flight, or wait for the one under way."""
@@ -272,7 +269,7 @@ class Exchange(Generic[N]):
                 if waited:
                     return Landed(engine.clock())
                 # Another may have had the lease, and given it back, between our look into the store and our claim.
-                there = await self._records(lead.partition)
+                there = await engine.breaker.attempting((), partial(engine.store.load, lead.partition))
                 # A record that is gone meanwhile answers no request, and is no news.
                 is_news = not {each.rev for each in there}.issubset(action.seen)
                 return Landed(engine.clock()) if is_news else Granted(engine.clock())

@@ -30,6 +30,7 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .bodies import BodyGone, Left, is_a_miss
+from .following import sets_cookies
 from .paused import paused_request
 from .peers import Way
 from .plain import PLAIN
@@ -268,8 +269,9 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         response = stored_response(facts, stream=stream)
         response.request = facts.request()
         vars(response)["connection"] = self
-        if facts.answer.revalidated and transfer.confirmed is not None:
-            take_cookies(response, transfer.confirmed)
+        confirmed = transfer.confirmed
+        if facts.answer.revalidated and confirmed is not None and sets_cookies(map(str.lower, confirmed.headers)):
+            take_cookies(response, confirmed)
         return response
 
     def __getattr__(self, name: str) -> Any:

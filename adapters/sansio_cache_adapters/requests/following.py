@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any, Final, cast
 
@@ -14,7 +14,7 @@ from requests.structures import CaseInsensitiveDict
 
 from .plain import PLAIN, prepares_plainly
 
-__all__ = ["copied", "followed", "sends_plainly"]
+__all__ = ["copied", "followed", "parted", "sends_plainly", "sets_cookies"]
 
 _NAMES: Final = ("resolve_redirects", "get_redirect_target")
 _of: Final[Any] = attrgetter(*_NAMES)
@@ -64,21 +64,35 @@ def followed(
 
 
 def _may_set_cookies(session: requests.Session, response: requests.Response) -> bool:
-    """Whether a session has to look for cookies: all that the rules know came without any to most."""
+    """Whether a session has to look for cookies: most responses are known to have come without any."""
     facts = vars(response).get("_facts")
     if facts is None or type(session.cookies) is not RequestsCookieJar:
         return True
-    names = facts.answer.headers.names()
-    return facts.answer.revalidated or not _SETTING.isdisjoint(names)
+    # Those of a confirmation are in its body's place: see ``take_cookies``.
+    return (facts.answer.revalidated and "raw" in vars(response)) or sets_cookies(facts.answer.headers.names())
+
+
+def sets_cookies(names: Iterable[str]) -> bool:
+    """Whether the fields of a response, in lower case, set any cookies."""
+    return not _SETTING.isdisjoint(names)
 
 
 def copied(native: requests.PreparedRequest) -> requests.PreparedRequest:
-    """``native.copy()`` of a request without cookies and hooks; its fields are copied in one step."""
+    """``native.copy()`` of a request without cookies and hooks."""
+    if not prepares_plainly():
+        return native.copy()
+    made = parted(native)
+    vars(made).update(_cookies=RequestsCookieJar(), hooks=default_hooks())
+    return made
+
+
+def parted(native: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The same request with fields of its own, which are copied in one step."""
     headers: Any = native.headers
-    if type(headers) is not CaseInsensitiveDict or not prepares_plainly():
+    if type(native) is not requests.PreparedRequest or type(headers) is not CaseInsensitiveDict:
         return native.copy()
     fields = cast(Any, CaseInsensitiveDict).__new__(CaseInsensitiveDict)
     vars(fields)["_store"] = vars(headers)["_store"].copy()
     made = requests.PreparedRequest.__new__(requests.PreparedRequest)
-    vars(made).update({**vars(native), "headers": fields, "_cookies": RequestsCookieJar(), "hooks": default_hooks()})
+    vars(made).update(vars(native), headers=fields)
     return made

@@ -18,6 +18,7 @@ from sansio_cache_adapters.stores.work import do
 
 from .bodies import Left, TeeResponse, whole_at_once
 from .connections import adapters
+from .following import parted
 from .foreign import ForeignTee
 
 __all__ = ["Sending", "bypassed", "tee_into"]
@@ -41,9 +42,9 @@ class Sending:
 
     def send(self, request: Request, /) -> NativeResponse[requests.Response]:
         prepared = self._prepared
-        changed = {} if request.headers is self._asked.headers else _changed_fields(prepared, request)
+        changed = {} if request.headers is self._asked.headers else _changed_fields(self._asked, request)
         if changed:
-            prepared = prepared.copy()
+            prepared = parted(prepared)
             for name, value in changed.items():
                 if value is None:
                     del prepared.headers[name]
@@ -105,14 +106,14 @@ def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-def _changed_fields(prepared: requests.PreparedRequest, request: Request) -> dict[str, str | None]:
+def _changed_fields(asked: Request, request: Request) -> dict[str, str | None]:
     """The preconditions that the core has added to the user's request or changed; None for those it has removed."""
-    changed: dict[str, str | None] = {}
-    for name, spelled in CONDITIONAL.items():
-        given, wanted = prepared.headers.get(name), request.headers.get(name)
-        if wanted != (None if given is None else _text(given)):
-            changed[spelled] = wanted
-    return changed
+    before, after = asked.headers, request.headers
+    return {
+        spelled: after.get(name)
+        for name, spelled in CONDITIONAL.items()
+        if (before.has(name) or after.has(name)) and before.get(name) != after.get(name)
+    }
 
 
 def tee_into(response: requests.Response, tee: Tee, headers: Headers | None, left: Left | None = None) -> None:

@@ -270,10 +270,13 @@ class SQLiteStore(StoreRepr):
 
         Those that this store listed are found at once by where they lie.
         """
-        now = time.time()
-        listed = [each for each in seen if isinstance(each, Placed)] if new is None else []
-        others = [each for each in seen if not isinstance(each, Placed)] if new is None else seen
-        changed = sum(self._write(partial(records.change, seen=each, new=new, now=now)) for each in others)
+        now, changed = time.time(), 0
+        listed: list[Placed] = []
+        for each in seen:
+            if new is None and isinstance(each, Placed):
+                listed.append(each)
+            else:
+                changed += self._write(partial(records.change, seen=each, new=new, now=now))
         for first in range(0, len(listed), _REMOVED_AT_ONCE):
             some = listed[first : first + _REMOVED_AT_ONCE]
             changed += self._write(partial(records.remove, listed=some, now=now))
