@@ -124,7 +124,7 @@ class Origin(asyncio.Protocol):
 
 
 async def main() -> None:
-    """Serve until standard input ends, that is, until whoever started us is gone."""
+    """Serve until standard input ends, that is, until the parent process is gone."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Origin, "127.0.0.1", 0, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)

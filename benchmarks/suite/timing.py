@@ -36,7 +36,7 @@ def cycle(urls: Sequence[str]) -> Batches:
 
 
 def never_twice(make: Callable[[str], str], prefix: str) -> Batches:
-    """Batches of URLs that nobody has asked for."""
+    """Batches of URLs that were not requested yet."""
     names = iter(range(1 << 40))
     return lambda size: [make(f"{prefix}-{next(names)}") for _ in range(size)]
 

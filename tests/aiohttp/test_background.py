@@ -136,7 +136,7 @@ async def test_close_gives_up_after_a_while(
 async def test_a_response_that_must_not_be_stored_is_not_read(
     sessions: Sessions, origin: Origin, clock: Clock, eventually: Any
 ) -> None:
-    """In the background nobody needs it; a huge one is not fetched for nothing."""
+    """In the background it is not needed; a huge one is not fetched for nothing."""
     session = sessions(clock=clock)
     url = origin.on("/a", stale(b"old"), Reply(b"x" * 5_000_000, fields={"Cache-Control": "no-store"}))
     await text(session, url)

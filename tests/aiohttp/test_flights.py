@@ -158,7 +158,7 @@ async def test_a_leader_that_fails_leaves_waiters_that_try(
 
 
 async def test_the_leaders_error_is_its_own(sessions: Sessions, origin: Origin) -> None:
-    """Where nothing comes, each gets the client's own error, and nobody waits for ever."""
+    """Where nothing comes, each gets the client's own error, and none waits for ever."""
     url = origin.script("/a", lambda seen, connection: connection.close())
     session = sessions(connector=aiohttp.TCPConnector(limit=0))
     got = await asyncio.gather(*(fetch(session, url) for _ in range(20)), return_exceptions=True)

@@ -246,7 +246,7 @@ async def test_async_with_and_await_are_both_there(session: AsyncCachedSession, 
 
 
 async def test_each_hop_of_a_redirect_is_cached(session: AsyncCachedSession, origin: Origin) -> None:
-    """History holds hops, each with its own word on where it came from; nobody has read their bodies."""
+    """History holds hops, each with its own ``from_cache``; their bodies were not read."""
     url = origin.on("/a", redirect("/b", link="</x>; rel=x"))
     origin.on("/b", redirect("/c", 301))
     origin.on("/c", fresh(b"end"))

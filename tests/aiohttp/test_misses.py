@@ -169,7 +169,7 @@ def reset(seen: Seen, connection: Conversation) -> None:
 async def test_a_broken_body_shows_itself_in_read(
     session: AsyncCachedSession, origin: Origin, no_flight_is_left: Callable[[], None], make: Callable[[], Any]
 ) -> None:
-    """The client's own error, from ``read()`` and not from ``get()``; nothing of it is kept, nobody waits for it."""
+    """The client's own error, from ``read()`` and not from ``get()``; none of it is kept, none waits."""
     script = make()
     url = origin.script("/a", script)
     failures: list[Exception] = []
@@ -275,7 +275,7 @@ async def test_what_has_arrived_of_an_unread_body_is_kept(
 
 
 async def test_an_unread_body_that_has_not_arrived_is_given_up(session: AsyncCachedSession, origin: Origin) -> None:
-    """Releasing does not wait; the connection is dropped as without a cache, and nobody waits for the flight."""
+    """Releasing does not wait; the connection is dropped as without a cache, and no request waits for the flight."""
     gate = Gate(b"one", b"two")
     gate.let()
     url = origin.on("/a", chunked(gate))
@@ -289,7 +289,7 @@ async def test_an_unread_body_that_has_not_arrived_is_given_up(session: AsyncCac
 
 
 async def test_more_than_64_kib_unread_is_not_taken(session: AsyncCachedSession, origin: Origin) -> None:
-    """What lies in memory beyond that is nobody's wish to keep."""
+    """More than that is not kept in memory."""
     url = origin.on("/a", fresh(b"x" * 100_000))
     async with session.get(url) as response:
         await response.content.wait_eof()
@@ -370,7 +370,7 @@ async def test_a_redirect_whose_body_stalls_is_followed(sessions: Sessions, orig
 
 
 async def test_a_redirect_with_a_large_or_broken_body_is_followed(session: AsyncCachedSession, origin: Origin) -> None:
-    """What is wrong with it, or beyond 64 KiB, is nobody's business."""
+    """Errors in it, or beyond 64 KiB, are not raised."""
     large = redirect("/b", 301)
     large.body = b"x" * 500_000
     short = redirect("/b", 301)
@@ -442,7 +442,7 @@ async def test_a_read_that_is_given_up_can_be_taken_up_again(session: AsyncCache
     assert origin.count() == 1
 
 
-async def test_releasing_wakes_whoever_reads(session: AsyncCachedSession, origin: Origin, eventually: Any) -> None:
+async def test_releasing_wakes_the_reader(session: AsyncCachedSession, origin: Origin, eventually: Any) -> None:
     """A reader in another task gets the client's own error, and nothing is kept."""
     gate = Gate(b"one")
     url = origin.on("/a", chunked(gate))

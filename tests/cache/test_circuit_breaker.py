@@ -40,7 +40,7 @@ def probe() -> Probe:
 
 @pytest.fixture
 def events() -> Events:
-    """Nobody listens."""
+    """Tells no listener."""
     return Events(None, lambda: 0.0)
 
 

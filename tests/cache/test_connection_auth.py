@@ -31,7 +31,7 @@ def test_an_origin_counts_from_the_first_sign_on() -> None:
 
 
 def test_an_offer_is_an_answer_of_its_own() -> None:
-    """It is not kept, and nobody is authenticated yet."""
+    """It is not kept, and no user is authenticated yet."""
     known, pool = _Authenticated(), Pool()
     offer = Headers([("WWW-Authenticate", "NTLM")])
     assert known.why_not_kept(pool, ask(), 401, offer) == "connection-auth"

@@ -83,7 +83,7 @@ def test_an_end_of_an_older_flight_leaves_the_newer() -> None:
 
 
 def test_not_storable_is_known_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody queues for an answer that cannot be shared."""
+    """No request queues for an answer that cannot be shared."""
     now = 100.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     flights = Flights()

@@ -25,7 +25,7 @@ names = st.text("a;=%3B", max_size=4)
 
 @given(st.lists(st.tuples(names, names), max_size=3), st.lists(st.tuples(names, names), max_size=3))
 def test_values_do_not_run_together(one: list[tuple[str, str]], other: list[tuple[str, str]]) -> None:
-    """G10: nobody names themselves into another's description."""
+    """G10: no name can be read as another peer's description."""
     pairs = [{f"x{number}": value for number, (_, value) in enumerate(each)} for each in (one, other)]
     texts = [described(part(name, value) for name, value in each.items()) for each in pairs]
     assert (texts[0] == texts[1]) is (pairs[0] == pairs[1])

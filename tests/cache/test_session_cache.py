@@ -88,7 +88,7 @@ def test_an_answer_that_was_found_is_given_as_it_is(cache: BlockingCache) -> Non
     stored(cache)
     found = cache.look(asked())
     assert isinstance(found, Answer)
-    assert cache.engine.stats.hits == 0  # nobody has taken it yet
+    assert cache.engine.stats.hits == 0  # it was not taken yet
     network = Network()
     delivered = cache.answer(asked(), network, found)
     assert (*delivered, network.sent) == (found, None, None, [])

@@ -260,7 +260,7 @@ def test_what_shows_the_default_reads_the_environments_folder(
 
 
 def test_a_clients_own_context_is_not_asked_for_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has loaded one into it, and the first request of a loop need not wait for the answer."""
+    """None was loaded into it, and the first request of a loop need not wait for the answer."""
     monkeypatch.setattr(tls, "shows_certificate", None)
     monkeypatch.setattr(tls, "_NAMED_AT_START", False)
     assert of_context(ssl.create_default_context(), named=False, plain=True) == [""]

@@ -38,7 +38,7 @@ def naive_now() -> datetime:
 
 
 async def of_two(session: CachedSession, url: str, **keywords: Any) -> list[bool]:
-    """Whether two requests in turn were answered from the cache; nobody reads them."""
+    """Whether two requests in turn were answered from the cache; their bodies are not read."""
     return [(await session.get(url, **keywords)).from_cache for _ in range(2)]  # type: ignore[attr-defined]
 
 

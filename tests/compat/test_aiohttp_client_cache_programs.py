@@ -43,7 +43,7 @@ async def twice(session: CachedSession, url: str, **keywords: Any) -> list[bool]
 
 
 def test_what_has_expired_is_fetched_anew(origin: Origin) -> None:
-    """Nobody is asked whether it is still good, unless the program says so."""
+    """The origin is not asked whether it is still good, unless the program says so."""
     url = origin.on("/etag", tagged)
 
     async def main() -> None:

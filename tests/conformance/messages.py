@@ -40,7 +40,7 @@ class Request:
     def forwarded(self) -> Fields:
         """The fields to hand to the client under test.
 
-        `Connection: close` is the relay's own: some tests send more body than they declare, and the rest would spoil
+        `Connection: close` is the relay's own: some tests send more body than they declare, and the rest would break
         the next answer on that connection.
         """
         kept = (pair for pair in self.fields if pair[0].lower() not in HOP_BY_HOP | MADE_BY_CLIENT)

@@ -130,7 +130,7 @@ def _relay(name: str, options: argparse.Namespace, root: Path, scratch: Path, fa
 
 
 def _maker(client: Any, name: str, options: argparse.Namespace, scratch: Path) -> Callable[[], Any]:
-    """What makes the session, on a store that nobody has used."""
+    """A function that makes the session, on an unused store."""
     if options.plain:
         return lambda: client.plain()
     if options.store == "memory" and not options.factory:

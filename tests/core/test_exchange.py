@@ -190,7 +190,7 @@ def test_asked_again_the_origin_hears_no_validator_of_ours() -> None:
 
 
 def test_the_origin_may_confirm_twice_what_we_do_not_have() -> None:
-    """G15: its second word is passed on, since nobody but the origin can be to blame for it."""
+    """G15: its second reply is passed on, since only the origin can be the cause of it."""
     made = world(reply('ETag: "b"', status=304), reply('ETag: "b"', status=304), stored=[FRESH, TAG])
     made.now += 100
     assert made.answer(ask()).status == 304

@@ -98,7 +98,7 @@ def test_an_altered_body_of_a_signed_store_is_a_signal() -> None:
 
 
 def test_a_lost_body_is_none() -> None:
-    """G5: nobody forged it."""
+    """G5: it was not forged."""
     made = world(reply(DATE, FRESH), secret=SECRET)
     lose(made, "gone")
     assert source_of(made.answer(ask())) == "origin"

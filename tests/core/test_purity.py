@@ -85,7 +85,7 @@ def test_a_module_reads_no_clock(module: str) -> None:
 
 
 def test_what_is_allowed_is_used() -> None:
-    """A list of exceptions that nobody needs any more hides the next one."""
+    """A list of exceptions that are not needed any more hides the next one."""
     used = {(module, name) for module in MODULES for name, _ in calls_of(tree_of(module))}
     assert used >= ALLOWED
     assert {name for module in MODULES for name in imports_of(tree_of(module))} >= STANDARD | THIRD_PARTIES

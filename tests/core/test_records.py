@@ -159,7 +159,7 @@ def test_a_record_does_not_open(stored: Stored, sealer: Sealer, expected: Flaw) 
 def test_an_unsigned_head_that_no_client_could_have_received_does_not_open(
     changes: dict[str, Any], opens: bool
 ) -> None:
-    """A signed one is as it was written; nobody vouches for this one."""
+    """A signed one is as it was written; this one is unsigned."""
     stored = Stored(sealed(replace(HEAD, **changes), UNSIGNED), BODY, b"", 1)
     assert isinstance(opened(stored, sealer=UNSIGNED), Record) is opens
     assert opens or opened(stored, sealer=UNSIGNED) is Flaw.UNREADABLE

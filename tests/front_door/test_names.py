@@ -232,7 +232,7 @@ def test_a_setting_set_later_is_refused(several: list[Any], name: str, own: str)
     ],
 )
 def test_what_else_is_said_of_a_cache_elsewhere_is_refused(several: list[Any], name: str, instead: str) -> None:
-    """G6: above all nobody signs in the belief to have set a secret."""
+    """G6: above all no program stores unsigned, believing that it has set a secret."""
 
     async def aiohttp_too() -> None:
         async with AsyncCachedSession(cache=MemoryStore()) as session:

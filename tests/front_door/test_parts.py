@@ -124,7 +124,7 @@ def test_what_a_part_may_drop_in_silence_is_warned_of() -> None:
 
 
 def test_the_order_of_the_parts_is_looked_at() -> None:
-    """Behind requests.Session, which calls nobody, it would cache nothing."""
+    """Behind requests.Session, which calls no other class, it would cache nothing."""
     with pytest.raises(TypeError, match="CacheMixin belongs before"):
 
         class Wrong(BaseUrl, CacheMixin):

@@ -143,7 +143,7 @@ def test_disabled_is_for_its_context_only(origin: Origin) -> None:
 
 
 def test_enabled_is_for_its_context_only(origin: Origin) -> None:
-    """enabled() gives a cache to its block, its tasks, and nobody else; many threads may do so at once."""
+    """enabled() gives a cache to its block and its tasks alone; many threads may do so at once."""
     with enabled(MemoryStore(), expire_after=60):
         assert requests.get(origin.url).text == requests.get(origin.url).text == "1"
         assert asyncio.run(fetch(origin.url)) == "1"

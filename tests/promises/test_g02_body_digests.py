@@ -140,7 +140,7 @@ def test_it_cannot_be_asked_for_without_the_wheel(origin: Origin) -> None:
 
 @pytest.mark.parametrize("name", ["", "blake3", "sha1", "os.system", "x" * 5000])
 def test_another_name_in_an_unsigned_store_is_a_miss(sessions: Any, origin: Origin, name: str) -> None:
-    """G1, G29: nobody vouches for the name there; nothing is imported by it, and no unverified byte is given."""
+    """G1, G29: the name there is not verified; nothing is imported by it, and no unverified byte is given."""
     store = MemoryStore()
     url = origin.on("/a", fresh(LARGE), fresh(b"anew"))
     with CachedSession(store) as session:

@@ -1,4 +1,4 @@
-"""G6: a cache is unsigned only where nobody asked for more, and it does not forget that somebody did."""
+"""G6: a cache is unsigned only if it was never opened with a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""G20: fail open. The request succeeds within about a second, the cache is passed by, and heals; more of it in
+"""G20: fail open. The request succeeds within about a second, the cache is bypassed, and recovers; more of it in
 tests/requests/test_failing.py.
 """
 

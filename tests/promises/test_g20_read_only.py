@@ -77,7 +77,7 @@ with CachedSession(path, secret_key=key) as session:
 
 
 def filled(path: Path, key: str, *urls: str) -> None:
-    """By a process that has ended: nobody has the file open."""
+    """By a process that has ended: no process has the file open."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", FILLER, str(path), key, *urls], env=environment, check=True, timeout=50)
 

@@ -1,4 +1,4 @@
-"""G29: whatever lies in a store in the place of one URL's record costs that URL a miss, and nobody else anything."""
+"""G29: a foreign value in the place of one URL's record costs that URL a miss, and other URLs nothing."""
 
 from __future__ import annotations
 

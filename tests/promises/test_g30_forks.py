@@ -34,7 +34,7 @@ def serve(origin: Origin) -> None:
     asked = threading.Barrier(len(TOGETHER))
 
     def together(seen: Seen) -> Reply:
-        # On one connection they come one after the other: then nobody waits for ever.
+        # On one connection they come one after the other: then no request waits for ever.
         with suppress(threading.BrokenBarrierError):
             asked.wait(2)
         return fresh(seen.path.encode())
@@ -154,7 +154,7 @@ def test_a_response_that_a_child_inherited_fails_as_its_clients_do(origin: Origi
 
 
 class Hiding(BaseAdapter):
-    """An adapter whose connections nobody finds."""
+    """An adapter whose connections cannot be found."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,7 +181,7 @@ def test_nothing_is_kept_of_connections_that_cannot_be_dropped(origin: Origin) -
 
 
 def test_what_was_in_flight_is_not_waited_for(origin: Origin, tmp_path: Path) -> None:
-    """A child asks for itself what a thread of its parent was asking for; the parent keeps its own answer."""
+    """A child sends the request itself that a thread of its parent was sending; the parent keeps its own answer."""
     asked, go_on = threading.Event(), threading.Event()
     counted: list[Seen] = []
 

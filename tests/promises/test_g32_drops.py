@@ -1,4 +1,4 @@
-"""G32: whatever is dropped, closed late or never, or collected at any moment: nobody waits for it above 100 ms."""
+"""G32: dropped objects, closed late or never, or collected at any moment, hold no other up for more than 100 ms."""
 
 from __future__ import annotations
 

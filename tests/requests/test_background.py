@@ -70,7 +70,7 @@ def test_a_confirmation_behind_freshens(session: CachedSession, clock: Clock, or
 
 
 def test_many_who_ask_start_one_validation(session: CachedSession, clock: Clock, origin: Origin) -> None:
-    """And nobody waits for it."""
+    """And no request waits for it."""
     go_on = threading.Event()
 
     def answer(seen: Seen) -> Reply:
@@ -189,7 +189,7 @@ def test_stale_is_not_used_where_the_response_forbids_it(clock: Clock, origin: O
 
 
 def test_a_failed_validation_keeps_the_good_entry(clock: Clock, origin: Origin) -> None:
-    """An error takes nobody's place."""
+    """An error replaces no stored response."""
     with CachedSession(MemoryStore(), clock=clock) as session:
         fields = {"Cache-Control": "max-age=10", "ETag": '"1"'}
         error = Reply(b"e", 503, {"Cache-Control": "max-age=60"})

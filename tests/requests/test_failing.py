@@ -167,7 +167,7 @@ def test_a_cache_that_was_deleted(tmp_path: Path, key: str, origin: Origin, gone
 
 
 def test_a_lock_delays_one_request_at_most(cache_file: Path, key: str, origin: Origin) -> None:
-    """By about a second; then the cache is passed by, until the lock is gone; hits go on meanwhile or at once after."""
+    """By about a second; then the cache is bypassed, until the lock is gone; hits go on meanwhile or at once after."""
     kept, url = origin.on("/kept", fresh(b"kept")), origin.on("/a", fresh(b"x"))
     with CachedSession(cache_file, secret_key=key) as session:
         session.get(kept)
@@ -239,7 +239,7 @@ ERRORS = [StoreBusy("busy"), OSError(28, "No space left on device"), RuntimeErro
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_store_that_raises(origin: Origin, verb: str, error: Exception) -> None:
-    """In whatever verb, whatever it is: every kind of request works, nobody is left waiting, and it heals."""
+    """Trouble of any kind, in any verb: every kind of request works, none is left waiting, and the store recovers."""
     store = Failing()
     hit, stale = origin.on("/hit", fresh(b"hit")), origin.on("/stale", fresh(b"stale", 0, etag='"1"'))
     large = origin.on("/large", fresh(bytes(3_000_000)))
@@ -265,7 +265,7 @@ def test_a_store_that_raises(origin: Origin, verb: str, error: Exception) -> Non
 
 @pytest.mark.parametrize("verb", ["write", "commit"])
 def test_trouble_leaves_no_lease_behind(origin: Origin, verb: str) -> None:
-    """Once the store is well again, nobody waits for a leader that has long gone."""
+    """Once the store works again, no request waits for a leader that has long gone."""
     store = Failing()
     url = origin.on("/a", fresh(bytes(3_000_000)))
     with CachedSession(store) as session:
@@ -280,7 +280,7 @@ def test_trouble_leaves_no_lease_behind(origin: Origin, verb: str) -> None:
 
 
 def test_a_lease_whose_grant_was_never_heard_of_goes_back(tmp_path: Path, origin: Origin) -> None:
-    """A frozen server does what it was asked when it goes on: nobody waits for a leader that knows nothing of it."""
+    """A frozen server does its old commands when it goes on: no request waits for a leader that knows nothing of it."""
 
     class Mute(FileStore):
         mute = True

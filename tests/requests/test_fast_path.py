@@ -279,7 +279,7 @@ def test_a_hit_passes_the_adapter_by(session: CachedSession, url: str, looked: l
     assert session._handler._fast._remembered.get(url) is known
 
 
-def test_whoever_watches_sees_hits(
+def test_methods_of_others_see_hits(
     session: CachedSession, key: str, url: str, looked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A ``send`` that was replaced, in the object, in a subclass or in requests, is called for a hit too."""

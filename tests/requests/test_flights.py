@@ -1,4 +1,4 @@
-"""Single flight between the threads of a process, and between processes; nobody waits for what will not come."""
+"""Single flight between the threads of a process, and between processes; no request waits in vain."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_when_the_leader_fails_another_goes(session: CachedSession, origin: Orig
 
 
 def test_when_the_leaders_body_breaks_another_goes(session: CachedSession, origin: Origin) -> None:
-    """What was cut is nobody's."""
+    """A body that was cut is not given to others."""
 
     def script(seen: Seen, peer: Conversation) -> None:
         if origin.count() == 1:
@@ -204,7 +204,7 @@ def test_a_leader_whose_body_takes_long_sets_all_free(sessions: Any, origin: Ori
         answers = together(5, lambda: session.get(url, timeout=60).content)
         assert answers == [b"xy"] * 5
         assert time.monotonic() - started < 15
-        # Nobody waits for that body any longer, and what came meanwhile is stored.
+        # No request waits for that body any longer, and a response that came meanwhile is stored.
         assert session.get(url).from_cache
         go_on.set()
 
@@ -254,7 +254,7 @@ def test_a_leader_that_was_dropped_unread_leaves_nobody_waiting(session: CachedS
 
 
 def test_a_write_ends_what_was_being_fetched(session: CachedSession, origin: Origin) -> None:
-    """What was asked for before it is not stored, and nobody joins it (RFC 9111 §4.4)."""
+    """A response to an earlier request is not stored, and no request joins its fetch (RFC 9111 §4.4)."""
     asked, go_on = threading.Event(), threading.Event()
 
     def answer(seen: Seen) -> Reply:
@@ -276,7 +276,7 @@ def test_a_write_ends_what_was_being_fetched(session: CachedSession, origin: Ori
 
 
 def test_another_process_does_not_wait_for_a_reader_at_rest(sessions: Any, origin: Origin) -> None:
-    """The lease is given back after ``wait_for_body``, though nobody reads or asks in the process that has it."""
+    """The lease is given back after ``wait_for_body``, though its process neither reads nor asks."""
     url = origin.on("/a", fresh(b"x" * 5_000_000))
     session = sessions(wait_for_body=0.1)
     context = multiprocessing.get_context("spawn")

@@ -82,7 +82,7 @@ def test_requests_succeed_and_hit_again(
         asked = go_on(scene.pair, origin, old, large)
     began = time.monotonic()
     until_hits(scene.pair, old)
-    # What was asked for meanwhile: nobody waits for a lease that was given back into the void.
+    # Requests meanwhile: none waits for a lease that was given back while the server was away.
     until_hits(scene.pair, large, *asked)
     until_hits(scene.pair, origin.on("/after", fresh(b"after")))
     assert time.monotonic() - began < HEALED

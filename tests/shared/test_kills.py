@@ -1,4 +1,4 @@
-"""G21: ``kill -9`` of a client at any moment, on any store: nothing told of is lost, nothing is partial, nobody waits.
+"""G21: ``kill -9`` of a client at any moment, on any store: no record is lost or partial, no request waits.
 
 Redis' own process is killed too; it has a log on disk here, so that what was half done would be seen.
 """

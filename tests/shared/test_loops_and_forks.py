@@ -18,7 +18,7 @@ from sansio_cache import AsyncCachedSession, CachedSession, FileStore, MemorySto
 
 DAY = 86_400.0
 PATIENCE = 30.0
-"""Seconds that a store waits for others: on a busy machine whoever holds a lock may be off the processor for long."""
+"""Seconds that a store waits for others: on a busy machine the holder of a lock may be off the processor for long."""
 MAKERS: dict[str, Callable[[str], Any]] = {
     "sqlite": lambda path: SQLiteStore(path, busy_timeout=PATIENCE),
     "files": FileStore,
@@ -165,7 +165,7 @@ def test_a_clock_set_back_a_day_revives_nothing(store: Any, origin: Origin, cloc
 
 
 def test_hosts_whose_clocks_differ_share_a_store(store: Any, origin: Origin, clock: Clock) -> None:
-    """G25, G28: half a minute apart they hit each other's entries, and nobody's lease is for ever."""
+    """G25, G28: half a minute apart they hit each other's entries, and no lease is for ever."""
     ahead = Clock(clock() + 30)
     url, other = origin.on("/a", fresh(b"body")), origin.on("/b", fresh(b"body"))
     with CachedSession(store, clock=clock) as behind, CachedSession(store, clock=ahead) as before:

@@ -113,7 +113,7 @@ HARMS: dict[str, Callable[[bytes], bytes] | None] = {
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("harm", HARMS)
 def test_it_is_fetched_anew(client: str, harm: str, shelf: Shelf, origin: Origin) -> None:
-    """G2, G20: whole or streamed, a body of one chunk or two; nobody sees more than a miss."""
+    """G2, G20: whole or streamed, a body of one chunk or two; users see no more than a miss."""
     urls = {origin.on(f"/{name}", fresh(body)): body for name, body in (("short", SHORT), ("long", LONG))}
     with opened_client(client, shelf.store) as session:
         for stream in (False, True):

@@ -49,7 +49,7 @@ def test_what_was_read_is_stored(client: str, store: Any, origin: Origin) -> Non
 def test_what_came_with_its_head_is_kept(
     client: str, store: Any, how: str, framing: str, size: int, origin: Origin
 ) -> None:
-    """Nobody read it; it had arrived as a whole when the head was given out."""
+    """It was not read; it had arrived as a whole when the head was given out."""
 
     def at_once(seen: Seen, peer: Conversation) -> None:
         body = b"x" * size
@@ -92,7 +92,7 @@ def test_what_arrives_before_it_is_dropped_is_kept(client: str, store: Any, orig
     held, sent = threading.Event(), threading.Event()
 
     def later(seen: Seen, peer: Conversation) -> None:
-        # Whoever asks too early must not be answered by nobody, on this connection.
+        # A client that asks too early must not wait for an answer on this connection.
         peer.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nConnection: close\r\nContent-Length: 5\r\n\r\n")
         assert held.wait(30)
         peer.send(b"hello")

@@ -21,7 +21,7 @@ PATIENCE = 20.0
 
 
 def open_store(kind: str, location: str) -> Store:
-    # Whoever holds a lock, or is the server, may be off the processor for longer than a user would be kept waiting.
+    # The holder of a lock, or the server, may be off the processor for longer than a user would be kept waiting.
     if kind == "files":
         from sansio_cache_adapters.stores.files.store import FileStore
         from sansio_cache_adapters.stores.system import posix_folder

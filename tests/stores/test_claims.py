@@ -355,7 +355,7 @@ def test_a_claim_that_nobody_gives_back_ends_for_its_own_process(path: str, lock
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_hosts_clocks_decide_nothing(path: str, kind: str) -> None:
-    """G25: whoever holds a byte holds it, however far apart their clocks are."""
+    """G25: a byte stays held by its holder, however far apart the clocks are."""
     claims = Asked(path, KINDS[kind]())
     with other(path, kind) as second:
         assert second.do("take", "1") == "Lease.GRANTED"
@@ -364,7 +364,7 @@ def test_two_hosts_clocks_decide_nothing(path: str, kind: str) -> None:
 
 
 def test_a_drop_frees_what_its_process_claimed(path: str, locks: ByteLocks) -> None:
-    """Nobody waits for what was begun before; other resources stay claimed."""
+    """No request waits for a fetch that began before; other resources stay claimed."""
     claims, second = Asked(path, locks), Asked(path, locks)
     assert claims.take(ONE, b"a") is GRANTED
     assert claims.claim(TWO, b"o" * 32, b"a", now=NOW, until=NOW + 9) is GRANTED
@@ -407,7 +407,7 @@ def test_a_lock_file_in_a_folder_is_looked_for_by_its_descriptor(tmp_path: Path)
 
 
 def test_what_others_may_open_is_closed_to_them(path: str) -> None:
-    """G26: whoever may read a file may hold its bytes."""
+    """G26: all who may read a file may hold its bytes."""
     Path(path).touch(mode=0o666)
     os.chmod(path, 0o666)
     assert Asked(path).take(ONE, b"a") is GRANTED

@@ -1,4 +1,4 @@
-"""Stores that several processes share: files and Redis. Nobody disturbs the others, not even by dying."""
+"""Stores that several processes share: files and Redis. No process disturbs the others, not even by dying."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class TestMemoryStore(StoreContract):
 
 class TestBounds:
     def test_they_hold_at_every_moment(self) -> None:
-        """G28: nobody calls ``sweep``; what is over the bound goes with the commit that brings it there."""
+        """G28: without a call of ``sweep``, records over the bound go with the commit that exceeds it."""
         store = MemoryStore(100_000, max_entries=7)
         for index in range(100):
             put(store, make_item(str(index), bytes(index * 500), resource=str(index), now=NOW), now=NOW)
@@ -41,7 +41,7 @@ class TestBounds:
             assert store.size().entries <= 7
 
     def test_what_has_expired_goes_with_later_commits(self) -> None:
-        """Nobody calls ``sweep``: a commit does, now and then."""
+        """A commit calls ``sweep`` now and then; no other call is needed."""
         store = MemoryStore()
         for index in range(50):
             put(store, make_item(str(index), resource=str(index), lifetime=10, now=NOW), now=NOW)

@@ -93,7 +93,7 @@ def test_every_module_is_imported_and_a_session_hits(tmp_path: Path) -> None:
     """On SQLite and in a folder of files, in a process without what only POSIX has."""
     run("-c", SESSION, tmp_path)
     assert {each.name for each in tmp_path.iterdir()} == {"cache.sqlite", "cache.sqlite-lock", "files"}
-    assert not list(tmp_path.rglob("*.lock")), "whoever began a file or changed a shard has let go"
+    assert not list(tmp_path.rglob("*.lock")), "a process that began a file or changed a shard has released its lock"
 
 
 # Where what differs may be named

@@ -395,7 +395,7 @@ for index in range(30):
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_process_that_ends_gives_its_claims_back(store: RedisStore, redis_server: Any, frozen: bool) -> None:
-    """G28, G32: nobody waits for one that has ended without closing; nor does it, where the server does not answer."""
+    """G28, G32: no other waits for a store dropped unclosed; nor does the store, where the server does not answer."""
     now = time.time()
     entry = put(store, make_item("one", now=now), now=now).entry
     given = [sys.executable, "-c", ENDS, redis_server.url, str(now)]

@@ -167,7 +167,7 @@ def test_a_server_killed_and_started_again(store: RedisStore, redis_server: Any,
 
 
 def test_a_server_that_never_was(short_path: Path, now: float) -> None:
-    """Nobody listens."""
+    """Tells no listener."""
     for url in ("redis://127.0.0.1:1", f"unix://{short_path}/none"):
         store = RedisStore(url)
         fails_in_every_way(store, now)

@@ -177,7 +177,7 @@ def test_uses_are_written_at_closing(store: TableStore, now: float) -> None:
 
 
 def test_revs_of_a_clock_that_stands_still(store: TableStore, monkeypatch: pytest.MonkeyPatch, now: float) -> None:
-    """Nobody changes what they have not seen, be the clock as coarse as it may."""
+    """A record is changed only as it was seen, however coarse the clock is."""
     monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
     item = make_item("one", now=now)
     revs = [put(store, item, now=now).rev]

@@ -238,7 +238,7 @@ def test_without_a_thread_who_waits_does_it(worker: Worker, monkeypatch: pytest.
 
 
 def test_a_worker_that_nobody_has_is_collected() -> None:
-    """Its threads know the queue, and not the worker, nor whoever owns it."""
+    """Its threads know the queue, and neither the worker nor its owner."""
     worker = Worker(idle=600)
     assert worker(lambda: None)
     assert worker.wait(30)

@@ -32,7 +32,7 @@ def no_flight_is_left() -> None:
 
 
 async def nothing_is_held(engine: Any, store: Any, key: bytes) -> None:
-    """Nobody leads a flight, nobody holds the lease of this partition, and no body is half written.
+    """There is no flight, no lease of this partition, and no half-written body.
 
     :param engine: of the session, which gives leases back in its own time.
     """

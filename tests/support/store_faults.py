@@ -39,7 +39,7 @@ class Scene:
         return self.of_redis
 
     def close(self) -> None:
-        """All sessions, so that nobody has the file open."""
+        """All sessions, so that the file is not open anywhere."""
         for each in self.pair:
             each.do("close")
 
@@ -198,7 +198,7 @@ def locked_for_writing(scene: Scene) -> Generator[None]:
 
 @contextmanager
 def locked_as_a_whole(scene: Scene) -> Generator[None]:
-    """Before any session opens it: later nobody gets such a lock."""
+    """Before any session opens it: later such a lock cannot be had."""
     scene.close()
     with closing(sqlite3.connect(scene.path, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")

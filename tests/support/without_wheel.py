@@ -18,7 +18,7 @@ NEEDS_BLAKE3 = pytest.mark.skipif(find_spec("blake3") is None, reason="blake3 is
 
 @contextmanager
 def without_blake3() -> Iterator[None]:
-    """Within it, importing blake3 fails, and nobody remembers that it did not."""
+    """Within it, importing blake3 fails, also where it was imported before."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "blake3", None)
         digests._imported.cache_clear()

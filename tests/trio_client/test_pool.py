@@ -128,7 +128,7 @@ async def test_an_idle_connection_to_another_host_makes_room(serve: Any) -> None
         await to_thread.run_sync(first.wait, lambda server: server.open == 0)
 
 
-async def test_whoever_waits_for_another_host_gets_its_turn(serve: Any) -> None:
+async def test_a_request_that_waits_for_another_host_gets_its_turn(serve: Any) -> None:
     first, second = serve.pages({"*": serve.message()}), serve.pages({"*": serve.message()})
     order: list[str] = []
     async with HTTPSession(limits=Limits(total=1)) as session:

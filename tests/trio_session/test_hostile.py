@@ -110,7 +110,7 @@ AROUND: list[tuple[str, bytes, bytes]] = [
 async def test_what_stands_around_a_response_is_no_part_of_it(
     origin: WatchedOrigin, before: bytes, behind: bytes, whole: bool
 ) -> None:
-    """It is stored without, and what came behind answers nobody."""
+    """It is stored without, and the bytes behind it answer no request."""
     said = threading.Event()
     url = origin.script("/", saying(before + GOOD.replace(OK, FRESH) + behind, whole=whole, said=said))
     other = origin.script("/other", saying(GOOD.replace(b"hello", b"other")))
@@ -159,7 +159,7 @@ async def test_a_server_that_never_answers(origin: WatchedOrigin, sent: bytes) -
 
 @pytest.fixture
 def deaf() -> Iterator[int]:
-    """The port of a server that accepts nobody, and whose queue is full: a connection to it is never made."""
+    """The port of a server that accepts no connection, and whose queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))

@@ -27,7 +27,7 @@ def copy_response(kept_under: Any, stored: Any, count: int) -> None:
     now = time.time()
 
     class World:
-        """Nothing is stored, nobody else asks, and the network gives the same each time."""
+        """Nothing is stored, no others ask, and the network gives the same each time."""
 
         def load(self, action: Load) -> Loaded:
             return Loaded((), now)

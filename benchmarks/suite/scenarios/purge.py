@@ -27,7 +27,7 @@ async def purge(cell: Cell) -> dict[str, float]:
     held = await client.left()
     writer = Workers(cell, _write, 1, waiting=1)
     writer.gate.barrier.wait()  # it has opened the store
-    writer.gate.barrier.wait()  # it knows how long its requests take while nobody purges
+    writer.gate.barrier.wait()  # it knows how long its requests take without a purge
     started = perf_counter()
     await client.purge()
     took = perf_counter() - started

@@ -72,7 +72,7 @@ def test_an_empty_folder_is_closed_to_others(path: Path) -> None:
 
 
 def test_of_many_files_the_last_are_left_to_the_sweep(path: Path, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opening does not take long; nobody can come to them, once the folder is closed."""
+    """Opening does not take long; no other user can reach them, once the folder is closed."""
     fill(path, now)
     open_up(path)
     monkeypatch.setattr(layout, "_LOOKED_AT", 3)

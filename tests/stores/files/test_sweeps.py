@@ -89,7 +89,7 @@ def test_eviction_spares_what_was_used_meanwhile(path: Path, now: float) -> None
 
 
 def test_a_store_that_grows_is_swept_by_itself(path: Path, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody need call ``sweep``: its maintenance thread does, off the hot path."""
+    """The maintenance thread calls ``sweep``, off the hot path; no other call is needed."""
     monkeypatch.setattr(maintenance, "_PAUSE", 0.01)
     store = FileStore(path, max_bytes=100_000)
     store.open(signed=False)

@@ -1,4 +1,4 @@
-"""Nobody waits for a write, what waits is bounded, and failures are told of (G22, G28)."""
+"""No request waits for a write, the queue is bounded, and failures are reported (G22, G28)."""
 
 from __future__ import annotations
 

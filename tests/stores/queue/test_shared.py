@@ -60,7 +60,7 @@ class TestCancelled:
             slow.gate.set()
             for text in ("one", "two", "three"):
                 with anyio.fail_after(20):
-                    # Whoever works for those that are gone gives back what they took.
+                    # The thread that works for tasks that are gone gives back their claims.
                     while await store.claim(name(text), name(text), b"b", now=NOW, until=NOW + 50) is Lease.HELD:
                         await anyio.sleep(0.001)
             await store.close()
@@ -178,7 +178,7 @@ class TestShared:
     def test_forgotten_it_writes_what_was_queued(
         self, run: Run[None], inner: SQLiteStore, other: sqlite3.Connection
     ) -> None:
-        """Nobody closed it: its thread ends when the queue is empty."""
+        """It was not closed: its thread ends when the queue is empty."""
 
         async def main() -> None:
             store = Threaded(inner)

@@ -33,7 +33,7 @@ KEY = b"0123456789abcdef0123456789abcdef"
 @pytest.mark.usefixtures("by_itself")
 class TestByItself:
     def test_what_has_expired_goes(self, store: SQLiteStore, until: Until) -> None:
-        """Nobody calls ``sweep``: a thread does, a moment after the write."""
+        """A thread calls ``sweep`` a moment after the write; no other call is needed."""
         put(store, make_item("old", now=NOW - 100, lifetime=50), now=NOW)
         put(store, make_item("new", resource="new", now=NOW), now=NOW)
         until(lambda: store.size().entries == 1)
@@ -63,7 +63,7 @@ class TestByItself:
         assert path.with_name(path.name + "-wal").stat().st_size < 110 * CHUNK_SIZE
 
     def test_one_checkpoints_at_a_time(self, path: Path, store: SQLiteStore, opened: Opened, until: Until) -> None:
-        """G21: over all processes, by a byte of the lock file; who finds it taken leaves the log to whoever has it."""
+        """G21: over all processes, by a byte of the lock file; a process that finds it taken leaves the log alone."""
         put(store, make_item("one", bytes(60_000), now=NOW), now=NOW)
         second = opened()
         second.open(signed=False)

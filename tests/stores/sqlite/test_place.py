@@ -63,7 +63,7 @@ class TestPrivate:
         assert opened().size().entries == 2
 
     def test_nothing_is_made_where_a_link_leads(self, path: Path, opened: Opened) -> None:
-        """G29: whoever may put one there could have a file made wherever its user may."""
+        """G29: a user who may put one there could have a file made wherever the cache's user may."""
         path.symlink_to(path.with_name("authorized_keys"))
         with pytest.raises(ForeignStore, match="a link that leads to nothing"):
             put(opened(), make_item("one", now=NOW), now=NOW)

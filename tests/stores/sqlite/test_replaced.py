@@ -88,7 +88,7 @@ def test_what_two_threads_find_broken_is_set_aside_once(
 
 @pytest.mark.parametrize("look", ["state_of", "inode_at"])
 def test_it_goes_while_it_is_opened(path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch, look: str) -> None:
-    """Another process sets a broken file aside just then: it is no trouble, and nobody waits."""
+    """Another process sets a broken file aside just then: it is no trouble, and no request waits."""
     put(opened(), make_item("one", now=NOW), now=NOW)
     real, goes = getattr(place, look), iter([True])
 

@@ -107,7 +107,7 @@ class TestKilled:
 
 MIXED = """
     import hashlib, random
-    store = SQLiteStore(path, busy_timeout=30)  # whoever holds the lock may be off the processor for long
+    store = SQLiteStore(path, busy_timeout=30)  # the holder of the lock may be off the processor for long
     store.open(signed=False)
     waits, errors, kept = [], [], [0]
     end = time.monotonic() + float(sys.argv[3])
@@ -316,7 +316,7 @@ class TestNothingStaysOpen:
         assert [each.name for each in path.parent.iterdir()] == [path.name]
 
     def test_closing_under_readers(self, store: SQLiteStore) -> None:
-        """G24: nobody has a connection closed under him; each call opens what it needs."""
+        """G24: no thread has its connection closed while it uses it; each call opens what it needs."""
         put(store, make_item("one", now=NOW), now=NOW)
         large = put(store, stream(store, make_item("big", LARGE, resource="big", now=NOW)), now=NOW)
         stop = threading.Event()
