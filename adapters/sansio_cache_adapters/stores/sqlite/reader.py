@@ -20,6 +20,8 @@ from .schema import LOAD
 
 __all__ = ["Corrupt", "Interrupted", "Mapping", "Reader", "TooLarge", "Unopened", "abandon", "close_dropped"]
 
+_BULK_CACHE: Final = 128
+"""KiB."""
 _AT_ONCE: Final = 0.01
 """Seconds that preparing a read that must not wait may take: the schema is compared."""
 
@@ -104,13 +106,13 @@ class Reader:
     """
 
     __slots__ = (
-        *("__weakref__", "_bulk", "_dropped", "_in_use", "_longest", "_opener"),
-        *("connection", "cursor", "gate", "lock", "until"),
+        *("__weakref__", "_bulk", "_dropped", "_in_use", "_opener"),
+        *("connection", "cursor", "gate", "lock", "longest", "until"),
     )
 
     def __init__(self, opener: Opener, longest: int, dropped: deque[sqlite3.Connection]) -> None:
         self._opener = opener
-        self._longest = longest
+        self.longest = longest
         self._dropped = dropped
         self.lock = threading.Lock()
         self.connection: Guarded | None = None
@@ -142,18 +144,21 @@ class Reader:
 
     def bulk(self) -> Guarded:
         """The connection for chunks, in a transaction until :meth:`settle`; the caller holds the lock."""
+        self._begin(bulk := self._opened_bulk())
+        return bulk
+
+    def _opened_bulk(self) -> Guarded:
         if self._bulk is None:
-            self._bulk = self._opener.open(self._longest)
-        self._begin(self._bulk)
+            self._bulk = self._opener.open(self.longest)
+            # Nobody reads the pages of a chunk a second time before those of others have taken their place.
+            self._bulk.cache = _BULK_CACHE
         return self._bulk
 
     def outside(self) -> Guarded:
         """The connection for chunks outside any transaction, for a checkpoint; until :meth:`settle`."""
-        if self._bulk is None:
-            self._bulk = self._opener.open(self._longest)
-        self._in_use.append(self._bulk)
-        self._bulk.allow(self.until)
-        return self._bulk
+        self._in_use.append(bulk := self._opened_bulk())
+        bulk.allow(self.until)
+        return bulk
 
     def _begin(self, connection: Guarded) -> None:
         if connection not in self._in_use:

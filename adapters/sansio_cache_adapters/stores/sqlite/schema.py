@@ -204,8 +204,9 @@ FROM records r WHERE id > ? AND {_THERE} ORDER BY id LIMIT ?
 """
 LISTED_IDS: Final = f"SELECT id FROM records r WHERE id > ? AND {_THERE} ORDER BY id LIMIT ?"
 HASHES: Final = f"SELECT hashes FROM bodies WHERE entry = ? AND state IN ({KEPT}, {LET_GO})"
+# Which row of ``chunks`` it is, and whether its value can be ours.
 CHUNK: Final = f"""
-SELECT c.data FROM bodies b JOIN chunks c ON c.id = (b.id << {INDEX_BITS}) + ?
+SELECT c.id, {_is("blob", "c.data")} FROM bodies b JOIN chunks c ON c.id = (b.id << {INDEX_BITS}) + ?
 WHERE b.entry = ? AND b.state IN ({KEPT}, {LET_GO})
 """
 

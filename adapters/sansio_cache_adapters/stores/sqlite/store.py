@@ -182,19 +182,16 @@ class SQLiteStore(StoreRepr):
 
     def hashes(self, entry: bytes) -> bytes:
         """The hashes of a body's chunks."""
-        return self._blob(sql.HASHES, (entry,))
-
-    def chunk(self, entry: bytes, index: int) -> bytes:
-        """One chunk of a body."""
-        return self._blob(sql.CHUNK, (index, entry))
-
-    def _blob(self, statement: str, values: tuple[object, ...]) -> bytes:
         row: tuple[bytes] | None = self._connections.read(
-            lambda reader: reader.bulk().execute(statement, values).fetchone()
+            lambda reader: reader.bulk().execute(sql.HASHES, (entry,)).fetchone()
         )
         if row is None:
             raise StoreError("the body is gone")
         return row[0]
+
+    def chunk(self, entry: bytes, index: int) -> bytes:
+        """One chunk of a body."""
+        return self._connections.read(partial(_chunk, entry, index))
 
     # Writing
 
@@ -333,6 +330,21 @@ class SQLiteStore(StoreRepr):
         bounds: dict[str, Any] = {"max_bytes": self.max_bytes, "max_entries": self.max_entries}
         limits = bounds | {"busy_timeout": self.busy_timeout}
         return partial(type(self), self.path, **limits, secret_key=keys_of(self.sealer)), ()
+
+
+def _chunk(entry: bytes, index: int, reader: Reader) -> bytes:
+    db = reader.bulk()
+    row: tuple[int, bool] | None = db.execute(sql.CHUNK, (index, entry)).fetchone()
+    if row is None:
+        raise StoreError("the body is gone")
+    number, is_blob = row
+    if not is_blob:
+        return b""  # which is no chunk: its reader finds that out
+    # A statement that gives the value would first put it together elsewhere, and copy it from there.
+    with db.blobopen("chunks", "data", number, readonly=True) as blob:
+        if len(blob) > reader.longest:
+            raise TooLarge("a chunk is larger than any of ours")
+        return blob.read()
 
 
 def _load(partition: bytes, reader: Reader) -> list[Stored]:
