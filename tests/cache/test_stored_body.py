@@ -17,6 +17,7 @@ from sansio_cache.errors import BadSignature, BrokenRecord, StoreError
 from sansio_cache.policy import Policy
 from sansio_cache.records import CHUNK_SIZE, Record, Stored, chunk_hashes, open_record
 from sansio_cache.sealing import Sealer
+from sansio_cache_adapters.cache import stored_body
 from sansio_cache_adapters.cache.stored_body import StoredBody, discard, load_body, may_fetch_anew
 from sansio_cache_adapters.stores.forking import FORKS
 from sansio_cache_adapters.stores.protocol import Seen
@@ -130,17 +131,20 @@ def test_what_failed_can_be_read_again() -> None:
     body = reading(LONG)
     broken: Row = (call.chunk(ENTRY, 1), OSError("worn out"))
     with pytest.raises(StoreError, match="worn out"):
-        played(body.rest(), LONG_LIST, *of_six(0), broken, *of_six(2, 3, 4, 5))
+        played(body.rest(), LONG_LIST, *of_six(0), broken)
     assert not body.at_end
     assert played(body.rest(), *of_six(0, 1, 2, 3, 4, 5)) == b"".join(SIX)
 
 
 def test_a_store_that_reads_ahead_itself_is_given_the_check() -> None:
     class Ahead(ScriptedStore):
-        def chunk_soon(self, entry: bytes, index: int, take: Any) -> Future[Any]:
-            self.noted.append(index)
+        def read_soon(self, entry: bytes, work: Any) -> Future[Any]:
+            def read(entry: bytes, index: int) -> bytes:
+                self.noted.append(index)
+                return CHUNKS[index]
+
             future: Future[Any] = Future()
-            future.set_result(take(CHUNKS[index]))
+            future.set_result(work(read))
             return future
 
     store = Ahead()
@@ -155,6 +159,53 @@ def test_a_child_reads_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FORKS, "generation", FORKS.generation + 1)
     assert played(body.read(), chunk(1), chunk(2)) == CHUNKS[1]
     assert played(body.read()) == CHUNKS[2]
+
+
+class ReadyStore(ScriptedStore):
+    """One that has its chunks at hand."""
+
+    def __init__(self, chunks: list[bytes]) -> None:
+        super().__init__()
+        self.chunks = chunks
+
+    def chunk(self, entry: bytes, index: int) -> bytes:
+        self.noted.append(index)
+        return self.chunks[index]
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize("start", [0, 5, CHUNK_SIZE, 2 * CHUNK_SIZE - 1])
+@pytest.mark.parametrize("cut", [0, 1, CHUNK_SIZE])
+def test_a_stretch_is_gathered_from_where_it_is(blocks: bool, start: int, cut: int) -> None:
+    """In a thread of the caller's own, or where chunks are at hand."""
+    engine: Any = scripted_engine(store := ReadyStore(SIX))
+    engine.blocks = blocks
+    store.instant = not blocks  # type: ignore[attr-defined]
+    whole = b"".join(SIX)
+    body = StoredBody(engine, FromStore(LONG, start, len(whole) - cut, OpenedBody(HashList(LONG_LIST[1]), 0, SIX[0])))
+    assert played(body.rest()) == whole[start : len(whole) - cut]
+    assert body.at_end
+    assert sorted(store.noted) == list(range(start // CHUNK_SIZE or 1, -(-(len(whole) - cut) // CHUNK_SIZE)))
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_stretch_with_an_altered_chunk_is_given_to_nobody(number: int) -> None:
+    engine: Any = scripted_engine(ReadyStore([*SIX[:number], SIX[0], *SIX[number + 1 :]]))
+    engine.blocks = True
+    body = StoredBody(engine, FromStore(LONG, 0, LONG.head.length))
+    with pytest.raises(BrokenRecord):
+        played(body.rest(), LONG_LIST, (call.change([Seen(LONG.head.partition, ANY, 7)], None), 1))
+    assert not body.at_end
+
+
+def test_a_body_of_many_chunks_is_gathered_in_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have their turn in between, and no more room is taken at first than is set."""
+    monkeypatch.setattr(stored_body, "_TOGETHER", 2)
+    monkeypatch.setattr(stored_body, "_ROOM_AT_ONCE", CHUNK_SIZE)
+    engine: Any = scripted_engine(ReadyStore(SIX))
+    engine.blocks = True
+    body = StoredBody(engine, FromStore(LONG, 7, LONG.head.length))
+    assert played(body.rest(), LONG_LIST) == b"".join(SIX)[7:]
 
 
 @pytest.mark.parametrize(("start", "stop", "piece"), [(0, 10, b"0123456789"), (2, 10, b"23456789"), (0, 3, b"012")])

@@ -7,8 +7,8 @@ In reading order:
 - what a session is made of: ``engine``, ``events``, ``circuit_breaker`` (a store in trouble is bypassed) and
   ``background`` (threads of blocking sessions);
 - a request on its way: ``exchange``, ``flights`` (one fetch for many askers), ``tee`` (a body on its way into the
-  store), ``stored_body`` (and out of it), ``verifying`` and ``decoding``; ``session_cache`` with ``blocking`` and
-  ``asynchronous``, by which a session answers;
+  store), ``stored_body`` (and out of it), ``gathering``, ``verifying`` and ``decoding``; ``session_cache`` with
+  ``blocking`` and ``asynchronous``, by which a session answers;
 - ``session.cache``: ``lookup`` (the request that a stored response is named by), ``maintenance``, ``selecting``,
   ``reading``, ``response_attributes``, ``putting`` and ``stored_responses``;
 - whose answer it is: ``peers``, ``tls``, ``client_certificates``, ``connection_auth`` and ``client_arguments`` (all

@@ -37,7 +37,13 @@ class BlockingCache(SessionCache):
     def __init__(self, policy: Policy, store: Store, sealer: Sealer, **options: Any) -> None:
         probe = probing(lambda: store, sealer)
         engine = Engine(
-            policy, store, sealer, probe=probe, me=threading.get_ident, wait=wait_blocking, pause=time.sleep, **options
+            *(policy, store, sealer),
+            probe=probe,
+            me=threading.get_ident,
+            wait=wait_blocking,
+            pause=time.sleep,
+            blocks=True,
+            **options,
         )
         super().__init__(engine)
         self.background: Background = Background()

@@ -56,6 +56,7 @@ class Engine:
     :param pause: waits some seconds.
     :param on_event: is told every decision.
     :param clock: POSIX seconds.
+    :param blocks: whether all that it does is done by calling, in a thread of the caller's own.
     :param undecodable: see :class:`sansio_cache.rules.Rules`.
     :ivar noted: records that are not to be used again, by their partitions; see :meth:`supersede`.
     :ivar owed: what gives back the leases that could not be; see :meth:`settle`.
@@ -74,6 +75,7 @@ class Engine:
         on_event: Callable[[Event], object] | None = None,
         clock: Callable[[], float] = time.time,
         undecodable: frozenset[str] = frozenset(),
+        blocks: bool = False,
     ) -> None:
         self.policy = policy
         self.store = store
@@ -82,6 +84,7 @@ class Engine:
         self.me = me
         self.wait = wait
         self.pause = pause
+        self.blocks = blocks
         self.clock = clock
         self.events: Events = Events(on_event, clock)
         # Not held by what it holds: a session that is dropped unclosed is gone at once, not when the collector comes.

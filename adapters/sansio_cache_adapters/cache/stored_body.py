@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import Future
 from functools import partial
 from io import BytesIO
-from typing import Final
+from typing import Final, cast
 
 from sansio_cache.actions import BodyStart
 from sansio_cache.bodies import HashList, OpenedBody, open_body
@@ -16,10 +16,11 @@ from sansio_cache.errors import BadSignature, BrokenRecord, StoreError
 from sansio_cache.policy import Policy
 from sansio_cache.records import Flaw, Record, variant_of
 from sansio_cache_adapters.stores.forking import FORKS
-from sansio_cache_adapters.stores.protocol import ReadingAhead, Seen
+from sansio_cache_adapters.stores.protocol import Instant, ReadChunk, ReadingAhead, Seen
 from sansio_cache_adapters.stores.work import awaited
 
 from .engine import Engine
+from .gathering import THREADS, Gathering
 from .verifying import checked, failed, settled, soon
 
 __all__ = ["StoredBody", "discard", "load_body", "may_fetch_anew"]
@@ -27,8 +28,8 @@ __all__ = ["StoredBody", "discard", "load_body", "may_fetch_anew"]
 
 _AHEAD: Final = 2
 """So many chunks are read and verified at a time, the one that is wanted included."""
-_AHEAD_OF_ALL: Final = 6
-"""The same where all of the body is to be held in any case."""
+_TOGETHER: Final = 16
+"""So many chunks are gathered before others have their turn at the threads."""
 _ROOM_AT_ONCE: Final = 64 * 1024**2
 """Bytes of memory that are taken for a body before it is read: its stated length may be wrong."""
 
@@ -69,7 +70,7 @@ class StoredBody:
     Holds nothing of the store between two reads; works after the session was closed.
     """
 
-    __slots__ = ("_ahead", "_at", "_engine", "_generation", "_opened", "_source", "_window")
+    __slots__ = ("_ahead", "_at", "_engine", "_generation", "_opened", "_source")
 
     def __init__(self, engine: Engine, source: FromStore) -> None:
         self._engine = engine
@@ -77,7 +78,6 @@ class StoredBody:
         self._at = source.start
         self._opened: OpenedBody | None = source.opened
         self._ahead: deque[Future[bytes | None]] = deque()
-        self._window = _AHEAD
         self._generation = FORKS.generation
 
     @property
@@ -110,29 +110,61 @@ class StoredBody:
 
         Each chunk is copied once, to where it stays: memory that is taken anew costs more than to hash what fills it.
         """
-        start, left = self._at, self._source.stop - self._at
-        self._window = _AHEAD_OF_ALL
-        try:
-            piece = await self.read()
-            if len(piece) >= left:
-                return piece
-            whole = BytesIO()
-            whole.seek(min(left, _ROOM_AT_ONCE) - 1)
+        source, start, size = self._source, self._at, self._source.record.head.chunk_size
+        if source.record.stored.body is not None or source.stop - start <= size - start % size:
+            return await self.read()
+        self._ahead.clear()
+        body = await self._open(start // size)
+        whole = BytesIO()
+        held, at = min(source.stop - start, _ROOM_AT_ONCE), start
+        while at < source.stop:
+            stop = min(source.stop, (at // size + _TOGETHER) * size)
+            held = max(held, stop - start)
+            whole.seek(held - 1)
             whole.write(b"\0")
-            whole.seek(0)
-            while piece:
-                whole.write(piece)
-                piece = await self.read()
-        except BaseException:
-            self._at = start
-            self._ahead.clear()
-            raise
-        finally:
-            self._window = _AHEAD
+            with whole.getbuffer() as view, view[at - start : stop - start] as room:
+                await self._gather(Gathering(body, source.record, at, room))
+            at = stop
+        self._at = at
         return whole.getvalue()
 
-    async def _chunk(self, index: int) -> bytes:
-        """One chunk, verified."""
+    async def _gather(self, gathering: Gathering) -> None:
+        """Fill a stretch of memory."""
+        engine, store, entry = self._engine, self._engine.store, self._source.record.stored.entry
+        helpers = range(min(THREADS, len(gathering)))
+        try:
+            if isinstance(store, ReadingAhead):
+                under_way = [store.read_soon(entry, gathering.work) for _ in helpers]
+            elif engine.blocks or (isinstance(store, Instant) and store.instant):
+                read = cast(ReadChunk, store.chunk)
+                under_way = [soon(partial(gathering.work, read)) for _ in helpers[engine.blocks :]]
+                if engine.blocks:
+                    gathering.work(read)
+            else:
+                under_way = await self._asked(gathering)
+            for future in under_way:
+                await settled(engine, future)
+        except BaseException:
+            gathering.stop()
+            raise
+        if gathering.failure is not None:
+            raise await self._failed(gathering.failure)
+
+    async def _asked(self, gathering: Gathering) -> list[Future[None]]:
+        """Chunks that had to be waited for, on their way to be verified and placed."""
+        store, entry = self._engine.store, self._source.record.stored.entry
+        under_way: list[Future[None]] = []
+        while (index := gathering.next()) is not None:
+            try:
+                chunk: object = await awaited(store.chunk(entry, index))
+            except Exception as error:  # a store of the user's own may raise anything
+                gathering.failure = error
+            else:
+                under_way.append(soon(partial(gathering.put, index, chunk)))
+        return under_way
+
+    async def _open(self, index: int) -> OpenedBody:
+        """The body, found to be there: its hashes, and this chunk of it if it was not opened before."""
         opened, record = self._opened, self._source.record
         if opened is None:
             start = await load_body(self._engine, record, index)
@@ -144,6 +176,11 @@ class StoredBody:
             if isinstance(found, Flaw):
                 raise await self._broken()
             opened = self._opened = found
+        return opened
+
+    async def _chunk(self, index: int) -> bytes:
+        """One chunk, verified."""
+        opened = await self._open(index)
         taken = opened.take(index)
         if taken is not None:
             await self._begin(opened.hashes, index + 1)
@@ -152,17 +189,22 @@ class StoredBody:
         try:
             chunk = await settled(self._engine, self._ahead[0])
             self._ahead.popleft()
-        except StoreError:
-            self._ahead.clear()
-            await discard(self._engine, record)
-            raise
         except Exception as error:  # a store of the user's own may raise anything, and memory may run out in any
             self._ahead.clear()
-            self._engine.breaker.trip(error)
-            raise StoreError(f"the stored body cannot be read: {str(error) or type(error).__name__}") from error
+            raise await self._failed(error) from error
         if chunk is None:
-            raise await self._broken()
+            raise await self._failed(Flaw.BODY)
         return chunk
+
+    async def _failed(self, failure: Exception | Flaw) -> Exception:
+        """What the reader is told of a chunk that cannot be given."""
+        if isinstance(failure, Flaw):
+            return await self._broken()
+        if isinstance(failure, StoreError):
+            await discard(self._engine, self._source.record)
+            return failure
+        self._engine.breaker.trip(failure)
+        return StoreError(f"the stored body cannot be read: {str(failure) or type(failure).__name__}")
 
     async def _begin(self, hashes: HashList, index: int) -> None:
         """Let the chunk that is wanted next, and some that follow, be read and verified."""
@@ -172,14 +214,14 @@ class StoredBody:
             self._generation = FORKS.generation
             ahead.clear()
         behind = -(-self._source.stop // self._source.record.head.chunk_size)
-        while len(ahead) < min(self._window, behind - index):
+        while len(ahead) < min(_AHEAD, behind - index):
             ahead.append(await self._under_way(hashes, index + len(ahead)))
 
     async def _under_way(self, hashes: HashList, index: int) -> Future[bytes | None]:
         store, entry = self._engine.store, self._source.record.stored.entry
         try:
             if isinstance(store, ReadingAhead):
-                return store.chunk_soon(entry, index, partial(checked, hashes, index))
+                return store.read_soon(entry, lambda read: checked(hashes, index, read(entry, index)))
             chunk: object = await awaited(store.chunk(entry, index))
         except Exception as error:  # told when its turn comes
             return failed(error)

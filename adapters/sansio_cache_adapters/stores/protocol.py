@@ -46,6 +46,7 @@ __all__ = [
     "Listening",
     "QueueFull",
     "ReadingAhead",
+    "ReadChunk",
     "ReadingAtOnce",
     "Seen",
     "Size",
@@ -56,6 +57,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+ReadChunk = Callable[[bytes, int], bytes]
+"""A store's ``chunk``."""
 
 LEASE_SECONDS: Final = 60.0
 """A writer or leader that has not renewed its lease for so long is taken for dead."""
@@ -309,8 +312,8 @@ class ReadingAtOnce(Protocol):
 class ReadingAhead(Protocol):
     """An awaitable store that reads in threads, where what is read can be looked at, too."""
 
-    def chunk_soon(self, entry: bytes, index: int, look: Callable[[object], T]) -> Future[T]:
-        """The result of ``look`` for one chunk of a body; reading and looking are done in a thread."""
+    def read_soon(self, entry: bytes, work: Callable[[ReadChunk], T]) -> Future[T]:
+        """The result of ``work``, which is given a function that reads chunks; in a thread."""
         ...
 
 

@@ -35,6 +35,7 @@ from .protocol import (
     Lease,
     Listed,
     QueueFull,
+    ReadChunk,
     ReadingAtOnce,
     Seen,
     Size,
@@ -161,11 +162,11 @@ class Threaded:
         ask = self._ask if entry in self._queue.overlay.entries else self._read
         return await ask(partial(self.store.chunk, entry, index))
 
-    def chunk_soon(self, entry: bytes, index: int, look: Callable[[object], T]) -> Future[T]:
+    def read_soon(self, entry: bytes, work: Callable[[ReadChunk], T]) -> Future[T]:
         """See :class:`~.protocol.ReadingAhead`."""
         queue, read = self._queue, self._readers.submit
         in_turn = queue.drops or entry in queue.overlay.entries
-        return (queue.ask if in_turn else read)(lambda: look(self.store.chunk(entry, index)))
+        return (queue.ask if in_turn else read)(partial(work, self.store.chunk))
 
     # Writing
 
