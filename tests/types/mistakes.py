@@ -21,6 +21,7 @@ from sansio_cache import (
     SQLiteStore,
     TrioCachedSession,
     enabled,
+    import_cache,
     install_cache,
 )
 
@@ -69,5 +70,10 @@ async def main() -> None:
 with CachedSession("cache.sqlite", expire_after=60, allowed_codes=[200, 404], secret_key=["a", b"b"]) as right:
     answer = right.get(URL, params={"a": 1}, timeout=(1, 2), expire_after=timedelta(days=1), refresh=True)
     print(answer.from_cache, answer.expires, right.post(URL, json={"a": 1}, tags=["a"]).cache_status)
+    right.expire_after = 60  # wrong
+    print(right.cach)  # wrong
+import_cache("old.sqlite", "cache.sqlite", kind="django")  # wrong
+import_cache("old.sqlite", "cache.sqlite", ignored_paramters=["a"])  # wrong
 install_cache(MemoryStore(), expire_after=60, peer="me")
+import_cache("old.sqlite", "cache.sqlite", kind="hishel", ignored_parameters=["a"])
 CacheAdapter(HTTPAdapter(), "memory:", stale_if_error=True)

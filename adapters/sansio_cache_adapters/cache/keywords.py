@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sansio_cache.functions import arguments_of
 from sansio_cache.names import ALIASES, OF_SESSION, STORES, advice, place_of, unexpected
@@ -137,10 +137,19 @@ class FixedSettings:
     _theirs = OF_SESSION
     """Attributes of other caches, and what to write in their place."""
 
-    def __setattr__(self, name: str, value: object) -> None:
-        if self._made and (said := self._why_fixed(name)):
-            raise AttributeError(f"{type(self).__name__}.{name} cannot be set{said}", name=name, obj=self)
-        super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # to a type checker any attribute would be one that there is
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if self._made and (said := self._why_fixed(name)):
+                raise AttributeError(f"{type(self).__name__}.{name} cannot be set{said}", name=name, obj=self)
+            super().__setattr__(name, value)
+
+        def __getattr__(self, name: str) -> Any:
+            # Called only for names that were not found. A class behind may know more.
+            behind: Any = getattr(super(), "__getattr__", None)
+            if behind is not None:
+                return behind(name)
+            raise AttributeError(self._missing(name), name=name, obj=self)
 
     def _why_fixed(self, name: str) -> str:
         """The message for an attribute that would have no effect; ``""`` for one of the user's own."""
@@ -166,13 +175,6 @@ class FixedSettings:
         if engine is None:  # it is just being made
             return super().__repr__()
         return described(self, engine.store, engine.sealer)
-
-    def __getattr__(self, name: str) -> Any:
-        # Called only for names that were not found. A class behind may know more.
-        behind: Any = getattr(super(), "__getattr__", None)
-        if behind is not None:
-            return behind(name)
-        raise AttributeError(self._missing(name), name=name, obj=self)
 
     def _missing(self, name: str) -> str:
         kind = type(self)

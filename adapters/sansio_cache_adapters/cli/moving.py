@@ -13,6 +13,7 @@ from sansio_cache_adapters.importing.exporting import export_cache
 from sansio_cache_adapters.importing.importer import import_cache
 from sansio_cache_adapters.importing.loading import load_cache
 from sansio_cache_adapters.importing.report import Report
+from sansio_cache_adapters.importing.sources import Kind
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES
 
 from .app import cli
@@ -87,7 +88,7 @@ import old.sqlite --source-key-file old.key --secret-file http.secret
 def import_(
     place: PlaceOptions,
     source: str,
-    kind: str | None,
+    kind: Kind | None,
     source_key_file: str | None,
     urls: IO[str] | None,
     anonymous: bool,

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from sansio_cache.adopting import Adopted, adopt
 from sansio_cache.cache_status import CacheStatus
@@ -18,6 +18,7 @@ from sansio_cache.records import INLINE_LIMIT, Flaw, variant_of
 from sansio_cache.request_bodies import ignores
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import SecretKey
+from sansio_cache.settings import Settings
 from sansio_cache.storing import Storing
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
@@ -32,7 +33,7 @@ from sansio_cache_adapters.stores.work import awaited, do
 from .entries import ForeignEntry, ForeignExchange
 from .places import is_missing, target_of
 from .report import Progress, Reason, Report, Skipped
-from .sources import Key, Source, open_source
+from .sources import Key, Kind, Source, open_source
 
 __all__ = ["import_cache"]
 
@@ -50,14 +51,14 @@ def import_cache(
     source: str | os.PathLike[str],
     target: Any,
     *,
-    kind: str | None = None,
+    kind: Kind | None = None,
     key: Key = None,
     secret_key: SecretKey | Ungiven = UNGIVEN,
     dry_run: bool = False,
     progress: Progress | None = None,
     urls: Iterable[str] = (),
     anonymous: bool = False,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Report:
     """Store what another library's cache holds: each response with its times, its expiry and its redirects.
 
@@ -85,7 +86,7 @@ def import_cache(
     for name in settings:
         if ALIASES.get(name, name) not in _SHAPING:
             raise SettingError(f"import_cache takes the settings that shape keys ({', '.join(_SHAPING)}), not {name}")
-    cache = target_of(target, secret_key, settings)
+    cache = target_of(target, secret_key, {**settings})
     store: Any = cache.engine.store
     is_ours = store is not target and not isinstance(getattr(target, "cache", target), Keeper)
     if dry_run and is_missing(store):

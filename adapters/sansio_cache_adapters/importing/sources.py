@@ -8,7 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast, get_args
 from urllib.parse import unquote
 
 from sansio_cache.errors import SettingError, StoreError
@@ -21,9 +21,11 @@ from .folders import names_in, nested_names, read_file
 from .report import Reason, Skipped
 from .values import Values
 
-__all__ = ["KINDS", "Source", "open_source", "reader_of"]
+__all__ = ["KINDS", "Kind", "Source", "open_source", "reader_of"]
 
-KINDS: Final = ("requests-cache", "aiohttp-client-cache", "hishel", "cachecontrol")
+Kind = Literal["requests-cache", "aiohttp-client-cache", "hishel", "cachecontrol"]
+"""Which library has written a cache."""
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _OF_HISHEL: Final = (
     *("id", "cache_key", "data", "expires_at", "last_accessed_at", "chunk_count", "ttl_deadline", "tti"),
 )
