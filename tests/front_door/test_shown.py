@@ -24,6 +24,7 @@ from sansio_cache import (
     SQLiteStore,
     TrioCachedSession,
 )
+from sansio_cache_adapters.stores.default import default_store
 
 SECRET = "hunter2, of at least sixteen bytes"
 
@@ -68,6 +69,10 @@ def test_a_store_says_where_it_lies(tmp_path: Path) -> None:
     assert repr(MemoryStore()) == "<MemoryStore memory, 0 entries>"
     assert "h:1/0" in repr(RedisStore("redis://user:hunter2@h:1/0"))
     assert "hunter2" not in repr(RedisStore("redis://user:hunter2@h:1/0"))
+
+
+def test_the_default_store_is_shown_under_a_name_that_can_be_imported() -> None:
+    assert repr(default_store()).startswith("<SQLiteStore /")
 
 
 def test_what_is_not_made_to_its_end_is_shown_all_the_same() -> None:

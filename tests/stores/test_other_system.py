@@ -22,6 +22,7 @@ import sansio_cache_adapters
 from sansio_cache_adapters.cache import locations
 from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.system.posix import POSIX
+from sansio_cache_adapters.stores.system.posix_folder import runs_as_root
 from sansio_cache_adapters.stores.system.windows import WINDOWS, lock_file
 
 TESTS = Path(__file__).parents[1]
@@ -240,3 +241,11 @@ def test_where_nothing_may_be_made_is_not_called_busy(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError), lock_file(str(tmp_path / "a.lock"), 0.0, "busy"):
         raise AssertionError
+
+
+def test_a_system_without_users_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WebAssembly has ``fcntl``, and no ``geteuid``: what lies there belongs to 0."""
+    monkeypatch.delattr(os, "geteuid")
+    assert POSIX.owns(os.stat_result((0o600, 1, 1, 1, 0, 0, 0, 0, 0, 0)))
+    assert not POSIX.owns(os.stat_result((0o600, 1, 1, 1, 1000, 0, 0, 0, 0, 0)))
+    assert runs_as_root()

@@ -38,4 +38,6 @@ def described(thing: object, store: object, sealer: Sealer | None) -> str:
         said.append("signed" if sealer.signed else "unsigned")
     if entries is not None:
         said.append("1 entry" if entries == 1 else f"{entries} entries")
-    return f"<{type(thing).__name__} {', '.join(said)}>"
+    # Under a name that users can have it by.
+    name = next(each.__name__ for each in type(thing).__mro__ if not each.__name__.startswith("_"))
+    return f"<{name} {', '.join(said)}>"

@@ -11,7 +11,7 @@ from typing import Final
 
 from sansio_cache.errors import StoreBusy
 
-__all__ = ["POSIX", "Posix", "locked_at_once", "unlock"]
+__all__ = ["POSIX", "Posix", "locked_at_once", "unlock", "user"]
 
 _ALONE_WITHIN: Final = 1.0
 _EFFECTIVE: Final = os.access in os.supports_effective_ids
@@ -35,6 +35,11 @@ def unlock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
+def user() -> int:
+    """As whom we run. In WebAssembly there is one user, whom no call tells."""
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
 class Posix:
     """See :class:`~.protocol.System`."""
 
@@ -47,7 +52,7 @@ class Posix:
 
     def owns(self, seen: os.stat_result) -> bool:
         """See the protocol, as for all below."""
-        return seen.st_uid == os.geteuid()
+        return seen.st_uid == user()
 
     def may_be_altered(self, path: str, seen: os.stat_result) -> bool:
         """Whether others than root may write to it."""

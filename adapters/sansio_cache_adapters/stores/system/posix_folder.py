@@ -18,7 +18,7 @@ from sansio_cache.errors import StoreBusy
 
 from .any_folder import AnyFolder, OpenFile, misplaced
 from .exchanging import exchanged
-from .posix import locked_at_once, unlock
+from .posix import locked_at_once, unlock, user
 from .protocol import is_absent
 
 __all__ = ["Folder", "open_root", "runs_as_root"]
@@ -37,7 +37,7 @@ _LOCK_WAIT: Final = 0.5
 
 def runs_as_root() -> bool:
     """Whether what belongs to others may be changed, too."""
-    return os.geteuid() == 0
+    return user() == 0
 
 
 def open_root(location: str) -> tuple[int, bool]:
@@ -106,7 +106,7 @@ class Folder(AnyFolder):
     @property
     def is_ours(self) -> bool:
         """Whether it belongs to the user as whom we run."""
-        return self.owner == os.geteuid()
+        return self.owner == user()
 
     def owns(self, seen: os.stat_result) -> bool:
         """Whether something belongs to the owner of this folder."""
