@@ -49,7 +49,7 @@ async def round_trip_async(store: RedisStore, text: str = "one") -> Stored:
 
 def both_ways(given: Any) -> None:
     """Blocking and as a task, by one and the same URL or client."""
-    store = RedisStore(given)
+    store = RedisStore(given, timeout=20.0)
     round_trip(store)
     asyncio.run(round_trip_async(store))
     store.close()
@@ -63,7 +63,7 @@ def test_a_url(redis_server: Any, form: str) -> None:
 
 
 def test_databases_are_stores_of_their_own(redis_server: Any) -> None:
-    here, there = (RedisStore(f"{redis_server.tcp_url}/{number}") for number in (1, 2))
+    here, there = (RedisStore(f"{redis_server.tcp_url}/{number}", timeout=20.0) for number in (1, 2))
     round_trip(here)
     assert list(there.load(name("one"))) == []
     assert here.location != there.location
@@ -74,7 +74,7 @@ def test_databases_are_stores_of_their_own(redis_server: Any) -> None:
 def test_prefixes_are_stores_of_their_own(redis_server: Any) -> None:
     """Also where one begins like the other, or looks like a pattern: clearing one leaves the others."""
     prefixes = ["a", "a:b", "*", "[ab]", "a?", "\\"]
-    stores = [RedisStore(redis_server.url, prefix=prefix) for prefix in prefixes]
+    stores = [RedisStore(redis_server.url, prefix=prefix, timeout=20.0) for prefix in prefixes]
     for store in stores:
         round_trip(store)
     for index, store in enumerate(stores):
@@ -95,7 +95,7 @@ def test_a_client(redis_server: Any, module: Any) -> None:
 def test_the_users_client_stays_open(redis_server: Any) -> None:
     with redis.Redis(port=redis_server.port) as client:
         client.ping()
-        store = RedisStore(client)
+        store = RedisStore(client, timeout=20.0)
         round_trip(store)
         store.close()
         end = time.monotonic() + 20
@@ -124,7 +124,7 @@ def test_sentinels(redis_server: Any, make_redis: Callable[..., Any], short_path
     sentinels = module.Sentinel(
         [("127.0.0.1", watcher.port)], sentinel_kwargs={"password": "open"}, password="sesame", db=3
     )
-    store = RedisStore(sentinels.master_for("main"))
+    store = RedisStore(sentinels.master_for("main"), timeout=20.0)
     stored = round_trip(store)
     with redis_server.client(password="sesame", db=3) as client:
         assert client.exists(f"sansio-cache:p:{{{name('one').hex()}}}:heads")
@@ -189,7 +189,7 @@ def test_settings_of_the_socket_are_taken_over(redis_server: Any) -> None:
 
 def test_threads_asyncio_and_trio_share_a_store(redis_server: Any) -> None:
     """One object, three kinds of callers at once; each finds what the others wrote."""
-    store = RedisStore(redis_server.url)
+    store = RedisStore(redis_server.url, timeout=20.0)
     store.open(signed=False)
     kinds: list[Callable[[], object]] = [
         lambda: [round_trip(store, f"thread {index}") for index in range(20)],
@@ -244,7 +244,7 @@ def test_a_thousand_tasks_at_once(redis_server: Any) -> None:
 
 def test_a_loop_that_ends_closes_its_connections(redis_server: Any) -> None:
     """Also where nobody closed the store; and the next loop opens its own. No warning: those are errors here."""
-    store = RedisStore(redis_server.tcp_url)
+    store = RedisStore(redis_server.tcp_url, timeout=20.0)
 
     tasks = store.for_async()
 
@@ -264,7 +264,7 @@ def test_a_loop_that_ends_closes_its_connections(redis_server: Any) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_of_a_fork(redis_server: Any) -> None:
     """G24: it opens connections of its own, while the parent goes on with his."""
-    store = RedisStore(redis_server.url)
+    store = RedisStore(redis_server.url, timeout=20.0)
     round_trip(store)
     context = multiprocessing.get_context("fork")
     children = [context.Process(target=round_trip, args=(store, f"child {index}")) for index in range(3)]

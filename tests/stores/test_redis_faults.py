@@ -6,12 +6,14 @@ Each trouble is a StoreError within about a second, and once it has healed the s
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import redis
@@ -26,6 +28,7 @@ from sansio_cache_adapters.stores.redis import verbs as redis_verbs
 from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
+T = TypeVar("T")
 LARGE = 20_000_000
 
 BOUND = 12.0
@@ -62,7 +65,23 @@ def fails_in_every_way(store: RedisStore, now: float) -> None:
     fails_in_time(lambda: asyncio.run(in_a_task()))
 
 
+def in_the_end(call: Callable[[], T]) -> T:
+    """What a call gives: on a busy machine not always within the second that a store waits."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            return call()
+        except StoreError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
 def works(store: RedisStore) -> None:
+    in_the_end(lambda: _works(store))
+
+
+def _works(store: RedisStore) -> None:
     store.open(signed=False)
     now = time.time()
     put(store, make_item("works", b"body", resource="works", now=now), now=now)
@@ -75,8 +94,8 @@ def works(store: RedisStore) -> None:
 @pytest.fixture
 def store(redis_server: Any, now: float) -> Iterator[RedisStore]:
     made = RedisStore(redis_server.url)
-    made.open(signed=False)
-    put(made, make_item("one", now=now), now=now)
+    in_the_end(lambda: made.open(signed=False))
+    in_the_end(lambda: put(made, make_item("one", now=now), now=now))
     yield made
     made.close()
 
@@ -98,7 +117,7 @@ def test_a_frozen_server(store: RedisStore, redis_server: Any, now: float) -> No
     fails_in_every_way(store, now)
     fails_in_every_way(unused, now)
     redis_server.thaw()
-    assert len(store.load(name("one"))) == 1
+    assert len(in_the_end(lambda: store.load(name("one")))) == 1
     works(store)
     works(unused)
     unused.close()
@@ -162,7 +181,7 @@ def test_a_server_killed_and_started_again(store: RedisStore, redis_server: Any,
     redis_server.stop()
     fails_in_every_way(store, now)
     redis_server.start()
-    assert list(store.load(name("one"))) == []
+    assert list(in_the_end(lambda: store.load(name("one")))) == []
     works(store)
 
 
@@ -442,7 +461,16 @@ def test_garbage_in_a_row_is_a_miss(store: RedisStore, redis_server: Any, now: f
     assert len(store.load(name("one"))) == 2
 
 
+@pytest.fixture
+def given_up() -> Iterator[None]:
+    """redis-py leaves connections to nodes that it gives up to the collector, which may meet their sockets first."""
+    yield
+    gc.collect()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("given_up")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_node_of_a_cluster_is_frozen(make_redis: Any, join: Callable[[list[Any]], None], now: float) -> None:
     """What lies on the others may be read, the rest fails in time; later all of it is there again."""
     nodes = [make_redis("--cluster-enabled", "yes", "--cluster-node-timeout", "1000") for _ in range(3)]
@@ -451,7 +479,8 @@ def test_a_node_of_a_cluster_is_frozen(make_redis: Any, join: Callable[[list[Any
         store = RedisStore(client)
     works(store)
     for index in range(12):
-        put(store, make_item(f"{index}", resource=f"{index}", now=now), now=now)
+        item = make_item(f"{index}", resource=f"{index}", now=now)
+        in_the_end(partial(put, store, item, now=now))
     for break_it, heal in ((nodes[1].freeze, nodes[1].thaw), (nodes[2].stop, nodes[2].start)):
         break_it()
         failed = 0
@@ -465,10 +494,8 @@ def test_a_node_of_a_cluster_is_frozen(make_redis: Any, join: Callable[[list[Any
         assert failed
         assert _failed_in_tasks(store) > 0
         heal()
-        end = time.monotonic() + 20
-        while not _works_again(store):
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        works(store)
+        assert sum(len(in_the_end(partial(store.load, name(f"{index}")))) for index in range(12)) > 0
     store.close()
 
 
@@ -486,11 +513,3 @@ def _failed_in_tasks(store: RedisStore) -> int:
         return failed
 
     return asyncio.run(main())
-
-
-def _works_again(store: RedisStore) -> bool:
-    try:
-        works(store)
-        return sum(len(store.load(name(f"{index}"))) for index in range(12)) > 0
-    except StoreError:
-        return False
