@@ -110,6 +110,8 @@ class Rules:
             else:
                 flaws.append(opened)
         if len(records) > 1:
+            # Of two that came at one time by a coarse clock, the later row is the newer one.
+            records.reverse()
             records.sort(key=_preference, reverse=True)
         return records, flaws
 

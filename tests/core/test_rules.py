@@ -165,6 +165,7 @@ def test_what_opens_and_what_does_not_is_told_apart() -> None:
         [DATE, "Vary: Accept, A"],
         1,
     ),
+    ("of two of one time the later row", "4", [DATE], [DATE], 1),
 )
 def test_the_preferred_record_comes_first(one: list[str], other: list[str], first: int) -> None:
     records = opened(rules_of(), (one, ask()), (other, ask()))
