@@ -164,8 +164,11 @@ def _network_answer(reply: Received, fwd: Fwd, key: bytes, detail: str, *, store
 
 
 def _on_error(request: Request, choice: Validate | Forward, now: float, terms: Terms) -> Pass | None:
-    """A stale stored response in the place of an error (RFC 5861 §4), where it is allowed."""
-    record, policy = choice.record, terms.policy
+    """A stale stored response in the place of an error (RFC 5861 §4), where it is allowed.
+
+    It is the preferred one, though another may be asked about: only the origin may bring that back.
+    """
+    record, policy = choice.records[0] if isinstance(choice, Validate) else choice.record, terms.policy
     if record is None:
         return None
     expiry = user_time(request, record.head.remembered, policy)

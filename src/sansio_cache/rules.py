@@ -110,8 +110,8 @@ class Rules:
             else:
                 flaws.append(opened)
         if len(records) > 1:
-            # Of two that came at one time by a coarse clock, the later row is the newer one.
-            records.reverse()
+            # A later row takes the place of one of its variant as soon as it is written, whatever their times are.
+            records = list({(each.head.method == "HEAD", each.head.vary): each for each in records}.values())
             records.sort(key=_preference, reverse=True)
         return records, flaws
 

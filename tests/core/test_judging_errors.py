@@ -18,6 +18,7 @@ from sansio_cache.decisions import (
     Keep,
     LookUp,
     Pass,
+    Validate,
     Verdict,
 )
 from sansio_cache.messages import Headers, Options, Received, Request, Unreachable
@@ -114,6 +115,16 @@ def test_what_has_unknown_age_stands_in_without_end_only() -> None:
         assert isinstance(verdict, expected)
     assert isinstance(verdict, Pass)
     assert verdict.answer.expires == LATER
+
+
+def test_the_preferred_one_stands_in_though_another_is_asked_about() -> None:
+    """Of one without a validator, and an older one of another variant that has one."""
+    rules = rules_of(Policy(stale_if_error=True))
+    newest, older = (record_of(DATE, FRESH, *lines, rules=rules) for lines in (["Vary: A"], ["Vary: B", TAG]))
+    choice = Validate(ask(), older, [newest, older], Fwd.STALE, "stale")
+    verdict = rules.judge(ask(), choice, got(status=503, at=LATER), rules.maker.keys(ask()))
+    assert isinstance(verdict, Pass)
+    assert verdict.answer.record is newest
 
 
 def test_nothing_stored_cannot_stand_in() -> None:

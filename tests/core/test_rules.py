@@ -155,8 +155,9 @@ def test_what_opens_and_what_does_not_is_told_apart() -> None:
 
 @rows(
     "one other first",
-    ("the newer by Date", "4", [f"Date: {format_date(NOW - 9)}"], [DATE], 1),
-    ("whatever the order", "4", [DATE], [f"Date: {format_date(NOW - 9)}"], 0),
+    ("the newer by Date", "4", [f"Date: {format_date(NOW - 9)}", "Vary: A"], [DATE, "Vary: B"], 1),
+    ("whatever the order", "4", [DATE, "Vary: A"], [f"Date: {format_date(NOW - 9)}", "Vary: B"], 0),
+    ("of one variant the later row", "4", [DATE], [f"Date: {format_date(NOW - 9)}"], 1),
     ("one with Vary before one without", "4.1", [DATE], [f"Date: {format_date(NOW - 9)}", "Vary: Accept"], 1),
     (
         "of two with Vary the newer",
@@ -165,7 +166,6 @@ def test_what_opens_and_what_does_not_is_told_apart() -> None:
         [DATE, "Vary: Accept, A"],
         1,
     ),
-    ("of two of one time the later row", "4", [DATE], [DATE], 1),
 )
 def test_the_preferred_record_comes_first(one: list[str], other: list[str], first: int) -> None:
     records = opened(rules_of(), (one, ask()), (other, ask()))

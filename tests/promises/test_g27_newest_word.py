@@ -5,11 +5,14 @@ Each with every client: a page is stored, asked for anew in some way, and answer
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asking import CLIENTS, Asking
 from clock import Clock
+from every_client import Face, play
 from local_origin import Conversation, Origin, Reply, Seen
 
 from sansio_cache import FileStore, SQLiteStore
@@ -242,3 +245,34 @@ def test_in_a_store_on_disk(client: str, clock: Clock, origin: Origin, tmp_path:
     assert asking.get(url, headers=ann).body == b"ann's"
     assert asking.get(url, headers=bob).body == b"asked"
     store.close()
+
+
+class Slow(SQLiteStore):
+    """A store that writes a record when it may."""
+
+    may = threading.Event()
+
+    def commit(self, item: Any, **said: Any) -> bool:
+        assert self.may.wait(10)
+        return super().commit(item, **said)
+
+
+@pytest.mark.parametrize("client", ["aiohttp", "trio", "async httpx"])
+def test_while_the_newest_answer_is_on_its_way_to_the_store(client: str, origin: Origin, tmp_path: Path) -> None:
+    """G27: a session that awaits sees the record that will be replaced, and does not serve it."""
+    withdrawn = Reply(b"withdrawn", 403, {"Cache-Control": "max-age=0"})
+    url = origin.on("/a", page(), withdrawn, Reply(b"down", 503))
+    store = Slow(str(tmp_path / "cache.sqlite"))
+    store.may.set()
+    play(client, lambda face: face.get(url), cache=store)
+
+    async def scenario(face: Face) -> None:
+        assert (await face.get(url)).body == b"old"
+        store.may.clear()
+        try:
+            assert (await face.get(url, force_refresh=True)).body == b"withdrawn"
+            assert (await face.get(url)).body == b"withdrawn"
+        finally:
+            store.may.set()
+
+    play(client, scenario, cache=store, **STALE)
