@@ -131,6 +131,7 @@ REQUESTS_CACHE: list[tuple[str, Callable[[str], Any]]] = [
     ("cache-control", lambda base: twice(f"{base}/x", cache_control=True)),
     ("directives", lambda base: twice(f"{base}/x", {"headers": {"Cache-Control": "max-age=60"}})),
     ("directives", lambda base: twice(f"{base}/x", {"headers": {"If-None-Match": '"a"'}})),
+    ("methods", lambda base: twice(f"{base}/x", {"headers": {"X-HTTP-Method-Override": "POST"}})),
     ("decoded", lambda base: twice(f"{base}/latin", backend="filesystem")),
     ("serializers decoded", lambda base: twice(f"{base}/coded", backend="filesystem", serializer="json")),
     ("fields", lambda base: kept(f"{base}/x", lambda _, found: found.headers.get("Transfer-Encoding"))),

@@ -147,5 +147,10 @@ def test_what_differs_by_vary_has_one_key_and_is_removed_by_it(origin: Origin) -
         assert len(responses) == 0
 
 
+def test_an_old_name_warns_as_there() -> None:
+    with CachedSession(backend="memory") as session, pytest.warns(DeprecationWarning, match="delete\\(expired=True\\)"):
+        session.cache.remove_expired_responses()
+
+
 def test_a_response_by_itself() -> None:
     assert str(CachedResponse(status_code=404)).startswith("<CachedResponse [404]: ")

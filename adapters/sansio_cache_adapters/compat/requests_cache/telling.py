@@ -10,6 +10,7 @@ from sansio_cache_adapters.compat.addresses import tell_of_url
 from sansio_cache_adapters.compat.keys import names_a_user
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 
+from .policy.actions import METHOD_OVERRIDE_HEADERS
 from .policy.directives import CacheDirectives
 from .policy.settings import AUTH_PARAMS, DEFAULT_IGNORED_PARAMS, CacheSettings
 
@@ -32,6 +33,10 @@ def tell_of_request(request: PreparedRequest, settings: CacheSettings, keywords:
     if any(name in request.headers for name in _CONDITIONS) or _asks_for_age(request):
         REQUESTS_CACHE.differs(
             "directives", "what a request says of age in Cache-Control, and its own preconditions and ranges, is obeyed"
+        )
+    if any(name in request.headers for name in METHOD_OVERRIDE_HEADERS):
+        REQUESTS_CACHE.differs(
+            "methods", "a field makes no other method of a request: allowable_methods asks for its own"
         )
     if keywords.get("verify") is False and url.startswith("http:"):
         REQUESTS_CACHE.differs("verify", "verify=False makes no other request of one without TLS")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.places import MOST_BYTES
 from sansio_cache_adapters.compat.requests_cache.models import CachedRequest, CachedResponse
-from sansio_cache_adapters.compat.requests_cache.models.request import prepared_of
+from sansio_cache_adapters.compat.requests_cache.models.request import prepared_of, to_be_keyed
 from sansio_cache_adapters.compat.requests_cache.models.response import stored
 from sansio_cache_adapters.compat.requests_cache.policy.expiration import (
     ExpirationTime,
@@ -251,7 +252,7 @@ class BaseCache:
 
     def create_key(self, request: Any, match_headers: Iterable[str] | None = None, **kwargs: Any) -> str:
         """The key of a request."""
-        thing = _prepared(request)
+        thing = to_be_keyed(request)
         return do(self._work().key(thing, "GET", {name: kwargs[name] for name in ("verify",) if name in kwargs}))
 
     def contains(
@@ -345,6 +346,8 @@ class BaseCache:
 
     def remove_expired_responses(self, expire_after: ExpirationTime = None) -> None:
         """Remove what has expired."""
+        said = "remove_expired_responses() is deprecated; please use delete(expired=True) instead"
+        warnings.warn(said, DeprecationWarning, stacklevel=2)
         if expire_after:
             self.reset_expiration(expire_after)
         self.delete(expired=True, invalid=True)
@@ -374,13 +377,6 @@ class BaseCache:
         return f"<{type(self).__name__}(name={self.cache_name})>"
 
     __repr__ = __str__
-
-
-def _prepared(request: Any) -> Any:
-    if not isinstance(request, CachedRequest):
-        return request
-    # Of one that has no body nothing is missed.
-    return prepared_of(request) if request.method in ("GET", "HEAD") else request.prepare()
 
 
 def _weight(response: Any) -> int:

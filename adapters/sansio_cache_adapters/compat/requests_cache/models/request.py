@@ -15,7 +15,7 @@ from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 
 from .base import RichMixin
 
-__all__ = ["CachedRequest", "StoredRequest", "prepared_of"]
+__all__ = ["CachedRequest", "StoredRequest", "prepared_of", "to_be_keyed"]
 
 _UNKEPT: Final = frozenset({"body", "cookies", "headers", "_cookies"})
 
@@ -97,3 +97,11 @@ def prepared_of(request: CachedRequest) -> requests.PreparedRequest:
     )
     made: requests.PreparedRequest = prepared
     return made
+
+
+def to_be_keyed(request: Any) -> Any:
+    """A request as its key is made of it."""
+    if not isinstance(request, CachedRequest):
+        return request
+    # Of one that has no body nothing is missed.
+    return prepared_of(request) if request.method in ("GET", "HEAD") else request.prepare()
