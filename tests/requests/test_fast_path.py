@@ -17,7 +17,8 @@ from sansio_cache import CachedSession, MemoryStore
 from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES
 from sansio_cache_adapters.requests import fast_path as module
-from sansio_cache_adapters.requests.adapter import CacheAdapter, core_request
+from sansio_cache_adapters.requests.adapter import CacheAdapter
+from sansio_cache_adapters.requests.common import core_request
 from sansio_cache_adapters.requests.peers import Way
 
 names = st.sampled_from(

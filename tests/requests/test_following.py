@@ -11,7 +11,7 @@ from local_origin import Origin, Reply, fresh
 from sansio_cache import CachedSession, MemoryStore
 from sansio_cache.messages import NO_OPTIONS
 from sansio_cache_adapters.requests import fast_path as module
-from sansio_cache_adapters.requests.adapter import core_request
+from sansio_cache_adapters.requests.common import core_request
 from sansio_cache_adapters.requests.peers import Way
 
 

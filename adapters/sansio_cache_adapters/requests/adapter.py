@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.errors import CacheError, SettingError
-from sansio_cache.messages import Headers, Options, Request
+from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
@@ -30,14 +29,16 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
 from .bodies import BodyGone, Left, is_a_miss
+from .common import core_request
 from .following import sets_cookies
+from .lookup import given_response, request_maker
 from .paused import paused_request
-from .peers import Way
+from .peers import OuterAdapter, Way
 from .plain import PLAIN
 from .response import AnswerFacts, CachedResponse, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
-__all__ = ["CacheAdapter", "core_request", "items_of", "make_cache", "undecodable"]
+__all__ = ["CacheAdapter", "make_cache", "undecodable"]
 
 """Theirs, whatever a program puts in its place."""
 
@@ -64,45 +65,7 @@ def undecodable() -> frozenset[str]:
     return frozenset({"br", "zstd"}) - frozenset(ACCEPT_ENCODING.split(","))
 
 
-def core_request(
-    prepared: requests.PreparedRequest, way: Way, options: Options, fields: Headers | None = None
-) -> Request:
-    """A prepared request as the core sees it; it is not touched, and its body not consumed.
-
-    :param way: how it would be sent.
-    :param fields: its fields, where they are known.
-    """
-    body: Any = prepared.body
-    if body is None:
-        known: bytes | None = b""
-    elif isinstance(body, str):
-        known = body.encode()
-    else:
-        known = body if isinstance(body, bytes) else None
-    url = prepared.url or ""
-    if fields is None:
-        fields = Headers(
-            # Nearly all are str already.
-            [
-                (name if type(name) is str else _text(name), value if type(value) is str else _text(value))
-                for name, value in items_of(prepared.headers)
-            ]
-        )
-    return Request(prepared.method or "", url, fields, known, way.peer(prepared), options)
-
-
-def items_of(headers: Any) -> Iterable[tuple[Any, Any]]:
-    """``headers.items()``, which of requests' own mapping take ten times as long."""
-    kind = cast(object, type(headers))
-    found: Iterable[tuple[Any, Any]] = headers._store.values() if kind is CaseInsensitiveDict else headers.items()
-    return found
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-class CacheAdapter(FixedSettings, BaseAdapter):
+class CacheAdapter(FixedSettings, OuterAdapter):
     """A transport adapter that answers from a cache, or from the adapter below it.
 
     ``session.mount("https://", CacheAdapter(cache="cache.sqlite"))`` gives an existing session a cache.
@@ -164,8 +127,6 @@ class CacheAdapter(FixedSettings, BaseAdapter):
     @property
     def cache(self) -> StoredResponses:
         """Finds, deletes, verifies and counts what is stored; ``.store`` is the store."""
-        from .lookup import given_response, request_maker
-
         # An adapter does not know its session: a URL stands for what a plain one asks for.
         session = PLAIN()
         for prefix in ("https://", "http://"):
@@ -199,7 +160,6 @@ class CacheAdapter(FixedSettings, BaseAdapter):
         return self._send(request, stream, timeout, verify, cert, proxies)
 
     def way(self, verify: object, cert: object, proxies: Mapping[str, str] | None) -> Way:
-        """How a request with these arguments of ``send`` would go to the network."""
         return Way(self.inner, self._peer, verify, cert, proxies)
 
     def _send(

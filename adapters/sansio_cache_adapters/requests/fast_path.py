@@ -29,8 +29,9 @@ from sansio_cache_adapters.cache.environment import watching
 from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
-from .adapter import CacheAdapter, core_request, items_of
+from .adapter import CacheAdapter
 from .bodies import BodyGone, is_a_miss
+from .common import core_request, items_of
 from .following import copied, followed, sends_plainly
 from .paused import PausedRequest, paused_request
 from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files

@@ -11,8 +11,8 @@ from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
 from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded
 
-from .adapter import CacheAdapter, core_request
-from .peers import Way
+from .common import core_request
+from .peers import OuterAdapter, Way
 
 __all__ = ["given_response", "request_maker"]
 
@@ -52,7 +52,7 @@ def _as_sent(
     )
     adapter = session.get_adapter(url)
     said = settings["verify"], settings["cert"], settings["proxies"]
-    way = adapter.way(*said) if isinstance(adapter, CacheAdapter) else Way(adapter, peer, *said)
+    way = adapter.way(*said) if isinstance(adapter, OuterAdapter) else Way(adapter, peer, *said)
     return core_request(prepared, way, NO_OPTIONS)
 
 

@@ -16,8 +16,9 @@ from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.options import current_options
 
-from .adapter import CacheAdapter, core_request
+from .adapter import CacheAdapter
 from .bodies import BodyGone
+from .common import core_request
 from .paused import PausedRequest, paused_request
 from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
 

@@ -28,7 +28,7 @@ from sansio_cache_adapters.cache.tls import (
     trusting,
 )
 
-__all__ = ["Way", "state_of_environment", "state_of_files"]
+__all__ = ["OuterAdapter", "Way", "state_of_environment", "state_of_files"]
 
 
 class Way:
@@ -132,6 +132,14 @@ class Way:
         # To one that holds nothing, requests adds its own authorities, or those of ``verify=``, as it connects.
         filled = known.bare and isinstance(adapter, HTTPAdapter) and not _is_changed(adapter, ("cert_verify",))
         return known.unseen and bool(self._verify) and not filled
+
+
+class OuterAdapter(BaseAdapter):
+    """An adapter above another: it knows how a request goes to the network."""
+
+    def way(self, verify: object, cert: object, proxies: Mapping[str, str] | None) -> Way:
+        """How a request with these arguments of ``send`` would go to the network."""
+        raise NotImplementedError
 
 
 def _within(adapter: BaseAdapter | None) -> list[BaseAdapter | None]:

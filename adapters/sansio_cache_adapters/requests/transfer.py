@@ -17,6 +17,7 @@ from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.work import do
 
 from .bodies import Left, TeeResponse, whole_at_once
+from .common import core_headers
 from .connections import adapters
 from .following import parted
 from .foreign import ForeignTee
@@ -61,13 +62,7 @@ class Sending:
             response.request = self._prepared
         raw: Any = response.raw
         fields = getattr(raw, "headers", None) or response.headers
-        headers = Headers(
-            # Nearly all are str already.
-            [
-                (name if type(name) is str else _text(name), value if type(value) is str else _text(value))
-                for name, value in fields.items()
-            ]
-        )
+        headers = core_headers(fields.items())
         version = getattr(raw, "version", None)
         version = version if isinstance(version, int) and 9 <= version <= 99 else HTTP_1_1
         refusal = refusal or authenticated.why_not_kept(self._inner, request, response.status_code, headers)
@@ -100,10 +95,6 @@ def bypassed(adapter_for: Callable[[str], BaseAdapter], response: requests.Respo
     for each in (*response.history, response):
         with suppress(Exception):  # adapters of users' own make responses of all kinds
             authenticated.bypassed(adapter_for(each.url), each.url, each.request.headers.items())
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def _changed_fields(asked: Request, request: Request) -> dict[str, str | None]:
