@@ -83,6 +83,10 @@ class CachedHop(Hop):
             return None if body is None else body[source.start : source.stop]
         return None
 
+    def as_one(self) -> Awaitable[bytes] | None:
+        """See :class:`~sansio_cache_adapters.trio.http.hop.Hop`: a coded body is decoded piece by piece."""
+        return None if self.coding or not isinstance(self.chunks, StoredChunks) else self.chunks.as_one()
+
 
 async def cached_hop(engine: Engine, answer: Answer, response: Hop | None, tee: Tee | None) -> CachedHop:
     """The hop of an answer: its body from the store, from the network, or from the network into the store."""
@@ -104,6 +108,13 @@ def stored_hop(engine: Engine, answer: Answer) -> CachedHop:
     return CachedHop(engine, answer, StoredChunks(engine, answer))
 
 
+async def _given(read: Awaitable[bytes]) -> bytes:
+    try:
+        return await read
+    except StoreError as error:
+        raise BodyGone(f"the stored body is gone: {error}") from error
+
+
 class StoredChunks:
     """A stored body; each chunk is verified before it is given."""
 
@@ -120,13 +131,18 @@ class StoredChunks:
         if self._body is None:
             piece, self._given = self._given, b""
         else:
-            try:
-                piece = await self._body.read()
-            except StoreError as error:
-                raise BodyGone(f"the stored body is gone: {error}") from error
+            piece = await _given(self._body.read())
         if not piece:
             raise StopAsyncIteration
         return piece
+
+    def as_one(self) -> Awaitable[bytes] | None:
+        """See :class:`~sansio_cache_adapters.trio.http.hop.Hop`."""
+        return None if self._body is None else self._rest(self._body)
+
+    async def _rest(self, body: StoredBody) -> bytes:
+        await checkpoint()
+        return await _given(body.rest())
 
     def parsed(self) -> bytes | None:
         """Do nothing: a stored body has no connection to give back."""

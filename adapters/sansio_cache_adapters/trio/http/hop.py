@@ -5,7 +5,7 @@ Above it are redirects, cookies, credentials and content codings, below it the p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from copy import copy
 from typing import Protocol, Self
 
@@ -62,6 +62,10 @@ class Hop:
 
     def at_hand(self) -> bytes | None:
         """The whole raw body if it is in memory already and nothing of it was read; then ``chunks`` are not."""
+        return None
+
+    def as_one(self) -> Awaitable[bytes] | None:
+        """The whole raw body, where it comes quicker so than as ``chunks``; to be awaited instead of those."""
         return None
 
     def with_chunks(self, chunks: Chunks) -> Self:

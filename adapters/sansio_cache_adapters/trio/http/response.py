@@ -198,13 +198,16 @@ class Response:
         :raises TransportError: as ``iter_bytes``.
         """
         if self._content is None:
-            at_hand = None if self._begun or self._closed else self._hop.at_hand()
-            if at_hand is None:
-                pieces = [piece async for piece in self.iter_bytes()]
-            else:
+            unread = not self._begun and not self._closed
+            if unread and (at_hand := self._hop.at_hand()) is not None:
                 self._begun = True
                 with _CODINGS:
                     pieces = await _decoded(decoders(self._hop.coding), at_hand)
+            elif unread and (as_one := self._hop.as_one()) is not None:
+                self._begun = True
+                pieces = [await as_one]
+            else:
+                pieces = [piece async for piece in self.iter_bytes()]
             self._content = b"".join(pieces)
         return self._content
 
