@@ -291,15 +291,17 @@ class Intake:
     :param expected: what :func:`expected_length` says of it.
     :param limit: bytes that are taken at most.
     :param wish: what a large body is hashed with.
+    :ivar coded: it has a coding to be checked.
     :ivar refused: it will not be kept; nothing more need be fed.
     """
 
-    __slots__ = ("_check", "_expected", "_limit", "chunker", "refused")
+    __slots__ = ("_check", "_expected", "_limit", "chunker", "coded", "refused")
 
     def __init__(self, headers: Headers, expected: int | None, limit: int, wish: BodyDigest = "sha256") -> None:
         self._expected = expected
         # Most bodies are not coded, and there is nothing to check.
-        self._check = CodingCheck(headers) if headers.has("content-encoding") else None
+        self.coded: bool = headers.has("content-encoding")
+        self._check = CodingCheck(headers) if self.coded else None
         self._limit = limit
         self.chunker: Chunker = Chunker(wish)
         self.refused: bool = expected is not None and expected > limit

@@ -6,11 +6,27 @@ The world is asked by yielding actions; what it cannot do comes back as a value,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from msgspec.structs import replace
 
-from .actions import Claim, Discard, Drop, Fetch, Freshen, Landed, Later, Load, LoadBody, Steps, Supersede, ask
+from .actions import (
+    Alone,
+    Claim,
+    Discard,
+    Drop,
+    Fetch,
+    Freshen,
+    Granted,
+    Landed,
+    Later,
+    Load,
+    LoadBody,
+    Loaded,
+    Steps,
+    Supersede,
+    ask,
+)
 from .bodies import OpenedBody, open_body
 from .cache_status import Fwd
 from .decisions import (
@@ -100,7 +116,8 @@ def _look(
     lost: list[Flaw] = []
     own = _own(request) if background else request
     while True:
-        loaded = yield from ask(Load(keys))
+        # Yielded as it is, as Claim and Fetch are: to delegate to ask() takes two steps more, and all hits pass here.
+        loaded: Loaded = yield Load(keys)
         records, flaws = rules.open(loaded.records, keys)
         matching = rules.matching(request, records) if records else records
         choice = rules.choose(own, matching, loaded.now, waited_since)
@@ -131,7 +148,7 @@ def _look(
             return choice, seen
         rounds -= 1
         shown = [each.rev for each in loaded.records]
-        claimed = yield from ask(Claim(keys, rules.policy.wait_for_leader, shown))
+        claimed: Granted | Landed | Alone = yield Claim(keys, rules.policy.wait_for_leader, shown)
         if not isinstance(claimed, Landed):
             return choice, seen
         waited_since = now
@@ -226,7 +243,7 @@ def _fetch(
     reply: Received | Unreachable | None = None
     while True:
         if reply is None:
-            reply = yield from ask(Fetch(choice.request))
+            reply = cast("Received | Unreachable", (yield Fetch(choice.request)))
         if older is None and isinstance(reply, Received):
             # Nothing stored was looked at, and yet the reply may be about it.
             older = yield from _older(request, rules, keys)

@@ -118,17 +118,17 @@ def read_facts(response: Received, *, authorized: bool) -> Facts:
     # Most fields are not there, and are not asked for.
     there = headers.names()
     directives = parse_cache_control(headers.lines("cache-control"))
-    stated = parse_date(headers["date"], received_at) if "date" in there else None
+    stated = parse_date(headers.get("date") or "", received_at)
     date = received_at if stated is None else stated
     expires = _expires_lifetime(headers, date, received_at) if "expires" in there else None
-    is_dated = "last-modified" in there
+    modified = headers.get("last-modified")
     private = _terms(directives, directives.max_age, expires, headers)
     return Facts(
         date=date,
         initial_age=_initial_age(headers, date, response),
-        last_modified=parse_date(headers["last-modified"], received_at) if is_dated else None,
+        last_modified=None if modified is None else parse_date(modified, received_at),
         validator=("etag" in there and usable_tag(headers) is not None)
-        or (is_dated and usable_date(headers) is not None),
+        or (modified is not None and usable_date(headers) is not None),
         authorized=authorized,
         coded="content-encoding" in there,
         private=private,

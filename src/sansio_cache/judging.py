@@ -100,7 +100,8 @@ class _Case(NamedTuple):
     def expiry(self) -> Expiry | None:
         """The user's time for the reply."""
         policy = self.terms.policy
-        kept = remembered(self.request, self.remembered(), policy, self.reply.received_at)
+        kept = self.remembered() if self.older else None
+        kept = remembered(self.request, kept, policy, self.reply.received_at)
         return user_time(self.request, kept, policy)
 
 
@@ -272,6 +273,7 @@ def _keep_or_pass(case: _Case) -> Verdict:
     names = nominated(reply.headers)
     vary = tuple([(name, terms.maker.vary_tag(name, request.headers)) for name in names])
     gone = case.superseded(names) if case.older else ()
-    keeping = Keeping(request, reply, facts, vary, keys, terms.place, terms.sealer, policy, gone, case.remembered())
+    kept = case.remembered() if case.older else None
+    keeping = Keeping(request, reply, facts, vary, keys, terms.place, terms.sealer, policy, gone, kept)
     answer = case.answer(case.choice.reason, stored=True)
     return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), invalidates)

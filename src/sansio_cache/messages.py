@@ -186,8 +186,8 @@ class Headers:
 
     def again(self) -> Headers:
         """The same fields, for another request: what a key maker remembers is of one."""
-        other = Headers()
-        other.items, other._index = self.items, self._index
+        other = Headers.__new__(Headers)
+        other.items, other._index, other.keyed = self.items, self._index, None
         return other
 
     def with_field(self, name: str, value: str) -> Headers:

@@ -382,7 +382,7 @@ def seal_head(head: Head, sealer: Sealer) -> bytes | None:
     if len(head.headers) > MAX_FIELDS or sum([len(name) + len(value) for name, value in head.headers]) > MAX_HEAD:
         return None
     try:
-        sealed = sealer.seal(encode_head(head))
+        sealed = sealer.seal(_encoder.encode(head))
     except UnicodeEncodeError:
         return None
     return sealed if len(sealed) <= MAX_HEAD else None

@@ -88,7 +88,9 @@ class Rules:
             return Bypass(Fwd.REQUEST, "upgrade")
         if request.body is None:
             return Bypass(Fwd.REQUEST, "body-not-known")
-        if _is_too_large(request, request.body):
+        # To make a key of it would take time that the request would not take without the cache.
+        too_long = len(request.url) > MAX_URL or len(request.body) > _MAX_BODY
+        if too_long or len(request.headers.items) > MAX_MEMBERS:
             return Bypass(Fwd.REQUEST, "request-too-large")
         if isinstance(self.policy.expiry_for(request), DoNotCache):
             return Bypass(Fwd.BYPASS, "do-not-cache")
@@ -211,11 +213,6 @@ class Rules:
             if flaw in _TAMPERED:
                 return BadSignature(request.url, keys.partition.hex(), flaw.value)
         return None
-
-
-def _is_too_large(request: Request, body: bytes) -> bool:
-    """Whether to make a key of a request takes time that the request would not take without the cache."""
-    return len(request.url) > MAX_URL or len(body) > _MAX_BODY or len(request.headers.items) > MAX_MEMBERS
 
 
 def _preference(record: Record) -> tuple[bool, float, float]:

@@ -72,26 +72,18 @@ def may_keep(method: str, status: int, facts: Facts, policy: Policy, expiry: Exp
         return Storing.STATUS
     if isinstance(expiry, DoNotCache):
         return Storing.DO_NOT_CACHE
+    flags = facts.terms(policy).flags
     if policy.cache_control or not covers(status, policy, expiry):
-        refusal = _prohibited(status, facts, policy)
-        if refusal is not Storing.KEEP:
+        # RFC 9111 §5.2.2.3: with must-understand, no-store is for those who do not understand the status.
+        if status not in UNDERSTOOD_CODES if flags & Flags.MUST_UNDERSTAND else flags & Flags.NO_STORE:
+            return Storing.NO_STORE
+        if policy.shared and (refusal := may_share(facts)) is not Storing.KEEP:
             return refusal
-    if facts.terms(policy).flags & Flags.EXPLICIT:
+    if flags & Flags.EXPLICIT:
         return Storing.KEEP
     if expiry is not None or not policy.cache_control:
         return Storing.KEEP if covers(status, policy, expiry) else Storing.STATUS
     return _without_freshness(status, facts, policy)
-
-
-def _prohibited(status: int, facts: Facts, policy: Policy) -> Storing:
-    flags = facts.terms(policy).flags
-    no_store = bool(flags & Flags.NO_STORE)
-    if flags & Flags.MUST_UNDERSTAND:
-        # RFC 9111 §5.2.2.3: with it, no-store is for those who do not understand the status.
-        no_store = status not in UNDERSTOOD_CODES
-    if no_store:
-        return Storing.NO_STORE
-    return may_share(facts) if policy.shared else Storing.KEEP
 
 
 def may_share(facts: Facts) -> Storing:

@@ -40,13 +40,14 @@ class Tee:
 
     :param begun: the generation (:mod:`~sansio_cache_adapters.stores.forking`) in which the exchange began.
     :param status: what the cache says of the response once that is stored.
+    :ivar expected: the length in bytes that the response's framing promises, or None.
     :ivar outcome: ``""`` once it is stored, why it is not, or None while that is open.
     :ivar told: called with this when the outcome is there; must not raise.
     """
 
     __slots__ = (
         *("_begun", "_done", "_engine", "_entry", "_intake", "_keeping", "_lead", "_overdue", "_status"),
-        *("_superseded", "_written", "outcome", "told"),
+        *("_superseded", "_written", "expected", "outcome", "told"),
     )
 
     def __init__(self, engine: Engine, keeping: Keeping, lead: Duty | None, begun: int, status: CacheStatus) -> None:
@@ -61,6 +62,7 @@ class Tee:
         self._entry = b""
         self._written = 0
         self._superseded = keeping.superseded
+        self.expected: int | None = keeping.expected
         self._intake = Intake(keeping.headers, keeping.expected, engine.max_body, engine.policy.body_digest)
         self._overdue = engine.clock() + engine.policy.wait_for_body
 
@@ -68,11 +70,6 @@ class Tee:
     def done(self) -> bool:
         """Whether nothing more need be fed."""
         return self._done or self._begun != FORKS.generation
-
-    @property
-    def expected(self) -> int | None:
-        """The length in bytes that the response's framing promises, or None."""
-        return self._keeping.expected
 
     @property
     def status(self) -> CacheStatus:
@@ -91,7 +88,7 @@ class Tee:
         if self.done or not data:
             return
         chunks = self._intake.feed(data)
-        while self._intake.check():
+        while self._intake.coded and self._intake.check():
             # A coding may expand to a thousand times as much: an event loop gets its turn in between.
             await self._guarded(self._pause())
         for chunk in chunks:

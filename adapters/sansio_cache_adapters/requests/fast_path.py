@@ -208,7 +208,7 @@ class FastPath:
             taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
             request = core_request(native, taken, options, None if last is None else last.request.headers.again())
         prepared = Prepared(native, request, adapter, None, (verify, cert, chosen))
-        if state is not None and adapter is not None and _plain(native):
+        if state is not None and adapter is not None and (last is not None or _plain(native)):
             prepared.state = state
             self._lately = prepared.sharing(self._lately)
             self._remembered.put(url, prepared, bytes_of(prepared.request))

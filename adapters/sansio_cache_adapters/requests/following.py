@@ -12,7 +12,7 @@ from requests.cookies import RequestsCookieJar
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
-from .plain import PLAIN, prepares_plainly
+from .plain import PLAIN
 
 __all__ = ["copied", "followed", "parted", "sends_plainly", "sets_cookies"]
 
@@ -69,7 +69,9 @@ def _may_set_cookies(session: requests.Session, response: requests.Response) -> 
     if facts is None or type(session.cookies) is not RequestsCookieJar:
         return True
     # Those of a confirmation are in its body's place: see ``take_cookies``.
-    return (facts.answer.revalidated and "raw" in vars(response)) or sets_cookies(facts.answer.headers.names())
+    return (facts.answer.revalidated and "raw" in vars(response)) or not _SETTING.isdisjoint(
+        facts.answer.headers.names()
+    )
 
 
 def sets_cookies(names: Iterable[str]) -> bool:
@@ -79,8 +81,6 @@ def sets_cookies(names: Iterable[str]) -> bool:
 
 def copied(native: requests.PreparedRequest) -> requests.PreparedRequest:
     """``native.copy()`` of a request without cookies and hooks."""
-    if not prepares_plainly():
-        return native.copy()
     made = parted(native)
     vars(made).update(_cookies=RequestsCookieJar(), hooks=default_hooks())
     return made

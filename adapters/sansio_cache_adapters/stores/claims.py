@@ -120,7 +120,8 @@ class LockFile:
             if holding is None or holding.token != token:
                 return
             del self._held[offset]
-            self._unlock(offset, _BOTH)
+            with suppress(OSError):
+                self._locks.unlock(self.descriptor, offset, _BOTH)
             if open_until > 0.0:
                 self._tell_open(offset, holding._replace(until=open_until))
 
