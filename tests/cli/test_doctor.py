@@ -183,7 +183,7 @@ def test_clocks(command: Command, urls: dict[str, str], clock: Clock) -> None:
     clock.advance(-1000)
     assert looked(command)["clock"]["says"].startswith("6 were stored")
     clock.advance(5000)
-    assert looked(command)["stale"]["says"].startswith("6 are stale")
+    assert looked(command)["stale"]["says"].startswith("6 stale: ")
 
 
 @pytest.mark.parametrize(
@@ -247,3 +247,8 @@ def test_the_default_cache_and_no_home(clock: Clock, tmp_path: Path, monkeypatch
     assert command("ls").status == 3
     command.env["SANSIO_CACHE_SECRET"] = "a secret of some other cache of the user's"
     assert command("ls").status == 3, "the default cache is never signed"
+
+
+@pytest.mark.parametrize(("place", "named"), [("sqlite", True), ("files", False)], indirect=["place"])
+def test_faults_of_sqlite_are_told_of_a_sqlite_file(command: Command, urls: dict[str, str], named: bool) -> None:
+    assert ("SQLite" in looked(command)) == named

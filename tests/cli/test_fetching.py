@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import socket
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,16 @@ def test_get_signed(command: Command, origin: Origin, key: str, client: str) -> 
     assert (ran.status, ran.raw) == (4, b"")
     command.env["SANSIO_CACHE_SECRET"] = None
     assert command("get", url).status == 4
+
+
+def test_a_network_that_fails_is_told_in_a_line_without_the_secrets_of_the_url(command: Command) -> None:
+    """Neither pools nor retries, which are the client's own affair."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    ran = command("get", f"http://127.0.0.1:{port}/x?token=abcdef")
+    assert ran.status == 5
+    assert ran.err.startswith(f"sansio-cache: http://127.0.0.1:{port}/x?token=REDACTED could not be fetched: ")
+    assert "onnection refused" in ran.err
+    assert "abcdef" not in ran.err
+    assert "Max retries" not in ran.err
+    assert len(ran.err.splitlines()) == 1

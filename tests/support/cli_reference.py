@@ -39,7 +39,8 @@ pip install 'sansio-cache[cli]'
 
 brings `sansio-cache`, which is `python -m sansio_cache`, too. It looks into a cache of any store and looks after it:
 {{doc}}`../howto/look-inside` shows how. What only looks opens a store to be read where the store knows the difference,
-changes nothing in it, and makes none where there is none.
+changes nothing in it, and makes none where there is none. (SQLite itself may leave `-wal` and `-shm` beside a file that
+was only read.)
 
 A terminal gets tables and colours (`NO_COLOR` is respected) and a bar during long work, a pipe plain lines with tabs
 between and no escape codes. URLs are shown without secrets, and what strangers have stored without anything that a

@@ -107,7 +107,8 @@ class Cli(click.Group):
 def cli() -> None:
     """Look into an HTTP cache of sansio-cache, and look after it.
 
-    Works on every store: a SQLite file, a folder of files, Redis. What only looks changes nothing and makes nothing.
+    Works on every store: a SQLite file, a folder of files, Redis. What only looks changes nothing that is stored, and
+    makes no cache.
     """
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from sansio_cache.errors import CacheError
+from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 
 from .app import cli
 from .errors import Trouble
@@ -53,9 +54,10 @@ def doctor(place: PlaceOptions, bodies: bool, as_json: bool) -> None:
 
 def _findings(place: PlaceOptions, *, bodies: bool) -> Iterator[Finding]:
     yield from of_versions()
-    yield from of_sqlite()
     try:
         store = place.store()
+        if isinstance(store, SQLiteStore):
+            yield from of_sqlite()
         yield Finding("ok", "place", f"{type(store).__name__.lstrip('_')} at {store.location}")
         yield from _of_place(place, bodies=bodies)
     except click.ClickException as error:

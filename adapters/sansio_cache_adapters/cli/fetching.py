@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -22,7 +23,7 @@ from .place import PlaceOptions, pass_place
 from .requests import AskedRequest
 from .showing import write_body
 from .stored_urls import asked_urls
-from .text import plain, shown_fields
+from .text import plain, shown_fields, shown_url
 from .units import LASTING
 
 __all__ = ["get"]
@@ -116,6 +117,10 @@ def _show_head(came: Came) -> None:
     emit()
 
 
+_OBJECT: Final = re.compile(r"^<?[A-Za-z.]+[( ][^:>]*[)>]: ")
+"""What some errors say first: the object that raised them."""
+
+
 class _Wish(NamedTuple):
     """The requests to be made, and how."""
 
@@ -158,10 +163,17 @@ def _reading(pieces: Iterator[bytes], errors: Any, url: str) -> Iterator[bytes]:
 
 
 def _network(error: Exception, url: str) -> Trouble:
-    said = f"{type(error).__name__}: {error}"
+    # The client's own words name pools and retries, and what was asked for, with its secrets.
+    said = _OBJECT.sub("", str(_cause(error)) or type(error).__name__)
     _, mark, query = url.partition("?")
-    # Clients name what they asked for, with its secrets.
-    return Trouble(said.replace(mark + query, "?…") if mark else said, Trouble.NETWORK)
+    said = said.replace(mark + query, "?…") if mark else said
+    return Trouble(f"{shown_url(url)} could not be fetched: {plain(said)}", Trouble.NETWORK)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The innermost of errors that carry each other as their reason."""
+    inner = [getattr(error, "reason", None), *error.args[:1]]
+    return next((_cause(each) for each in inner if isinstance(each, BaseException)), error)
 
 
 def _by_requests(stack: ExitStack, wish: _Wish) -> Came:

@@ -327,4 +327,4 @@ def of_records(opened: OpenCache, *, bodies: bool) -> Iterator[Finding]:
     if ahead:
         yield Finding("warning", "clock", f"{ahead} were stored in this clock's future", "see that clocks are right")
     if expired:
-        yield Finding("note", "stale", f"{expired} are stale: they are validated or replaced when asked for")
+        yield Finding("note", "stale", f"{expired} stale: validated or replaced when asked for")
