@@ -27,7 +27,7 @@ from .superseding import Newest, superseded
 from .validation import asks_for_others, freshened_headers, has_preconditions, head_confirms, selected_by, update_of
 from .vary import ANYTHING, nominated
 
-__all__ = ["Terms", "judge", "judge_bypass"]
+__all__ = ["Context", "judge", "judge_bypass"]
 
 _ERRORS: Final = frozenset({500, 502, 503, 504})
 """The status codes of errors (RFC 5861 §4)."""
@@ -38,8 +38,8 @@ _OF_A_WHOLE: Final = frozenset({206, 304})
 _FORBIDDEN: Final = frozenset({Storing.NO_STORE, Storing.PRIVATE, Storing.AUTHORIZATION, Storing.VARY})
 
 
-class Terms(NamedTuple):
-    """On what terms a reply is judged: whose policy it is, and how and where what is stored is named and signed."""
+class Context(NamedTuple):
+    """The context in which a reply is judged: the policy, and how and where responses are named and signed."""
 
     policy: Policy
     maker: KeyMaker
@@ -59,7 +59,7 @@ class _Case(NamedTuple):
     reply: Received
     keys: Keys
     older: Sequence[Record]
-    terms: Terms
+    context: Context
 
     def answer(self, detail: str, *, key: bytes | None = None, stored: bool = False) -> Answer:
         """The network's."""
@@ -82,7 +82,7 @@ class _Case(NamedTuple):
 
     def forbids(self) -> bool:
         """Whether the reply, be it about a part or without content, forbids to store the whole."""
-        policy, headers = self.terms.policy, self.reply.headers
+        policy, headers = self.context.policy, self.reply.headers
         directives = parse_cache_control(headers.lines("cache-control"))
         if not (policy.shared or directives.no_store or directives.must_understand or nominated(headers) == ANYTHING):
             return False  # nothing else forbids it to a private cache
@@ -99,7 +99,7 @@ class _Case(NamedTuple):
 
     def expiry(self) -> Expiry | None:
         """The user's time for the reply."""
-        policy = self.terms.policy
+        policy = self.context.policy
         kept = self.remembered() if self.older else None
         kept = remembered(self.request, kept, policy, self.reply.received_at)
         return user_time(self.request, kept, policy)
@@ -110,7 +110,7 @@ def judge(
     choice: Validate | Forward,
     reply: Received | Unreachable,
     keys: Keys,
-    terms: Terms,
+    context: Context,
     older: Sequence[Record] = (),
 ) -> Verdict:
     """The decision about the reply to a choice.
@@ -120,12 +120,12 @@ def judge(
     """
     asked = choice.record
     if isinstance(reply, Unreachable):
-        return _on_error(request, choice, reply.at, terms) or Fail(reply.error)
+        return _on_error(request, choice, reply.at, context) or Fail(reply.error)
     if reply.status in _ERRORS and asked is not None:
-        stale = _on_error(request, choice, reply.received_at, terms)
+        stale = _on_error(request, choice, reply.received_at, context)
         if stale is not None:
             return stale
-    case = _Case(request, choice, reply, keys, older, terms)
+    case = _Case(request, choice, reply, keys, older, context)
     if reply.status == 304:
         return _not_modified(case)
     if request.method == "HEAD" and reply.status == 200:
@@ -139,7 +139,7 @@ def judge(
 
 
 def judge_bypass(
-    request: Request, reply: Received | Unreachable, plan: Bypass, terms: Terms, older: Sequence[Record] = ()
+    request: Request, reply: Received | Unreachable, plan: Bypass, context: Context, older: Sequence[Record] = ()
 ) -> Pass | Fail:
     """The decision about the reply to a request that bypassed the cache: it may invalidate (RFC 9111 §4.4).
 
@@ -149,14 +149,14 @@ def judge_bypass(
         return Fail(reply.error)
     newest = Newest(request, reply)
     gone = tuple(each for each in superseded(newest, older) if each.certain)
-    return Pass(_network_answer(reply, plan.fwd, b"", plan.reason), _invalidates(request, reply, terms), gone)
+    return Pass(_network_answer(reply, plan.fwd, b"", plan.reason), _invalidates(request, reply, context), gone)
 
 
-def _invalidates(request: Request, reply: Received, terms: Terms) -> Sequence[bytes]:
+def _invalidates(request: Request, reply: Received, context: Context) -> Sequence[bytes]:
     # A method that the user opted in is a query that happens to be spelled as an unsafe method.
-    if terms.policy.read_only or request.method in terms.policy.methods:
+    if context.policy.read_only or request.method in context.policy.methods:
         return ()
-    return [terms.maker.resource(replace(request, url=url)) for url in invalidated_urls(request, reply)]
+    return [context.maker.resource(replace(request, url=url)) for url in invalidated_urls(request, reply)]
 
 
 def _network_answer(reply: Received, fwd: Fwd, key: bytes, detail: str, *, stored: bool = False) -> Answer:
@@ -164,12 +164,12 @@ def _network_answer(reply: Received, fwd: Fwd, key: bytes, detail: str, *, store
     return Answer(reply.status, reply.reason, reply.headers, FromNetwork(), status, key=key)
 
 
-def _on_error(request: Request, choice: Validate | Forward, now: float, terms: Terms) -> Pass | None:
+def _on_error(request: Request, choice: Validate | Forward, now: float, context: Context) -> Pass | None:
     """A stale stored response in the place of an error (RFC 5861 §4), where it is allowed.
 
     It is the preferred one, though another may be asked about: only the origin may bring that back.
     """
-    record, policy = choice.records[0] if isinstance(choice, Validate) else choice.record, terms.policy
+    record, policy = choice.records[0] if isinstance(choice, Validate) else choice.record, context.policy
     if record is None:
         return None
     expiry = user_time(request, record.head.remembered, policy)
@@ -204,7 +204,7 @@ def _not_modified(case: _Case) -> Verdict:
 
 
 def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
-    request, reply, terms, policy = case.request, case.reply, case.terms, case.terms.policy
+    request, reply, context, policy = case.request, case.reply, case.context, case.context.policy
     if len(reply.headers) > MAX_FIELDS:
         # More than is kept, so that each of them would come in vain and be waited for.
         return Again(Forward(request, record, case.choice.fwd, "too-large"), case.superseded())
@@ -245,7 +245,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     if storing is not Storing.KEEP or revaried or not all_read(reply.headers):
         # The stored response must not be reused by what it used to say.
         return Pass(answer, (record.head.resource,))
-    item = item_of(head, terms.sealer, policy, body=record.stored.body, entry=record.stored.entry, hashes=b"")
+    item = item_of(head, context.sealer, policy, body=record.stored.body, entry=record.stored.entry, hashes=b"")
     return Freshened(answer, item, record.stored.rev, case.superseded())
 
 
@@ -255,7 +255,7 @@ def _confirmed_by_head(case: _Case) -> Verdict | None:
     if record is None or record.head.method != "GET" or record.head.status != 200:
         return None
     if not head_confirms(reply, record):
-        invalidates = () if case.terms.policy.read_only else (case.keys.resource,)
+        invalidates = () if case.context.policy.read_only else (case.keys.resource,)
         return Pass(case.answer("head-differs"), invalidates)
     freshened = _freshened(case, record)
     if isinstance(freshened, Again):
@@ -264,16 +264,16 @@ def _confirmed_by_head(case: _Case) -> Verdict | None:
 
 
 def _keep_or_pass(case: _Case) -> Verdict:
-    request, reply, keys, terms, policy = case.request, case.reply, case.keys, case.terms, case.terms.policy
+    request, reply, keys, context, policy = case.request, case.reply, case.keys, case.context, case.context.policy
     facts = read_facts(reply, authorized=request.headers.has("authorization"))
     storing = may_store(request, reply, facts, policy, case.expiry())
-    invalidates = _invalidates(request, reply, terms)
+    invalidates = _invalidates(request, reply, context)
     if storing is not Storing.KEEP:
         return Pass(case.answer(storing.value), invalidates, case.superseded())
     names = nominated(reply.headers)
-    vary = tuple([(name, terms.maker.vary_tag(name, request.headers)) for name in names])
+    vary = tuple([(name, context.maker.vary_tag(name, request.headers)) for name in names])
     gone = case.superseded(names) if case.older else ()
     kept = case.remembered() if case.older else None
-    keeping = Keeping(request, reply, facts, vary, keys, terms.place, terms.sealer, policy, gone, kept)
+    keeping = Keeping(request, reply, facts, vary, keys, context.place, context.sealer, policy, gone, kept)
     answer = case.answer(case.choice.reason, stored=True)
     return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), invalidates)

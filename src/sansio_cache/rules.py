@@ -51,14 +51,14 @@ class Rules:
         installed): a stored response so coded counts as no match.
     """
 
-    __slots__ = ("_opened", "_shared", "_terms", "maker", "place", "policy", "sealer", "undecodable")
+    __slots__ = ("_context", "_opened", "_shared", "maker", "place", "policy", "sealer", "undecodable")
 
     def __init__(self, policy: Policy, meta: Meta, sealer: Sealer, undecodable: frozenset[str] = frozenset()) -> None:
         self.policy: Policy = policy
         self.place: Place = Place(meta.store_id, policy.namespace)
         self.sealer: Sealer = sealer
         self.maker: KeyMaker = KeyMaker(policy, meta.salt)
-        self._terms = judging.Terms(policy, self.maker, self.place, sealer)
+        self._context = judging.Context(policy, self.maker, self.place, sealer)
         # A user may have the responses that a shared cache kept for them, also when the origin cannot be asked.
         only_private = policy.offline and not policy.shared
         self._shared = KeyMaker(dataclasses.replace(policy, shared=True), meta.salt) if only_private else None
@@ -195,13 +195,13 @@ class Rules:
         older: Sequence[Record] = (),
     ) -> Verdict:
         """The decision about the reply to a choice, and about the stored responses (see :meth:`older`)."""
-        return judging.judge(request, choice, reply, keys, self._terms, older)
+        return judging.judge(request, choice, reply, keys, self._context, older)
 
     def judge_bypass(
         self, request: Request, reply: Received | Unreachable, plan: Bypass, older: Sequence[Record] = ()
     ) -> Pass | Fail:
         """The decision about the reply to a request that bypassed the cache."""
-        return judging.judge_bypass(request, reply, plan, self._terms, older)
+        return judging.judge_bypass(request, reply, plan, self._context, older)
 
     def complaint(self, request: Request, keys: Keys, flaws: Sequence[Flaw]) -> BadSignature | NotCached | None:
         """The error that unusable records call for where no other answers the request, if the policy wants one."""

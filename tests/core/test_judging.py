@@ -353,7 +353,7 @@ def test_a_head_whose_answer_only_the_origin_gives_is_stored_as_any() -> None:
 def test_what_forbids_to_store_is_what_storing_finds(request: Request, reply: Received, policy: Policy) -> None:
     """A shortcut for private caches gives what the long way gives."""
     rules = rules_of(policy)
-    terms = judging.Terms(policy, rules.maker, rules.place, rules.sealer)
+    terms = judging.Context(policy, rules.maker, rules.place, rules.sealer)
     case = judging._Case(request, Forward(request, None, Fwd.URI_MISS, ""), reply, Keys(b"", b""), (), terms)
     whole = replace(reply, status=200) if reply.status in (206, 304) else reply
     facts = read_facts(whole, authorized="authorization" in request.headers)

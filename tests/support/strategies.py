@@ -177,9 +177,9 @@ moments = st.floats(NOW - 60, NOW + 1_000_000, allow_nan=False)
 
 _texts = st.text(max_size=20)
 _times = st.floats(allow_nan=False)
-_words = st.builds(Terms, _times, _times, _times, st.integers(0, 1023))
+_terms = st.builds(Terms, _times, _times, _times, st.integers(0, 1023))
 _facts = st.builds(
-    Facts, _times, _times, st.none() | _times, st.booleans(), st.booleans(), st.booleans(), _words, _words
+    Facts, _times, _times, st.none() | _times, st.booleans(), st.booleans(), st.booleans(), _terms, _terms
 )
 _packed = st.tuples(st.integers(-1, 9), _times)
 heads = st.builds(

@@ -233,19 +233,19 @@ class Maintenance:
         :param unreadable: partitions of which the records go that cannot be opened.
         """
         now, change = self._engine.clock(), self._engine.store.change
-        doomed: list[Listed] = []
+        selected: list[Listed] = []
         count = 0
         async with aclosing(self.each()) as records:
             async for listed, opened in records:
                 is_named = isinstance(opened, Flaw) and listed.partition in unreadable
-                if is_named or self._doomed(opened, criteria, now):
-                    doomed.append(listed)
-                if len(doomed) >= _REMOVED_AT_ONCE:
-                    count += await awaited(change(doomed, None))
-                    doomed = []
-        return count + await awaited(change(doomed, None))
+                if is_named or self._is_selected(opened, criteria, now):
+                    selected.append(listed)
+                if len(selected) >= _REMOVED_AT_ONCE:
+                    count += await awaited(change(selected, None))
+                    selected = []
+        return count + await awaited(change(selected, None))
 
-    def _doomed(self, opened: Record | Flaw, criteria: Criteria, now: float) -> bool:
+    def _is_selected(self, opened: Record | Flaw, criteria: Criteria, now: float) -> bool:
         if isinstance(opened, Flaw):
             return criteria.invalid
         head = opened.head

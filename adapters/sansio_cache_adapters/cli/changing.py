@@ -28,7 +28,7 @@ _SOUND = (None, Flaw.DIGEST)
 _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
 
 
-def _remove(opened: OpenCache, doomed: Callable[[FoundRecord], bool], *, dry_run: bool) -> int:
+def _remove(opened: OpenCache, selected: Callable[[FoundRecord], bool], *, dry_run: bool) -> int:
     """Remove the records of which something is true; how many there were."""
     taken: list[FoundRecord] = []
     shown: list[tuple[str, str]] = []
@@ -41,7 +41,7 @@ def _remove(opened: OpenCache, doomed: Callable[[FoundRecord], bool], *, dry_run
 
     with progress("looking", opened.store.size().entries) as tick:
         for found in walk(opened, tick):
-            if not doomed(found):
+            if not selected(found):
                 continue
             if dry_run:
                 count += 1
@@ -140,7 +140,7 @@ def purge(
         raise Trouble(f"with a secret all of it would be removed. {NOT_SIGNED}", Trouble.SECRET)
     before = -math.inf if older is None else opened.now - older if older >= 0 else -older
 
-    def doomed(found: FoundRecord) -> bool:
+    def selected(found: FoundRecord) -> bool:
         row = found.row
         return (
             (expired and row.state == "stale")
@@ -148,7 +148,7 @@ def purge(
             or (invalid and (not row.usable or (not opened.unverified and flaw_of(opened, found) not in _SOUND)))
         )
 
-    count = _remove(opened, doomed, dry_run=dry_run)
+    count = _remove(opened, selected, dry_run=dry_run)
     if not dry_run:
         _sweep(opened)
     _tell(count, dry_run=dry_run)

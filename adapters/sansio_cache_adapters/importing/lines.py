@@ -203,9 +203,9 @@ def _number(value: _Number) -> float:
 
 def _facts(facts: _Facts) -> Facts:
     pair = facts.private, facts.shared
-    words = [Terms(_number(one), _number(two), _number(three), says) for one, two, three, says in pair]
+    terms = [Terms(_number(one), _number(two), _number(three), says) for one, two, three, says in pair]
     given = (facts.date, _number(facts.initial_age), facts.last_modified, facts.validator, facts.authorized)
-    return Facts(*given, facts.coded, *words)
+    return Facts(*given, facts.coded, *terms)
 
 
 def _remembered(pair: tuple[_Time, _Time] | None) -> Remembered | None:

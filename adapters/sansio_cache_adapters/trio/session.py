@@ -106,7 +106,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
     def after_fork(self, *, child: bool) -> None:
         """In the child, give up the connections that were opened before it."""
         if child and is_made(self, "pool"):
-            cut_off(each.fileno() for each in self.pool.forsake())
+            cut_off(each.fileno() for each in self.pool.give_up_all())
 
     @property
     def cache(self) -> AsyncStoredResponses:

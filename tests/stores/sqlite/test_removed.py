@@ -92,7 +92,7 @@ class TestAtOnce:
         assert list(store.load(name("new"))) == []
 
     def test_the_same_is_stored_again_before_the_row_goes(self, store: SQLiteStore, raw: Raw, now: float) -> None:
-        """The new record of the same variant is not taken for the removed one, nor buried with it."""
+        """The new record of the same variant is not taken for the removed one, nor deleted with it."""
         fill(store, 1, now)
         assert remove(store, "0") == 1
         put(store, make_item("0", b"again", resource="0", now=now), now=now)

@@ -23,8 +23,8 @@ from . import schema as sql
 from .connections import MAINTENANCE, Connections
 from .guarded import Guarded
 from .reader import Reader
-from .records import bits, kill
-from .sweep import CHUNKS, Bounds, bury_chunks, sweep
+from .records import bits, give_up
+from .sweep import CHUNKS, Bounds, delete_chunks, sweep
 
 __all__ = ["Backlog", "FileMaintenance"]
 
@@ -133,7 +133,7 @@ def _forget(waiting: deque[T], written: list[T]) -> None:
 def _settle(aborted: list[bytes], db: sqlite3.Connection) -> None:
     for entry in aborted:
         row = db.execute(sql.PENDING_BODY, (entry,)).fetchone()
-        kill(db, [row] if row is not None else [])
+        give_up(db, [row] if row is not None else [])
 
 
 class FileMaintenance:
@@ -299,7 +299,7 @@ class FileMaintenance:
         :raises StoreBusy: if others are at the file for so long that something may still lie there.
         """
         connections = self._connections
-        while connections.write(lambda db: bury_chunks(db, CHUNKS), longest=MAINTENANCE):
+        while connections.write(lambda db: delete_chunks(db, CHUNKS), longest=MAINTENANCE):
             pass
         deadline = time.monotonic() + connections.patience
         for rid in (_rewrite, self._empty_log):

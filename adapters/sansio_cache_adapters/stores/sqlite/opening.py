@@ -93,7 +93,7 @@ def _open_now(
         if inode is None or place.inode_at(path) != inode:
             connection.close()
             raise _gone(path)
-        place.keep_in_mind(inode)
+        place.remember(inode)
         return OpenedFile(inode, connection, how, looked_at)
 
 

@@ -33,7 +33,7 @@ __all__ = [
     "examining",
     "forget",
     "inode_at",
-    "keep_in_mind",
+    "remember",
     "set_aside",
     "state_of",
 ]
@@ -108,7 +108,7 @@ def inode_at(path: str) -> Inode | None:
     return Inode(status.st_dev, status.st_ino)
 
 
-def keep_in_mind(inode: Inode) -> None:
+def remember(inode: Inode) -> None:
     """A store of this process has this file open, once more."""
     with examining:
         _ours[inode] = _ours.get(inode, 0) + 1

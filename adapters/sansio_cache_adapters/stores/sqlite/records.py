@@ -20,11 +20,11 @@ from .guarded import Altered
 __all__ = [
     "Going",
     "Placed",
-    "bury",
+    "delete_removed",
     "change",
     "commit",
     "drop",
-    "kill",
+    "give_up",
     "let_go",
     "placed",
     "remove",
@@ -70,10 +70,10 @@ def write(db: sqlite3.Connection, entry: bytes, index: int, data: bytes, now: fl
     execute(sql.ADD_CHUNK, (row[0] << sql.INDEX_BITS | index, data))
 
 
-def kill(db: sqlite3.Connection, bodies: Iterable[tuple[int, int]]) -> None:
+def give_up(db: sqlite3.Connection, bodies: Iterable[tuple[int, int]]) -> None:
     """Give up pending bodies (id, size): they count no more, and their chunks go by and by."""
     for body, _ in bodies:
-        db.execute(sql.KILL_BODY, (body,))
+        db.execute(sql.GIVE_UP_BODY, (body,))
 
 
 def _pending(db: sqlite3.Connection, entry: bytes) -> tuple[int, int] | None:
@@ -102,7 +102,7 @@ def commit(db: sqlite3.Connection, *, item: Item, vary_limit: int, now: float, m
     dropped_at = rows[0][6]
     dropped = isinstance(dropped_at, float) and item.requested_at <= dropped_at and abs(now - dropped_at) < MARK_SECONDS
     if dropped or weight > max_bytes:
-        kill(db, [pending] if pending else [])
+        give_up(db, [pending] if pending else [])
         return False
     if rows[0][0] is not None:
         others = sorted((row for row in rows if row[4] != item.variant), key=lambda row: _time(row[5]), reverse=True)
@@ -145,7 +145,7 @@ def _place_body(
             execute(sql.KEEP_BODY, (item.hashes, pending[0]))
             return None, None, pending[0]
         body = _chunks_as_one(db, pending[0])
-        execute(sql.KILL_BODY, (pending[0],))
+        execute(sql.GIVE_UP_BODY, (pending[0],))
     body = body or b""
     if len(body) <= sql.IN_ROW:
         return body, None, None
@@ -220,17 +220,17 @@ def remove(db: sqlite3.Connection, listed: Sequence[Placed], now: float) -> int:
     return len(gone)
 
 
-def bury(db: sqlite3.Connection, limit: int) -> int:
+def delete_removed(db: sqlite3.Connection, limit: int) -> int:
     """Take out the rows of so many records that were removed. How many there were."""
     last, small = db.execute(sql.NEXT_REMOVED, (limit,)).fetchone()
     if last is None:
         return 0
     if small:
-        db.execute(sql.BURY_SMALL, (last,))
-    db.execute(sql.BURY, (last,))
-    buried = db.execute(sql.FORGET_REMOVED, (last,)).rowcount
+        db.execute(sql.DELETE_REMOVED_SMALL, (last,))
+    db.execute(sql.DELETE_REMOVED, (last,))
+    deleted = db.execute(sql.FORGET_REMOVED, (last,)).rowcount
     db.execute(sql.UNCOUNT, (0, 0))
-    return buried
+    return deleted
 
 
 def drop(db: sqlite3.Connection, resource: bytes, now: float) -> int:

@@ -232,9 +232,9 @@ NEXT_REMOVED: Final = """
 SELECT max(d.id), count(r.small_id)
 FROM (SELECT id, rev FROM removed ORDER BY id LIMIT ?) d LEFT JOIN records r ON r.id = d.id AND r.rev = d.rev
 """
-_BURIED = "FROM removed d JOIN records r ON r.id = d.id AND r.rev = d.rev WHERE d.id <= ?"
-BURY_SMALL: Final = f"DELETE FROM small WHERE id IN (SELECT r.small_id {_BURIED} AND r.small_id IS NOT NULL)"
-BURY: Final = f"DELETE FROM records WHERE id IN (SELECT r.id {_BURIED})"
+_NOTED = "FROM removed d JOIN records r ON r.id = d.id AND r.rev = d.rev WHERE d.id <= ?"
+DELETE_REMOVED_SMALL: Final = f"DELETE FROM small WHERE id IN (SELECT r.small_id {_NOTED} AND r.small_id IS NOT NULL)"
+DELETE_REMOVED: Final = f"DELETE FROM records WHERE id IN (SELECT r.id {_NOTED})"
 FORGET_REMOVED: Final = "DELETE FROM removed WHERE id <= ?"
 
 INSERT: Final = """
@@ -259,7 +259,7 @@ PENDING_BODY: Final = f"SELECT id, size FROM bodies WHERE entry = ? AND state = 
 PENDING_BYTES: Final = f"SELECT coalesce(sum(size), 0) FROM bodies WHERE state = {PENDING}"
 KEEP_BODY: Final = f"UPDATE bodies SET state = {KEPT}, hashes = ? WHERE id = ?"
 LET_GO_BODY: Final = f"UPDATE bodies SET state = {LET_GO}, at = ? WHERE id = ?"
-KILL_BODY: Final = f"UPDATE bodies SET state = {DEAD} WHERE id = ?"
+GIVE_UP_BODY: Final = f"UPDATE bodies SET state = {DEAD} WHERE id = ?"
 # The second bound: after the clock was set back what is from the future would stay until it comes.
 DEAD_WRITERS: Final = f"SELECT id, size FROM bodies WHERE state = {PENDING} AND (at <= ? OR at >= ?) LIMIT ?"
 READ_LONG_AGO: Final = f"SELECT id FROM bodies WHERE state = {LET_GO} AND (at <= ? OR at >= ?) LIMIT ?"

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_BYTES, MARK_SECONDS, marks_at_most
 
 from . import schema as sql
-from .records import Going, bury, kill, let_go
+from .records import Going, delete_removed, give_up, let_go
 
-__all__ = ["CHUNKS", "Bounds", "bury_chunks", "sweep"]
+__all__ = ["CHUNKS", "Bounds", "delete_chunks", "sweep"]
 
 CHUNKS: Final = 16
 """So many chunks go at once."""
@@ -32,33 +32,33 @@ def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> 
     """Remove a batch of what is not wanted any more. How many rows went, and whether the store is still ``is_over``."""
     # Few statements while there are many such rows: after each a thread may wait for its turn, and holds the lock.
     # They weigh nothing any more, so that a store over its bound lets go first.
-    if _excess(db, bounds) is None and (buried := bury(db, limit)):
-        return buried, False
+    if _excess(db, bounds) is None and (deleted := delete_removed(db, limit)):
+        return deleted, False
     execute = db.execute
-    kill(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
+    give_up(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
     for (body,) in execute(sql.READ_LONG_AGO, (now - KEEP_REPLACED, now + _AHEAD, limit)).fetchall():
-        execute(sql.KILL_BODY, (body,))
-    _bound_let_go(db, bounds.bytes // 4)
+        execute(sql.GIVE_UP_BODY, (body,))
+    _bound_kept_bodies(db, bounds.bytes // 4)
     _fold_marks(db, marks_at_most(bounds.bytes))
-    swept = bury_chunks(db, min(limit, CHUNKS))
+    swept = delete_chunks(db, min(limit, CHUNKS))
     expired: list[Going] = execute(sql.EXPIRED, (now, limit - swept)).fetchall()
     let_go(db, expired, now)
     swept += len(expired)
     evicted, is_over = _evict(db, now, limit - swept, bounds)
-    swept += evicted or bury(db, limit - swept)
+    swept += evicted or delete_removed(db, limit - swept)
     if swept == 0:
         swept = execute(sql.FORGET, (now - MARK_SECONDS, limit)).rowcount
     return swept, is_over
 
 
-def _bound_let_go(db: sqlite3.Connection, most: int) -> None:
+def _bound_kept_bodies(db: sqlite3.Connection, most: int) -> None:
     """Bodies kept for their last readers take room that does not count: not too much of it."""
     over = db.execute(sql.LET_GO_BYTES).fetchone()[0] - most
     if over > 0:
         for body, size in db.execute(sql.OLDEST_LET_GO).fetchall():
             if over <= 0:
                 break
-            db.execute(sql.KILL_BODY, (body,))
+            db.execute(sql.GIVE_UP_BODY, (body,))
             over -= size
 
 
@@ -72,7 +72,7 @@ def _fold_marks(db: sqlite3.Connection, most: int) -> None:
         db.execute(sql.REMOVE_OLDEST_MARKS, going)
 
 
-def bury_chunks(db: sqlite3.Connection, limit: int) -> int:
+def delete_chunks(db: sqlite3.Connection, limit: int) -> int:
     """Remove chunks of bodies that can no longer be read, from their ends."""
     gone = 0
     while gone < limit and (row := db.execute(sql.NEXT_DEAD).fetchone()) is not None:

@@ -86,7 +86,7 @@ class Pool:
         self._idle: dict[Connection, float] = {}  # since when, in the loop's time; the oldest comes first
         self._waiting: dict[Origin, deque[_Waiter]] = {}
         self._tickets = count()
-        self._doomed: list[Connection] = []
+        self._unwanted: list[Connection] = []
         self._closed = False
 
     @property
@@ -115,33 +115,33 @@ class Pool:
             raise
         return Hop(head.status, head.reason, head.headers, _Body(self, lease, connection, request), head.version)
 
-    def forsake(self) -> list[socket.socket]:
+    def give_up_all(self) -> list[socket.socket]:
         """Forget every connection and anyone who uses or awaits one; their sockets, open.
 
         For the child of a fork, which shares them with its parent and must not read from them.
         """
         leased = [lease.connection for lease in self._leases if lease.connection]
-        gone = [*self._idle, *self._doomed, *leased]
+        gone = [*self._idle, *self._unwanted, *leased]
         for lease in self._leases:
             lease.returned = True
         self._leases.clear()
         self._leased.clear()
         self._idle.clear()
         self._waiting.clear()
-        self._doomed.clear()
+        self._unwanted.clear()
         return [connection.raw_socket for connection in gone]
 
     async def aclose(self) -> None:
         """Close every connection, those in use too, and fail anyone who waits. Idempotent."""
         self._closed = True
-        self._doomed += self._idle
-        self._doomed += [lease.connection for lease in self._leases if lease.connection]
+        self._unwanted += self._idle
+        self._unwanted += [lease.connection for lease in self._leases if lease.connection]
         self._idle.clear()
         for queue in self._waiting.values():
             for waiter in queue:
                 waiter.event.set()
         self._waiting.clear()
-        await self._bury()
+        await self._close_unwanted()
 
     async def _exchange(
         self, lease: PoolPlace, event: h11.Request, request: OutgoingRequest
@@ -178,7 +178,7 @@ class Pool:
         lease = None if origin in self._waiting else self._take(origin)
         if lease is None:
             lease = await self._wait(origin, seconds)
-        await self._bury()
+        await self._close_unwanted()
         return lease
 
     async def _wait(self, origin: Origin, seconds: float | None) -> PoolPlace:
@@ -216,7 +216,7 @@ class Pool:
                 del self._idle[connection]
                 if connection.quiet():
                     return self._lease(origin, connection)
-                self._doomed.append(connection)
+                self._unwanted.append(connection)
         if self._full(self._leased[origin], self.limits.per_host):
             return None
         if self._full(len(self._leases) + len(self._idle), self.limits.total):
@@ -225,7 +225,7 @@ class Pool:
             # An idle connection to another origin makes room.
             oldest = next(iter(self._idle))
             del self._idle[oldest]
-            self._doomed.append(oldest)
+            self._unwanted.append(oldest)
         return self._lease(origin, None)
 
     @staticmethod
@@ -241,7 +241,7 @@ class Pool:
     async def give_back(self, lease: PoolPlace, *, reuse: bool) -> None:
         """Return a lease once; its connection is kept if ``reuse``, which takes a recycled one, else closed."""
         self.put_back(lease, reuse=reuse)
-        await self._bury()
+        await self._close_unwanted()
 
     def put_back(self, lease: PoolPlace, *, reuse: bool) -> None:
         """Do the same at once; what has to be closed is, when the pool is next awaited."""
@@ -256,7 +256,7 @@ class Pool:
             if reuse and not self._closed and self.limits.idle:
                 self._idle[lease.connection] = anyio.current_time()
             else:
-                self._doomed.append(lease.connection)
+                self._unwanted.append(lease.connection)
         self._serve()
         self._expire()
 
@@ -280,11 +280,11 @@ class Pool:
         for place, (connection, since) in enumerate(list(self._idle.items())):
             if place < surplus or since < horizon:
                 del self._idle[connection]
-                self._doomed.append(connection)
+                self._unwanted.append(connection)
 
-    async def _bury(self) -> None:
-        while self._doomed:
-            await self._doomed.pop().aclose()
+    async def _close_unwanted(self) -> None:
+        while self._unwanted:
+            await self._unwanted.pop().aclose()
 
 
 def _may_repeat(request: OutgoingRequest) -> bool:

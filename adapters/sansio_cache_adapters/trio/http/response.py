@@ -258,8 +258,8 @@ def _is_charset(name: str) -> bool:
         return False
 
 
-class _Door:
-    """Where the decoders' error becomes the client's. A class, since a hit passes here and a generator costs more."""
+class _MappedErrors:
+    """Turns the decoders' error into the client's. A class, since a hit uses it and a generator costs more."""
 
     def __enter__(self) -> None: ...
 
@@ -268,7 +268,7 @@ class _Door:
             raise DecodingError(str(error)) from error
 
 
-_CODINGS = _Door()
+_CODINGS = _MappedErrors()
 
 
 async def _decoded(chain: list[Decoder], data: bytes) -> list[bytes]:
