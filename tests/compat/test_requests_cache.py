@@ -165,6 +165,8 @@ def test_settings_may_be_changed_at_any_time(origin: Origin) -> None:
         other = session.get(origin.on("/other", Reply(b"x")))
         assert (other.status_code, other.reason, origin.count("/other")) == (504, "Not Cached", 0)
         with session.cache_disabled():
+            assert session.get(url).status_code == 504
+            session.settings.only_if_cached = False
             assert session.get(url).status_code == 404
 
 

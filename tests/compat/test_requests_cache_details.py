@@ -147,6 +147,31 @@ def test_what_differs_by_vary_has_one_key_and_is_removed_by_it(origin: Origin) -
         assert len(responses) == 0
 
 
+def test_a_url_is_shown_as_it_was_asked_for_where_nothing_is_ignored(origin: Origin) -> None:
+    url = origin.on("/x", Reply(b"x"))
+    for ignored, shown in (([], "?t=6&a=1"), (["t"], "?a=1&t=REDACTED"), (None, "?a=1&t=6")):
+        with CachedSession(backend="memory", ignored_parameters=ignored) as session:
+            assert session.get(f"{url}?t=6&a=1").url == f"{url}?t=6&a=1"
+            assert session.get(f"{url}?a=1&t=6").url == url + shown
+            assert session.cache.urls() == [url + shown]
+
+
+def test_what_may_not_go_out_does_not_where_the_cache_is_off(origin: Origin) -> None:
+    url = origin.on("/x", Reply(b"x"))
+    with CachedSession(backend="memory") as session, session.cache_disabled():
+        assert session.get(url, only_if_cached=True).status_code == 504
+        assert session.get(url).status_code == 200
+    assert origin.count("/x") == 1
+
+
+def test_no_time_at_all_is_not_kept_where_servers_decide(origin: Origin) -> None:
+    """They have the first word, and said nothing."""
+    url = origin.on("/x", Reply(b"x"))
+    with CachedSession(backend="memory", cache_control=True, expire_after=0) as session:
+        assert session.get(url).cache_key is None
+        assert len(session.cache.responses) == 0
+
+
 def test_an_old_name_warns_as_there() -> None:
     with CachedSession(backend="memory") as session, pytest.warns(DeprecationWarning, match="delete\\(expired=True\\)"):
         session.cache.remove_expired_responses()

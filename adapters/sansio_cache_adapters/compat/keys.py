@@ -54,9 +54,9 @@ def keyed_by_method(
 
 
 def url_shown(url: str, ignored: frozenset[str]) -> str:
-    """A URL as theirs show a stored one: parameters sorted, and nothing said of those that are ignored."""
+    """A URL as theirs show a stored one: where any are ignored sorted, and nothing said of those."""
     parts = urlsplit(url)
-    if not parts.query:
+    if not parts.query or not ignored:
         return url
     pairs = sorted(parse_qsl(parts.query))
     # As their urlencode has it, and those without a value behind.

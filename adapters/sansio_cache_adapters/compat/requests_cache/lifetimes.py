@@ -25,11 +25,11 @@ def time_of(response: Any, options: Options, settings: CacheSettings) -> Expiry 
     said = CacheDirectives.from_headers(response.headers)
     own = said.own_time if settings.cache_control else None
     expiry = options.expiry if own is None else expiry_for(own)
+    if expiry is None:
+        expiry = expiry_for(-1 if settings.expire_after is None else settings.expire_after)
     if expiry == Resident(0.0, any_status=True) and not said.has_validator:
         return USELESS
     if not settings.cache_control or response.history or said.no_cache or said.must_revalidate:
         return None
-    if options.expiry is None and own is None:
-        # What is stored keeps this, whatever the settings say later.
-        return expiry_for(-1 if settings.expire_after is None else settings.expire_after)
-    return None if own is None else expiry
+    # Without a time of its own, too: what is stored keeps this, whatever the settings say later.
+    return expiry if own is not None or options.expiry is None else None

@@ -202,6 +202,8 @@ class CacheMixin(OurMixin):
     def _first(self, request: PreparedRequest, asked: Asked, kwargs: dict[str, Any]) -> BaseResponse:
         """The response to a request, redirects followed."""
         if self.settings.disabled:
+            if asked.only_if_cached or self.settings.only_if_cached:
+                return get_504_response(request)
             with self.disabled():
                 response = as_theirs(super().send(request, **kwargs))
             vars(response)["cache_key"] = None

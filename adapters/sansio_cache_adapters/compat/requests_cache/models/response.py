@@ -227,9 +227,12 @@ def _show_as_stored(response: OurResponse, ignored: frozenset[str]) -> None:
     if record is not None:
         _show_cookies(response, record)
         response.headers = _fields(record, ignored)
-    response.url = url_shown(response.url, ignored)
+    url = response.url
+    if record is not None and "REDACTED" not in record.head.url and "#" not in url:
+        url = record.head.url  # as it was asked for when it was stored
+    response.url = url_shown(url, ignored)
     asked: Any = CachedRequest.from_request(response.request)
-    asked.url = url_shown(asked.url or "", ignored)
+    asked.url = response.url
     response.request = asked
     replayed(response)
 
