@@ -16,10 +16,10 @@ from sansio_cache_adapters.trio.http.content import (
     Timeout,
     add_params,
     encode_content,
-    merge_fields,
     request_event,
 )
 from sansio_cache_adapters.trio.http.errors import InvalidURL, LocalProtocolError, StreamConsumed
+from sansio_cache_adapters.trio.http.fields import merge_fields
 
 U = "http://h/p"
 

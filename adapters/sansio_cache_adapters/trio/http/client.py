@@ -22,6 +22,7 @@ import h11  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from sansio_cache.credentials import stays_with_origin
 
 from .checks import credentials, flag, jar_or_mapping, pairs, text, tls, whole
+from .fields import merge_fields
 from .limits import Limits, Timeout, limits_of
 
 if TYPE_CHECKING:
@@ -90,15 +91,28 @@ class HTTPSession:
         self.timeout: Timeout = Timeout.of(timeout)
         self.follow_redirects: bool = flag("follow_redirects", follow_redirects)
         self.max_redirects = max_redirects
-        if base_url is not None or params is not None or headers is not None or auth is not None:
-            from .content import try_out
-
-            try_out(self)
+        self._try_out()
         if cookies is not None:
             from .cookies import jar_of
 
             self.cookies = jar_of(cookies, base_url)
         self._connecting = limits_of(limits), ssl_context, verify
+
+    def _try_out(self) -> None:
+        """Put together once what every request will be made of, to see whether that can be done."""
+        merge_fields(self.headers)
+        if self.base_url is not None:
+            from .url import parse
+
+            parse(self.base_url)
+        if self.params is not None:
+            from .content import add_params
+
+            add_params("http://any/", self.params)
+        if self.auth is not None:
+            from .url import basic
+
+            basic(*self.auth)
 
     @cached_property
     def cookies(self) -> CookieJar:

@@ -21,7 +21,7 @@ from anyio.abc import SocketAttribute
 from anyio.lowlevel import checkpoint
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from .content import Fields, OutgoingRequest
+from .content import OutgoingRequest
 from .errors import (
     CONNECT,
     READ,
@@ -32,6 +32,7 @@ from .errors import (
     WriteError,
     mapped_errors,
 )
+from .fields import Fields
 from .url import Origin
 
 __all__ = ["Connection", "ReceivedHead", "default_ssl_context"]

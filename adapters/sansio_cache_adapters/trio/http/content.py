@@ -17,21 +17,20 @@ from anyio import to_thread
 from sansio_cache.errors import SettingError
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 
-from .checks import pairs, text
+from .checks import pairs
 from .errors import WRITE, LocalProtocolError, StreamConsumed
+from .fields import Fields
 from .limits import Timeout
-from .url import basic, parse
+from .url import parse
 
 __all__ = [
-    "Content", "Fields", "FieldsIn", "OutgoingRequest", "ParamsIn", "StreamBody", "Timeout",
-    "add_params", "default_accept_encoding", "encode_content", "merge_fields", "request_event", "try_out",
+    "Content", "OutgoingRequest", "ParamsIn", "StreamBody", "Timeout",
+    "add_params", "default_accept_encoding", "encode_content", "request_event",
 ]  # fmt: skip
 
 PIECE = 64 * 1024
 """Bytes that are read from a file at once."""
 
-Fields: TypeAlias = list[tuple[str, str]]
-FieldsIn: TypeAlias = Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 Scalar: TypeAlias = str | int | float | bool | None
 ParamsIn: TypeAlias = Mapping[str, Scalar | Iterable[Scalar]] | Iterable[tuple[str, Scalar]]
 Content: TypeAlias = bytes | bytearray | str | IO[bytes] | AsyncIterable[bytes]
@@ -41,21 +40,7 @@ _NO_SCALAR: tuple[type[Any], ...] = (bytes, bytearray, Mapping)
 _SINGLE: tuple[type[Any], ...] = (str, *_NO_SCALAR)
 
 
-# Fields and parameters
-
-
-def merge_fields(*layers: FieldsIn | None) -> Fields:
-    """The fields of all layers; a later layer replaces those it names, and None as value removes one.
-
-    :raises SettingError: for other types.
-    """
-    merged: Fields = []
-    for layer in layers:
-        fields = pairs("headers", layer)
-        named = {name.lower() for name, _ in fields}
-        merged = [field for field in merged if field[0].lower() not in named]
-        merged += [(name, text(f"headers[{name!r}]", value)) for name, value in fields if value is not None]
-    return merged
+# Parameters
 
 
 def add_params(url: str, *layers: ParamsIn | None) -> str:
@@ -92,19 +77,6 @@ def _scalars(argument: str, params: ParamsIn | None) -> Iterator[tuple[str, Scal
 
 def _text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def try_out(session: Any) -> None:
-    """Put together once what every request will be made of, to see whether that can be done.
-
-    :raises InvalidURL: the URL is not one of http or https.
-    :raises SettingError: an argument has a wrong type or value; ValueError likewise.
-    """
-    base: str | None = session.base_url
-    add_params(parse("http://any/" if base is None else base).text, session.params)
-    merge_fields(session.headers)
-    if session.auth is not None:
-        basic(*session.auth)
 
 
 # Request contents

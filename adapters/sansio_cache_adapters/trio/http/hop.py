@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable
 from copy import copy
 from typing import Protocol, Self
 
-from .content import Fields
 from .errors import StreamClosed
+from .fields import Fields
 
 __all__ = ["Chunks", "Drained", "Hop"]
 

@@ -14,8 +14,9 @@ from anyio.lowlevel import checkpoint
 
 from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, decoders, undecodable
 
-from .content import Fields, OutgoingRequest
+from .content import OutgoingRequest
 from .errors import DecodingError, ResponseNotRead, StreamClosed, StreamConsumed, TransportError
+from .fields import Fields
 from .hop import Hop
 
 __all__ = ["FieldMap", "HTTPStatusError", "Response", "TooManyRedirects"]

@@ -15,8 +15,9 @@ import anyio
 from sansio_cache_adapters.cache.decoding import default_accept_encoding
 
 from .checks import credentials, flag, pairs, text
-from .content import Content, FieldsIn, OutgoingRequest, ParamsIn, add_params, encode_content, merge_fields
+from .content import Content, OutgoingRequest, ParamsIn, add_params, encode_content
 from .errors import TransportError
+from .fields import FieldsIn, merge_fields
 from .hop import Drained, Hop
 from .limits import Timeout
 from .redirects import drain, location, redirected

@@ -10,7 +10,6 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv6Address
 from urllib.parse import quote, unquote, urljoin
 
 from .errors import InvalidURL
@@ -125,6 +124,8 @@ def _origin(scheme: str, hostport: str) -> Origin:
         host, bracket, port = hostport[1:].partition("]")
         if not bracket or (port and not port.startswith(":")):
             raise InvalidURL(f"illegal host {hostport!r}")
+        from ipaddress import IPv6Address  # few hosts are addresses of this kind
+
         try:
             host = str(IPv6Address(host.replace("%25", "%", 1)))
         except ValueError as exc:
