@@ -65,13 +65,17 @@ class RedisServer:
 
     def __init__(self, folder: Path, *options: str, first: tuple[str, ...] = (), tls: bool = False) -> None:
         self.folder = folder
-        self.port = free_port()
-        self.tls_port = free_port() if tls else 0
         self.first = first
         self.path = folder / "redis.sock"
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
-        self.start()
+        for _ in range(5):
+            self.port = free_port()
+            self.tls_port = free_port() if tls else 0
+            said = self._started()
+            if said is None or "in use" not in said:  # a server of another test may have taken the port meanwhile
+                break
+        assert said is None, said
 
     @property
     def url(self) -> str:
@@ -85,6 +89,11 @@ class RedisServer:
 
     def start(self) -> None:
         """Start the server and wait until it listens."""
+        said = self._started()
+        assert said is None, said
+
+    def _started(self) -> str | None:
+        """Start the server: None once it listens; what it said, if it has ended."""
         self.process = subprocess.Popen(
             [
                 *(redis_binary(tls=bool(self.tls_port)), *self.first, "--port", str(self.port), "--bind", "127.0.0.1"),
@@ -98,9 +107,11 @@ class RedisServer:
         )
         end = time.monotonic() + 50
         while not self._listens():
-            assert self.process.poll() is None, (self.folder / "log").read_text()
+            if self.process.poll() is not None:
+                return (self.folder / "log").read_text()
             assert time.monotonic() < end, "the Redis server does not listen"
             time.sleep(0.01)
+        return None
 
     def _listens(self) -> bool:
         try:
