@@ -152,4 +152,9 @@ def is_secret_field(field: str) -> bool:
 
 def is_secret_parameter(name: str) -> bool:
     """Whether the value of a URL's parameter of this name is not to be shown."""
-    return len(name) > _LONGEST or _unshown().search(_spelled(re.sub(_HUMP, "-", name))) is not None
+    if len(name) > _LONGEST:
+        return True
+    in_words = re.sub(_HUMP, "-", name)
+    # In capitals as they come (``cRED``) the word is none that the humps show.
+    either = (in_words,) if in_words == name else (in_words, name)
+    return any(_unshown().search(_spelled(each)) for each in either)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from credential_fields import CREDENTIALS, NO_CREDENTIALS
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sansio_cache.credentials import (
@@ -119,6 +119,8 @@ def test_a_name_is_read_in_linear_time(name: str) -> None:
 
 
 @given(st.text(max_size=20))
+@example("cRED")
+@example("mytOKEN")
 def test_a_proof_separates_and_is_not_shown(name: str) -> None:
     """What is in one use of the rule is in the others, but for the exceptions."""
     if FieldNames(PROOFS)[name.lower()]:

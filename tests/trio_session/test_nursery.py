@@ -28,9 +28,10 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens an empty store."""
     if request.param == "redis":
         server: RedisServer = request.getfixturevalue("shared_redis")
-        return lambda: RedisStore(server.url, prefix=tmp_path.name)
-    kinds: dict[str, Any] = {"sqlite": SQLiteStore, "files": FileStore}
-    return lambda: kinds[request.param](tmp_path / "cache")
+        return lambda: RedisStore(server.url, prefix=tmp_path.name, timeout=30)
+    if request.param == "sqlite":
+        return lambda: SQLiteStore(tmp_path / "cache", busy_timeout=30)
+    return lambda: FileStore(tmp_path / "cache")
 
 
 @pytest.mark.anyio
@@ -41,13 +42,13 @@ async def test_a_thousand_requests_on_twenty_urls_make_twenty_fetches(
     all_asked = threading.Barrier(URLS)
 
     def together(seen: Seen) -> Reply:
-        all_asked.wait(20)
+        all_asked.wait(60)
         return fresh(seen.target.encode() * 1000)
 
     origin.on("/cold", together)
     limiter = anyio.CapacityLimiter(AT_ONCE)
     store = open_store()
-    async with TrioCachedSession(cache=store, secret_key=key) as session:
+    async with TrioCachedSession(cache=store, secret_key=key, timeout=90) as session:
 
         async def one(number: int) -> None:
             target = f"/cold?{number % URLS}"
