@@ -89,7 +89,7 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
     if lost:
         _complain(request, rules, plan.keys, lost, background=background)
         flaws = [*flaws, *lost]
-    answer = yield from _settle(verdict, plan.keys)
+    answer = yield from _settle(verdict, rules, plan.keys)
     return replace(answer, flaws=flaws) if flaws else answer
 
 
@@ -297,16 +297,17 @@ def _bypass(request: Request, rules: Rules, plan: Bypass) -> Steps[Answer]:
     older: Sequence[Record] = ()
     if plan.keys is not None and isinstance(reply, Received):
         older = yield from _older(request, rules, plan.keys)
-    return (yield from _settle(rules.judge_bypass(request, reply, plan, older), plan.keys))
+    return (yield from _settle(rules.judge_bypass(request, reply, plan, older), rules, plan.keys))
 
 
-def _settle(verdict: Settled, keys: Keys | None) -> Steps[Answer]:
+def _settle(verdict: Settled, rules: Rules, keys: Keys | None) -> Steps[Answer]:
     """The answer of a verdict, after what it does to the store."""
     if isinstance(verdict, Fail):
         raise verdict.error
     if isinstance(verdict, Freshened):
-        if verdict.item is not None:
-            yield from ask(Freshen(verdict.item, verdict.rev))
+        item, record = verdict.item, verdict.answer.record
+        if item is not None and (yield from ask(Freshen(item, verdict.rev))) and record is not None and keys:
+            rules.freshened(record, item, keys)
     else:
         for resource in verdict.invalidates:
             yield from ask(Drop(resource))

@@ -26,7 +26,7 @@ from .lists import MAX_MEMBERS, members
 from .messages import Headers, Received, Request, Unreachable
 from .policy import Policy
 from .precedence import user_time
-from .records import Flaw, Meta, Place, Record, Stored, open_record, to_remember
+from .records import Flaw, Item, Meta, Place, Record, Stored, open_record, to_remember
 from .sealing import Sealer
 from .storing import Storing, may_keep, may_share
 from .urls import MAX_URL
@@ -120,8 +120,13 @@ class Rules:
     def _open(self, number: int, stored: Stored, keys: Keys) -> Record | Flaw:
         """The record in a row; without opening it anew where the last one in its place was the same to the byte."""
         known = self._opened.get((keys.partition, number))
-        if known is not None and known.stored == stored:
-            return known
+        if known is not None:
+            if known.stored == stored:
+                return known
+            if known.stored[:-1] == stored[:-1]:
+                # Only its rev is another: it is what this cache has sealed and a store has written since.
+                known = self._opened[keys.partition, number] = Record(known.head, stored, known.headers)
+                return known
         opened = open_record(stored, keys, self.place, self.sealer)
         if not isinstance(opened, Record):
             return opened
@@ -133,6 +138,19 @@ class Rules:
                 self._opened.clear()
             self._opened[keys.partition, number] = to_remember(opened, keys, self.place)
         return opened
+
+    def freshened(self, record: Record, item: Item, keys: Keys) -> None:
+        """Keep a record in mind that was written anew, in the place of the one that it was read from.
+
+        :param record: with its new head, and as it was stored before.
+        """
+        number = 0
+        while (known := self._opened.get((keys.partition, number))) is not None:
+            if known.stored is record.stored:
+                stored = Stored(item.sealed, known.stored.body, known.stored.entry, known.stored.rev)
+                self._opened[keys.partition, number] = to_remember(Record(record.head, stored), keys, self.place)
+                return
+            number += 1
 
     def matching(self, request: Request, records: Sequence[Record]) -> list[Record]:
         """The records of a partition that answer the request (RFC 9111 §4) and that this policy would store."""

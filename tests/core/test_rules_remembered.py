@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from core_rows import META, SECRET, ask, got, item_of, rules_of, stored_of
+from msgspec.structs import replace
 
+from sansio_cache import rules as module
 from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
-from sansio_cache.records import Flaw, Record, Stored, _fields, open_record
+from sansio_cache.records import Flaw, Record, Stored, _fields, encode_head, open_record
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import make_sealer
 
@@ -55,6 +58,42 @@ def test_after_a_good_row_each_changed_one_is_looked_at() -> None:
     assert isinstance(again, Record)
     assert again is not first
     assert again.stored.rev == row.rev + 1
+
+
+def test_what_was_freshened_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """G1: the head that was sealed here, with the same body, under whatever rev it comes back; and nothing else."""
+    rules, request = signed(), ask()
+    keys = rules.maker.keys(request)
+    other, row = row_of(rules, ask(method="HEAD"), b""), row_of(rules, request)
+    records, _ = rules.open([other, row], keys)
+    record = next(each for each in records if each.stored is row)
+    head = replace(record.head, received_at=record.head.received_at + 60.0)
+    item = replace(item_of(got(FRESH), request, rules, body=b"a body"), sealed=rules.sealer.seal(encode_head(head)))
+    rules.freshened(Record(head, record.stored), item, keys)
+    written = row._replace(sealed=item.sealed, rev=row.rev + 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "open_record", lambda *_: Flaw.SIGNATURE)
+        [first, second] = opened(rules, request, other, written)
+        found = {each.stored: each for each in (first, second) if isinstance(each, Record)}
+        assert found[written].head == head
+        assert [*found[written].headers] == [*head.headers]
+        assert {id(each) for each in opened(rules, request, other, copy_of(written))} == {id(first), id(second)}
+    for at in range(len(written.sealed)):
+        forged = bytearray(written.sealed)
+        forged[at] ^= 1
+        assert any(
+            isinstance(each, Flaw) for each in opened(rules, request, other, written._replace(sealed=bytes(forged)))
+        )
+    assert Flaw.BODY in opened(rules, request, other, written._replace(body=b"A body"))
+
+
+def test_what_was_freshened_is_not_known_where_it_was_not_before() -> None:
+    rules, request = signed(), ask()
+    keys, row = rules.maker.keys(request), row_of(rules, request)
+    record = open_record(row, keys, rules.place, rules.sealer)
+    assert isinstance(record, Record)
+    rules.freshened(record, item_of(got(FRESH), request, rules, body=b"a body"), keys)
+    assert not rules._opened
 
 
 def test_what_another_session_remembers_is_its_own() -> None:
