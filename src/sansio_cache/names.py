@@ -141,6 +141,8 @@ OF_SESSION: Final[Mapping[str, str]] = {
 """Attributes of their sessions."""
 
 OF_CACHE: Final[Mapping[str, str]] = {
+    "export": "write export_cache(session.cache.store, file)",
+    "load": "write load_cache(session.cache.store, file)",
     **dict.fromkeys(("has_url", "has_key"), "write session.cache.contains(url)"),
     **dict.fromkeys(("delete_url", "delete_urls", "bulk_delete"), "write session.cache.delete(urls=[…])"),
     "get_urls": "write session.cache.urls()",
