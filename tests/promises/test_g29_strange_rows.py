@@ -117,3 +117,18 @@ def test_a_value_of_the_meta_record_that_is_too_large_to_be_read(
     session = sessions()
     assert not session.get(url).from_cache
     assert session.get(url).from_cache
+
+
+def test_a_total_of_another_type_counts_for_nothing(sessions: Any, cache_file: Path, origin: Origin) -> None:
+    """G29: deleting and dropping go on."""
+    urls = [origin.on(path, fresh(b"x")) for path in ("/a", "/b")]
+    for column in ("meta SET counted", "meta SET entries", "meta SET bytes", "records SET weight"):
+        with sessions() as session:
+            for url in urls:
+                session.get(url)
+        Attacker(cache_file).run(f"UPDATE {column} = 'text'")
+        with sessions() as session:
+            session.cache.delete(urls=urls[:1])
+            session.post(urls[1])
+            assert not any(session.get(url).from_cache for url in urls)
+            session.cache.delete(expired=True)

@@ -174,8 +174,10 @@ def let_go(db: sqlite3.Connection, rows: Sequence[Going], now: float) -> None:
 
 def _uncount(db: sqlite3.Connection, gone: Sequence[tuple[int, int]]) -> None:
     """Take records (id, weight) out of the totals, as far as they were counted."""
-    counted = db.execute(sql.COUNTED).fetchone()[0]
-    weights = [weight for record, weight in gone if record <= counted]
+    counted: object = db.execute(sql.COUNTED).fetchone()[0]
+    # A column of SQLite holds values of any type: what another program has put there counts for nothing.
+    last = counted if isinstance(counted, int) else 0
+    weights = [weight for record, weight in gone if record <= last]
     db.execute(sql.UNCOUNT, (len(weights), sum(weights)))
 
 
