@@ -123,6 +123,27 @@ def test_an_interrupt_ends_it(place: str, origin: Origin, tmp_path: Path) -> Non
         assert process.wait(20) == 130
 
 
+LOADING = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from sansio_cache_adapters.cli import main
+sys.exit(main(["verify", "--cache", "none.sqlite"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["rich", "sansio_cache_adapters.cli.checking"])
+def test_an_interrupt_while_the_command_loads_is_no_traceback(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, module], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+
+
 def on_terminal(*arguments: str, columns: int = 80) -> tuple[int, str]:
     """What a command shows on a terminal, standard error included."""
     master, slave = pty.openpty()

@@ -28,9 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         from .app import run
+
+        return run(arguments)
+    except KeyboardInterrupt:  # while it loads, or closes
+        return 130
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         sys.stderr.write(f"sansio-cache needs {error.name}, which is not installed: pip install 'sansio-cache[cli]'\n")
         return 2
-    return run(arguments)
