@@ -44,7 +44,7 @@ def _places(name: str) -> list[str]:
     return [f"{folder}{dot}{first}.{rest}", f"{folder}{dot}{first}.http.{rest}"]
 
 
-class _Finder(_Imports):
+class _MovedFinder(_Imports):
     """Comes last, so that it is asked only for modules that are not found elsewhere."""
 
     def __init__(self) -> None:
@@ -80,4 +80,4 @@ class _Finder(_Imports):
 
 def find_moved_modules() -> None:
     """Let imports find modules under their former names."""
-    sys.meta_path.append(_Finder())
+    sys.meta_path.append(_MovedFinder())

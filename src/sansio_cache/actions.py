@@ -95,7 +95,7 @@ class LoadBody(Action[BodyStart | None], frozen=True):
 
 
 class Discard(Action[None], frozen=True):
-    """Remove a record, if it is still the same: what it promises is not there."""
+    """Remove a record, if it is still the same: its body is not there."""
 
     verb = "discard"
     record: Record

@@ -230,7 +230,7 @@ class HashList:
 
     @staticmethod
     def checked(hashes: bytes, head: Head) -> HashList | Flaw:
-        """The list, or BODY where it is not the one that was signed, or DIGEST where nobody can tell."""
+        """The list, or BODY where it is not the one that was signed, or DIGEST where that cannot be told."""
         digest = digest_named(head.hashed_with)
         if digest is None:
             return Flaw.DIGEST
@@ -266,7 +266,7 @@ class OpenedBody:
 
 
 def open_body(head: Head, hashes: object, index: int, chunk: object) -> OpenedBody | Flaw:
-    """A body from its list of hashes and one of its chunks, or what is wrong: BODY, or DIGEST where nobody can tell.
+    """A body from its list of hashes and one of its chunks, or its flaw: BODY, or DIGEST where that cannot be told.
 
     :param hashes: for a body of more than one chunk; a lone one is vouched for by the head itself.
     """

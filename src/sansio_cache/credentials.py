@@ -82,7 +82,7 @@ def _pattern(glob: str) -> str:
 class FieldNames(dict[str, bool]):
     """Whether a field is among those named: ``names[field]``, the field in lower case; answers are remembered.
 
-    :param named: names in lower case, and patterns (what holds a ``*``); with a ``!`` before it, what is not meant.
+    :param named: names in lower case, and patterns (with a ``*``); a ``!`` before one excludes it.
     """
 
     def __init__(self, named: Iterable[str]) -> None:

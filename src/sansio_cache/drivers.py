@@ -91,7 +91,7 @@ async def run_async(steps: Steps[T], world: AsyncWorld) -> T:
 class Paused(Generic[T]):
     """Steps that have stopped at an action.
 
-    :ivar action: what they ask for.
+    :ivar action: the action that they ask for.
     """
 
     __slots__ = ("action", "steps")

@@ -131,7 +131,7 @@ class Rules:
         if not isinstance(opened, Record):
             return opened
         if digest_named(opened.head.hashed_with) is None:
-            # Its head may be looked at and signed anew; its body cannot be verified, and is given to nobody.
+            # Its head may be looked at and signed anew; its body cannot be verified, and is never given out.
             return Flaw.DIGEST
         if len(stored.sealed) + len(stored.body or b"") <= _REMEMBERED_BYTES:
             if len(self._opened) >= _REMEMBERED:

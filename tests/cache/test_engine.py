@@ -101,7 +101,7 @@ def test_what_is_fresh_is_found() -> None:
     found = engine.look(ask(), lambda _: [fresh(engine)])
     assert isinstance(found, Answer)
     assert found.from_cache
-    assert engine.stats.hits == 0, "nobody has taken it yet"
+    assert engine.stats.hits == 0, "it was not taken yet"
 
 
 @pytest.mark.parametrize(

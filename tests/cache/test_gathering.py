@@ -1,4 +1,4 @@
-"""Gathering: chunks go where they belong, whoever brings them, and none that was not verified."""
+"""Gathering: chunks go where they belong, whichever thread brings them, and only verified ones."""
 
 from __future__ import annotations
 

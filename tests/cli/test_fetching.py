@@ -110,7 +110,7 @@ def test_get_of_a_body_that_breaks_off(command: Command, origin: Origin, client:
     origin.script("/", lambda seen, connection: connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf"))
     ran = command("get", url, "-o", str(tmp_path / "part"))
     assert ran.status == 5
-    assert not (tmp_path / "part").exists(), "nobody takes a part for the whole"
+    assert not (tmp_path / "part").exists(), "a part is not taken for the whole"
 
 
 @pytest.mark.parametrize("url", ["no-url", "http://", "ftp://127.0.0.1/"])

@@ -96,7 +96,7 @@ def test_a_part_of_a_second_of_grace_is_a_second(origin: Origin) -> None:
 
 
 def test_a_serializer_that_nobody_knows(tmp_path: Path) -> None:
-    """In memory nothing is serialized, so nobody asks."""
+    """In memory nothing is serialized, so the serializer is not used."""
     with pytest.raises(KeyError, match="nope") as raised:
         CachedSession(tmp_path / "x", serializer="nope")
     assert "There are bson, json" in raised.value.__notes__[0]

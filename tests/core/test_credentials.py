@@ -101,7 +101,7 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(3000):
         assert names[f"x-token-{number}"]
     assert names["x" * 1000 + "-token"]
-    assert names["x" * 129], "a name that nobody gives a field is taken for a credential's"
+    assert names["x" * 129], "a name that no field has is taken for a credential's"
     assert not FieldNames({"cookie"})["x" * 129], "but where none is named by a pattern"
     assert len(names) <= 1024
     assert max(map(len, names)) <= 128

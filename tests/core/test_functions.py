@@ -111,7 +111,7 @@ def test_a_function_that_does_not_show_its_signature_is_believed() -> None:
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_result_that_must_be_awaited_is_an_error() -> None:
-    """No signature tells of a plain function around a coroutine; it is closed, so that nobody is told to await it."""
+    """No signature tells of a plain function around a coroutine; it is closed, so that no warning says to await it."""
     with pytest.raises(TypeError, match="key_fn returned something to be awaited"):
         plain_result(awaited(1, 2), "key_fn")
     assert plain_result(None, "key_fn") is None

@@ -38,7 +38,7 @@ def test_a_time_is_packed_and_unpacked(expiry: Expiry) -> None:
 
 
 def test_what_is_no_time_is_stale() -> None:
-    """In a record that nobody signed."""
+    """In an unsigned record."""
     for packed in ((9, 5.0), (1, -5.0), (1, math.nan), (0, 5.0)):
         assert unpack(packed) == Resident(0.0)
 

@@ -21,7 +21,7 @@ def without_requests(source: Path, target: Path) -> Path:
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new, new:
         new.execute("CREATE TABLE responses (key PRIMARY KEY, value)")
         for key, value in old.execute("SELECT key, value FROM responses"):
-            # A name of the same length that nobody reads.
+            # A name of the same length that is not read.
             new.execute("INSERT INTO responses VALUES (?, ?)", (key, value.replace(b"request_raw_headers", b"x" * 19)))
     return target
 

@@ -1,4 +1,4 @@
-"""G10: two users of one proxy share no answer that the proxy could see, however it is given; nor one and nobody's."""
+"""G10: two users of one proxy share no answer that the proxy could see; nor do a user and a request without one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """G32: what a signal's handler or a finalizer asks of a session, its own thread being in the midst of another request.
 
-Nothing that the interrupted request holds can be given back before the handler is done, so nobody may wait for it.
+Nothing that the interrupted request holds can be given back before the handler is done, so no request may wait for it.
 """
 
 from __future__ import annotations

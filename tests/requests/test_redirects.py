@@ -73,7 +73,7 @@ def test_a_redirects_body_is_read_by_requests(session: CachedSession, origin: Or
 
 
 def test_credentials_are_dropped_on_another_origin(session: CachedSession, origin: Origin) -> None:
-    """As requests does, from the network and from the store; and the target's entry is nobody's."""
+    """As requests does, from the network and from the store; and the target's entry belongs to no user."""
     other = Origin()
     target = other.on("/b", fresh(b"end"))
     url = origin.on("/a", redirect(target))

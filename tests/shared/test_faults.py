@@ -102,7 +102,7 @@ MIDST = [
 def test_a_fault_in_the_midst_of_a_fetch(
     place: Path, remotes: Any, origin: Origin, request: Any, kind: str, what: str
 ) -> None:
-    """G20: its leader has a lease by then; once the store has healed nobody waits for it."""
+    """G20: its leader has a lease by then; once the store has recovered no request waits for it."""
     server = request.getfixturevalue("redis_server") if kind == "redis" else None
     location = server.tcp_url if server else str(place / "cache")
     scene = Scene(kind, place / "cache", remotes(kind, location, "requests", "aiohttp"), server)

@@ -84,7 +84,7 @@ def victims() -> Iterator[Callable[[str], Remote]]:
 def test_a_client_killed_at_any_moment(
     kind: str, location: str, origin: Origin, victims: Callable[[str], Remote], key: str
 ) -> None:
-    """G21, G23: after each kill the store opens, gives whole bodies, and holds nobody up; the next fetch is stored."""
+    """G21, G23: after each kill the store opens, gives whole bodies, holds no request up; the next fetch is stored."""
     chance = random.Random(f"kills of {kind}")
     editions = Editions(origin)
     clients = itertools.cycle(["requests", "aiohttp", "trio"])

@@ -1,4 +1,4 @@
-"""``cache_status`` says *stored* of what is, and bodies that nobody reads are kept where they have arrived."""
+"""``cache_status`` says *stored* of stored responses alone, and unread bodies are kept where they have arrived."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_came_with_its_head_is_kept(
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("how", ["close", "drop"])
 def test_what_is_too_much_to_have_arrived_is_not(client: str, store: Any, how: str, origin: Origin) -> None:
-    """The status and the counts say that nobody read it."""
+    """The status and the counts say that it was not read."""
     url = origin.on("/a", fresh(LARGE))
     with opened_client(client, store) as session:
         assert 'detail="body-not-read"' in session.leave_unread(url, how)

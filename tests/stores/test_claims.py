@@ -377,7 +377,7 @@ def test_a_drop_frees_what_its_process_claimed(path: str, locks: ByteLocks) -> N
 
 
 def test_one_at_a_time_may_be_alone(path: str, locks: ByteLocks) -> None:
-    """For what one process does for all; where there are no locks nobody is kept from it."""
+    """For what one process does for all; where there are no locks no process is kept from it."""
     one, two = Asked(path, locks), Asked(path, locks)
     with one.alone(CHECKPOINT) as first, two.alone(CHECKPOINT) as second:
         assert (first, second) == (True, False)

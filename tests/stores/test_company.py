@@ -131,7 +131,7 @@ def test_four_processes_of_two_threads(store: Store, join_company: Any, kind: st
 
 
 def test_one_of_four_processes_is_granted_a_lease(store: Store, join_company: Any, kind: str) -> None:
-    """Each partition by exactly one. A holder that goes without a word leaves a lock to nobody, and a lease to time."""
+    """Each partition by exactly one. A holder that dies leaves no lock behind, and its lease ends in time."""
     processes = [join_company("claim", f"{number}") for number in range(4)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"

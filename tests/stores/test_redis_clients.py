@@ -243,7 +243,7 @@ def test_a_thousand_tasks_at_once(redis_server: Any) -> None:
 
 
 def test_a_loop_that_ends_closes_its_connections(redis_server: Any) -> None:
-    """Also where nobody closed the store; and the next loop opens its own. No warning: those are errors here."""
+    """Also where the store was not closed; and the next loop opens its own. No warning: those are errors here."""
     store = RedisStore(redis_server.tcp_url, timeout=20.0)
 
     tasks = store.for_async()

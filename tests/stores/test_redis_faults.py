@@ -326,7 +326,7 @@ def uses_all_of(store: RedisStore, now: float) -> None:
 def test_a_key_of_another_type_costs_its_own_url_a_miss(
     store: RedisStore, redis_server: Any, now: float, which: str, colour: str
 ) -> None:
-    """G29: and nobody else anything; what holds a record stays as it is."""
+    """G29: and other URLs nothing; the key that holds a record stays as it is."""
     entry = store.load(name("one"))[0].entry
     put(store, make_item("two", resource="two", now=now), now=now)
     key = KEYS[which].format(one=name("one").hex(), resource=name("resource").hex(), entry=entry.hex())

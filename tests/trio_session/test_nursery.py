@@ -38,7 +38,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
 async def test_a_thousand_requests_on_twenty_urls_make_twenty_fetches(
     origin: WatchedOrigin, open_store: Open, key: str
 ) -> None:
-    """100 at once. The origin answers nobody before all 20 have been asked, so that everyone else has to wait."""
+    """100 at once. The origin gives no answer before 20 requests have come, so that all others have to wait."""
     all_asked = threading.Barrier(URLS)
 
     def together(seen: Seen) -> Reply:

@@ -191,7 +191,7 @@ class NetworkBody:
         self._begun = True
         tee = self._tee
         if tee is not None and not tee.done and self._left is None:
-            # Most bytes are only held; what would have to be written now cannot be.
+            # Most bytes are only held; bytes that would have to be written now cannot be.
             tee.hold(data)
             if tee.done:
                 self._settled()

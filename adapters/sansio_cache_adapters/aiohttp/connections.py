@@ -75,7 +75,7 @@ def _cut(transport: asyncio.BaseTransport) -> None:
     socket = transport.get_extra_info("socket")
     with suppress(OSError, ValueError, AttributeError):
         cut_off([socket.fileno()])
-    # It is not the parent's any more: what is done to it here is done here only. A loop that has ended takes no calls.
+    # It is no longer shared with the parent, so changes here stay here. A loop that has ended takes no calls.
     with suppress(Exception):
         cast(asyncio.Transport, transport).abort()
 

@@ -23,7 +23,7 @@ class BrokenCoding(ValueError):
 
 
 _SLICE = 16 * 1024
-"""Bytes that are given to a codec at once: what it leaves over of them is copied each time."""
+"""Bytes that are given to a codec at once: those that it leaves over are copied each time."""
 _MEMBERS = 64
 """Members (of gzip, zstd's frames) after which an empty piece shows that time has passed: they may all be empty."""
 

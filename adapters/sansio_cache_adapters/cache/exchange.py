@@ -121,7 +121,7 @@ class Lead:
     def release(self, *, storable: bool, open_seconds: float = 0.0) -> None:
         """Release everyone who waits. Never blocks for long, never raises. Idempotent.
 
-        :param open_seconds: for so long other processes hear that nobody need wait; longer where nothing is storable.
+        :param open_seconds: for so long other processes hear that they need not wait; longer where nothing is storable.
         """
         if self.begun != FORKS.generation:
             # A copy of what another process leads.

@@ -45,7 +45,7 @@ class Gathering:
         return len(self._numbers)
 
     def next(self) -> int | None:
-        """The number of a chunk that nobody has taken; None where there is none, or something went wrong."""
+        """The number of a chunk that was not taken yet; None where there is none, or after an error."""
         try:
             return self._numbers.popleft() if self.failure is None else None
         except IndexError:
@@ -73,13 +73,13 @@ class Gathering:
             self.failure = error
 
     def stop(self) -> None:
-        """Let nobody begin another chunk."""
+        """Let no thread begin another chunk."""
         self._numbers.clear()
 
     def _place(self, index: int, chunk: bytes) -> None:
         size, length = self._head.chunk_size, self._head.length
         if len(chunk) != min(size, length - index * size):
-            # Nobody vouches for the hashes of what is not signed.
+            # The hashes of an unsigned record may come from anyone.
             self.failure = Flaw.BODY
             return
         at = index * size - self._start

@@ -20,7 +20,7 @@ _OTHERS: Final = ("aiohttp_client_cache", "cachecontrol", "diskcache", "hishel",
 def store_at(location: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
     """The store that a user's path or URL names; a path is that of a SQLite file.
 
-    :param max_bytes: what it holds at most; a Redis server has bounds of its own.
+    :param max_bytes: how much it holds at most; a Redis server has bounds of its own.
     :raises SettingError: for a URL of another kind, or one that names no place.
     """
     path = sqlite_path(location)

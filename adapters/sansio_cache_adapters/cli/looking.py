@@ -1,4 +1,4 @@
-"""The command ``ls``: what is stored, for people, for spreadsheets, for programs, for Datasette."""
+"""The command ``ls``: stored responses, for people, for spreadsheets, for programs, for Datasette."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def command(group: click.Group, name: str, *, examples: str, **attributes: Any) -> Callable[[Callable[..., Any]], Any]:
     """A command of the group, with the options that name a cache, and examples at the end of its help.
 
-    :param examples: what comes after the program's name, one a line; what begins with ``$`` is a whole line.
+    :param examples: the part after the program's name, one a line; a line that begins with ``$`` is whole.
     """
 
     def made(function: Callable[..., Any]) -> click.Command:

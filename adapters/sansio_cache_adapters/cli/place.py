@@ -39,7 +39,7 @@ NOT_SIGNED: Final = "The cache is not signed: leave the secret out, or begin to 
 _LOOKED_AT: Final = 100
 """Records that tell whether a secret is the right one."""
 _UNBOUNDED: Final = 1024**4
-"""How much a store may hold is its program's to say: what is opened here evicts nothing."""
+"""The program sets how much its store may hold: a store that is opened here evicts nothing."""
 
 
 class OpenCache(NamedTuple):

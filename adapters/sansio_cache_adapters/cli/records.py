@@ -140,7 +140,7 @@ def _number(value: object) -> float:
 
 
 class Wanted(NamedTuple):
-    """Which records a command is about; what is not given takes all."""
+    """Which records a command is about; an option that is not given takes all."""
 
     urls: tuple[re.Pattern[str], ...] = ()
     hosts: tuple[re.Pattern[str], ...] = ()

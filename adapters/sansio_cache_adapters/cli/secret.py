@@ -34,7 +34,7 @@ def from_environment(name: str = SECRET) -> str | None:
 def from_file(path: str) -> list[str]:
     """The secrets in a file, one a line, the oldest first: the last signs, all verify.
 
-    :raises WrongUse: it cannot be read, or holds none. What was given is not shown: it may be the secret itself.
+    :raises WrongUse: it cannot be read, or holds none. The value is not shown: it may be the secret itself.
     """
     try:
         with Path(path).expanduser().open("rb") as file:

@@ -1,4 +1,4 @@
-"""Text of strangers made safe to show: what is stored came from origins, and from anyone who can write to the store."""
+"""Text of strangers made safe to show: it came from origins, and from all who can write to the store."""
 
 from __future__ import annotations
 

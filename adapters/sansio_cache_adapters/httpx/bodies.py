@@ -127,7 +127,7 @@ class TeeStream(httpx2.SyncByteStream):
             passing.tee.abandon(INCOMPLETE)
 
     def close(self) -> None:
-        """Give the connection back, or drop it; what has already arrived of a body left unread is kept first."""
+        """Give the connection back, or drop it; an unread body is kept first where it has arrived."""
         if self._passing.worth_taking():
             self._take_arrived()
         self._passing.tee.abandon()
@@ -241,7 +241,7 @@ def _whole(native: httpx2.Response, tee: Tee) -> bytes | None:
     if isinstance(native.stream, httpx2.ByteStream):
         # It was made with its content, as by ``MockTransport``.
         return b"".join(native.stream)
-    # A transport below has read it, to log it perhaps; what it keeps is decoded.
+    # A transport below has read it, to log it perhaps; it keeps the decoded body.
     if "content-encoding" in native.headers or not hasattr(native, "_content"):
         tee.abandon("decoded" if "content-encoding" in native.headers else INCOMPLETE)
         return None
@@ -316,7 +316,7 @@ def _mapped() -> Generator[None]:
 
 
 def stored_stream(answer: Answer, engine: Engine, large: Callable[..., S]) -> httpx2.ByteStream | S:
-    """The body of an answer without the network: what is at hand as bytes, else ``large`` of what must be read."""
+    """The body of an answer without the network: bytes where they are at hand, else ``large`` of the stored body."""
     source = answer.body
     if isinstance(source, FromStore):
         data = source.record.stored.body

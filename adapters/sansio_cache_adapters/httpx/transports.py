@@ -75,7 +75,7 @@ class _Transport(FixedSettings):
         return other
 
     def _has_to_close(self) -> bool:
-        """Whether there is a cache: one that nobody asked was never made, and a store that was given is closed."""
+        """Whether there is a cache: an unused one was never made, and a store that was given is closed."""
         return is_made(self, "_cache") or self._told.given is not None
 
 
@@ -178,7 +178,7 @@ class CacheTransport(_Transport, httpx2.BaseTransport):
         return self._handler.answer(self, request)
 
     def _close_left(self) -> None:
-        """Close what was dropped unread; what has arrived of it is kept."""
+        """Close streams that were dropped unread; bodies that have arrived are kept."""
         while self._left:
             with suppress(Exception):
                 stream: Any = self._left.popleft()

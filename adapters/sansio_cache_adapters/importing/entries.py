@@ -111,7 +111,7 @@ def _is_latin(text: str) -> bool:
 
 
 def undecoded(method: str, headers: Headers) -> Headers:
-    """The fields of a response whose content codings were taken off: what they say of those is true no more.
+    """The fields of a response whose content codings were taken off, without those about them.
 
     Those of an answer to HEAD are about what GET would bring.
     """

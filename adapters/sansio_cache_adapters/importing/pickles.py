@@ -49,8 +49,8 @@ class Named:
 class Made:
     """A note of an object that a pickle would have made by a name.
 
-    :ivar args: what it would have been made of.
-    :ivar state: what would have been put into it afterwards.
+    :ivar args: its arguments.
+    :ivar state: the state that would have been put into it afterwards.
     """
 
     __slots__ = ("args", "name", "state")

@@ -64,7 +64,7 @@ def _exchange(value: Mapping[str, object], expiry: Expiry, size: int) -> Foreign
 
 
 def _content(value: Mapping[str, object], method: str, size: int) -> tuple[Headers, bytes]:
-    """Fields and body as that cache itself reads them: what it keeps as text or JSON is written out again."""
+    """Fields and body as that cache itself reads them: a body that it keeps as text or JSON is written out again."""
     headers = fields_of(_mapping(value.get("headers") or {}).items())
     decoded: Any = value.get("_decoded_content")
     if decoded is None:
@@ -141,7 +141,7 @@ def _reason(value: object) -> str:
 
 
 def _elapsed(value: object) -> float:
-    """Seconds between request and response; what is none is no reason to lose the entry."""
+    """Seconds between request and response; a wrong value is no reason to lose the entry."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_SECONDS:
         return 0.0
     return float(value)

@@ -153,7 +153,7 @@ class _TeeReader(io.RawIOBase):
         return self._inner.fileno()
 
     def close(self) -> None:
-        """Give the connection back, or drop it; what has already arrived of a body left unread is kept first."""
+        """Give the connection back, or drop it; an unread body is kept first where it has arrived."""
         if not self.closed and not self._given_up:
             if not self._tee.done:
                 self._take_arrived()
@@ -278,7 +278,7 @@ def whole_at_once(inner: HTTPResponse, expected: int | None, headers: Headers) -
         return None
     patience = sock.gettimeout()
     try:
-        # A look waits for nothing; what it fetches stays in the buffer for anyone who reads.
+        # A look waits for nothing; the bytes stay in the buffer for the reader.
         sock.settimeout(0.0)
         here = buffered.peek()
         if type(sock) is socket.socket and (expected is None or len(here) < expected):

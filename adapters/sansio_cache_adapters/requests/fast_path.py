@@ -53,7 +53,7 @@ _LONGEST_AUTHORITY: Final = 300
 class Prepared:
     """A request that was prepared, as requests has it and as the core sees it.
 
-    :ivar adapter: what it would go through; None where that is not ours.
+    :ivar adapter: the adapter that it would go through; None where that is not ours.
     :ivar state: all that preparing it has read, or None where that is not known. With a state it is kept, so that the
         user gets copies of ``native``.
     :ivar way: verify and cert of a request with TLS, the proxies of one without: those that it was looked for with.
@@ -197,7 +197,7 @@ class FastPath:
         except requests.exceptions.InvalidSchema:
             adapter = None  # sending says so
         if (way if native.url and not native.url.startswith("http:") else proxies) is None:
-            adapter = None  # an auth callable has changed the scheme: what was merged is not what counts
+            adapter = None  # an auth callable has changed the scheme: the merged settings do not count
         chosen = None
         if proxies is not None and native.url and native.url.startswith("http:"):
             # They see requests without TLS, and may answer by who asks.
@@ -213,7 +213,7 @@ class FastPath:
             self._lately = prepared.sharing(self._lately)
             self._remembered.put(url, prepared, bytes_of(prepared.request))
         elif last is not None:
-            prepared.native = native.copy()  # what it shares is of those that are remembered
+            prepared.native = native.copy()  # it shares parts with remembered requests
         return prepared
 
     def _differs_by_url(self, url: str, state: object) -> bool:
@@ -290,7 +290,7 @@ class FastPath:
         stream, verify, cert = keywords.get("stream"), keywords.get("verify"), keywords.get("cert")
         if not url.startswith(("http://", "https://")) or not only_the_environment_names_proxies():
             return {**session.merge_environment_settings(url, given, stream, verify, cert)}
-        if proxies is None:  # with TLS nobody asked for them
+        if proxies is None:  # with TLS they were not needed
             proxies = self._proxies(session, url, keywords, _said_of_proxies(session, keywords))
         return {
             # A sender may change what it gets.

@@ -133,7 +133,7 @@ def _after(*, child: bool) -> None:
         try:
             each.after_fork(child=child)
         except Exception:
-            # The others must go on all the same: what they hold would be held for ever.
+            # The others must go on all the same: their locks would be held for ever.
             logger.exception("%s failed after a fork", type(each).__name__)
 
 

@@ -70,7 +70,7 @@ class Threaded:
     def __init__(self, store: Store, *, on_error: OnError | None = None) -> None:
         self.store = store
         self.max_bytes = store.max_bytes
-        # What it can do is asked once: to ask a protocol takes as long as what it does.
+        # Its protocols are looked up once: to look takes as long as a call.
         self._load_nowait = store.load_nowait if isinstance(store, ReadingAtOnce) else _not_at_once
         self._claims = store if isinstance(store, Claiming) else None
         self._claims_at_once = store if isinstance(store, ClaimingAtOnce) else None

@@ -117,7 +117,7 @@ class ChangePromises(Opening):
         assert store.commit(late, vary_limit=32, now=now + MARK_SECONDS + 1)
 
     def test_of_many_drops_none_is_forgotten(self, make: MakeStore, now: float) -> None:
-        """G28: however few marks a small store keeps, what was requested before any of them is refused."""
+        """G28: however few marks a small store keeps, responses requested before any of them are refused."""
         store = make(max_bytes=64 * KIB)
         for index in range(100):
             store.drop(name(f"resource {index}"), now=now + index / 100)

@@ -22,14 +22,14 @@ from sansio_cache_adapters.trio.http.errors import ReadError, TransportError
 from sansio_cache_adapters.trio.http.hop import Chunks, Hop
 from sansio_cache_adapters.trio.http.pool import TAKE_AT_CLOSE
 
-__all__ = ["BodyGone", "CachedHop", "HopTransfer", "StoredChunks", "TeeChunks", "cached_hop", "stored_hop"]
+__all__ = ["StoredBodyGone", "CachedHop", "HopTransfer", "StoredChunks", "TeeChunks", "cached_hop", "stored_hop"]
 
 
 _MOST_PIECES: Final = 4
 """Pieces of a body that are taken at once. Each may be made of hundreds of chunks, which take about a millisecond."""
 
 
-class BodyGone(ReadError):
+class StoredBodyGone(ReadError):
     """A stored body is gone from the store; its record was dropped."""
 
 
@@ -112,7 +112,7 @@ async def _given(read: Awaitable[bytes]) -> bytes:
     try:
         return await read
     except StoreError as error:
-        raise BodyGone(f"the stored body is gone: {error}") from error
+        raise StoredBodyGone(f"the stored body is gone: {error}") from error
 
 
 class StoredChunks:
@@ -227,7 +227,7 @@ class TeeChunks:
         return piece
 
     async def aclose(self) -> None:
-        """Give the connection back; what has already arrived of a body left unread is kept first."""
+        """Give the connection back; an unread body is kept first where it has arrived."""
         taken = 0
         try:
             while not self._tee.done and taken < TAKE_AT_CLOSE:

@@ -34,7 +34,7 @@ from sansio_cache_adapters.trio.http.redirects import REDIRECTS
 from sansio_cache_adapters.trio.http.response import Response
 from sansio_cache_adapters.trio.http.sending import RequestOptions, followed, sent, whole, with_cookies
 
-from .bodies import BodyGone, HopTransfer, cached_hop, stored_hop
+from .bodies import HopTransfer, StoredBodyGone, cached_hop, stored_hop
 from .fast_path import FastPath, Ready
 from .keywords import CachedOptions
 from .lookup import given_response, request_maker
@@ -151,10 +151,10 @@ class Handler:
         response = await self._unread(session, method, url, options)
         try:
             await whole(response)
-        except (BodyGone, CacheError) as error:
+        except (StoredBodyGone, CacheError) as error:
             # Its record is dropped by now: the next look finds another, or asks the origin. What led here is not asked
             # twice, and content that can be read only once may have been read.
-            if not (isinstance(error, BodyGone) or may_fetch_anew(error, self._cache.engine.policy)):
+            if not (isinstance(error, StoredBodyGone) or may_fetch_anew(error, self._cache.engine.policy)):
                 raise
             if response.history or not isinstance(response.request.body, bytes):
                 raise

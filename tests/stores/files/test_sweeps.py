@@ -104,7 +104,7 @@ def test_a_store_that_grows_is_swept_by_itself(path: Path, now: float, monkeypat
 
 
 def test_short_scripts_keep_the_bound_too(path: Path, now: float) -> None:
-    """At close, and at exit where nobody closes, a store is swept that no process has swept for a minute."""
+    """At close, and at exit without a close, a store is swept that no process has swept for a minute."""
     script = (
         "import sys, time\n"
         "from sansio_cache_adapters.stores.files.store import FileStore\n"

@@ -151,7 +151,7 @@ class TestNobodyWaits:
         run(main)
 
     def test_a_write_that_failed_is_told(self, run: Run[None], path: Path) -> None:
-        """The session that queued it goes on, and can log and count it; a listener that fails hurts nobody."""
+        """The session that queued it goes on, and can log and count it; a listener that fails does no harm."""
         path.write_text("Dear diary")
 
         async def main() -> None:

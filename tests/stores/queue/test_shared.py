@@ -27,7 +27,7 @@ async def committed(store: AsyncStore, text: str, body: bytes = b"body", *, now:
 
 
 class Slow(SQLiteStore):
-    """Takes a claim, and lets nobody hear of it until its gate is opened."""
+    """Takes a claim, and tells no thread of it until its gate is opened."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)

@@ -31,7 +31,7 @@ class TestLocked:
         return store
 
     def test_writes_are_busy_and_reads_go_on(self, store: SQLiteStore, raw: Raw) -> None:
-        """G20: anyone who holds the write lock holds up nobody for longer than ``busy_timeout``."""
+        """G20: the holder of the write lock holds no request up for longer than ``busy_timeout``."""
         other = raw()
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
@@ -240,7 +240,7 @@ def test_values_that_sqlite_has_not_are_a_store_error(store: SQLiteStore) -> Non
 
 
 def test_pending_bodies_larger_than_the_store_are_refused(opened: Callable[..., SQLiteStore]) -> None:
-    """G28: a body that nobody has measured does not fill the disk."""
+    """G28: a body of unknown length does not fill the disk."""
     store = opened(max_bytes=3 * CHUNK_SIZE)
     entry = new_entry()
     for index in range(3):

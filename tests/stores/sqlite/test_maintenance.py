@@ -167,7 +167,7 @@ class TestRecency:
         reader.close()
 
     def test_that_they_cannot_be_written_is_said_by_flush(self, opened: Opened, raw: Raw) -> None:
-        """And hurts nobody."""
+        """And does no harm."""
         store = opened(busy_timeout=0.1)
         stored = put(store, make_item("one", now=NOW), now=NOW)
         other = raw()
@@ -235,7 +235,7 @@ class TestForgotten:
         assert raw().execute("SELECT count(*) FROM marks").fetchone() == (0,)
 
     def test_a_claim_writes_nothing(self, store: SQLiteStore, path: Path, raw: Raw) -> None:
-        """Neither when it is taken nor when it is given back; what an earlier version wrote holds nobody up."""
+        """Neither when it is taken nor when it is given back; the marks of an earlier version hold no request up."""
         now = time.time()  # by the system's own clock a timer ends what is told
         raw().execute("INSERT INTO leases VALUES (?, x'', x'01', ?, 0)", (name("one"), now + 50))
         before = Path(f"{path}-wal").read_bytes()

@@ -107,7 +107,7 @@ def _whoami(asked: Arrived) -> Reply:
 
 
 class Route(NamedTuple):
-    """A path, what it is there to show, and its answer."""
+    """A path, the purpose of its response, and the response."""
 
     path: str
     says: str

@@ -20,7 +20,7 @@ _WIDTH = 80
 class DemoReport:
     """Tables of what was expected and what was seen.
 
-    :ivar failures: what was not as it should be.
+    :ivar failures: the checks that failed.
     :ivar checks: how many rows there were.
     """
 

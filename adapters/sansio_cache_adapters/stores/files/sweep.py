@@ -27,7 +27,7 @@ _SWEPT: Final = "swept"
 _ROUND_EVERY: Final = 60.0
 """Seconds after which a store in use is swept anyway, by one of its processes."""
 _CANDIDATES: Final = 4096
-"""How many records a round can evict at most: what it remembers is bounded."""
+"""How many records a round can evict at most: its memory is bounded."""
 
 
 def walk(root: Root, number: str) -> Iterator[tuple[bytes, bytes, list[Row]]]:

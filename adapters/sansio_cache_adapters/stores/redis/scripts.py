@@ -17,7 +17,7 @@ __all__ = ["OPEN", "ROW_BYTES", "SCRIPTS", "Script"]
 class Script:
     """A Lua script, and the name under which a server that has seen it once knows it.
 
-    :ivar otherwise: what it says where one of its keys holds what is not ours.
+    :ivar otherwise: its reply where one of its keys holds a foreign value.
     """
 
     text: str

@@ -29,7 +29,7 @@ UNCHANGING: Final = "mode=ro&immutable=1"
 """On a medium where SQLite cannot make the files that it coordinates readers and writers by."""
 
 _WRITERS_CACHE: Final = 512
-"""KiB of the file that the writing connection holds: what it reads again is in the system's memory, too."""
+"""KiB of the file that the writing connection holds: the system's memory holds the file, too."""
 _WRITERS: Final = (
     "journal_mode = WAL",
     "synchronous = NORMAL",
@@ -44,7 +44,7 @@ class OpenedFile(NamedTuple):
 
     :ivar connection: writes, if ``how`` lets it.
     :ivar how: parameters of SQLite's URI, for further connections.
-    :ivar looked_at: what it was as it was opened.
+    :ivar looked_at: its state when it was opened.
     """
 
     inode: place.Inode

@@ -150,7 +150,7 @@ class Reader:
     def _opened_bulk(self) -> Guarded:
         if self._bulk is None:
             self._bulk = self._opener.open(self.longest)
-            # Nobody reads the pages of a chunk a second time before those of others have taken their place.
+            # The pages of a chunk are replaced in the cache before they are read a second time.
             self._bulk.cache = _BULK_CACHE
         return self._bulk
 

@@ -176,7 +176,7 @@ def _allowed(line: _Line, target: URL, guarded: Sequence[Cookie]) -> Cookie | No
     if domain is not None and (not _within(host, domain) or _is_address(host) or is_public_suffix(domain)):
         return None
     cookie = _made(target, line._replace(domain=domain))
-    # "leave secure cookies alone": what came by https is not replaced, nor shadowed, by what came by http.
+    # "leave secure cookies alone": a cookie from https is not replaced, nor shadowed, by one from http.
     if any(_is_shadowed(each, cookie) for each in guarded):
         return None
     return cookie
@@ -291,6 +291,6 @@ def jar_of(cookies: CookieJar | Mapping[str, str], base_url: str | None) -> Cook
         raise SettingError("cookies need a host to go to: give base_url= too, or a CookieJar")
     for name, value in cookies.items():
         if {";", "\r", "\n"} & {*name, *value}:
-            raise SettingError(f"no cookie can be called, or hold, what has a ; or a line end: {name!r}")
+            raise SettingError(f"neither name nor value of a cookie can have a ; or a line end: {name!r}")
         jar.set_cookie(cookie_of(parse(base_url or ""), name, value))
     return jar

@@ -244,7 +244,7 @@ class Pool:
         await self._close_unwanted()
 
     def put_back(self, lease: PoolPlace, *, reuse: bool) -> None:
-        """Do the same at once; what has to be closed is, when the pool is next awaited."""
+        """Do the same at once; connections are closed when the pool is next awaited."""
         if lease.returned:
             return
         lease.returned = True

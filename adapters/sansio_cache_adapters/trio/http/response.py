@@ -194,7 +194,7 @@ class Response:
         return self
 
     async def read(self) -> bytes:
-        """The body, kept as ``content``; again, what was kept.
+        """The body, which is kept as ``content``; a second call returns that.
 
         :raises TransportError: as ``iter_bytes``.
         """
@@ -247,7 +247,7 @@ class Response:
         return _Lines(self.iter_bytes(), self.encoding, self._complaint())
 
     async def aclose(self) -> None:
-        """Give back the connection; what has not been read is lost. Idempotent."""
+        """Give back the connection; unread parts of the body are lost. Idempotent."""
         self._closed = True
         await self._hop.aclose()
 

@@ -100,7 +100,7 @@ _remembered = lru_cache(maxsize=256)(_parsed)
 
 def join(base: str, reference: str) -> str:
     """The URL that ``reference`` means when found at ``base`` (RFC 3986 §5), not yet checked by ``parse``."""
-    # urljoin knows neither blank queries nor unusual schemes: what is absolute already is left alone.
+    # urljoin knows neither blank queries nor unusual schemes: an absolute URL is left alone.
     if _PARTS.fullmatch(reference.strip(" ")):
         return reference
     try:
