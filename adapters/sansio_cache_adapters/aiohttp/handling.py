@@ -69,8 +69,10 @@ def _says_codings(session: ClientSession, keywords: dict[str, Any]) -> bool:
     if ACCEPT_ENCODING in session.headers:
         return True
     headers = keywords.get("headers")
-    if headers is None or isinstance(headers, Mapping):
-        return any(str(name).lower() == "accept-encoding" for name in headers or ())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if headers is None:
+        return False
+    if isinstance(headers, Mapping):
+        return any(str(name).lower() == "accept-encoding" for name in headers)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return True
 
 
@@ -104,8 +106,9 @@ class Handler:
     ) -> ClientResponse:
         """The response to a request."""
         # Most requests say nothing but what ``get()`` adds.
-        options = NO_OPTIONS if keywords.keys() == _NOTHING_SAID else take_options(keywords)
-        if is_off(session) or upgrades(keywords):
+        says_nothing = keywords.keys() == _NOTHING_SAID
+        options = NO_OPTIONS if says_nothing else take_options(keywords)
+        if is_off(session) or (not says_nothing and upgrades(keywords)):
             answered = await self._behind(session)._request(method, str_or_url, **keywords)
             authenticated.bypassed(session.connector, str(answered.url), answered.request_info.headers.items())
             return bypassing(answered, DISABLED if is_off(session) else "upgrade")
