@@ -8,6 +8,7 @@ it is. Each difference warns once and names the page that tells of it (``docs/ho
 - ``places``: where those caches lie, and what to do where one lies already
 - ``times``: what they take for a time, and whose it is
 - ``keys``: which requests are one to them
+- ``addresses``: URLs that are one to them and two here, or the other way round
 
 Nothing else of ours imports any of it.
 """
