@@ -162,6 +162,17 @@ def test_what_can_be_taken_over_is(command: Command, tmp_path: Path) -> None:
     assert old.read_bytes() == before
 
 
+def test_a_second_run_is_no_failure_though_something_is_never_taken_over(command: Command, tmp_path: Path) -> None:
+    old = tmp_path / "old.sqlite"
+    lay_out_old_cache(old, "https://api.example.com/items/1")
+    with closing(sqlite3.connect(old)) as file, file:
+        file.execute("INSERT INTO responses VALUES ('fedcba9876543210', ?, NULL)", (b"no pickle",))
+    assert command("import", str(old)).lines == ["1 imported", "1 skipped: damaged (it cannot be read)"]
+    again = command("import", str(old))
+    assert again.status == 0
+    assert "nothing could be taken over" not in again.err
+
+
 def test_a_new_cache_is_signed_where_there_is_a_secret(
     command: Command, tmp_path: Path, key: str, secret_file: Callable[..., str]
 ) -> None:
