@@ -171,10 +171,6 @@ class KeyMaker:
         shared = b"GET" if method in ("GET", "HEAD") else method.encode()
         return keys.partition == _plain_partition(keys.resource, shared, b"", self._shape)
 
-    def resource_of_url(self, url: str) -> bytes:
-        """The resource key of a URL, after ``ignored_parameters``, where Host names no other authority."""
-        return self._locate(url).resource
-
     def tag(self, value: bytes) -> bytes:
         """The keyed hash under which a value of a request is kept: HMAC-SHA256 under the store's salt."""
         return hmac.digest(self._salt, value, hashlib.sha256)

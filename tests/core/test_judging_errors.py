@@ -151,7 +151,7 @@ def test_an_unsafe_request_invalidates_its_resource_and_what_it_locates() -> Non
     verdict = passed(got("Location: /b", "Content-Location: https://other.org/"))
     assert isinstance(verdict, Pass)
     urls = [ask().url, "https://example.org/b"]
-    assert verdict.invalidates == [rules.maker.resource_of_url(url) for url in urls]
+    assert verdict.invalidates == [rules.maker.resource(ask(url=url)) for url in urls]
     assert verdict.answer == Answer(
         200,
         "OK",

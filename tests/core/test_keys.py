@@ -374,7 +374,7 @@ def test_what_key_fn_says_is_asked_each_time() -> None:
 def test_a_url_alone_names_its_resource() -> None:
     """What maintenance and invalidation ask by."""
     maker = KeyMaker(Policy(ignored_parameters=["k"]), META.salt)
-    assert maker.resource_of_url("HTTPS://u@EXAMPLE.org/a?k=1#f") == maker.resource(ask())
+    assert maker.resource(ask(url="HTTPS://u@EXAMPLE.org/a?k=1#f")) == maker.resource(ask())
 
 
 @pytest.mark.parametrize("result", [None, 5, ("a",)])

@@ -208,11 +208,6 @@ class Connections:
 
         return self.write(inside, longest=MAINTENANCE)
 
-    @property
-    def in_batch(self) -> bool:
-        """Whether this thread is within :meth:`together`."""
-        return self._batch is not None and self._batch[0] == threading.get_ident()
-
     @contextmanager
     def _held(self, deadline: float) -> Generator[None]:
         self._wait_for_lock(deadline)
