@@ -12,15 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import httpx2._transports.default
-import hypothesis  # noqa: F401 - before anything is frozen: it looks whether its sources of chance are held
+import hypothesis  # before anything is frozen: it looks whether its sources of chance are held
 import pytest
 from certificates import Certificates
 from clock import Clock
 from local_origin import Origin
+from thorough import extent
 
 KEY = "a secret of at least sixteen bytes"
 ALL_ARE_MARKED = re.compile(r"^pytestmark = .*mark\.(once|serial)\b", re.MULTILINE)
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+# The same examples in each run, and no clock: what fails by chance, or because a machine is busy, says little.
+# New ones are looked for with SANSIO_CACHE_THOROUGH=1, and by the fuzzer.
+hypothesis.settings.register_profile(
+    "each time",
+    deadline=None,
+    derandomize=not extent(0, 1),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("each time")
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

