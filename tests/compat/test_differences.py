@@ -135,6 +135,7 @@ REQUESTS_CACHE: list[tuple[str, Callable[[str], Any]]] = [
     ("decoded", lambda base: twice(f"{base}/latin", backend="filesystem")),
     ("serializers decoded", lambda base: twice(f"{base}/coded", backend="filesystem", serializer="json")),
     ("fields", lambda base: kept(f"{base}/x", lambda _, found: found.headers.get("Transfer-Encoding"))),
+    ("replaced", lambda base: twice(f"{base}/x", {"expire_after": 0})),
     ("redirects", lambda base: twice(f"{base}/start")),
     ("redirects", lambda base: twice(f"{base}/start", {"allow_redirects": False})),
     ("cookies", lambda base: twice(f"{base}/cookies")),
