@@ -148,9 +148,11 @@ async def test_a_coded_body_of_the_core_stays_coded(opened: Opener, origin: Orig
 async def test_what_cannot_be_put_says_so(opened: Opener, origin: Origin, clock: Any, name: str) -> None:
     client = await opened(name, clock=clock)
     for response, body, words in (
-        (5, None, "put takes"),
+        (5, None, "put takes .* not int: 5"),
         (head(clock.now), None, "body="),
-        (httpx2.Response(200) if name == "requests" else requests.Response(), None, "put takes"),
+        (httpx2.Response(200), None, "not httpx2.Response: <Response")
+        if name == "requests"
+        else (requests.Response(), None, "not requests.Response: <Response"),
     ):
         with pytest.raises(SettingError, match=words):
             await client.ask("put", origin.url(), response, body)

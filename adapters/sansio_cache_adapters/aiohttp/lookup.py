@@ -12,7 +12,7 @@ from yarl import URL
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
 from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
-from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded
+from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded, no_response
 
 from .private_reader import whole_body
 
@@ -67,7 +67,7 @@ async def given_response(response: object) -> GivenResponse:
     :raises SettingError: it is none, or its body is gone.
     """
     if not isinstance(response, ClientResponse):
-        raise SettingError(f"put takes an aiohttp.ClientResponse, or a Received and body=…, not {response!r}")
+        raise no_response("an aiohttp.ClientResponse", response)
     body = await whole_body(response)
     if body is None:
         raise SettingError(BODY_GONE)

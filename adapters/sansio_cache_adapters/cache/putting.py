@@ -15,12 +15,20 @@ from .engine import Engine
 from .exchange import NativeResponse
 from .tee import Tee
 
-__all__ = ["BODY_GONE", "GivenResponse", "Put", "core_given", "decoded", "put"]
+__all__ = ["BODY_GONE", "GivenResponse", "Put", "core_given", "decoded", "no_response", "put"]
 
 _OF_THE_CODING: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 BODY_GONE: Final = (
     "put takes a response whose whole body is still there: read it first, or put it in before it is closed"
 )
+
+
+def no_response(takes: str, given: object) -> SettingError:
+    """The error where ``put`` was given something else than it takes: another client's response looks the same."""
+    kind = type(given)
+    package = kind.__module__.partition(".")[0]
+    name = kind.__qualname__ if package == "builtins" else f"{package}.{kind.__qualname__}"
+    return SettingError(f"put takes {takes}, or a Received and body=…, not {name}: {given!r}")
 
 
 class Put(NamedTuple):

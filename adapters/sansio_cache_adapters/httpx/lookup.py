@@ -7,10 +7,9 @@ from typing import Any
 
 import httpx2
 
-from sansio_cache.errors import SettingError
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
-from sansio_cache_adapters.cache.putting import GivenResponse, decoded
+from sansio_cache_adapters.cache.putting import GivenResponse, decoded, no_response
 
 from .common import core_headers, core_request
 from .nothing import SendsNothing
@@ -57,7 +56,7 @@ async def given_response_async(response: object) -> GivenResponse:
 
 def _response(response: object) -> httpx2.Response:
     if not isinstance(response, httpx2.Response):
-        raise SettingError(f"put takes an httpx2.Response, or a Received and body=…, not {response!r}")
+        raise no_response("an httpx2.Response", response)
     return response
 
 

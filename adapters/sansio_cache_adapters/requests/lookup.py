@@ -9,7 +9,7 @@ import requests
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import NO_OPTIONS, Request
 from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
-from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded
+from sansio_cache_adapters.cache.putting import BODY_GONE, GivenResponse, decoded, no_response
 
 from .common import core_request
 from .peers import OuterAdapter, Way
@@ -62,7 +62,7 @@ def given_response(response: object) -> GivenResponse:
     :raises SettingError: it is none, or part of its body was given out before.
     """
     if not isinstance(response, requests.Response):
-        raise SettingError(f"put takes a requests.Response, or a Received and body=…, not {response!r}")
+        raise no_response("a requests.Response", response)
     state: Any = response
     if state._content is False and (state._content_consumed or _is_begun(response)):
         # requests would take what is left of it, or nothing, for the whole.

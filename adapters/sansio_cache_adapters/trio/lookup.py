@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sansio_cache.errors import SettingError
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
-from sansio_cache_adapters.cache.putting import GivenResponse, decoded
+from sansio_cache_adapters.cache.putting import GivenResponse, decoded, no_response
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.response import Response
 
@@ -42,7 +41,7 @@ async def given_response(response: object) -> GivenResponse:
     :raises SettingError: it is none.
     """
     if not isinstance(response, Response):
-        raise SettingError(f"put takes a response of the session, or a Received and body=…, not {response!r}")
+        raise no_response("a response of the session", response)
     body = await response.read()
     fields = [(name, value) for name in response.headers for value in response.headers.get_list(name)]
     return decoded(response.status, response.reason, fields, body)
