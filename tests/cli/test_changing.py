@@ -15,6 +15,8 @@ from local_origin import Origin, fresh
 from sansio_cache import CachedSession
 from sansio_cache_adapters.cli.place import PlaceOptions
 
+pytestmark = pytest.mark.once
+
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
 

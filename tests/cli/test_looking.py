@@ -20,6 +20,8 @@ from sansio_cache import CachedSession
 from sansio_cache_adapters.cli.app import cli
 from sansio_cache_adapters.cli.place import PlaceOptions
 
+pytestmark = pytest.mark.once
+
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
 

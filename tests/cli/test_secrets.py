@@ -16,6 +16,8 @@ from local_origin import Origin
 
 from sansio_cache import CachedSession
 
+pytestmark = pytest.mark.once
+
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 NEW = "another secret of at least sixteen bytes"
 

@@ -13,6 +13,8 @@ from written_caches import Written
 
 from sansio_cache import CachedSession, SettingError, import_cache
 
+pytestmark = pytest.mark.once
+
 BODIES = {
     "/fresh": b"fresh for an hour",
     "/coded": b'{"name": "teapot", "sizes": [1, 2.5, null]}',

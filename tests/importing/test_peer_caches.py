@@ -14,6 +14,8 @@ from written_caches import Written
 
 from sansio_cache import AsyncCachedSession, CachedSession, NotCached, SQLiteStore, import_cache
 
+pytestmark = pytest.mark.once
+
 ALL = [kind for kinds in KINDS.values() for kind in kinds]
 SECRET = "a secret of the new cache"
 UNKNOWN = {"requests-cache": 0, "aiohttp-client-cache": 2}

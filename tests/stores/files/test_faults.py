@@ -256,6 +256,7 @@ class Failing:
         return self._real(*args, **options)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name_of_call", ["open", "stat", "readlink", "fstat", "pread", "listdir"])
 def test_a_sweep_that_fails_at_any_step_loses_nothing(
     store: FileStore, path: Path, now: float, monkeypatch: pytest.MonkeyPatch, name_of_call: str

@@ -15,6 +15,8 @@ from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 from sansio_cache_adapters.testing.opening import seen
 
+pytestmark = pytest.mark.once
+
 # Garbage
 
 

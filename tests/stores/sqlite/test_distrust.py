@@ -18,6 +18,8 @@ from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 from sansio_cache_adapters.testing.opening import seen
 
+pytestmark = pytest.mark.once
+
 NOW = time.time()
 Raw = Callable[[], sqlite3.Connection]
 
