@@ -28,8 +28,8 @@ FAILED: Final = 1
 NO_TESTS: Final = 5
 """What pytest ends with where it finds none."""
 HANDFUL: Final = 3
-SIDE_BY_SIDE: Final = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
-"""One more than there are cores: some wait for a server, for a lock or for another process."""
+SIDE_BY_SIDE: Final = ("-n", str((os.cpu_count() or 1) + 2), "--dist", "worksteal")
+"""Two more than there are cores: some wait for a server, for a lock or for another process."""
 
 IN_MEMORY: Final = "/dev/shm"
 ENOUGH: Final = 3 * 2**30

@@ -23,7 +23,7 @@ from watched_origin import WatchedOrigin
 from sansio_cache import AsyncCacheTransport, MemoryStore, SQLiteStore
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 
 class HttpxHouse:

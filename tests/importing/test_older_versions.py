@@ -15,6 +15,8 @@ from written_caches import Written
 from sansio_cache import CachedSession, import_cache
 from sansio_cache_adapters.importing.pickles import read_pickle
 
+pytestmark = pytest.mark.once
+
 
 def without_requests(source: Path, target: Path) -> Path:
     """A file of aiohttp-client-cache, as before 0.14: without the fields of the requests."""

@@ -28,6 +28,8 @@ from sansio_cache_adapters.stores.redis import verbs as redis_verbs
 from sansio_cache_adapters.stores.redis.store import RedisStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
+pytestmark = pytest.mark.once
+
 T = TypeVar("T")
 LARGE = 20_000_000
 
