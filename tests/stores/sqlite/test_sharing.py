@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,21 @@ def test_a_fork_reopens_by_itself(path: Path, opened: Callable[..., SQLiteStore]
         f"{who} {number}" for number in range(10) for who in ("child", "late child", "parent")
     ]
     assert {name(text) for text in expected} <= there
+
+
+def test_a_thread_that_reads_for_the_first_time_waits_for_a_fork(path: Path) -> None:
+    """Else the child could part while that thread has a lock of SQLite's own, which is never released there (G30)."""
+    store = SQLiteStore(path)
+    put(store, make_item("one", now=NOW), now=NOW)
+    store.load(name("one"))
+    with ThreadPoolExecutor(1) as pool:
+        store._connections.before_fork()
+        reading = pool.submit(store.load, name("one"))
+        with pytest.raises(TimeoutError):
+            reading.result(0.2)
+        store._connections.after_fork(child=False)
+        assert len(reading.result(30)) == 1
+    store.close()
 
 
 class TestNothingStaysOpen:

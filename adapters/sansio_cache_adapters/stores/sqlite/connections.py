@@ -66,6 +66,9 @@ class Connections:
         self._lock = threading.Lock()
         self._holder = 0
         self._local = threading.local()
+        # Held during a fork: a reader that came meanwhile could be in use when the child parts. A handler of signals or
+        # a finalizer may make one while its own thread does.
+        self._arriving = threading.RLock()
         self._readers: Living[Reader] = Living()
         self._dropped = deque[sqlite3.Connection]()
         self._writer: Guarded | None = None
@@ -74,7 +77,7 @@ class Connections:
         self._looked_at: place.State | None = None
         self._batch: tuple[int, sqlite3.Connection] | None = None
         self._resting: list[Reader] = []
-        self._rests = False
+        self._rests = self._keeps_out = False
 
     @property
     def is_open(self) -> bool:
@@ -93,9 +96,10 @@ class Connections:
         return reader
 
     def _new_reader(self) -> Reader:
-        reader: Reader = Reader(self._opener, self._longest_value, self._dropped)
-        self._local.reader = reader
-        self._readers.add(reader)
+        with self._arriving:
+            reader: Reader = Reader(self._opener, self._longest_value, self._dropped)
+            self._local.reader = reader
+            self._readers.add(reader)
         return reader
 
     def read(self, work: Callable[[Reader], T], *, anew: bool = False) -> T:
@@ -356,6 +360,7 @@ class Connections:
         """Wait until no connection is in use."""
         deadline = time.monotonic() + self._briefly
         self._rests = self._lock.acquire(timeout=self._briefly)
+        self._keeps_out = self._arriving.acquire(timeout=self._briefly)
         self._resting = [
             reader
             for reader in self._readers.all()
@@ -367,6 +372,8 @@ class Connections:
         if not child:
             for reader in self._resting:
                 reader.lock.release()
+            if self._keeps_out:
+                self._arriving.release()
             if self._rests:
                 self._lock.release()
             self._resting = []
