@@ -47,7 +47,7 @@ def expiry_of(value: Any, not_at_all: Iterable[object]) -> Expiry:
     if isinstance(value, datetime):
         return Until(value.astimezone(UTC).timestamp(), any_status=True)
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    # A negative time has passed by so much.
+    # A negative time lies so far in the past.
     return Until(utcnow().timestamp() + seconds, any_status=True) if seconds < 0 else Resident(seconds, any_status=True)
 
 

@@ -15,7 +15,6 @@ from requests.adapters import BaseAdapter
 
 from sansio_cache.messages import Options
 from sansio_cache_adapters.compat.keys import REDIRECTS
-from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.times import time_for
 from sansio_cache_adapters.requests.adapter import CacheAdapter
 from sansio_cache_adapters.requests.session import CacheMixin as OurMixin
@@ -42,7 +41,7 @@ from .policy.settings import (
 )
 from .said import Asked, given_values, taken_by
 from .serializers import SerializerType
-from .telling import tell_of_request, tell_of_response
+from .telling import tell_of_replacing, tell_of_request, tell_of_response
 
 __all__ = ["CacheMixin", "CachedSession", "OriginalSession", "get_504_response"]
 
@@ -247,8 +246,7 @@ class CacheMixin(OurMixin):
             return self._instead_of(response, fallback, request)
         expiry = time_of(response, options, settings)
         if expiry is USELESS:
-            if asked.expire_after is not None:
-                REQUESTS_CACHE.differs("replaced", "what was stored is gone when a newer response is not to be kept")
+            tell_of_replacing(asked.expire_after)
             self._backend.discard(key_of(response) or "")
             vars(response).update(expires=None, cache_key=None)
         elif expiry is not None:

@@ -14,7 +14,7 @@ from .policy.actions import METHOD_OVERRIDE_HEADERS
 from .policy.directives import CacheDirectives
 from .policy.settings import AUTH_PARAMS, DEFAULT_IGNORED_PARAMS, CacheSettings
 
-__all__ = ["tell_of_request", "tell_of_response"]
+__all__ = ["tell_of_replacing", "tell_of_request", "tell_of_response"]
 
 _UTF_8: Final = frozenset({"ascii", "utf-8", "utf8"})
 _CONDITIONS: Final = (*("If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range"),)
@@ -48,6 +48,15 @@ def _asks_for_age(request: PreparedRequest) -> bool:
         return False
     said = CacheDirectives.from_headers(request.headers)
     return said.max_age is not None or said.must_revalidate
+
+
+def tell_of_replacing(expire_after: object) -> None:
+    """Warn of a response that one request would not have kept: an older one is gone all the same.
+
+    :param expire_after: what the request says of it; None for nothing.
+    """
+    if expire_after is not None:
+        REQUESTS_CACHE.differs("replaced", "what was stored is gone when a newer response is not to be kept")
 
 
 def tell_of_response(response: Any, *, decodes: bool) -> None:
