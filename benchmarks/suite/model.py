@@ -54,8 +54,9 @@ class Contender:
     role: Role
     make: Callable[[Setting], Client] | None = None
     does: frozenset[str] = frozenset()
-    """What it can be asked: *hit*, *store* (fetch what is missing), *share* (several processes on one store), *purge*,
-    *core*. *plain*: it has no cache, so a "hit" is a request; *signed*: its records are."""
+    """What it can be asked: *hit*, *fetch* (and store) what is missing, *store* (the same by many tasks, or for
+    bodies of any size), *share* (several processes on one store), *purge*, *core*. *plain*: it has no cache, so a "hit"
+    is a request; *signed*: its records are."""
     rival: str = ""
     """The peer that the targets name."""
     limit: str = ""

@@ -11,10 +11,11 @@ from suite.clients import Colour
 from suite.contenders import aiohttp_based, httpx_based, limits, ours, requests_based
 from suite.model import Contender, Startup
 
-PLAIN = frozenset({"hit", "store", "plain"})
-CACHE = frozenset({"hit", "store"})
+PLAIN = frozenset({"hit", "fetch", "store", "plain"})
+CACHE = frozenset({"hit", "fetch", "store"})
 SHARED = CACHE | {"share"}
 LIMIT = frozenset({"hit"})
+FETCHING = LIMIT | {"fetch"}
 
 TRIO_IMPORTS = "import anyio, h11, trio"
 
@@ -67,15 +68,15 @@ CONTENDERS: tuple[Contender, ...] = (
     # The limits.
     Contender("limit-read", "core", "limit", limits.LimitRead, LIMIT),
     Contender("limit-read-signed", "core", "limit", partial(limits.LimitRead, signed=True), LIMIT),
-    Contender("limit-requests", "requests", "limit", limits.LimitRequests, LIMIT),
-    Contender("limit-requests-signed", "requests", "limit", partial(limits.LimitRequests, signed=True), LIMIT),
-    Contender("limit-requests-memory", "requests", "limit", partial(limits.LimitRequests, memory=True), LIMIT),
+    Contender("limit-requests", "requests", "limit", limits.LimitRequests, FETCHING),
+    Contender("limit-requests-signed", "requests", "limit", partial(limits.LimitRequests, signed=True), FETCHING),
+    Contender("limit-requests-memory", "requests", "limit", partial(limits.LimitRequests, memory=True), FETCHING),
     Contender("limit-requests-prepared", "requests", "limit", limits.LimitRequestsPrepared, LIMIT),
     Contender("limit-requests-prepared-signed", "requests", "limit",
               partial(limits.LimitRequestsPrepared, signed=True), LIMIT),
-    Contender("limit-aiohttp", "aiohttp", "limit", limits.LimitAiohttp, LIMIT),
-    Contender("limit-aiohttp-signed", "aiohttp", "limit", partial(limits.LimitAiohttp, signed=True), LIMIT),
-    Contender("limit-aiohttp-memory", "aiohttp", "limit", partial(limits.LimitAiohttp, memory=True), LIMIT),
+    Contender("limit-aiohttp", "aiohttp", "limit", limits.LimitAiohttp, FETCHING),
+    Contender("limit-aiohttp-signed", "aiohttp", "limit", partial(limits.LimitAiohttp, signed=True), FETCHING),
+    Contender("limit-aiohttp-memory", "aiohttp", "limit", partial(limits.LimitAiohttp, memory=True), FETCHING),
     Contender("limit-trio", "trio", "limit", limits.LimitTrio, LIMIT),
     Contender("limit-trio-signed", "trio", "limit", partial(limits.LimitTrio, signed=True), LIMIT),
     Contender("limit-trio-memory", "trio", "limit", partial(limits.LimitTrio, memory=True), LIMIT),

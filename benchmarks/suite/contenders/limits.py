@@ -1,4 +1,4 @@
-"""The hand-written loops of `suite.limits` as contenders: they are filled by hand and can do nothing but hit."""
+"""The hand-written loops of `suite.limits` as contenders: all but those that fetch are filled by hand and only hit."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ class LimitRequests(LimitRead):
 
         self.session = Unprepared()
         self.session.records = self.open()
+        self.session.validates = self.setting.mode == "validate"
 
     def get(self, url: str) -> int:
         return len(self.session.get(url).content)
@@ -98,6 +99,7 @@ class LimitAiohttp(_Limit, AsyncioClient):
 
         self.session = InlineSession()
         self.session.records = self.open()
+        self.session.validates = self.setting.mode == "validate"
 
     async def get(self, url: str) -> int:
         async with self.session.get(url) as response:

@@ -69,6 +69,13 @@ class Records:
         row = (int.from_bytes(key[:8], "big", signed=True), key, self._seal(key, packed, body), packed, body)
         self._execute("INSERT INTO records (prefix, key, seal, head, body) VALUES (?, ?, ?, ?, ?)", row)
 
+    def renew(self, head: Head, body: bytes) -> None:
+        """Replace the head stored under its URL."""
+        key = hashlib.sha256(head.url.encode()).digest()
+        packed = encode(head)
+        row = (self._seal(key, packed, body), packed, int.from_bytes(key[:8], "big", signed=True), key)
+        self._execute("UPDATE records SET seal = ?, head = ? WHERE prefix = ? AND key = ?", row)
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -95,6 +102,10 @@ class MemoryRecords(Records):
     def write(self, head: Head, body: bytes) -> None:
         """Store this under its URL."""
         self._records[hashlib.sha256(head.url.encode()).digest()] = head, body
+
+    def renew(self, head: Head, body: bytes) -> None:
+        """Replace the head stored under its URL."""
+        self.write(head, body)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -23,9 +23,40 @@ class Unprepared(requests.Session):
     """`request()` overridden, nothing prepared: right only for a plain GET."""
 
     records: Records
+    validates = False
+    """Whether what is stored is confirmed each time."""
+    _like: requests.PreparedRequest | None = None
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> Any:
-        return LazyResponse(*self.records.read(str(url)))
+        try:
+            found = self.records.read(str(url))
+        except KeyError:
+            return self._fetched(str(url))
+        return self._confirmed(*found) if self.validates else LazyResponse(*found)
+
+    def _fetched(self, url: str) -> LazyResponse:
+        response = self._sent(url, {})
+        found = Head(url, response.status_code, 0.0, list(response.raw.headers.items())), response.content
+        self.records.write(*found)
+        return LazyResponse(*found)
+
+    def _confirmed(self, head: Head, body: bytes) -> LazyResponse:
+        tag = next(value for name, value in head.fields if name.lower() == "etag")
+        response = self._sent(head.url, {"If-None-Match": tag})
+        if response.status_code != 304 or response.content:
+            raise ValueError(head.url)
+        head.fields = list(response.raw.headers.items())
+        self.records.renew(head, body)
+        return LazyResponse(head, body)
+
+    def _sent(self, url: str, fields: dict[str, str]) -> requests.Response:
+        """By the adapter, with a request prepared once: the environment is not looked at."""
+        if self._like is None:
+            self._like = self.prepare_request(requests.Request("GET", url))
+        prepared = self._like.copy()
+        prepared.url = url
+        prepared.headers.update(fields)
+        return self.get_adapter(url).send(prepared, stream=True, timeout=None, verify=True, cert=None, proxies={})
 
 
 class Prepared(Unprepared):

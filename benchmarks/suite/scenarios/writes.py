@@ -70,6 +70,6 @@ async def validate(cell: Cell) -> dict[str, float]:
 
 
 SCENARIOS = (
-    Scenario("miss", "Miss and store, 1 KiB", (OPS, P99, Figure("kept", "% stored")), frozenset({"store"}), miss),
-    Scenario("validate", "Validate, 1 KiB (304)", (OPS, P99), frozenset({"store"}), validate),
+    Scenario("miss", "Miss and store, 1 KiB", (OPS, P99, Figure("kept", "% stored")), frozenset({"fetch"}), miss),
+    Scenario("validate", "Validate, 1 KiB (304)", (OPS, P99), frozenset({"fetch"}), validate),
 )
