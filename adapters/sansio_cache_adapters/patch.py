@@ -65,13 +65,13 @@ class _Script:
         self._httpx_loops: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def _of_requests(self) -> Any:
-        from sansio_cache_adapters.requests.adapter import make_cache
+        from sansio_cache_adapters.requests.adapter import cache_of
 
         if self._requests is not None:
             return self._requests
         with self._lock:
             if self._requests is None:
-                self._requests = make_cache(*self._arguments)
+                self._requests = cache_of(set_up(*self._arguments))
             return self._requests
 
     def adapter_over(self, inner: Any) -> Any:
@@ -94,26 +94,27 @@ class _Script:
 
     def transport_over(self, inner: Any) -> Any:
         """A transport of httpx2 with the cache above it."""
-        from sansio_cache_adapters.httpx.nothing import SendsNothing
+        import httpx2
+
         from sansio_cache_adapters.httpx.transports import CacheTransport
 
         with self._lock:
             if self._httpx is None:
-                self._httpx = self._host(CacheTransport, SendsNothing())
+                self._httpx = self._host(CacheTransport, httpx2.BaseTransport())
         return self._httpx.over(inner)
 
     def async_transport_over(self, inner: Any) -> Any:
         """The same for what awaits, on the running loop."""
         import anyio.lowlevel
+        import httpx2
 
-        from sansio_cache_adapters.httpx.nothing import AsyncSendsNothing
         from sansio_cache_adapters.httpx.transports import AsyncCacheTransport
 
         loop: Any = anyio.lowlevel.current_token().native_token
         with self._lock:
             host = self._httpx_loops.get(loop)
             if host is None:
-                host = self._httpx_loops[loop] = self._host(AsyncCacheTransport, AsyncSendsNothing())
+                host = self._httpx_loops[loop] = self._host(AsyncCacheTransport, httpx2.AsyncBaseTransport())
         return host.over(inner)
 
     def _host(self, kind: Any, inner: Any) -> Any:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sansio_cache_adapters.cache import decoding
-from sansio_cache_adapters.cache.decoding import BrokenCoding, decode, decoders, default_accept_encoding
+from sansio_cache_adapters.cache.decoding import BrokenCoding, decode, decoders, default_accept_encoding, not_offered
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -180,6 +180,14 @@ def test_only_what_can_be_decoded_is_offered(monkeypatch: pytest.MonkeyPatch) ->
     Modules(monkeypatch)
     assert default_accept_encoding() == "gzip, deflate"
     assert decoders("br") == decoders("zstd") == []
+
+
+@pytest.mark.parametrize(
+    ("offered", "expected"),
+    [("gzip, deflate, br, zstd", ()), ("gzip,deflate,br", ("zstd",)), ("gzip, deflate", ("br", "zstd"))],
+)
+def test_what_is_not_offered_is_left_to_the_reader(offered: str, expected: tuple[str, ...]) -> None:
+    assert not_offered(offered) == frozenset(expected)
 
 
 def test_a_brotli_that_cannot_bound_its_output_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:

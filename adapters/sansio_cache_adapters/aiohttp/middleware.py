@@ -29,12 +29,12 @@ from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
-from sansio_cache_adapters.cache.decoding import default_accept_encoding
+from sansio_cache_adapters.cache.decoding import default_accept_encoding, not_offered
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS, Engine
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_more, refuse_unknown
 from sansio_cache_adapters.cache.notices import warn_once
-from sansio_cache_adapters.cache.opening import CacheLocation, awaitable, probing, store_of
+from sansio_cache_adapters.cache.opening import CacheLocation
 from sansio_cache_adapters.cache.options import CacheOptions, current_options, take_options
 from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split_policy
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
@@ -53,7 +53,6 @@ __all__ = ["REDIRECTS", "AiohttpCache", "CacheMiddleware", "Wish"]
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REDIRECT_LIMIT: Final = 65_536
 """Bytes that are read of a redirect's body, which the client throws away unread."""
-_UNDECODABLE: Final = frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", "))
 _THEIR_CODINGS: Final = ClientRequest.DEFAULT_HEADERS[ACCEPT_ENCODING]
 _DECODED: Final = (
     "CacheMiddleware cannot store compressed answers here: aiohttp decodes them before they come to it. Put it last in "
@@ -134,19 +133,9 @@ class AiohttpCache:
 
     def __init__(self, told: Setup, peer: str | None) -> None:
         self._peer = peer
-        async_store, blocking = awaitable(store_of(told))
         self.tasks: Tasks = Tasks()
         self._made_store = told.owned
-        self.inner: AsyncCache = AsyncCache(
-            told.policy,
-            async_store,
-            told.sealer,
-            probe=probing(blocking, told.sealer),
-            spawn=self.tasks.spawn,
-            on_event=told.on_event,
-            clock=told.clock,
-            undecodable=_UNDECODABLE,
-        )
+        self.inner: AsyncCache = AsyncCache.of(told, self.tasks.spawn, not_offered(default_accept_encoding()))
         self.engine: Engine = self.inner.engine
 
     async def hop(self, wish: Wish, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

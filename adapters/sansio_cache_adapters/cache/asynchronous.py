@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import ismethod
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sansio_cache.actions import LoadBody
 from sansio_cache.decisions import Answer
@@ -29,7 +29,9 @@ from sansio_cache_adapters.stores.work import Work, awaited
 from .engine import Engine
 from .events import logger
 from .exchange import Delivered, Transfer
+from .opening import awaitable, probing, store_of
 from .session_cache import SessionCache
+from .setup import Setup
 from .stored_body import load_body
 
 __all__ = ["AsyncCache", "Spawn"]
@@ -84,6 +86,14 @@ class AsyncCache(SessionCache):
             # Weakly: the store's queue outlives its sessions.
             told = partial(_queued_write_failed, weakref.ref(self.engine))
             weakref.finalize(self, store.listen(told)).atexit = False
+
+    @classmethod
+    def of(cls, told: Setup, spawn: Spawn, undecodable: frozenset[str]) -> Self:
+        """The cache that a session was told to have; see :meth:`.BlockingCache.of`."""
+        store, blocking = awaitable(store_of(told))
+        probe = probing(blocking, told.sealer)
+        options: dict[str, Any] = {"on_event": told.on_event, "clock": told.clock, "undecodable": undecodable}
+        return cls(told.policy, store, told.sealer, probe=probe, spawn=spawn, **options)
 
     async def open(self) -> None:
         """Open the store, if that was not done.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sansio_cache.actions import BodyStart, LoadBody
 from sansio_cache.decisions import Answer
@@ -21,8 +21,9 @@ from .engine import CLOSE_SECONDS, Engine
 from .events import logger
 from .exchange import Delivered, Transfer
 from .flights import wait_blocking
-from .opening import probing
+from .opening import probing, store_of
 from .session_cache import SessionCache
+from .setup import Setup
 from .stored_body import load_body
 from .turns import turns_for
 
@@ -49,6 +50,15 @@ class BlockingCache(SessionCache):
         self.background: Background = Background()
         self._options = options
         self._turns = turns_for(store)
+
+    @classmethod
+    def of(cls, told: Setup, undecodable: frozenset[str]) -> Self:
+        """The cache that a session was told to have.
+
+        :param undecodable: see :class:`~sansio_cache.rules.Rules`.
+        """
+        options: dict[str, Any] = {"on_event": told.on_event, "clock": told.clock, "undecodable": undecodable}
+        return cls(told.policy, store_of(told), told.sealer, **options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The store comes back by its location; the secret travels along.

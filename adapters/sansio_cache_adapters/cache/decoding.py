@@ -12,7 +12,16 @@ from functools import cache, partial
 from importlib import import_module
 from typing import Any, Protocol
 
-__all__ = ["BrokenCoding", "Decoder", "decode", "decoders", "default_accept_encoding", "taken_off"]
+__all__ = [
+    "BrokenCoding",
+    "Decoder",
+    "decode",
+    "decoders",
+    "default_accept_encoding",
+    "not_offered",
+    "taken_off",
+    "undecodable",
+]
 
 PIECE = 64 * 1024
 """Bytes that a decoder hands out at once, at most."""
@@ -218,6 +227,11 @@ def _codings() -> dict[str, Callable[[], Decoder]]:
 def default_accept_encoding() -> str:
     """The value of Accept-Encoding that our sessions send: the codings that can be decoded here."""
     return ", ".join(_codings())
+
+
+def not_offered(accept_encoding: str) -> frozenset[str]:
+    """The codings that some clients of a kind decode, and this one, which offers these, leaves to its reader."""
+    return frozenset({"br", "zstd"}).difference(map(str.strip, accept_encoding.split(",")))
 
 
 def decoders(content_encoding: str) -> list[Decoder]:

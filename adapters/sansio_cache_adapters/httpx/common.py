@@ -36,7 +36,6 @@ __all__ = [
     "nothing_known",
     "outgoing",
     "stored_response",
-    "undecodable",
 ]
 
 EXTENSION: Final = "sansio_cache"
@@ -189,15 +188,3 @@ def bypassed(native: httpx2.Response) -> httpx2.Response:
 
 # httpx2 does not show this type.
 _FORM: Final = type(httpx2.Request("POST", "http://localhost/", files={"a": b""}).stream)
-
-_NOTHING: Final = {"br": b"\x3b", "zstd": b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"}
-"""The empty content in codings for which httpx2 needs a codec that may not be installed."""
-
-
-def undecodable() -> frozenset[str]:
-    """The codings that httpx2 would hand to its reader undecoded."""
-    return frozenset(
-        coding
-        for coding, coded in _NOTHING.items()
-        if httpx2.Response(200, headers={"Content-Encoding": coding}, content=coded).content
-    )

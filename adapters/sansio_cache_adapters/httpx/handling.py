@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import anyio.lowlevel
 import httpx2
 
-from sansio_cache_adapters.cache.asynchronous import AsyncCache, Spawn
+from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.connection_auth import authenticated
+from sansio_cache_adapters.cache.decoding import not_offered
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
-from sansio_cache_adapters.cache.opening import awaitable, probing, store_of
-from sansio_cache_adapters.cache.setup import Setup
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, StoredResponses
 from sansio_cache_adapters.cache.switches import is_off
 
 from .bodies import AsyncStoredStream, StoredStream, stored_stream, tee_into, tee_into_async
-from .common import bypassed, core_request, follow, known, stored_response, undecodable
-from .lookup import given_response, given_response_async, request_maker
+from .common import bypassed, core_request, follow, known, stored_response
+from .lookup import given_response, given_response_async, plain_client, request_maker
 from .peers import Peer
 from .tasks import Tasks
 from .transfers import AsyncSending, Sending
 
-__all__ = ["CLOSE_SECONDS", "AsyncHandler", "Bypassing", "Handler", "Tasks", "async_cache_of", "cache_of"]
+__all__ = ["CLOSE_SECONDS", "UNDECODABLE", "AsyncHandler", "Bypassing", "Handler", "Tasks"]
 
-
-def cache_of(told: Setup) -> BlockingCache:
-    """The cache that a transport was told to have."""
-    return BlockingCache(
-        told.policy,
-        store_of(told),
-        told.sealer,
-        on_event=told.on_event,
-        clock=told.clock,
-        undecodable=undecodable(),
-    )
-
-
-def async_cache_of(told: Setup, spawn: Spawn) -> AsyncCache:
-    """The same for one that awaits."""
-    store, blocking = awaitable(store_of(told))
-    return AsyncCache(
-        told.policy,
-        store,
-        told.sealer,
-        probe=probing(blocking, told.sealer),
-        spawn=spawn,
-        on_event=told.on_event,
-        clock=told.clock,
-        undecodable=undecodable(),
-    )
+UNDECODABLE: Final = not_offered(plain_client().headers["Accept-Encoding"])
+"""The codings that httpx2 would hand to its reader undecoded."""
 
 
 class Handler:

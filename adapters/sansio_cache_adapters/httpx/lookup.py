@@ -12,15 +12,15 @@ from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_lik
 from sansio_cache_adapters.cache.putting import GivenResponse, decoded, no_response
 
 from .common import core_headers, core_request
-from .nothing import SendsNothing
 from .peers import Peer
 
-__all__ = ["given_response", "given_response_async", "request_maker"]
+__all__ = ["given_response", "given_response_async", "plain_client", "request_maker"]
 
 
 @cache
-def _plain_client() -> httpx2.Client:
-    return httpx2.Client(transport=SendsNothing())
+def plain_client() -> httpx2.Client:
+    """A client without settings of its own, to make requests with and send none."""
+    return httpx2.Client(transport=httpx2.BaseTransport())
 
 
 def request_maker(peer: Peer) -> RequestMaker:
@@ -33,7 +33,7 @@ def request_maker(peer: Peer) -> RequestMaker:
             thing = thing.request
         url = as_url(thing)
         if url is not None:
-            thing = _plain_client().build_request(method, url, **keywords)
+            thing = plain_client().build_request(method, url, **keywords)
         return core_request(thing, peer) if isinstance(thing, httpx2.Request) else request_like(thing, keywords)
 
     return asked

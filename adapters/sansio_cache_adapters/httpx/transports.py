@@ -27,8 +27,6 @@ from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split
 from sansio_cache_adapters.cache.switches import Block, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
-from .nothing import AsyncSendsNothing, SendsNothing
-
 if TYPE_CHECKING:
     # Modules that answer requests are imported with the first one: see `setup`.
     from sansio_cache.settings import Settings
@@ -137,9 +135,11 @@ class CacheTransport(_Transport, httpx2.BaseTransport):
 
     @at_first_use
     def _cache(self) -> BlockingCache:
-        from .handling import cache_of
+        from sansio_cache_adapters.cache.blocking import BlockingCache
 
-        return cache_of(self._told) if self._above is None else self._above._cache
+        from .handling import UNDECODABLE
+
+        return BlockingCache.of(self._told, UNDECODABLE) if self._above is None else self._above._cache
 
     @at_first_use
     def _handler(self) -> Handler:
@@ -160,7 +160,7 @@ class CacheTransport(_Transport, httpx2.BaseTransport):
 
         :param keywords: what the constructor takes beside ``inner``.
         """
-        wrapped(client, cls(SendsNothing(), cache, **keywords))
+        wrapped(client, cls(httpx2.BaseTransport(), cache, **keywords))
         return client
 
     def over(self, inner: httpx2.BaseTransport) -> Self:
@@ -245,9 +245,11 @@ class AsyncCacheTransport(_Transport, httpx2.AsyncBaseTransport):
 
     @at_first_use
     def _cache(self) -> AsyncCache:
-        from .handling import async_cache_of
+        from sansio_cache_adapters.cache.asynchronous import AsyncCache
 
-        return async_cache_of(self._told, self._spawn) if self._above is None else self._above._cache
+        from .handling import UNDECODABLE
+
+        return AsyncCache.of(self._told, self._spawn, UNDECODABLE) if self._above is None else self._above._cache
 
     @at_first_use
     def _tasks(self) -> Tasks:
@@ -271,7 +273,7 @@ class AsyncCacheTransport(_Transport, httpx2.AsyncBaseTransport):
         cls, client: httpx2.AsyncClient, cache: CacheLocation = None, **keywords: Unpack[CacheKeywords]
     ) -> httpx2.AsyncClient:
         """See :meth:`CacheTransport.wrap`."""
-        wrapped(client, cls(AsyncSendsNothing(), cache, **keywords))
+        wrapped(client, cls(httpx2.AsyncBaseTransport(), cache, **keywords))
         return client
 
     def over(self, inner: httpx2.AsyncBaseTransport) -> Self:

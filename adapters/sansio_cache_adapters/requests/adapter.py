@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.util.request import ACCEPT_ENCODING
 
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
@@ -19,11 +20,12 @@ from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
 from sansio_cache_adapters.cache.background import ALARMS
 from sansio_cache_adapters.cache.blocking import BlockingCache
+from sansio_cache_adapters.cache.decoding import not_offered
 from sansio_cache_adapters.cache.events import Event
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
-from sansio_cache_adapters.cache.opening import CacheLocation, resolve
+from sansio_cache_adapters.cache.opening import CacheLocation
 from sansio_cache_adapters.cache.options import current_options, take_options
-from sansio_cache_adapters.cache.setup import checked_name, split_policy
+from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split_policy
 from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
@@ -38,31 +40,12 @@ from .plain import PLAIN
 from .response import AnswerFacts, CachedResponse, adopt, stored_response, take_cookies
 from .transfer import Sending, tee_into
 
-__all__ = ["CacheAdapter", "make_cache", "undecodable"]
-
-"""Theirs, whatever a program puts in its place."""
+__all__ = ["CacheAdapter", "cache_of"]
 
 
-def make_cache(
-    cache: Any,
-    secret_key: SecretKey | Ungiven,
-    policy: Policy,
-    on_event: Callable[[Event], object] | None,
-    clock: Callable[[], float],
-) -> BlockingCache:
-    """The cache of a session or an adapter.
-
-    :raises SettingError: see :func:`~sansio_cache_adapters.cache.opening.resolve`.
-    """
-    store, sealer = resolve(cache, secret_key)
-    return BlockingCache(policy, store, sealer, on_event=on_event, clock=clock, undecodable=undecodable())
-
-
-def undecodable() -> frozenset[str]:
-    """The content codings that this client cannot take off."""
-    from urllib3.util.request import ACCEPT_ENCODING
-
-    return frozenset({"br", "zstd"}) - frozenset(ACCEPT_ENCODING.split(","))
+def cache_of(told: Setup) -> BlockingCache:
+    """The cache that a session or an adapter was told to have."""
+    return BlockingCache.of(told, not_offered(ACCEPT_ENCODING))
 
 
 class CacheAdapter(FixedSettings, OuterAdapter):
@@ -109,7 +92,7 @@ class CacheAdapter(FixedSettings, OuterAdapter):
         self._owns = True
         self._left = Left()
         self._peer = checked_name(peer)
-        self._cache = make_cache(cache, secret_key, policy, on_event, clock)
+        self._cache = cache_of(set_up(cache, secret_key, policy, on_event, clock))
         self._made = True
 
     @classmethod

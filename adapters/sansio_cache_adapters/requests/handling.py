@@ -12,13 +12,11 @@ from requests.adapters import BaseAdapter
 from sansio_cache.messages import NO_OPTIONS, Options
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.keywords import overriding
-from sansio_cache_adapters.cache.opening import store_of
 from sansio_cache_adapters.cache.options import current_options, take_options
-from sansio_cache_adapters.cache.setup import Setup
 from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.cache.switches import DISABLED, is_off
 
-from .adapter import CacheAdapter, undecodable
+from .adapter import CacheAdapter
 from .fast_path import FastPath, Going
 from .lookup import given_response, request_maker
 from .parts import StoredFirst
@@ -26,23 +24,11 @@ from .plain import PLAIN
 from .response import CachedResponse, bypassing
 from .transfer import bypassed
 
-__all__ = ["Handler", "cache_of"]
+__all__ = ["Handler"]
 
 _MOST_WRAPPED: Final = 64
 _asking: ContextVar[Handler | None] = ContextVar("sansio_cache_asking", default=None)
 """The handler of the session whose request is under way."""
-
-
-def cache_of(setup: Setup) -> BlockingCache:
-    """The cache that a session was told to have."""
-    return BlockingCache(
-        setup.policy,
-        store_of(setup),
-        setup.sealer,
-        on_event=setup.on_event,
-        clock=setup.clock,
-        undecodable=undecodable(),
-    )
 
 
 class Handler:

@@ -111,7 +111,7 @@ class CacheMixin(FixedSettings, _Session):
         told = self._told
         if not isinstance(told, Setup):
             return told
-        from .handling import cache_of
+        from .adapter import cache_of
 
         return cache_of(told)
 

@@ -15,14 +15,11 @@ from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.errors import CacheError
 from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
-from sansio_cache_adapters.cache.asynchronous import AsyncCache, Spawn
+from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.connection_auth import authenticated
-from sansio_cache_adapters.cache.decoding import default_accept_encoding
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
-from sansio_cache_adapters.cache.opening import awaitable, probing, store_of
 from sansio_cache_adapters.cache.options import take_options
 from sansio_cache_adapters.cache.peers import described, part
-from sansio_cache_adapters.cache.setup import Setup
 from sansio_cache_adapters.cache.stored_body import may_fetch_anew
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses
 from sansio_cache_adapters.cache.switches import is_off
@@ -40,25 +37,10 @@ from .keywords import CachedOptions
 from .lookup import given_response, request_maker
 from .response import CachedTrioResponse
 
-__all__ = ["Handler", "cache_of"]
+__all__ = ["Handler"]
 
 _OPTIONS: Final = "sansio-cache"
 _PAUSED: Final = "sansio-cache paused"
-
-
-def cache_of(told: Setup, spawn: Spawn) -> AsyncCache:
-    """The cache that a session was told to have."""
-    async_store, blocking = awaitable(store_of(told))
-    return AsyncCache(
-        told.policy,
-        async_store,
-        told.sealer,
-        probe=probing(blocking, told.sealer),
-        spawn=spawn,
-        on_event=told.on_event,
-        clock=told.clock,
-        undecodable=frozenset({"br", "zstd"}) - frozenset(default_accept_encoding().split(", ")),
-    )
 
 
 class Handler:

@@ -90,9 +90,10 @@ class TrioCachedSession(FixedSettings, HTTPSession):
 
     @at_first_use
     def _cache(self) -> AsyncCache:
-        from .handling import cache_of
+        from sansio_cache_adapters.cache.asynchronous import AsyncCache
+        from sansio_cache_adapters.cache.decoding import default_accept_encoding, not_offered
 
-        return cache_of(self._told, self._spawn)
+        return AsyncCache.of(self._told, self._spawn, not_offered(default_accept_encoding()))
 
     @at_first_use
     def _handler(self) -> Handler:

@@ -21,6 +21,7 @@ from sansio_cache_adapters.cache.maintenance import Maintenance, criteria_of
 from sansio_cache_adapters.cache.opening import KeptUnder
 from sansio_cache_adapters.cache.reading import without_coding
 from sansio_cache_adapters.cache.response_attributes import moment
+from sansio_cache_adapters.cache.setup import set_up
 from sansio_cache_adapters.cache.stored_responses import StoredResponses
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.places import MOST_BYTES
@@ -34,7 +35,7 @@ from sansio_cache_adapters.compat.requests_cache.policy.expiration import (
 )
 from sansio_cache_adapters.compat.requests_cache.policy.settings import DEFAULT_CACHE_NAME, CacheSettings, policy_of
 from sansio_cache_adapters.compat.requests_cache.serializers import secret_of
-from sansio_cache_adapters.requests.adapter import make_cache
+from sansio_cache_adapters.requests.adapter import cache_of
 from sansio_cache_adapters.requests.lookup import given_response, request_maker
 from sansio_cache_adapters.requests.plain import PLAIN
 from sansio_cache_adapters.stores.forking import renew_in_child
@@ -103,7 +104,7 @@ class BaseCache:
             return made[1]
         with self._lock:
             self._tell_of_codes()
-            cache = make_cache(self._store, UNGIVEN, policy_of(self._settings), None, time.time)
+            cache = cache_of(set_up(self._store, UNGIVEN, policy_of(self._settings), None, time.time))
             self._made = state, cache
             return cache
 
