@@ -181,3 +181,32 @@ def test_a_loop_is_told_of_a_closed_session(answering: Origin) -> None:
             await session.get(answering.url("/a"))
 
     asyncio.run(main())
+
+
+def test_a_method_of_others_in_the_place_of_aiohttps_is_asked_each_time(
+    answering: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may say who asks: what it made of one user's request answers no other."""
+    replaced: Any = aiohttp.ClientSession._request
+    asking = "ann"
+
+    async def as_somebody(session: Any, method: str, url: Any, **keywords: Any) -> Any:
+        return await replaced(session, method, url, **{**keywords, "headers": {"Authorization": asking}})
+
+    async def got(session: AsyncCachedSession) -> bool:
+        async with session.get(answering.url("/a")) as response:
+            await response.read()
+            return response.from_cache
+
+    async def main() -> None:
+        nonlocal asking
+        async with AsyncCachedSession(cache=MemoryStore(), cache_control=False) as session:
+            assert [await got(session), await got(session)] == [False, True]
+            with monkeypatch.context() as patch:
+                patch.setattr(aiohttp.ClientSession, "_request", as_somebody)
+                assert [await got(session), await got(session)] == [False, True]
+                asking = "bob"
+                assert not await got(session)
+            assert await got(session)
+
+    asyncio.run(main())

@@ -23,6 +23,7 @@ from sansio_cache.messages import NO_OPTIONS, Options, Request
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .middleware import REDIRECTS, AiohttpCache, PausedClientRequest, Wish
+from .plain import sends_plainly
 from .private import makes_requests_plainly, session_part
 from .response import AskedFor, CachedClientResponse, cached_class, is_kept, stored_response
 
@@ -84,6 +85,8 @@ class FastPath:
             return None
         if self._traced or self._session.closed or self._auto != ClientRequest.DEFAULT_HEADERS:
             return None
+        if not sends_plainly():
+            return None  # who asks may be said there
         if _PLAIN.issuperset(keywords):
             return url
         return _key(url, keywords)

@@ -24,6 +24,8 @@ from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split
 from sansio_cache_adapters.cache.switches import Block, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 
+from . import plain as plain  # before anyone replaces it
+
 if TYPE_CHECKING:
     from aiohttp.client import _BaseRequestContextManager  # pyright: ignore[reportPrivateUsage]
 

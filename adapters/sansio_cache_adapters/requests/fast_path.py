@@ -35,7 +35,7 @@ from .common import core_request, items_of
 from .following import copied, followed, sends_plainly
 from .paused import PausedRequest, paused_request
 from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
-from .plain import METHODS, PLAIN, prepares_plainly
+from .plain import METHODS, PLAIN, methods_of, prepares_plainly
 from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["FastPath", "Going"]
@@ -138,7 +138,7 @@ class FastPath:
         self._alone = not overriding(type(session), plain, PLAIN, "request", *_STEPS)
         self._adapter_over = adapter_over
         self._cache = cache
-        self._steps = (plain.send, *METHODS[1:], plain.get_adapter)
+        self._steps = (plain.send, *METHODS[2:], plain.get_adapter)
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
         self._lately: Prepared | None = None
         self._chosen: dict[str, tuple[object, Any]] = {}
@@ -154,8 +154,8 @@ class FastPath:
             and session.hooks == {"response": []}
             and (kind.send, kind.prepare_request, kind.merge_environment_settings, kind.get_adapter) == self._steps
             and session.__dict__.keys().isdisjoint(_STEPS)
-            # Tools that instrument requests want to see hits too.
-            and (PLAIN.send, PLAIN.prepare_request, PLAIN.merge_environment_settings) == METHODS
+            # Tools that instrument requests want to see hits too, and some give each request a timeout.
+            and methods_of(PLAIN) == METHODS
         )
 
     def look(

@@ -6,26 +6,32 @@ methods, before the first request or after: modules that are imported at the fir
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import attrgetter
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 import requests
-from requests import models
+from requests import models, sessions
 
-__all__ = ["METHODS", "PLAIN", "prepares_plainly"]
+__all__ = ["METHODS", "PLAIN", "methods_of", "prepares_plainly"]
 
 PLAIN: Final = requests.Session
-METHODS: Final[tuple[Any, ...]] = (PLAIN.send, PLAIN.prepare_request, PLAIN.merge_environment_settings)
-"""The methods through which a request passes on the way to an adapter."""
 
+
+def _written_in(module: ModuleType, methods: Iterable[object]) -> tuple[object, ...]:
+    """The methods that are the module's own, without those that others replaced before: nothing is plain then."""
+    # By their type: wrappers show the name, file and code of what they wrap.
+    return tuple(each for each in methods if type(each) is FunctionType and each.__globals__ is module.__dict__)
+
+
+methods_of: Final = attrgetter("request", "send", "prepare_request", "merge_environment_settings")
+"""The methods of a class of sessions through which a request passes on the way to an adapter."""
+METHODS: Final = _written_in(sessions, methods_of(PLAIN))
+"""Those of requests itself."""
 _PREPARED: Final = requests.PreparedRequest
 _preparing: Final = attrgetter(*(name for name in vars(_PREPARED) if name == "copy" or name.startswith("prepare")))
-_PREPARING: Final = tuple(
-    each
-    for each in _preparing(_PREPARED)
-    if getattr(getattr(each, "__code__", None), "co_filename", "") == models.__file__
-)
-"""Without methods that others replaced before: then nothing is prepared plainly."""
+_PREPARING: Final = _written_in(models, _preparing(_PREPARED))
 
 
 def prepares_plainly() -> bool:
