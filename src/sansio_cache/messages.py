@@ -20,7 +20,9 @@ __all__ = [
     "CONDITIONAL",
     "EMPTY",
     "HTTP_1_1",
+    "IDEMPOTENT_METHODS",
     "NO_OPTIONS",
+    "REDIRECTS",
     "Headers",
     "Kept",
     "Options",
@@ -41,6 +43,10 @@ CONDITIONAL: Mapping[str, str] = {
 _CONDITIONAL_NAMES: Final = frozenset(CONDITIONAL)
 
 
+IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods that may be sent again without knowing what became of the first attempt (RFC 9110 §9.2.2)."""
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+"""Statuses that clients follow (RFC 9110 §15.4)."""
 HTTP_1_1: Final = 11
 """The version of HTTP in tenths, as http.client counts."""
 

@@ -19,10 +19,10 @@ from yarl import URL
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.memo import Memo
-from sansio_cache.messages import NO_OPTIONS, Options, Request
+from sansio_cache.messages import NO_OPTIONS, REDIRECTS, Options, Request
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
-from .middleware import REDIRECTS, AiohttpCache, PausedClientRequest, Wish
+from .middleware import AiohttpCache, PausedClientRequest, Wish
 from .plain import sends_plainly
 from .private import makes_requests_plainly, session_part
 from .response import AskedFor, CachedClientResponse, cached_class, is_kept, stored_response

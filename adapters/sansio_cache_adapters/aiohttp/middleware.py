@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from sansio_cache.cache_status import CacheStatus
 from sansio_cache.decisions import Answer, Given
 from sansio_cache.drivers import Paused
-from sansio_cache.messages import EMPTY, Options, Request
+from sansio_cache.messages import EMPTY, IDEMPOTENT_METHODS, REDIRECTS, Options, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache.settings import Settings
@@ -48,9 +48,8 @@ from .response import AskedFor, adopt, cached_class, stored_response
 from .tasks import Tasks
 from .transfer import Sending, core_request
 
-__all__ = ["REDIRECTS", "AiohttpCache", "CacheMiddleware", "Wish"]
+__all__ = ["AiohttpCache", "CacheMiddleware", "Wish"]
 
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REDIRECT_LIMIT: Final = 65_536
 """Bytes that are read of a redirect's body, which the client throws away unread."""
 _THEIR_CODINGS: Final = ClientRequest.DEFAULT_HEADERS[ACCEPT_ENCODING]
@@ -58,7 +57,6 @@ _DECODED: Final = (
     "CacheMiddleware cannot store compressed answers here: aiohttp decodes them before they come to it. Put it last in "
     "middlewares=[…], or give the session auto_decompress=False"
 )
-_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
 class Wish:
@@ -225,7 +223,7 @@ def _bufsize(wish: Wish, session: ClientSession) -> int:
 
 def _will_retry(wish: Wish, request: ClientRequest, error: Exception) -> bool:
     """Whether aiohttp will send the request again after this error, once."""
-    if not wish.retries or request.method not in _IDEMPOTENT or isinstance(error, ClientConnectorError):
+    if not wish.retries or request.method not in IDEMPOTENT_METHODS or isinstance(error, ClientConnectorError):
         return False
     wish.retries = not isinstance(error, ClientOSError | ServerDisconnectedError)
     return not wish.retries

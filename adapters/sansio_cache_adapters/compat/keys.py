@@ -12,9 +12,7 @@ from sansio_cache.policy import Policy
 from sansio_cache.request_bodies import body_parts
 from sansio_cache.urls import foreign_authority, normalise
 
-__all__ = ["REDIRECTS", "keyed_by_method", "names_a_user", "url_shown"]
-
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+__all__ = ["keyed_by_method", "names_a_user", "url_shown"]
 
 
 _SEPARATES: Final = Policy().separates

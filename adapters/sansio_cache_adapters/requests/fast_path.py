@@ -23,7 +23,7 @@ from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.errors import CacheError
 from sansio_cache.memo import Memo
-from sansio_cache.messages import Options, Request
+from sansio_cache.messages import REDIRECTS, Options, Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.environment import watching
 from sansio_cache_adapters.cache.keywords import overriding
@@ -36,7 +36,7 @@ from .following import copied, followed, sends_plainly
 from .paused import PausedRequest, paused_request
 from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
 from .plain import METHODS, PLAIN, methods_of, prepares_plainly
-from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
+from .response import AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["FastPath", "Going"]
 

@@ -12,7 +12,7 @@ import requests
 import requests.utils
 
 from sansio_cache.decisions import Answer
-from sansio_cache.messages import Request
+from sansio_cache.messages import REDIRECTS, Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.options import current_options
 
@@ -20,7 +20,7 @@ from .adapter import CacheAdapter
 from .bodies import BodyGone
 from .common import core_request
 from .paused import PausedRequest, paused_request
-from .response import REDIRECTS, AnswerFacts, CachedResponse, stored_response
+from .response import AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["StoredFirst"]
 

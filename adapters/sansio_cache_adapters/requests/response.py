@@ -24,10 +24,7 @@ from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import StoredReader, stored_raw
 
-__all__ = ["REDIRECTS", "CachedResponse", "AnswerFacts", "adopt", "bypassing", "stored_response", "take_cookies"]
-
-
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+__all__ = ["CachedResponse", "AnswerFacts", "adopt", "bypassing", "stored_response", "take_cookies"]
 
 
 class CachedResponse(requests.Response, TimeAttributes):

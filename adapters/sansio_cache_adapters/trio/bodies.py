@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -115,16 +115,13 @@ async def _given(read: Awaitable[bytes]) -> bytes:
         raise StoredBodyGone(f"the stored body is gone: {error}") from error
 
 
-class StoredChunks:
+class StoredChunks(Chunks):
     """A stored body; each chunk is verified before it is given."""
 
     def __init__(self, engine: Engine, answer: Answer) -> None:
         source = answer.body
         self._given = source.data if isinstance(source, Given) else b""
         self._body = StoredBody(engine, source) if isinstance(source, FromStore) else None
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
 
     async def __anext__(self) -> bytes:
         await checkpoint()
@@ -144,25 +141,16 @@ class StoredChunks:
         await checkpoint()
         return await _given(body.rest())
 
-    def parsed(self) -> bytes | None:
-        """Do nothing: a stored body has no connection to give back."""
-        return None
-
-    async def arrived(self) -> bytes | None:
-        """Do nothing: a stored body has no connection to give back."""
-        return None
-
-    async def aclose(self) -> None:
-        """Do nothing: nothing is held between two reads."""
-        self.abort()
-
     def abort(self) -> None:
-        """Do nothing: nothing is held between two reads."""
+        """Give nothing more; nothing is held between two reads."""
         self._body, self._given = None, b""
 
 
-class TeeChunks:
-    """The body of a response on its way to the reader: every byte also goes to the store."""
+class TeeChunks(Chunks):
+    """The body of a response on its way to the reader: every byte also goes to the store.
+
+    It says of nothing that it is parsed: that was taken when the head was given out.
+    """
 
     def __init__(self, inner: Chunks, tee: Tee) -> None:
         self._inner = inner
@@ -187,9 +175,6 @@ class TeeChunks:
             size += len(piece)
             await (self._tee.feed(piece) if piece else self._tee.finish())
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
     async def __anext__(self) -> bytes:
         if self._ahead:
             await checkpoint()
@@ -206,10 +191,6 @@ class TeeChunks:
             raise
         await self._tee.feed(piece)
         return piece
-
-    def parsed(self) -> bytes | None:
-        """See :class:`~sansio_cache_adapters.trio.http.hop.Chunks`: it was taken when the head was given out."""
-        return None
 
     async def arrived(self) -> bytes | None:
         """See :class:`~sansio_cache_adapters.trio.http.hop.Chunks`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
@@ -14,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.errors import CacheError
-from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request
+from sansio_cache.messages import NO_OPTIONS, REDIRECTS, Headers, Options, Request
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
@@ -27,7 +26,6 @@ from sansio_cache_adapters.cache.tls import of_context, system_authorities, trus
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.errors import SessionClosed
 from sansio_cache_adapters.trio.http.hop import Hop
-from sansio_cache_adapters.trio.http.redirects import REDIRECTS
 from sansio_cache_adapters.trio.http.response import Response
 from sansio_cache_adapters.trio.http.sending import RequestOptions, followed, sent, whole, with_cookies
 
@@ -54,6 +52,7 @@ class Handler:
     """
 
     close_seconds = CLOSE_SECONDS
+    response_class = CachedTrioResponse
     option_names = sorted(CachedOptions.__optional_keys__)
 
     def __init__(
@@ -116,17 +115,6 @@ class Handler:
         options: Options = request.extra.get(_OPTIONS, NO_OPTIONS)
         body = request.body if isinstance(request.body, bytes) else None
         return Request(request.method, request.url, Headers(request.headers), body, self.peer_of(request.url), options)
-
-    def respond(
-        self,
-        hop: Hop,
-        request: OutgoingRequest,
-        history: tuple[Response, ...],
-        cookies: Mapping[str, str],
-        elapsed: float,
-    ) -> CachedTrioResponse:
-        """The response object for a hop; ``elapsed`` in seconds."""
-        return CachedTrioResponse(hop, request, history=history, cookies=cookies, elapsed=elapsed)
 
     async def request(self, session: Any, method: str, url: str, options: CachedOptions) -> CachedTrioResponse:
         """The response to a request, its body read."""

@@ -210,7 +210,7 @@ class TrioCachedSession(FixedSettings, HTTPSession):
         elapsed: float,
     ) -> CachedTrioResponse:
         """The response object for a hop; ``elapsed`` in seconds."""
-        return self._handler.respond(hop, request, history, cookies, elapsed)
+        return self._handler.response_class(hop, request, history=history, cookies=cookies, elapsed=elapsed)
 
     def request(
         self, method: str, url: str, **options: Unpack[CachedOptions]

@@ -16,12 +16,11 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.typedefs import StrOrURL
 from yarl import URL
 
-from sansio_cache.messages import Options
+from sansio_cache.messages import REDIRECTS, Options
 from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.handling import with_cache
 from sansio_cache_adapters.aiohttp.session import AsyncCachedSession
 from sansio_cache_adapters.cache.keywords import overriding
-from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.times import time_for
 from sansio_cache_adapters.stores.work import awaited
 

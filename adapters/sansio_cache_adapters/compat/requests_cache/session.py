@@ -13,8 +13,7 @@ from requests import PreparedRequest
 from requests import Session as OriginalSession
 from requests.adapters import BaseAdapter
 
-from sansio_cache.messages import Options
-from sansio_cache_adapters.compat.keys import REDIRECTS
+from sansio_cache.messages import REDIRECTS, Options
 from sansio_cache_adapters.compat.times import time_for
 from sansio_cache_adapters.requests.adapter import CacheAdapter
 from sansio_cache_adapters.requests.session import CacheMixin as OurMixin

@@ -156,29 +156,41 @@ class Connection:
 
         :raises TransportError: a ReadError, ReadTimeout or RemoteProtocolError.
         """
-        piece = self._parsed()
+        piece = self.parsed()
         if piece is not None:
             await checkpoint()
             return piece
         while piece is None:
             await self._fill(seconds)
-            piece = self._parsed()
+            piece = self.parsed()
         return piece
 
     def parsed(self) -> bytes | None:
         """Like ``next_piece``, but only of what was received already: None where more is needed."""
-        return self._parsed()
+        parts: list[bytes] = []
+        size = 0
+        with mapped_errors(READ):
+            while not self.complete and size < PIECE and len(parts) < MAX_PARTS:
+                event = self._h11.next_event()
+                if isinstance(event, h11.Data):
+                    parts.append(bytes(event.data))
+                    size += len(event.data)
+                elif isinstance(event, h11.EndOfMessage):
+                    self.complete = True
+                else:
+                    break
+        return b"".join(parts) if parts or self.complete else None
 
     async def arrived(self) -> bytes | None:
         """Like ``next_piece``, but only of what has already arrived: None where one would have to wait."""
-        piece = self._parsed()
+        piece = self.parsed()
         if piece is None and self._held == b"" and (rest := self._decrypted(RECEIVE)):
             self._h11.receive_data(rest)
-            piece = self._parsed()
+            piece = self.parsed()
         if piece is None and (self._held or self._readable()):
             with anyio.move_on_after(GRACE):
                 await self._fill(None)
-            piece = self._parsed()
+            piece = self.parsed()
         return piece
 
     def recycle(self) -> bool:
@@ -260,22 +272,6 @@ class Connection:
             if event is not h11.NEED_DATA:
                 raise RemoteProtocolError(f"{event!r} in the place of a response")
             await self._fill(seconds)
-
-    def _parsed(self) -> bytes | None:
-        """The part of the body that h11 has without more data: b"" at its end, None for nothing yet."""
-        parts: list[bytes] = []
-        size = 0
-        with mapped_errors(READ):
-            while not self.complete and size < PIECE and len(parts) < MAX_PARTS:
-                event = self._h11.next_event()
-                if isinstance(event, h11.Data):
-                    parts.append(bytes(event.data))
-                    size += len(event.data)
-                elif isinstance(event, h11.EndOfMessage):
-                    self.complete = True
-                else:
-                    break
-        return b"".join(parts) if parts or self.complete else None
 
     async def _fill(self, seconds: float | None) -> None:
         data = self._held

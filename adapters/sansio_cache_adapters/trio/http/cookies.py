@@ -258,18 +258,15 @@ def _forget(jar: CookieJar, cookie: Cookie) -> None:
 def _bound(jar: CookieJar) -> None:
     """Remove what is too much: of a host with too many, and then of the one with the most."""
     cookies = list(jar)
-    _bound_by(jar, cookies, Counter(each.domain for each in cookies), _MOST_OF_A_HOST)
+    counts = Counter(each.domain for each in cookies)
+    for each in cookies:
+        if counts[each.domain] > _MOST_OF_A_HOST:
+            counts[each.domain] -= 1
+            _forget(jar, each)
     if len(cookies) > _MOST:
         sites = Counter(_site(each.domain) for each in cookies)
         largest, count = sites.most_common(1)[0]
         for each in [each for each in cookies if _site(each.domain) == largest][: min(count, len(cookies) - _MOST)]:
-            _forget(jar, each)
-
-
-def _bound_by(jar: CookieJar, cookies: Sequence[Cookie], counts: Counter[str], most: int) -> None:
-    for each in cookies:
-        if counts[each.domain] > most:
-            counts[each.domain] -= 1
             _forget(jar, each)
 
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable
 from copy import copy
 from typing import Protocol, Self
 
+from anyio.lowlevel import checkpoint
+
 from .errors import StreamClosed
 from .fields import Fields
 
@@ -16,30 +18,34 @@ __all__ = ["Chunks", "Drained", "Hop"]
 
 
 class Chunks(Protocol):
-    """The raw body of a hop: content-coded as received, transfer coding removed; it can be read once."""
+    """The raw body of a hop: content-coded as received, transfer coding removed; it can be read once.
 
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    What a class that takes this one for its base leaves out does what is right for a body without a connection.
+    """
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
 
     async def __anext__(self) -> bytes: ...
 
     def parsed(self) -> bytes | None:
         """The next bytes if they came together with what was read last, b"" at the end; None for nothing yet."""
-        ...
+        return None
 
     async def arrived(self) -> bytes | None:
         """The next bytes if they are here already, b"" at the end, None where one would have to wait.
 
         For anyone who is about to close: after None, only ``aclose`` and ``abort`` may be called.
         """
-        ...
+        return None
 
     async def aclose(self) -> None:
         """Give back what the body holds. Idempotent, also after its end and after an error."""
-        ...
+        self.abort()
 
     def abort(self) -> None:
         """Drop the body and its connection at once. Idempotent; never waits, never raises."""
-        ...
+        return
 
 
 class Hop:
@@ -83,16 +89,14 @@ class Hop:
         self.chunks.abort()
 
 
-class Drained:
-    """A body in memory: of a redirect that was followed, or None where it was not kept."""
+class Drained(Chunks):
+    """A body in memory: of a redirect that was followed, or None where it was not kept; or one read before."""
 
     def __init__(self, body: bytes | None) -> None:
         self._body = body
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
     async def __anext__(self) -> bytes:
+        await checkpoint()
         if self._body is None:
             raise StreamClosed("the body of this redirect was not kept: it was long, slow or broken")
         body, self._body = self._body, b""
@@ -100,15 +104,6 @@ class Drained:
             raise StopAsyncIteration
         return body
 
-    def parsed(self) -> bytes | None:
-        return None
-
     async def arrived(self) -> bytes | None:
         body, self._body = self._body or b"", b""
         return body
-
-    async def aclose(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass

@@ -10,12 +10,13 @@ from __future__ import annotations
 import socket
 import ssl
 from collections import Counter, deque
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
+
+from sansio_cache.messages import IDEMPOTENT_METHODS
 
 from .connection import Connection, ReceivedHead, default_ssl_context
 from .content import OutgoingRequest, request_event
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     import h11
 
 __all__ = ["Chunks", "Counts", "Hop", "Limits", "Pool"]
-
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-"""RFC 9110 §9.2.2: methods that may be sent again without knowing what became of the first attempt."""
 
 TAKE_AT_CLOSE = 64 * 1024
 """Bytes of an unread body that are taken at close, if they have already arrived, to save the connection."""
@@ -288,10 +286,10 @@ class Pool:
 
 
 def _may_repeat(request: OutgoingRequest) -> bool:
-    return request.method in IDEMPOTENT and (isinstance(request.body, bytes) or request.body.ready)
+    return request.method in IDEMPOTENT_METHODS and (isinstance(request.body, bytes) or request.body.ready)
 
 
-class _Body:
+class _Body(Chunks):
     """The raw body of one response; its end, an error, a cancellation or ``aclose`` gives the lease back."""
 
     def __init__(self, pool: Pool, lease: PoolPlace, connection: Connection, request: OutgoingRequest) -> None:
@@ -300,9 +298,6 @@ class _Body:
         self._connection = connection
         self._request = request
         self._ended = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
 
     async def __anext__(self) -> bytes:
         if self._ended:

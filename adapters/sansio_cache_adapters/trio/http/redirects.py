@@ -8,6 +8,7 @@ from dataclasses import replace
 import anyio
 
 from sansio_cache.credentials import stays_with_origin
+from sansio_cache.messages import REDIRECTS
 
 from .content import OutgoingRequest
 from .errors import StreamConsumed, TransportError
@@ -16,7 +17,6 @@ from .url import join, parse
 
 __all__ = ["drain", "location", "redirected"]
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 OF_CONTENT = frozenset(
     {
         "content-encoding", "content-language", "content-length", "content-location", "content-type",

@@ -17,7 +17,7 @@ from sansio_cache_adapters.cache.decoding import BrokenCoding, Decoder, decode, 
 from .content import OutgoingRequest
 from .errors import DecodingError, ResponseNotRead, StreamClosed, StreamConsumed, TransportError
 from .fields import Fields
-from .hop import Hop
+from .hop import Drained, Hop
 
 __all__ = ["FieldMap", "HTTPStatusError", "Response", "TooManyRedirects"]
 
@@ -233,7 +233,7 @@ class Response:
         :raises DecodingError: from the iterator; else as ``iter_raw``.
         """
         if self._content is not None:
-            return _Once(self._content)
+            return Drained(self._content)
         raw = self.iter_raw()
         with _CODINGS:
             chain = decoders(self._hop.coding)
@@ -286,21 +286,6 @@ async def _decoded(chain: list[Decoder], data: bytes) -> list[bytes]:
 
 
 # The iterators are classes, not async generators: one that is left in the middle needs no finalising, in no loop.
-
-
-class _Once:
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        await checkpoint()
-        content, self._content = self._content, b""
-        if not content:
-            raise StopAsyncIteration
-        return content
 
 
 class _Decoded:

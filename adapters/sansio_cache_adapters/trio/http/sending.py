@@ -109,7 +109,6 @@ async def sent(session: Any, request: OutgoingRequest, *, follow: bool) -> Respo
             if target is None:
                 response: Response = session.respond(hop, out, history, cookies, elapsed)
                 return response
-                return response
             if len(history) >= session.max_redirects:
                 raise TooManyRedirects(f"more than {session.max_redirects} redirects", history)
             request = redirected(request, hop.status, target, session.stays_with_origin)

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from yarl import URL
 
-from sansio_cache.messages import Request
+from sansio_cache.messages import REDIRECTS, Request
 from sansio_cache.policy import Heuristic, Policy
 from sansio_cache.records import Record
 from sansio_cache_adapters.aiohttp.lookup import plain_request_maker
@@ -35,7 +35,7 @@ from sansio_cache_adapters.compat.aiohttp_client_cache.cache_keys import (
     normalize_url_params,
 )
 from sansio_cache_adapters.compat.aiohttp_client_cache.response import AnyResponse, CachedResponse, stored
-from sansio_cache_adapters.compat.keys import REDIRECTS, keyed_by_method
+from sansio_cache_adapters.compat.keys import keyed_by_method
 from sansio_cache_adapters.compat.notes import AIOHTTP_CLIENT_CACHE
 from sansio_cache_adapters.compat.places import MOST_BYTES
 from sansio_cache_adapters.stores.memory import MemoryStore

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from sansio_cache.messages import REDIRECTS
 from sansio_cache.records import Record
 from sansio_cache.urls import join, redact
-from sansio_cache_adapters.compat.keys import REDIRECTS
 
 from .storage import Stored
 

@@ -12,10 +12,9 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
 from sansio_cache.keys import CoversBody
-from sansio_cache.messages import Kept, Request
+from sansio_cache.messages import REDIRECTS, Kept, Request
 from sansio_cache.policy import Heuristic, Policy
 from sansio_cache_adapters.cache.reading import without_coding
-from sansio_cache_adapters.compat.keys import REDIRECTS
 from sansio_cache_adapters.compat.notes import REQUESTS_CACHE
 from sansio_cache_adapters.compat.requests_cache._utils import RichMixin
 from sansio_cache_adapters.compat.times import grace_of
