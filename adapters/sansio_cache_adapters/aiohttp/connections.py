@@ -1,8 +1,4 @@
-"""Connections of aiohttp and ``fork``: a child gives up those that were opened before it.
-
-The connectors are the user's. In a child each that was ever used through a cache begins without connections, and its
-old ones are cut off, so that nothing that it does to them reaches the parent.
-"""
+"""Connections of aiohttp: how they are given up in the child of a ``fork``."""
 
 from __future__ import annotations
 
@@ -13,47 +9,13 @@ from typing import Any, Final, cast
 
 from aiohttp import BaseConnector
 
-from sansio_cache_adapters.stores.forking import FORKS, Living, cut_off, follow_forks
-from sansio_cache_adapters.stores.loops import loops
+from sansio_cache_adapters.cache.inherited import UsedConnections
+from sansio_cache_adapters.stores.forking import cut_off
 
-__all__ = ["INHERITED", "connectors"]
-
-INHERITED: Final = "connection-before-fork"
-"""Why nothing is kept of what comes through a connector whose connections cannot be seen."""
+__all__ = ["connectors"]
 
 
-class _Connectors:
-    """The connectors that were used through a cache."""
-
-    def __init__(self) -> None:
-        self._known: Living[BaseConnector] = Living()
-        self._inherited: Living[BaseConnector] = Living()
-        follow_forks(self)
-
-    def use(self, connector: BaseConnector | None) -> str:
-        """To be called before each request that goes out. Why its answer must not be kept, or ``""``."""
-        if connector is None:
-            return ""
-        loops.use()
-        if connector not in self._known:
-            self._known.add(connector)
-            if FORKS.generation:
-                # Used without a cache till now, perhaps before the fork.
-                _empty(connector, idle=True)
-        return INHERITED if FORKS.generation and connector in self._inherited else ""
-
-    def before_fork(self) -> None:
-        """Do nothing: the parent keeps its connections."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, drop every connection."""
-        if child:
-            for connector in self._known.all():
-                if not _empty(connector, idle=False):
-                    self._inherited.add(connector)
-
-
-def _empty(connector: BaseConnector, *, idle: bool) -> bool:
+def _empty(connector: BaseConnector, /, *, idle: bool) -> bool:
     """Give up the connections of a connector, or only those that are idle; whether they could be found."""
     private: Any = connector
     try:
@@ -80,4 +42,4 @@ def _cut(transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).abort()
 
 
-connectors: Final = _Connectors()
+connectors: Final = UsedConnections(_empty)

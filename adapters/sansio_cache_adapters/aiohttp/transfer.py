@@ -13,6 +13,7 @@ from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Options, Reque
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
+from sansio_cache_adapters.stores.loops import loops
 
 from .bodies import Decoding, coding_of
 from .connections import connectors
@@ -68,7 +69,8 @@ class Sending:
     async def send(self, request: Request, /) -> NativeResponse[ClientResponse]:
         native = self._request
         pool = native.session.connector
-        refusal = connectors.use(pool)
+        loops.use()
+        refusal = "" if pool is None else connectors.use(pool)
         authenticated.sends(pool, request)
         native.response_class = cached_class(native.response_class)
         changed = _changed(self._asked.headers, request.headers)

@@ -12,7 +12,8 @@ In reading order:
 - ``session.cache``: ``lookup`` (the request that a stored response is named by), ``maintenance``, ``selecting``,
   ``reading``, ``response_attributes``, ``putting`` and ``stored_responses``;
 - whose answer it is: ``peers``, ``tls``, ``client_certificates``, ``connection_auth`` and ``client_arguments`` (all
-  arguments that decide it); for the fast paths ``environment``, ``prepared`` and ``turns`` (of threads that hit at the
+  arguments that decide it); ``inherited`` (connections from before a fork) and ``within`` (what adapters and
+  transports hold); for the fast paths ``environment``, ``prepared`` and ``turns`` (of threads that hit at the
   same time).
 
 Every client imports from here; nothing here imports a client.

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httpx2
 
 from sansio_cache_adapters.cache.peers import described, part, proxied
 from sansio_cache_adapters.cache.tls import of_context
+from sansio_cache_adapters.cache.within import within
 
 __all__ = ["Peer"]
-
-_DEEPEST: Final = 5
-"""Transports within each other, at most, that are looked at."""
 
 
 class Peer:
@@ -29,7 +27,8 @@ class Peer:
         self._named = named
         self._own = own
         # Users wrap transports in transports of their own, and choose among several.
-        self._pools = [pool for each in _within(inner) if (pool := getattr(each, "_pool", None)) is not None]
+        found = within(inner, httpx2.BaseTransport, httpx2.AsyncBaseTransport)
+        self._pools = [pool for each in found if (pool := getattr(each, "_pool", None)) is not None]
         self._always = [part("named", named), *(part("socket", getattr(pool, "_uds", None)) for pool in self._pools)]
         self._plain = described([*self._always, *(each for pool in self._pools for each in self._proxy(pool))])
 
@@ -71,18 +70,3 @@ class Peer:
 
 def _target(extensions: Mapping[str, Any]) -> str:
     return part("target", repr(extensions["target"])) if "target" in extensions else ""
-
-
-def _within(thing: object, depth: int = 0) -> Iterator[object]:
-    """A transport and those that it holds."""
-    if isinstance(thing, httpx2.BaseTransport | httpx2.AsyncBaseTransport):
-        yield thing
-        if depth < _DEEPEST:
-            for each in getattr(thing, "__dict__", {}).values():
-                yield from _within(each, depth + 1)
-    elif isinstance(thing, Mapping):
-        yield from _within(tuple(cast("Any", thing).values()), depth)
-    elif isinstance(thing, list | tuple | set | frozenset):
-        for each in cast("Collection[Any]", thing):
-            if isinstance(each, httpx2.BaseTransport | httpx2.AsyncBaseTransport):
-                yield from _within(each, depth)

@@ -12,6 +12,7 @@ from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.tee import Tee
+from sansio_cache_adapters.stores.loops import loops
 
 from .bodies import tee_into, tee_into_async
 from .common import core_response, outgoing
@@ -34,6 +35,7 @@ class Sending:
 
     def send(self, request: Request, /) -> NativeResponse[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
+        loops.use()
         refusal = transports.use(self._inner)
         authenticated.sends(self._inner, request)
         native = self._inner.handle_request(sent)
@@ -86,6 +88,7 @@ class AsyncSending:
 
     async def send(self, request: Request, /) -> NativeResponse[httpx2.Response]:
         sent = outgoing(self._request, self._asked, request)
+        loops.use()
         refusal = transports.use(self._inner)
         authenticated.sends(self._inner, request)
         native = await self._inner.handle_async_request(sent)

@@ -1,14 +1,8 @@
-"""Connections of requests and ``fork``: a child gives up those that were opened before it.
-
-Two processes that read from one connection get each other's answers. The adapters that go to the network are the
-user's, and so are their pools: in a child each adapter that was ever used through a cache gets empty pools, and its old
-connections are cut off, so that nothing that it does to them reaches the parent.
-"""
+"""Connections of requests: how they are given up in the child of a ``fork``."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from queue import Queue
 from typing import Any, Final, cast
@@ -17,42 +11,13 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, PoolManager
 from urllib3._collections import RecentlyUsedContainer
 
-from sansio_cache_adapters.stores.forking import FORKS, Living, cut_off, follow_forks
+from sansio_cache_adapters.cache.inherited import UsedConnections
+from sansio_cache_adapters.cache.within import within
+from sansio_cache_adapters.stores.forking import Living, cut_off, follow_forks
 
-__all__ = ["INHERITED", "adapters", "under_way"]
+__all__ = ["adapters", "under_way"]
 
-INHERITED: Final = "connection-before-fork"
-"""Why nothing is kept of what comes through an adapter whose connections cannot be seen."""
-_DEPTH: Final = 3
-_Container = RecentlyUsedContainer[Any, HTTPConnectionPool]
-
-
-class _Adapters:
-    """The adapters that were used through a cache."""
-
-    def __init__(self) -> None:
-        self._known: Living[BaseAdapter] = Living()
-        self._inherited: Living[BaseAdapter] = Living()
-        follow_forks(self)
-
-    def use(self, adapter: BaseAdapter) -> str:
-        """To be called before each request that an adapter sends. Why its answer must not be kept, or ``""``."""
-        if adapter not in self._known:
-            self._known.add(adapter)
-            if FORKS.generation and hasattr(adapter, "poolmanager"):
-                # Used without a cache till now, perhaps before the fork.
-                _renew(adapter)
-        return INHERITED if FORKS.generation and adapter in self._inherited else ""
-
-    def before_fork(self) -> None:
-        """Do nothing: the parent keeps its connections, and the child gives them up without a lock."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, empty every pool."""
-        if child:
-            for adapter in self._known.all():
-                if not _renew(adapter):
-                    self._inherited.add(adapter)
+_POOLS: Final = (PoolManager, RecentlyUsedContainer, HTTPConnectionPool)
 
 
 class _Bodies:
@@ -82,40 +47,21 @@ def _descriptor(socket: Any) -> int:
         return -1
 
 
-def _renew(adapter: BaseAdapter) -> bool:
-    """Give an adapter pools without connections; whether all its pools could be found.
+def _renew(adapter: BaseAdapter, /, *, idle: bool) -> bool:
+    """Give an adapter pools without connections, also to those within it; whether any could be found.
 
-    In a child no lock of urllib3's may be taken: a thread of the parent may have held it.
+    Connections in use are in no pool: see :class:`_Bodies`.
     """
-    found = list(_parts(adapter, 0))
-    for part in found:
+    parts = [each for each in within(adapter, BaseAdapter, *_POOLS) if isinstance(each, _POOLS)]
+    for part in parts:
+        private = cast(Any, part)
         if isinstance(part, HTTPConnectionPool):
             _empty(part)
-            continue
-        container = part.pools if isinstance(part, PoolManager) else part
-        private = cast(Any, container)
-        for pool in list(private._container.values()):
-            _empty(pool)
-        # Not the same pools: a response that is still being read would give its connection back to them.
-        private._container.clear()
-        private.lock = threading.RLock()
-    return bool(found)
-
-
-def _parts(value: object, depth: int) -> Iterator[PoolManager | _Container | HTTPConnectionPool]:
-    """Whatever holds connections in an adapter: its own, those for proxies, and those of an adapter within it."""
-    if isinstance(value, PoolManager | RecentlyUsedContainer | HTTPConnectionPool):
-        yield value
-    elif depth < _DEPTH:
-        within: list[object] = []
-        if isinstance(value, BaseAdapter):
-            within = list(vars(value).values())
-        elif isinstance(value, Mapping):
-            within = list(cast("Mapping[object, object]", value).values())
-        elif isinstance(value, list | tuple):
-            within = list(cast("list[object]", value))
-        for each in within:
-            yield from _parts(each, depth + 1)
+        elif isinstance(part, RecentlyUsedContainer):
+            # Not the same pools: a response that is still being read would give its connection back to them.
+            private._container.clear()
+            private.lock = threading.RLock()
+    return bool(parts)
 
 
 def _empty(pool: HTTPConnectionPool) -> None:
@@ -138,5 +84,5 @@ def _empty(pool: HTTPConnectionPool) -> None:
             each.close()
 
 
-adapters: Final = _Adapters()
+adapters: Final = UsedConnections(_renew)
 under_way: Final = _Bodies()

@@ -6,7 +6,7 @@ import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import requests
 import requests.sessions
@@ -27,6 +27,7 @@ from sansio_cache_adapters.cache.tls import (
     state_of_path,
     trusting,
 )
+from sansio_cache_adapters.cache.within import within
 
 __all__ = ["OuterAdapter", "Way", "state_of_environment", "state_of_files"]
 
@@ -144,27 +145,7 @@ class OuterAdapter(BaseAdapter):
 
 def _within(adapter: BaseAdapter | None) -> list[BaseAdapter | None]:
     """An adapter and those that it holds, where it is a wrapper around others or chooses among them."""
-    found = [adapter]
-    if type(adapter) is HTTPAdapter:
-        return found
-    for each in found:
-        for held in _held(list(getattr(each, "__dict__", {}).values())):
-            if len(found) < _MOST and all(held is not known for known in found):
-                found.append(held)
-    return found
-
-
-def _held(things: Iterable[object]) -> Iterator[BaseAdapter]:
-    for thing in things:
-        if isinstance(thing, BaseAdapter):
-            yield thing
-        elif isinstance(thing, dict | list | tuple | set | frozenset):
-            several = cast(Any, thing.values() if isinstance(thing, dict) else thing)
-            yield from (each for each in list(several) if isinstance(each, BaseAdapter))
-
-
-_MOST: Final = 64
-"""Adapters within each other, at most, that are looked into."""
+    return [adapter] if type(adapter) is HTTPAdapter else within(adapter, BaseAdapter)
 
 
 def _manager(adapter: Any, proxy: str | None = None) -> object:
