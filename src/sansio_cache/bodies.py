@@ -14,9 +14,18 @@ from .cache_control import parse_delta
 from .digests import SHA256, BodyDigest, Digest, digest_named
 from .lists import members
 from .messages import Headers
-from .records import CHUNK_SIZE, Flaw, Head, body_digest, chunk_hashes, digest_for
+from .records import CHUNK_SIZE, INLINE_LIMIT, Flaw, Head, body_digest, chunk_hashes, digest_for
 
-__all__ = ["Chunker", "CodingCheck", "HashList", "Intake", "OpenedBody", "expected_length", "open_body"]
+__all__ = [
+    "Chunker",
+    "CodingCheck",
+    "HashList",
+    "Intake",
+    "OpenedBody",
+    "expected_length",
+    "hashes_at_once",
+    "open_body",
+]
 
 _SMALL: Final = 1024
 """Bytes below which pieces are held as one: as objects of their own they would take a multiple of their size."""
@@ -282,6 +291,17 @@ def open_body(head: Head, hashes: object, index: int, chunk: object) -> OpenedBo
     if isinstance(checked, Flaw) or not (alone or checked.holds(index, chunk)):
         return Flaw.BODY
     return OpenedBody(checked, index, chunk)
+
+
+def hashes_at_once(body: bytes, headers: Headers, expected: int | None, limit: int) -> bytes | None:
+    """The hashes of a body that is here as a whole and lies beside its head; None where an :class:`Intake` takes it.
+
+    Most are such: small, not coded, and come with their heads.
+    """
+    length = len(body)
+    if length > INLINE_LIMIT or length > limit or expected not in (None, length) or headers.has("content-encoding"):
+        return None
+    return chunk_hashes(body)
 
 
 class Intake:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from sansio_cache.bodies import Intake
+from sansio_cache.bodies import Intake, hashes_at_once
 from sansio_cache.cache_status import CacheStatus
 from sansio_cache.keeping import Keeping
 from sansio_cache.records import INLINE_LIMIT, Item
@@ -42,18 +42,20 @@ class Tee:
     :param status: what the cache says of the response once that is stored.
     :ivar expected: the length in bytes that the response's framing promises, or None.
     :ivar outcome: ``""`` once it is stored, why it is not, or None while that is open.
+    :ivar came_whole: the body was here with its head, as long as its framing promises, and not coded.
     :ivar told: called with this when the outcome is there; must not raise.
     """
 
     __slots__ = (
-        *("_begun", "_done", "_engine", "_entry", "_intake", "_keeping", "_lead", "_overdue", "_status"),
-        *("_superseded", "_written", "expected", "outcome", "told"),
+        *("_begun", "_done", "_engine", "_entry", "_keeping", "_lead", "_overdue", "_status", "_taken"),
+        *("_superseded", "_written", "came_whole", "expected", "outcome", "told"),
     )
 
     def __init__(self, engine: Engine, keeping: Keeping, lead: Duty | None, begun: int, status: CacheStatus) -> None:
         self._done = False
         self._status = status
         self.outcome: str | None = None
+        self.came_whole = False
         self.told: Callable[[Tee], object] | None = None
         self._begun = begun
         self._engine = engine
@@ -63,8 +65,18 @@ class Tee:
         self._written = 0
         self._superseded = keeping.superseded
         self.expected: int | None = keeping.expected
-        self._intake = Intake(keeping.headers, keeping.expected, engine.max_body, engine.policy.body_digest)
+        self._taken: Intake | None = None
         self._overdue = engine.clock() + engine.policy.wait_for_body
+
+    @property
+    def _intake(self) -> Intake:
+        """Takes a body in pieces; made with the first."""
+        intake = self._taken
+        if intake is None:
+            keeping, engine = self._keeping, self._engine
+            intake = Intake(keeping.headers, keeping.expected, engine.max_body, engine.policy.body_digest)
+            self._taken = intake
+        return intake
 
     @property
     def done(self) -> bool:
@@ -87,15 +99,16 @@ class Tee:
         """Take bytes of the body, as received."""
         if self.done or not data:
             return
-        chunks = self._intake.feed(data)
-        while self._intake.coded and self._intake.check():
+        intake = self._intake
+        chunks = intake.feed(data)
+        while intake.coded and intake.check():
             # A coding may expand to a thousand times as much: an event loop gets its turn in between.
             await self._guarded(self._pause())
         for chunk in chunks:
             await self._guarded(self._write(chunk))
             if self.done:
                 return
-        self._look_at_bounds()
+        self._look_at_bounds(intake)
         if self._engine.noted:
             await self._engine.remove_superseded()
 
@@ -103,22 +116,33 @@ class Tee:
         """Take bytes where nothing can be waited for: held, or given up where some had to be written."""
         if self.done or not data:
             return
-        if self._intake.feed(data) or self._intake.check():
+        intake = self._intake
+        if intake.feed(data) or intake.check():
             self.abandon()
         else:
-            self._look_at_bounds()
+            self._look_at_bounds(intake)
 
-    def _look_at_bounds(self) -> None:
-        if self._intake.refused:
+    def _look_at_bounds(self, intake: Intake) -> None:
+        if intake.refused:
             self._end(Storing.TOO_LARGE.value, storable=False)
         elif self._lead is not None and self._engine.clock() > self._overdue:
             # Others have waited long enough for this body (``wait_for_body``).
             self.set_free()
 
     async def take(self, body: bytes) -> None:
-        """Take a whole body, as received."""
-        await self.feed(body)
-        await self.finish()
+        """Take a whole body, as received, of which nothing was fed."""
+        if self.done:
+            return
+        keeping, engine = self._keeping, self._engine
+        hashes = hashes_at_once(body, keeping.headers, keeping.expected, engine.max_body)
+        if hashes is None:
+            await self.feed(body)
+            await self.finish()
+            return
+        self.came_whole = keeping.expected is not None
+        await self._guarded(self._commit(body, len(body), hashes))
+        if engine.noted:
+            await engine.remove_superseded()
 
     async def finish(self) -> None:
         """The body has come to its end, as the client judges it: commit, if it is whole."""
@@ -128,7 +152,7 @@ class Tee:
             self._spare_uncertain()
             self._end(INCOMPLETE)
         else:
-            await self._guarded(self._commit())
+            await self._guarded(self._commit_fed())
         if self._engine.noted:
             await self._engine.remove_superseded()
 
@@ -187,13 +211,17 @@ class Tee:
         await awaited(store.write(self._entry, self._written, chunk))
         self._written += 1
 
-    async def _commit(self) -> None:
-        engine, chunker = self._engine, self._intake.chunker
+    async def _commit_fed(self) -> None:
+        chunker = self._intake.chunker
         rest = chunker.rest()
         inline = not self._entry and chunker.length <= INLINE_LIMIT
         if not inline and rest:
             await self._write(rest)
-        item = self._item(rest if inline else None, chunker.length, bytes(chunker.hashes))
+        await self._commit(rest if inline else None, chunker.length, bytes(chunker.hashes))
+
+    async def _commit(self, body: bytes | None, length: int, hashes: bytes) -> None:
+        engine = self._engine
+        item = self._item(body, length, hashes)
         if isinstance(item, Storing):
             self._end(item.value, storable=False)
             return
