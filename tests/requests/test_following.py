@@ -121,3 +121,26 @@ def test_cookies_are_the_sessions_by_whatever_way_they_come(session: CachedSessi
     session.cookies = jar = Jar()
     session.get(url, refresh=True)
     assert jar.asked
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        fresh(b"with its head"),
+        fresh(),
+        fresh(b"in gzip", coded=True),
+        Reply(b"to the end", framing="close"),
+        Reply(b"x", 200, {"Cache-Control": "max-age=60"}, framing="chunked"),
+    ],
+)
+def test_a_body_is_read_as_requests_reads_it(origin: Origin, reply: Reply) -> None:
+    """What is left of the response below, and of its connection, is what a session without a cache leaves."""
+    url = origin.on("/", reply)
+
+    def left(session: requests.Session) -> tuple[object, ...]:
+        response = session.get(url)
+        raw: Any = response.raw
+        return response.content, [*response.iter_content(2)], raw.tell(), raw.closed, raw.read(), raw._connection
+
+    with CachedSession(MemoryStore()) as cached, requests.Session() as plain:
+        assert left(cached) == left(plain)

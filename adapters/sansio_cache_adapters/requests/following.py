@@ -11,6 +11,7 @@ from requests import sessions
 from requests.cookies import RequestsCookieJar
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
 
 from .plain import PLAIN
 
@@ -57,10 +58,26 @@ def followed(
             response.history = history
         else:
             vars(response)["_next"] = next(following, None)
-    read: Any = response
     if not settings["stream"]:
-        _ = read.content
+        _read(response)
     return response
+
+
+def _read(response: requests.Response) -> None:
+    """Read the body, as ``content`` does, which goes through it in pieces of 10 KiB."""
+    known = vars(response)
+    facts, raw = known.get("_facts"), known.get("raw")
+    if (
+        facts is not None
+        and type(raw) is HTTPResponse
+        and known["_content"] is False
+        and facts.tee is not None
+        and facts.tee.came_whole
+    ):
+        known["_content"], known["_content_consumed"] = raw.read(), True
+    else:
+        read: Any = response
+        _ = read.content
 
 
 def _may_set_cookies(session: requests.Session, response: requests.Response) -> bool:
