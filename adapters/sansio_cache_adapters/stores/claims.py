@@ -30,6 +30,7 @@ Identity = tuple[int, int]
 CHECKPOINT: Final = 0
 """The byte of the one who checkpoints."""
 _RESERVED: Final = 16
+_NO_PARTITION: Final = b""
 _BOTH: Final = 2
 _LONGEST: Final = 2 * LEASE_SECONDS
 _MOST_OPEN: Final = 1024
@@ -202,7 +203,7 @@ class Claims:
     def _begin_anew(self) -> None:
         self._at: LockPlace | None = None
         self._file: LockFile | None = None
-        self._taken: dict[tuple[int, bytes], LockFile] = {}
+        self._taken: dict[tuple[bytes, bytes], tuple[LockFile, int]] = {}
 
     def before_fork(self) -> None:
         """Do nothing: no thread holds a lock for longer than it takes to open a file."""
@@ -218,7 +219,11 @@ class Claims:
         :param token: names the holder among those of this process.
         :param until: for so long the others of this process wait for it.
         """
-        return self._claim(self._offset(partition), _Holding(token, resource, min(until, now + LEASE_SECONDS)), now)
+        file = self._file_there_now()
+        if file is None:
+            return Lease.OPEN
+        holding = _Holding(token, resource, min(until, now + LEASE_SECONDS))
+        return self._take(file, partition, self._offset(partition), holding, now)
 
     def claim_nowait(
         self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float
@@ -228,26 +233,33 @@ class Claims:
         if place is None or file is None or not file.lies_at(place):
             return None
         holding = _Holding(token, resource, min(until, now + LEASE_SECONDS))
-        return self._take(file, self._offset(partition), holding, now)
+        return self._take(file, partition, self._offset(partition), holding, now)
 
     def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
         """Give a claim back. Idempotent; never waits, never raises."""
-        self._release(self._offset(partition), token, open_until)
+        # The file of that time: another may lie there by now.
+        taken = self._taken.pop((partition, token), None)
+        if taken is not None:
+            file, offset = taken
+            file.release(offset, token, open_until)
 
     def free(self, resource: bytes) -> None:
         """Give back all claims of this process on a resource: no request waits for a fetch that began before."""
-        for file in {id(each): each for each in (self._file, *self._taken.values()) if each is not None}.values():
-            file.free(resource)
+        for file in {self._file, *[file for file, _ in self._taken.values()]}:
+            if file is not None:
+                file.free(resource)
 
     @contextmanager
     def alone(self, byte: int) -> Generator[bool]:
         """Hold one of the first bytes, which the stores use themselves; False where another process holds it."""
         now, token = time.time(), os.urandom(16)
-        lease = self._claim(byte, _Holding(token, b"", now + LEASE_SECONDS), now)
+        file = self._file_there_now()
+        holding = _Holding(token, b"", now + LEASE_SECONDS)
+        lease = Lease.OPEN if file is None else self._take(file, _NO_PARTITION, byte, holding, now)
         try:
             yield lease is not Lease.HELD
         finally:
-            self._release(byte, token, 0.0)
+            self.release(_NO_PARTITION, token)
 
     def close(self) -> None:
         """Have no need of the lock file any more, until the next claim. Idempotent."""
@@ -261,44 +273,40 @@ class Claims:
     def _offset(self, partition: bytes) -> int:
         return _RESERVED + 2 * (int.from_bytes(partition[:8], "big") % self._places)
 
-    def _claim(self, offset: int, holding: _Holding, now: float) -> Lease:
-        if self._locks is None:
-            return Lease.OPEN
-        try:
-            file = self._current(self._locks)
-        except OSError:
-            return Lease.OPEN
-        return Lease.OPEN if file is None else self._take(file, offset, holding, now)
-
-    def _take(self, file: LockFile, offset: int, holding: _Holding, now: float) -> Lease:
+    def _take(self, file: LockFile, key: bytes, offset: int, holding: _Holding, now: float) -> Lease:
         try:
             lease = file.claim(offset, holding, now)
         except OSError:
             return Lease.OPEN
         if lease is Lease.GRANTED:
-            self._taken[offset, holding.token] = file
+            self._taken[key, holding.token] = file, offset
         return lease
 
-    def _release(self, offset: int, token: bytes, open_until: float) -> None:
-        # The file of that time: another may lie there by now.
-        file = self._taken.pop((offset, token), None)
-        if file is not None:
-            file.release(offset, token, open_until)
+    def _file_there_now(self) -> LockFile | None:
+        """The file that lies there, made where there is none; None where there can be no claims."""
+        locks, file = self._locks, self._file
+        if locks is None:
+            return None
+        try:
+            place = self._at or self._place()
+            self._at = place
+            found = place.look()
+            if found is None or file is None or file.identity != (found.st_dev, found.st_ino):
+                file = self._opened_anew(place, found, locks)
+        except OSError:
+            return None
+        return file
 
-    def _current(self, locks: ByteLocks) -> LockFile | None:
-        """The file that lies there now, made where there is none; None where that is no lock file of ours."""
-        place, file = self._at or self._place(), self._file
-        self._at = place
-        found = place.look()
-        if found is None or file is None or file.identity != (found.st_dev, found.st_ino):
-            with _opening:
-                if file is not None:
-                    file.users.discard(self)
-                # Those of stores that were dropped, too: no finalizer of theirs has done it.
-                _close_unused()
-                file = self._file = _opened(place, found, locks)
-                if file is not None:
-                    file.users.add(self)
+    def _opened_anew(self, place: LockPlace, found: os.stat_result | None, locks: ByteLocks) -> LockFile | None:
+        """The file that lies there now, in the place of the one that did; None where that is no lock file of ours."""
+        with _opening:
+            if self._file is not None:
+                self._file.users.discard(self)
+            # Those of stores that were dropped, too: no finalizer of theirs has done it.
+            _close_unused()
+            file = self._file = _opened(place, found, locks)
+            if file is not None:
+                file.users.add(self)
         return file
 
 

@@ -27,7 +27,7 @@ from sansio_cache_adapters.stores.forking import Living, follow_forks
 from . import place
 from .guarded import Guarded, Opener, bulk_limit
 from .opening import UNCHANGING, WRITING, open_at
-from .reader import Corrupt, Interrupted, Mapping, Reader, TooLarge, Unopened, abandon, close_dropped
+from .reader import FOREIGN, Corrupt, Interrupted, Mapping, Reader, TooLarge, Unopened, abandon, close_dropped
 from .records import remove_unsound
 
 __all__ = ["MAINTENANCE", "Connections"]
@@ -44,6 +44,7 @@ class Connections:
     :param patience: seconds that a write, a read that may wait, or an opening takes at most before it is StoreBusy.
     :param max_bytes: of the store: no value in it is longer than what that allows.
     :param only_reads: nothing is made, written or set aside, whatever the disk would allow.
+    :ivar read_only: the file is open, and can only be read.
     :ivar ids: id and salt under which the store is in use; a file that is begun in the place of one that has gone gets
         them, so that all who had that one open go on with the same. None as long as any will do.
     """
@@ -74,6 +75,7 @@ class Connections:
         self._writer: Guarded | None = None
         self._inode: place.Inode | None = None
         self._opener = Opener(self.path, WRITING)
+        self.read_only = False
         self._looked_at: place.State | None = None
         self._batch: tuple[int, sqlite3.Connection] | None = None
         self._resting: list[Reader] = []
@@ -88,7 +90,7 @@ class Connections:
 
     def reader(self) -> Reader | None:
         """The reader of this thread, or None as long as the file is not open."""
-        if self._inode is None or (self._opener.how != WRITING and self._has_changed()):
+        if self._inode is None or (self.read_only and self._has_changed()):
             return None
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
@@ -172,11 +174,13 @@ class Connections:
             self._wait_for_lock(deadline)
         self._holder = threading.get_ident()
         try:
-            with self.mapping:
+            try:
                 db = self._open()
-                if self._opener.how != WRITING:
+                if self.read_only:
                     self.refuse_if_read_only()
                 return db.transact(work, deadline, longest)
+            except FOREIGN as error:
+                raise self.mapping.of(error) from error
         except (Corrupt, TooLarge, Unopened) as error:
             error.inode = error.inode or self._inode
             raise
@@ -236,7 +240,7 @@ class Connections:
         :param anew: look whether it is still the one at the path.
         :raises StoreError: in all its kinds.
         """
-        if self._inode is None or (anew and self._has_gone()) or (self._opener.how != WRITING and self._has_changed()):
+        if self._inode is None or (anew and self._has_gone()) or (self.read_only and self._has_changed()):
             with self._held(time.monotonic() + self.patience if deadline is None else deadline), self.mapping:
                 self._open()
 
@@ -247,22 +251,17 @@ class Connections:
             the ids of ours. It is taken as it is when the store is opened again.
         """
         writer = self._writer
-        unsure = self._opener.how != WRITING
-        if writer is None or place.inode_at(self.path) != self._inode or (unsure and self._has_changed()):
+        if writer is None or place.inode_at(self.path) != self._inode or (self.read_only and self._has_changed()):
             # Deleted or replaced: nothing is written any more to a file that has no name.
             self._close()
             opened = open_at(self.path, self.ids, self._longest_value, self.patience, only_reads=self._only_reads)
             self._writer = writer = opened.connection
             self._opener.how, self._looked_at = opened.how, opened.looked_at
+            self.read_only = opened.how != WRITING
             self._inode = opened.inode
         if self.ids not in (None, writer.ids):
             raise StoreError(f"{self.path}: another store has taken the place of ours")
         return writer
-
-    @property
-    def read_only(self) -> bool:
-        """Whether the file is open, and can only be read."""
-        return self._opener.how != WRITING
 
     def _state(self) -> place.State:
         return place.state_of(self.path, only_reads=self._only_reads)
@@ -284,7 +283,7 @@ class Connections:
 
     def _has_changed(self) -> bool:
         """Whether a file that can only be read may be written to by now; or was, where SQLite does not look."""
-        if self._opener.how == WRITING:
+        if not self.read_only:
             return False
         try:
             now, before = self._state(), self._looked_at
@@ -326,7 +325,7 @@ class Connections:
 
     def _close(self) -> None:
         inode, self._inode = self._inode, None
-        self._opener.how = WRITING
+        self._opener.how, self.read_only = WRITING, False
         own = getattr(self._local, "reader", None)
         for reader in self._readers.all():
             # This thread's own is in use only if that was interrupted.

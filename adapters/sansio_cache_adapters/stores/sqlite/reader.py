@@ -18,7 +18,7 @@ from .guarded import HEADS, Altered, Gate, Guarded, Opener
 from .place import Inode
 from .schema import LOAD
 
-__all__ = ["Corrupt", "Interrupted", "Mapping", "Reader", "TooLarge", "Unopened", "abandon", "close_dropped"]
+__all__ = ["FOREIGN", "Corrupt", "Interrupted", "Mapping", "Reader", "TooLarge", "Unopened", "abandon", "close_dropped"]
 
 _BULK_CACHE: Final = 128
 """KiB."""
@@ -67,6 +67,10 @@ _KINDS: Final = {
 }
 
 
+FOREIGN: Final = (sqlite3.Error, OSError, UnicodeError, OverflowError)
+"""The exceptions that using a file raises; the last two come from values that SQLite has not."""
+
+
 class Mapping:
     """The one door for foreign exceptions: within it ``sqlite3.Error`` and ``OSError`` become StoreErrors."""
 
@@ -81,13 +85,13 @@ class Mapping:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, FOREIGN):
             raise self.of(error) from error
-        if isinstance(error, OSError | UnicodeError | OverflowError):  # the last two from values that SQLite has not
-            raise StoreError(f"{self._path}: {error}") from error
 
-    def of(self, error: sqlite3.Error) -> StoreError:
-        """The StoreError for an error of SQLite."""
+    def of(self, error: Exception) -> StoreError:
+        """The StoreError for one of :data:`FOREIGN`."""
+        if not isinstance(error, sqlite3.Error):
+            return StoreError(f"{self._path}: {error}")
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if isinstance(error, Altered) or (code == sqlite3.SQLITE_ERROR and "no such" in str(error)):
             # No such table or column: the schema is not the one that the header promises.

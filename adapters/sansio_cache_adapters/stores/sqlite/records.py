@@ -41,9 +41,9 @@ def bits(digest: bytes) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def fresh_rev() -> int:
-    """A rev that no record had before: 63 random bits."""
-    return int.from_bytes(os.urandom(8), "big") >> 1
+def rev_of(fresh: bytes) -> int:
+    """A rev that no record had before, from 8 random bytes: the first 63 bits."""
+    return int.from_bytes(fresh[:8], "big") >> 1
 
 
 _VARIANTS_AT_MOST: Final = 4096
@@ -120,12 +120,16 @@ def _time(value: object) -> float:
 def _insert(
     db: sqlite3.Connection, item: Item, partition_64: int, pending: tuple[int, int] | None, weight: int, now: float
 ) -> None:
-    entry = item.entry or os.urandom(16)
-    in_row, small_id, body_id = _place_body(db, item, entry, pending)
+    # Once for both: to ask the system lets go of the GIL.
+    fresh = os.urandom(24)
+    entry = item.entry or fresh[8:]
+    in_row, small_id, body_id = item.body, None, None
+    if in_row is None or len(in_row) > sql.IN_ROW:
+        in_row, small_id, body_id = _place_body(db, item, entry, pending)
     db.execute(
         sql.INSERT,
         (
-            *(partition_64, bits(item.resource), fresh_rev(), item.status, item.method, item.url),
+            *(partition_64, bits(item.resource), rev_of(fresh), item.status, item.method, item.url),
             *(_text(item.tags) if item.tags else "[]", item.size, weight),
             *(item.requested_at, item.received_at, item.stale_at, item.purge_at, now),
             *(entry, item.partition, item.resource, item.variant),
@@ -137,7 +141,7 @@ def _insert(
 def _place_body(
     db: sqlite3.Connection, item: Item, entry: bytes, pending: tuple[int, int] | None
 ) -> tuple[bytes | None, int | None, int | None]:
-    """Where the body comes to lie: in the row, in ``small`` or in ``chunks``, of which two are None."""
+    """The place of a body: in the row, in ``small`` or in ``chunks``, of which two are None."""
     execute = db.execute
     body = item.body
     if pending is not None:
@@ -193,7 +197,7 @@ def change(db: sqlite3.Connection, *, seen: Seen | Listed, new: Item | bytes | N
         return True
     record, _, _, weight, size = row
     sealed = new if isinstance(new, bytes) else new.sealed
-    head = (sealed, fresh_rev(), size + len(sealed))
+    head = (sealed, rev_of(os.urandom(8)), size + len(sealed))
     if isinstance(new, bytes):
         db.execute(sql.RESEAL, (*head, record))
     else:
