@@ -13,6 +13,7 @@ from .keeping import Keeping, purge_time
 from .lists import members
 from .messages import Headers, Received, Request
 from .policy import Policy
+from .precedence import told
 from .records import Item, Remembered
 from .rules import Rules
 from .storing import Storing, may_store
@@ -68,7 +69,8 @@ def adopt(
         return refusal
     vary = tuple((name, rules.vary_tag(name, request.headers)) for name in _selecting(response.headers))
     keys = rules.maker.keys(request)
-    keeping = Adopted(request, response, facts, vary, keys, rules.place, rules.sealer, policy, (), kept)
+    time = told(request, kept, policy, response.received_at)
+    keeping = Adopted(request, response, facts, vary, keys, rules.place, rules.sealer, policy, (), time)
     keeping.at = now
     keeping.variant_fields = vary
     return keeping

@@ -38,9 +38,16 @@ def parse_date(text: str, now: float | None = None) -> float | None:
     """
     if not text or len(text) > _LONGEST:
         return None
-    now = _PIVOT if now is None else now
-    at, century_before = _parse(text, datetime.fromtimestamp(now, UTC).year // 100)
-    return century_before if at is None or at - now > _FIFTY_YEARS else at
+    parsed = _parse(text)
+    return _near(parsed, _PIVOT if now is None else now) if isinstance(parsed, re.Match) else parsed
+
+
+def _near(parsed: re.Match[str], now: float) -> float | None:
+    """The time of a date whose year has two digits: in this century, or in the one before."""
+    century = datetime.fromtimestamp(now, UTC).year // 100 * 100
+    year = int(parsed["year"])
+    at = _seconds(parsed, century + year)
+    return _seconds(parsed, century - 100 + year) if at is None or at - now > _FIFTY_YEARS else at
 
 
 @lru_cache(maxsize=1)
@@ -50,17 +57,13 @@ def _formats() -> list[re.Pattern[str]]:
 
 
 @lru_cache(maxsize=512)
-def _parse(text: str, century: int) -> tuple[float | None, float | None]:
-    """The time in this century, and in the one before: the same where the year has four digits."""
+def _parse(text: str) -> float | re.Match[str] | None:
+    """The time of a date, or its parts where the century is not said; None where the text is none."""
     for form in _formats():
         match = form.fullmatch(text)
         if match is not None:
-            year = int(match["year"])
-            if len(match["year"]) == 4:
-                at = _seconds(match, year)
-                return at, at
-            return _seconds(match, year + 100 * century), _seconds(match, year + 100 * (century - 1))
-    return None, None
+            return _seconds(match, int(match["year"])) if len(match["year"]) == 4 else match
+    return None
 
 
 def _seconds(match: re.Match[str], year: int) -> float | None:

@@ -253,6 +253,8 @@ def _fetch(
                 yield from ask(Supersede(keys, verdict.superseded))
             choice, reply = verdict.forward, None
             continue
+        if isinstance(verdict, Keep):
+            return verdict, lost
         opened = yield from _with_body(verdict)
         if not isinstance(opened, Flaw):
             return opened, lost
@@ -263,7 +265,7 @@ def _fetch(
             reply = None
 
 
-def _with_body(verdict: Settled) -> Steps[Settled | Flaw]:
+def _with_body(verdict: Freshened | Pass | Fail) -> Steps[Settled | Flaw]:
     """A verdict once the stored body that it gives or confirms was found to be there; else what is wrong with that."""
     if isinstance(verdict, Fail) or verdict.answer.record is None:
         return verdict

@@ -118,14 +118,15 @@ def read_facts(response: Received, *, authorized: bool) -> Facts:
     # Most fields are not there, and are not asked for.
     there = headers.names()
     directives = parse_cache_control(headers.lines("cache-control"))
-    stated = parse_date(headers.get("date") or "", received_at)
+    stated = parse_date(headers.get("date") or "", received_at) if "date" in there else None
     date = received_at if stated is None else stated
     expires = _expires_lifetime(headers, date, received_at) if "expires" in there else None
-    modified = headers.get("last-modified")
+    modified = headers.get("last-modified") if "last-modified" in there else None
+    age = _age_value(headers.lines("age")) if "age" in there else 0.0
     private = _terms(directives, directives.max_age, expires, headers)
     return Facts(
         date=date,
-        initial_age=_initial_age(headers, date, response),
+        initial_age=_initial_age(age, date, response),
         last_modified=None if modified is None else parse_date(modified, received_at),
         validator=("etag" in there and usable_tag(headers) is not None)
         or (modified is not None and usable_date(headers) is not None),
@@ -195,11 +196,13 @@ def _expires_lifetime(headers: Headers, date: float, received_at: float) -> floa
     return 0.0 if at is None else max(at - date, 0.0)
 
 
-def _initial_age(headers: Headers, date: float, response: Received) -> float:
-    """*corrected_initial_age* (RFC 9111 §4.2.3)."""
+def _initial_age(age: float, date: float, response: Received) -> float:
+    """*corrected_initial_age* (RFC 9111 §4.2.3).
+
+    :param age: *age_value*, seconds.
+    """
     apparent_age = max(0.0, response.received_at - date)
     response_delay = max(0.0, response.received_at - response.requested_at)
-    age = _age_value(headers.lines("age")) if headers.has("age") else 0.0
     return max(apparent_age, age + response_delay)
 
 

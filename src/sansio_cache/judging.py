@@ -12,15 +12,14 @@ from .cache_control import parse_cache_control
 from .cache_status import CacheStatus, Fwd
 from .choosing import prohibits_stale, request_directives
 from .decisions import Again, Answer, Bypass, Fail, Forward, Freshened, FromNetwork, Keep, Pass, Validate, Verdict
-from .expiry import Expiry
 from .freshness import expires_at, expiry_time, read_facts, remaining
 from .invalidation import invalidated_urls
 from .keeping import Keeping, Superseded, item_of
 from .keys import KeyMaker, Keys
 from .messages import Headers, Received, Request, Unreachable
 from .policy import Policy
-from .precedence import remembered, user_time
-from .records import MAX_FIELDS, Place, Record, Remembered
+from .precedence import Told, told, user_time
+from .records import MAX_FIELDS, Place, Record
 from .sealing import Sealer
 from .storing import Storing, all_read, dated_headers, may_store, storable_headers
 from .superseding import Newest, superseded
@@ -61,10 +60,10 @@ class _Case(NamedTuple):
     older: Sequence[Record]
     context: Context
 
-    def answer(self, detail: str, *, key: bytes | None = None, stored: bool = False) -> Answer:
+    def answer(self, detail: str, *, key: bytes | None = None, keeping: Keeping | None = None) -> Answer:
         """The network's."""
         key = self.keys.partition if key is None else key
-        return _network_answer(self.reply, self.choice.fwd, key, detail, stored=stored)
+        return _network_answer(self.reply, self.choice.fwd, key, detail, keeping)
 
     def superseded(self, vary: Collection[str] = ()) -> tuple[Superseded, ...]:
         """The older responses that the reply has replaced or withdrawn.
@@ -88,21 +87,12 @@ class _Case(NamedTuple):
             return False  # nothing else forbids it to a private cache
         whole = self.reply if self.reply.status not in _OF_A_WHOLE else replace(self.reply, status=200)
         facts = read_facts(whole, authorized="authorization" in self.request.headers)
-        return may_store(self.request, whole, facts, policy, self.expiry()) in _FORBIDDEN
+        return may_store(self.request, whole, facts, policy, self.time().expiry) in _FORBIDDEN
 
-    def remembered(self) -> Remembered | None:
-        """The user's time that a record remembers which the reply may replace."""
-        for each in self.older:
-            if each.head.remembered is not None:
-                return each.head.remembered
-        return None
-
-    def expiry(self) -> Expiry | None:
-        """The user's time for the reply."""
-        policy = self.context.policy
-        kept = self.remembered() if self.older else None
-        kept = remembered(self.request, kept, policy, self.reply.received_at)
-        return user_time(self.request, kept, policy)
+    def time(self) -> Told:
+        """The user's time for the reply; a record remembers one that the reply may replace."""
+        kept = next((each.head.remembered for each in self.older if each.head.remembered is not None), None)
+        return told(self.request, kept, self.context.policy, self.reply.received_at)
 
 
 def judge(
@@ -159,9 +149,12 @@ def _invalidates(request: Request, reply: Received, context: Context) -> Sequenc
     return [context.maker.resource(replace(request, url=url)) for url in invalidated_urls(request, reply)]
 
 
-def _network_answer(reply: Received, fwd: Fwd, key: bytes, detail: str, *, stored: bool = False) -> Answer:
-    status = CacheStatus(fwd=fwd, fwd_status=reply.status, stored=stored, detail=detail)
-    return Answer(reply.status, reply.reason, reply.headers, FromNetwork(), status, key=key)
+def _network_answer(reply: Received, fwd: Fwd, key: bytes, detail: str, keeping: Keeping | None = None) -> Answer:
+    status = CacheStatus(fwd=fwd, fwd_status=reply.status, stored=keeping is not None, detail=detail)
+    expires = None if keeping is None else keeping.stale_at
+    return Answer(
+        *(reply.status, reply.reason, reply.headers, FromNetwork(), status), expires=expires, key=key, keeping=keeping
+    )
 
 
 def _on_error(request: Request, choice: Validate | Forward, now: float, context: Context) -> Pass | None:
@@ -191,8 +184,8 @@ def _not_modified(case: _Case) -> Verdict:
     if not isinstance(choice, Validate):
         # The user's own precondition, or an origin that answers one that was not sent: as without the cache.
         return Pass(case.answer(choice.reason, key=b""), (), case.superseded())
-    told = "etag" in reply.headers or "last-modified" in reply.headers
-    if not told and asks_for_others(request, choice.record):
+    says_which = "etag" in reply.headers or "last-modified" in reply.headers
+    if not says_which and asks_for_others(request, choice.record):
         # Their tags went out with ours, and the reply does not say which of them the origin means.
         return Again(Forward(request, choice.record, choice.fwd, "validator-unknown"))
     record = selected_by(reply, choice.records, choice.record)
@@ -214,8 +207,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     current = replace(reply, status=record.head.status, reason=record.head.reason, headers=fields)
     facts = read_facts(current, authorized="authorization" in request.headers)
     stored = storable_headers(fields, policy)
-    told = remembered(request, record.head.remembered, policy, reply.received_at)
-    expiry = user_time(request, told, policy)
+    expiry, remembered = told(request, record.head.remembered, policy, reply.received_at)
     expires = expires_at(facts, record.head.status, reply.received_at, policy, expiry)
     head = replace(
         record.head,
@@ -224,7 +216,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
         requested_at=reply.requested_at,
         received_at=reply.received_at,
         stale_at=expires,
-        remembered=told,
+        remembered=remembered,
     )
     new = Record(head, record.stored, stored)
     ttl = expires - reply.received_at
@@ -266,14 +258,13 @@ def _confirmed_by_head(case: _Case) -> Verdict | None:
 def _keep_or_pass(case: _Case) -> Verdict:
     request, reply, keys, context, policy = case.request, case.reply, case.keys, case.context, case.context.policy
     facts = read_facts(reply, authorized=request.headers.has("authorization"))
-    storing = may_store(request, reply, facts, policy, case.expiry())
+    time = case.time()
+    storing = may_store(request, reply, facts, policy, time.expiry)
     invalidates = _invalidates(request, reply, context)
     if storing is not Storing.KEEP:
         return Pass(case.answer(storing.value), invalidates, case.superseded())
     names = nominated(reply.headers)
-    vary = tuple([(name, context.maker.vary_tag(name, request.headers)) for name in names])
+    vary = tuple([(name, context.maker.vary_tag(name, request.headers)) for name in names]) if names else ()
     gone = case.superseded(names) if case.older else ()
-    kept = case.remembered() if case.older else None
-    keeping = Keeping(request, reply, facts, vary, keys, context.place, context.sealer, policy, gone, kept)
-    answer = case.answer(case.choice.reason, stored=True)
-    return Keep(replace(answer, keeping=keeping, expires=keeping.stale_at), invalidates)
+    keeping = Keeping(request, reply, facts, vary, keys, context.place, context.sealer, policy, gone, time)
+    return Keep(case.answer(case.choice.reason, keeping=keeping), invalidates)

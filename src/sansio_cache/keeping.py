@@ -11,14 +11,13 @@ from .freshness import Facts, expires_at
 from .keys import Keys
 from .messages import HTTP_1_1, Headers, Kept, Received, Request
 from .policy import Policy
-from .precedence import remembered, user_time
+from .precedence import Told, told
 from .records import (
     CHUNK_SIZE,
     FORMAT,
     Head,
     Item,
     Place,
-    Remembered,
     body_digest,
     digest_for,
     seal_head,
@@ -61,7 +60,7 @@ class Keeping:
     it gives. Where the body breaks off, nothing is called, and nothing was stored. However it ends, the adapter removes
     what is :attr:`superseded`, save what the commit has replaced; after a break only what is certain to be.
 
-    :param kept: what the record remembers that it takes the place of.
+    :param time: the user's time for it; None: that of the request and the settings.
     :ivar method: the request's; ``url`` too.
     :ivar status: the response's status code.
     :ivar headers: its fields as received.
@@ -103,7 +102,7 @@ class Keeping:
         sealer: Sealer,
         policy: Policy,
         superseded: tuple[Superseded, ...] = (),
-        kept: Remembered | None = None,
+        time: Told | None = None,
     ) -> None:
         self._request = request
         self._response = response
@@ -115,14 +114,13 @@ class Keeping:
         self.keys: Keys = keys
         self.max_body: int | None = policy.max_body
         self.superseded: tuple[Superseded, ...] = superseded
-        self._remembered = remembered(request, kept, policy, response.received_at)
         self.method: str = request.method
         self.url: str = request.url
         self.status: int = response.status
         self.headers: Headers = response.headers
         self.expected: int | None = expected_length(self.method, self.status, self.headers)
         self.vary_limit: int = policy.vary_limit
-        expiry = user_time(request, self._remembered, policy)
+        expiry, self._remembered = told(request, None, policy, response.received_at) if time is None else time
         self.stale_at: float = expires_at(facts, self.status, response.received_at, policy, expiry)
 
     def finish(

@@ -6,12 +6,31 @@ Most specific first: this request's ``expire_after``; the one of an earlier requ
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from .expiry import ANY_SETTINGS, DoNotCache, Expiry, Until, pack, unpack
 from .messages import Request
 from .policy import Policy
 from .records import Remembered
 
-__all__ = ["remembered", "user_time"]
+__all__ = ["Told", "remembered", "told", "user_time"]
+
+
+class Told(NamedTuple):
+    """The user's time for an answer, or None where the answer decides, and what its record is to remember of it."""
+
+    expiry: Expiry | None
+    remembered: Remembered | None
+
+
+def told(request: Request, kept: Remembered | None, policy: Policy, now: float) -> Told:
+    """The time for an answer that has come ``now``.
+
+    :param kept: what the record remembers that it may take the place of.
+    """
+    if kept is not None or request.options.expiry is not None:
+        kept = remembered(request, kept, policy, now)
+    return Told(user_time(request, kept, policy), kept)
 
 
 def user_time(request: Request, kept: Remembered | None, policy: Policy) -> Expiry | None:

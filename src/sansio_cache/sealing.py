@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import warnings
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from enum import Enum
 from functools import cached_property
@@ -31,6 +31,7 @@ MAX_HEAD: Final = 65_536
 """Bytes of a sealed record, at most; checked before it is decoded."""
 _SIGNATURE_SIZE = 1 + 43  # ".", and 32 bytes in URL-safe base64 without padding
 _SHORT = 16
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class Frame(Enum):
@@ -54,29 +55,34 @@ def unframe(sealed: bytes) -> tuple[Frame, bytes]:
     return Frame.UNREADABLE, b""
 
 
-def _frame(kind: Frame, payload: bytes) -> bytes:
-    return MAGIC + kind.value + len(payload).to_bytes(4, "big") + payload
+def _frame(kind: bytes, payload: bytes) -> bytes:
+    return b"".join((MAGIC, kind, len(payload).to_bytes(4, "big"), payload))
+
+
+def _signature(derived: bytes, frame: bytes) -> bytes:
+    made = hmac.digest(derived, frame, "sha256")
+    return b2a_base64(made, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
 class Sealer:
     """Seals payloads and verifies them, with a list of keys (oldest first), or without any.
 
-    The keyed HMAC of every key is prepared once and copied for each record: a third of the time that the Signer
-    takes, on the same derivation and encoding.
+    Every key is derived once, for all records: a third of the time that the Signer takes, on the same derivation and
+    encoding.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self.keys: tuple[bytes, ...] = tuple(keys)
 
     @cached_property
-    def _prepared(self) -> list[hmac.HMAC]:
+    def _derived(self) -> list[bytes]:
         """Newest first: nearly every record was sealed with it."""
         if not self.keys:
             return []
         from itsdangerous import Signer  # with the first record: a session is made without it
 
         signer = Signer(list(self.keys), salt=SALT, digest_method=hashlib.sha256)
-        return [hmac.new(signer.derive_key(key), digestmod=hashlib.sha256) for key in reversed(self.keys)]
+        return [signer.derive_key(key) for key in reversed(self.keys)]
 
     @property
     def signed(self) -> bool:
@@ -85,26 +91,20 @@ class Sealer:
 
     def seal(self, payload: bytes) -> bytes:
         """The frame of a payload, signed by the newest key, if there is one."""
-        if not self._prepared:
-            return _frame(Frame.UNSIGNED, payload)
-        frame = _frame(Frame.SIGNED, payload)
-        return frame + b"." + self._signature(self._prepared[0], frame)
+        if not self._derived:
+            return _frame(b"u", payload)
+        frame = _frame(b"s", payload)
+        return frame + b"." + _signature(self._derived[0], frame)
 
     def verifies(self, sealed: bytes) -> bool:
         """Whether any key made the signature of a SIGNED frame."""
         frame, signature = sealed[:-_SIGNATURE_SIZE], sealed[1 - _SIGNATURE_SIZE :]
-        return any(hmac.compare_digest(self._signature(each, frame), signature) for each in self._prepared)
+        return any(hmac.compare_digest(_signature(each, frame), signature) for each in self._derived)
 
     def verifies_newest(self, sealed: bytes) -> bool:
         """Whether the newest key made the signature of a SIGNED frame; for bringing old records up."""
         frame, signature = sealed[:-_SIGNATURE_SIZE], sealed[1 - _SIGNATURE_SIZE :]
-        return bool(self._prepared) and hmac.compare_digest(self._signature(self._prepared[0], frame), signature)
-
-    @staticmethod
-    def _signature(prepared: hmac.HMAC, frame: bytes) -> bytes:
-        mac = prepared.copy()
-        mac.update(frame)
-        return urlsafe_b64encode(mac.digest()).rstrip(b"=")
+        return bool(self._derived) and hmac.compare_digest(_signature(self._derived[0], frame), signature)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sealer) and self.keys == other.keys

@@ -114,7 +114,7 @@ def may_store(request: Request, response: Received, facts: Facts, policy: Policy
     asked = request.headers
     if asked.has("cache-control") and parse_cache_control(asked.lines("cache-control")).no_store:
         return Storing.REQUEST_NO_STORE
-    if nominated(response.headers) == ANYTHING:
+    if response.headers.has("vary") and nominated(response.headers) == ANYTHING:
         return Storing.VARY
     if not all_read(response.headers):
         return Storing.TOO_LARGE
@@ -144,8 +144,10 @@ def storable_headers(headers: Headers, policy: Policy) -> Headers:
     Left out are hop-by-hop fields, those that Connection nominates, Set-Cookie, and those that a qualified
     ``no-cache="…"`` (or in a shared cache ``private="…"``) restricts: without them the rest may be reused.
     """
-    nominated_here = headers.lines("connection")
-    unwanted = _NEVER_STORED_FIELDS.union(members(nominated_here) or ()) if nominated_here else _NEVER_STORED_FIELDS
+    there = headers.names()
+    unwanted = _NEVER_STORED_FIELDS
+    if "connection" in there:
+        unwanted = unwanted.union(members(headers.lines("connection")) or ())
     directives = parse_cache_control(headers.lines("cache-control"))
     if isinstance(directives.no_cache, frozenset):
         unwanted |= directives.no_cache
@@ -154,8 +156,10 @@ def storable_headers(headers: Headers, policy: Policy) -> Headers:
     elif policy.keep_set_cookie:
         # To be looked at. No answer shows it, and no jar takes it (Record.shown).
         unwanted -= {"set-cookie"}
-    # Without it no reader could decode the stored body, which an origin that restricts it did not mean.
-    return headers.without(unwanted - {"content-encoding"})
+    if "content-encoding" in unwanted:
+        # Without it no reader could decode the stored body, which an origin that restricts it did not mean.
+        unwanted -= {"content-encoding"}
+    return headers.without(unwanted)
 
 
 def _restricted_to_one_user(headers: Headers, directives: Directives) -> frozenset[str]:

@@ -357,5 +357,5 @@ def test_what_forbids_to_store_is_what_storing_finds(request: Request, reply: Re
     case = judging._Case(request, Forward(request, None, Fwd.URI_MISS, ""), reply, Keys(b"", b""), (), terms)
     whole = replace(reply, status=200) if reply.status in (206, 304) else reply
     facts = read_facts(whole, authorized="authorization" in request.headers)
-    found = may_store(request, whole, facts, policy, case.expiry())
+    found = may_store(request, whole, facts, policy, case.time().expiry)
     assert case.forbids() == (found in {Storing.NO_STORE, Storing.PRIVATE, Storing.AUTHORIZATION, Storing.VARY})

@@ -14,8 +14,8 @@ FOLDER = Path(sansio_cache.__file__).parent
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 THIRD_PARTIES = {"http_sf", "itsdangerous", "msgspec"}
 STANDARD = {
-    "base64", "collections", "dataclasses", "datetime", "difflib", "email", "enum", "fnmatch", "functools", "hashlib",
-    "hmac", "importlib", "inspect", "json", "math", "re", "typing", "urllib", "warnings", "zlib",
+    "base64", "binascii", "collections", "dataclasses", "datetime", "difflib", "email", "enum", "fnmatch", "functools",
+    "hashlib", "hmac", "importlib", "inspect", "json", "math", "re", "typing", "urllib", "warnings", "zlib",
 }  # fmt: skip
 """All that the core imports of the standard library: data and arithmetic."""
 WORLDLY = {
