@@ -7,6 +7,7 @@ Times are POSIX seconds as ``float``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -51,6 +52,7 @@ HTTP_1_1: Final = 11
 """The version of HTTP in tenths, as http.client counts."""
 
 
+@lru_cache(maxsize=16)
 def version_name(version: int) -> str:
     """The name of a version: ``HTTP/1.1``, ``HTTP/2``."""
     major, minor = divmod(version, 10)

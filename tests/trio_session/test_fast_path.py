@@ -237,7 +237,9 @@ async def test_cookies_and_credentials_count(origin: WatchedOrigin) -> None:
             assert (await session.get(url)).text == "None None"
         await session.get(origin.url("/login"))
         for _ in range(2):
-            assert (await session.get(url)).text == "a=b None"
+            response = await session.get(url)
+            assert response.text == "a=b None"
+            assert ("Cookie", "a=b") in response.request.headers
         session.auth = ("me", "pw")
         for _ in range(2):
             assert (await session.get(url)).text == "a=b Basic bWU6cHc="

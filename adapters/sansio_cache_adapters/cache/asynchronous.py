@@ -34,11 +34,13 @@ from .session_cache import SessionCache
 from .setup import Setup
 from .stored_body import load_body
 
-__all__ = ["AsyncCache", "Spawn"]
+__all__ = ["AsyncCache", "Look", "Spawn"]
 
 N = TypeVar("N")
 Spawn = Callable[[object, Callable[[], Coroutine[Any, Any, None]]], object]
 """Starts a background job under a key, unless that key's is under way or too many are."""
+Look = Answer | Paused[Answer] | Awaitable[Answer | Paused[Answer]] | None
+"""The result of a look into the store, which may have to be awaited."""
 
 
 def _queued_write_failed(engine: weakref.ref[Engine], error: BaseException) -> None:
@@ -102,7 +104,7 @@ class AsyncCache(SessionCache):
         """
         await self.engine.opened()
 
-    def look(self, request: Request) -> Answer | Paused[Answer] | Awaitable[Answer | Paused[Answer]] | None:
+    def look(self, request: Request) -> Look:
         """The answer if reading the store is all it takes; else what :meth:`answer` goes on with.
 
         To be awaited where a body must be read first that does not lie beside its head.

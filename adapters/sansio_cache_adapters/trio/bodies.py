@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Final
 
 from anyio.lowlevel import checkpoint
@@ -76,12 +77,10 @@ class CachedHop(Hop):
     def at_hand(self) -> bytes | None:
         """See :class:`~sansio_cache_adapters.trio.http.hop.Hop`."""
         source = self.answer.body
-        if isinstance(source, Given):
-            return source.data
         if isinstance(source, FromStore):
             body = source.record.stored.body
             return None if body is None else body[source.start : source.stop]
-        return None
+        return source.data if isinstance(source, Given) else None
 
     def as_one(self) -> Awaitable[bytes] | None:
         """See :class:`~sansio_cache_adapters.trio.http.hop.Hop`: a coded body is decoded piece by piece."""
@@ -119,9 +118,14 @@ class StoredChunks(Chunks):
     """A stored body; each chunk is verified before it is given."""
 
     def __init__(self, engine: Engine, answer: Answer) -> None:
-        source = answer.body
+        self._engine = engine
+        self._source = source = answer.body
         self._given = source.data if isinstance(source, Given) else b""
-        self._body = StoredBody(engine, source) if isinstance(source, FromStore) else None
+
+    @cached_property
+    def _body(self) -> StoredBody | None:
+        # Made for those who stream it: most bodies lie beside their heads, and are taken from there.
+        return StoredBody(self._engine, self._source) if isinstance(self._source, FromStore) else None
 
     async def __anext__(self) -> bytes:
         await checkpoint()

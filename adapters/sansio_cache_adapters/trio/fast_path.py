@@ -37,21 +37,18 @@ class Ready:
     """A request that was prepared, as the client sends it and as the core sees it.
 
     :ivar outgoing: without what the jar adds.
-    :ivar asked: with what the jar adds.
+    :ivar sent: with what the jar adds.
+    :ivar asked: the same, as the core sees it.
     :ivar state: all that preparing it has read.
     """
 
-    __slots__ = ("asked", "outgoing", "state")
+    __slots__ = ("asked", "outgoing", "sent", "state")
 
-    def __init__(self, outgoing: OutgoingRequest, asked: Request, state: object) -> None:
+    def __init__(self, outgoing: OutgoingRequest, sent: OutgoingRequest, asked: Request, state: object) -> None:
         self.outgoing = outgoing
+        self.sent = sent
         self.asked = asked
         self.state = state
-
-    def given_out(self) -> OutgoingRequest:
-        """A copy of the request for one response to show."""
-        out = self.outgoing
-        return OutgoingRequest(out.method, out.url, list(self.asked.headers.items), out.body, out.timeout)
 
 
 class FastPath(Generic[S]):
@@ -91,9 +88,13 @@ class FastPath(Generic[S]):
         if state is None:
             return None
         known = self._remembered.get(url)
-        if known is None or known.state != state or known.asked.peer != self._peer_of(session, known.asked.url):
+        if known is None or known.state != state or self._leads_elsewhere(session, known.asked):
             known = self._prepared(session, url, options, state)
         return self._with_options(session, known, options) if options else self._with_jar(session, known)
+
+    def _leads_elsewhere(self, session: S, asked: Request) -> bool:
+        """Whether a URL leads to another peer by now: without TLS it never does."""
+        return asked.url.startswith("https:") and asked.peer != self._peer_of(session, asked.url)
 
     def _state(self, session: S, url: str, options: RequestOptions) -> object | None:
         """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
@@ -121,7 +122,7 @@ class FastPath(Generic[S]):
             if asked.headers.items == tuple(outgoing.headers):
                 outgoing.headers[:] = asked.headers.items
             state = lately.state if lately.state == state else state
-        self._lately = ready = Ready(outgoing, asked, state)
+        self._lately = ready = Ready(outgoing, outgoing, asked, state)
         self._remembered.put(url, ready, bytes_of(ready.asked))
         return ready
 
@@ -132,7 +133,7 @@ class FastPath(Generic[S]):
         if "timeout" in options:
             outgoing = replace(outgoing, timeout=Timeout.of(options["timeout"]))
         asked = known.asked if taken is NO_OPTIONS else changed(known.asked, options=taken)
-        return self._with_jar(session, Ready(outgoing, asked, known.state))
+        return self._with_jar(session, Ready(outgoing, outgoing, asked, known.state))
 
     def _with_jar(self, session: S, known: Ready) -> Ready:
         jar: Any = session.cookies
@@ -142,4 +143,5 @@ class FastPath(Generic[S]):
         sent = self._with_cookies(session, known.outgoing)
         if sent is known.outgoing:
             return known
-        return Ready(known.outgoing, changed(self._see(session, sent), options=known.asked.options), known.state)
+        asked = changed(self._see(session, sent), options=known.asked.options)
+        return Ready(known.outgoing, sent, asked, known.state)

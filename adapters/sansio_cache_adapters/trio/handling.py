@@ -14,7 +14,7 @@ from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
 from sansio_cache.errors import CacheError
 from sansio_cache.messages import NO_OPTIONS, REDIRECTS, Headers, Options, Request
-from sansio_cache_adapters.cache.asynchronous import AsyncCache
+from sansio_cache_adapters.cache.asynchronous import AsyncCache, Look
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
 from sansio_cache_adapters.cache.options import take_options
@@ -26,7 +26,6 @@ from sansio_cache_adapters.cache.tls import of_context, system_authorities, trus
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.errors import SessionClosed
 from sansio_cache_adapters.trio.http.hop import Hop
-from sansio_cache_adapters.trio.http.response import Response
 from sansio_cache_adapters.trio.http.sending import RequestOptions, followed, sent, whole, with_cookies
 
 from .bodies import HopTransfer, StoredBodyGone, cached_hop, stored_hop
@@ -96,7 +95,7 @@ class Handler:
             asked, found = before.asked, before.take()
         else:
             asked = self.core_request(request)
-            found = await self._look(asked)
+            found = await _found(self._cache.look(asked))
         if isinstance(found, Answer):
             self._cache.engine.answered(asked, found)
             await checkpoint()
@@ -106,10 +105,6 @@ class Handler:
         answer, response, tee = delivered
         return await cached_hop(self._cache.engine, answer, response, tee)
 
-    async def _look(self, asked: Request) -> Answer | Paused[Answer] | None:
-        found = self._cache.look(asked)
-        return found if isinstance(found, Answer | Paused | None) else await found
-
     def core_request(self, request: OutgoingRequest) -> Request:
         """A request as the core sees it."""
         options: Options = request.extra.get(_OPTIONS, NO_OPTIONS)
@@ -118,7 +113,7 @@ class Handler:
 
     async def request(self, session: Any, method: str, url: str, options: CachedOptions) -> CachedTrioResponse:
         """The response to a request, its body read."""
-        response = await self._unread(session, method, url, options)
+        response: CachedTrioResponse = await self._unread(session, method, url, options)
         try:
             await whole(response)
         except (StoredBodyGone, CacheError) as error:
@@ -130,26 +125,31 @@ class Handler:
                 raise
             response = await self._unread(session, method, url, options)
             await whole(response)
-        return cast("CachedTrioResponse", response)
+        return response
 
-    async def _unread(self, session: Any, method: str, url: str, options: CachedOptions) -> Response:
+    async def _unread(self, session: Any, method: str, url: str, options: CachedOptions) -> Any:
         """The response to a request, its body still to come."""
         ready = None
         if method == "GET" and session._group is not None and not is_off(session):
             ready = self.fast.ready(session, url, options)
-        response: Response
         if ready is None:
             return await followed(session, method, url, options)
         follow = options.get("follow_redirects", session.follow_redirects)
         started = time.perf_counter()
-        found = await self._look(ready.asked)
+        found = self._cache.look(ready.asked)
+        if not isinstance(found, Answer):
+            found = await _found(found)
         if not isinstance(found, Answer) or (follow and found.status in REDIRECTS):
             extra = {_OPTIONS: ready.asked.options, _PAUSED: _PausedRequest(ready, found)}
             return await sent(session, replace(ready.outgoing, extra=extra), follow=follow)
         self._cache.engine.answered(ready.asked, found)
         hop = stored_hop(self._cache.engine, found)
-        response = session.respond(hop, ready.given_out(), (), {}, time.perf_counter() - started)
-        return response
+        # As respond does it: in a session that has one of its own nothing is ready.
+        return CachedTrioResponse(hop, ready.sent, elapsed=time.perf_counter() - started)
+
+
+async def _found(look: Look) -> Answer | Paused[Answer] | None:
+    return look if look is None or isinstance(look, Answer | Paused) else await look
 
 
 # A session's handler, asked through the session: the fast path must not hold what holds it.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sansio_cache.decisions import Answer
 from sansio_cache_adapters.cache.response_attributes import AnswerAttributes, moment
 from sansio_cache_adapters.cache.switches import DISABLED, bypassed
+from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.response import Response
 
 from .bodies import CachedHop
@@ -20,6 +23,11 @@ class CachedTrioResponse(Response, AnswerAttributes):
 
     if TYPE_CHECKING:
         history: tuple[CachedTrioResponse, ...]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @cached_property
+    def request(self) -> OutgoingRequest:
+        """The request as it went out, of the last hop: a copy, since one that is remembered answers many times."""
+        return replace(self._request, headers=list(self._request.headers))
 
     @property
     def _answer(self) -> Answer | None:

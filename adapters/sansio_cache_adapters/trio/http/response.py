@@ -87,7 +87,6 @@ class Response:
     :ivar reason: the reason phrase as received, possibly empty.
     :ivar http_version: ``HTTP/1.1``, or ``HTTP/1.0``.
     :ivar url: the URL that answered, after redirects, without userinfo.
-    :ivar request: the request as it went out, of the last hop.
     :ivar history: the responses that redirected here, oldest first.
     :ivar cookies: names and values that this response set and the session's jar took.
     """
@@ -105,15 +104,20 @@ class Response:
         self.reason: str = hop.reason
         self.http_version: str = hop.version
         self.url: str = request.url
-        self.request = request
         self.history = history
-        self.cookies: dict[str, str] = dict(cookies or {})
+        self.cookies: dict[str, str] = dict(cookies) if cookies else {}
+        self._request = request
         self._elapsed = elapsed
         self._hop = hop
         self._content: bytes | None = None
         self._encoding: str | None = None
         self._begun = False
         self._closed = False
+
+    @cached_property
+    def request(self) -> OutgoingRequest:
+        """The request as it went out, of the last hop."""
+        return self._request
 
     @cached_property
     def headers(self) -> FieldMap:
@@ -202,8 +206,7 @@ class Response:
             unread = not self._begun and not self._closed
             if unread and (at_hand := self._hop.at_hand()) is not None:
                 self._begun = True
-                with _CODINGS:
-                    pieces = await _decoded(decoders(self._hop.coding), at_hand)
+                pieces = await _decoded(self._hop.coding, at_hand)
             elif unread and (as_one := self._hop.as_one()) is not None:
                 self._begun = True
                 pieces = [await as_one]
@@ -260,7 +263,7 @@ def _is_charset(name: str) -> bool:
 
 
 class _MappedErrors:
-    """Turns the decoders' error into the client's. A class, since a hit uses it and a generator costs more."""
+    """Turns the decoders' error into the client's."""
 
     def __enter__(self) -> None: ...
 
@@ -272,16 +275,21 @@ class _MappedErrors:
 _CODINGS = _MappedErrors()
 
 
-async def _decoded(chain: list[Decoder], data: bytes) -> list[bytes]:
+async def _decoded(coding: str, data: bytes) -> list[bytes]:
     """A body that is at hand, decoded: one checkpoint, and more for what a bomb expands to."""
+    if not coding:
+        await checkpoint()
+        return [data]
     pieces: list[bytes] = []
-    for piece in decode(chain, data):
-        pieces.append(piece)
-        await checkpoint()
-    if not pieces:
-        await checkpoint()
-    for decoder in chain:
-        decoder.finish()
+    with _CODINGS:
+        chain = decoders(coding)
+        for piece in decode(chain, data):
+            pieces.append(piece)
+            await checkpoint()
+        if not pieces:
+            await checkpoint()
+        for decoder in chain:
+            decoder.finish()
     return pieces
 
 
