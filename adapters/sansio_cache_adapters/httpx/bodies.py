@@ -34,7 +34,6 @@ __all__ = [
     "TeeStream",
     "stored_stream",
     "tee_into",
-    "tee_into_async",
 ]
 
 S = TypeVar("S")
@@ -103,17 +102,25 @@ class _Passing:
         return self._taken > ARRIVED_LIMIT
 
 
-class TeeStream(httpx2.SyncByteStream):
-    """The body of a response from the network: every byte that is read also goes to the store.
-
-    Reads what the reader asks for and no more; errors of the network pass as they are.
-    """
+class _TeeStream:
+    """What both streams have in common that let a body pass into the store."""
 
     def __init__(self, native: httpx2.Response, tee: Tee, left: Left) -> None:
         self._passing = _Passing(native, tee)
         self._left = left
         self._timeouts: Timeouts = native.request.extensions["timeout"]
+        self._network: Any = native.extensions.get("network_stream")
         self._inner: Any = native.stream
+
+    def __del__(self) -> None:
+        self._passing.dropped(self, self._left)
+
+
+class TeeStream(_TeeStream, httpx2.SyncByteStream):
+    """The body of a response from the network: every byte that is read also goes to the store.
+
+    Reads what the reader asks for and no more; errors of the network pass as they are.
+    """
 
     def __iter__(self) -> Iterator[bytes]:
         passing = self._passing
@@ -142,18 +149,9 @@ class TeeStream(httpx2.SyncByteStream):
                 if self._passing.too_much():
                     break
 
-    def __del__(self) -> None:
-        self._passing.dropped(self, self._left)
 
-
-class AsyncTeeStream(httpx2.AsyncByteStream):
+class AsyncTeeStream(_TeeStream, httpx2.AsyncByteStream):
     """The same for tasks, on asyncio and trio."""
-
-    def __init__(self, native: httpx2.Response, tee: Tee, left: Left) -> None:
-        self._passing = _Passing(native, tee)
-        self._left = left
-        self._network: Any = native.extensions.get("network_stream")
-        self._inner: Any = native.stream
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         passing = self._passing
@@ -190,9 +188,6 @@ class AsyncTeeStream(httpx2.AsyncByteStream):
                     # Not by breaking off: httpx2 would leave the generators below to the collector.
                     scope.cancel()
 
-    def __del__(self) -> None:
-        self._passing.dropped(self, self._left)
-
 
 async def _ended(stream: AsyncIterator[bytes]) -> None:
     """End a body in the middle from within, by cancelling its next read.
@@ -213,25 +208,16 @@ async def _ended(stream: AsyncIterator[bytes]) -> None:
     await stream.aclose()
 
 
-def tee_into(native: httpx2.Response, tee: Tee, left: Left) -> None:
+async def tee_into(native: httpx2.Response, tee: Tee, left: Left, stream: type[TeeStream | AsyncTeeStream]) -> None:
     """Let the body of a response pass through a tee.
 
     :param left: takes streams that are dropped unread, to be closed by the next request.
     """
     whole = _whole(native, tee)
     if whole is not None:
-        do(_keep(whole, tee))
+        await tee.take(whole)
     if not native.is_stream_consumed:
-        native.stream = TeeStream(native, tee, left)
-
-
-async def tee_into_async(native: httpx2.Response, tee: Tee, left: Left) -> None:
-    """Let the body of a response pass through a tee; see :func:`tee_into`."""
-    whole = _whole(native, tee)
-    if whole is not None:
-        await _keep(whole, tee)
-    if not native.is_stream_consumed:
-        native.stream = AsyncTeeStream(native, tee, left)
+        native.stream = stream(native, tee, left)
 
 
 def _whole(native: httpx2.Response, tee: Tee) -> bytes | None:
@@ -246,10 +232,6 @@ def _whole(native: httpx2.Response, tee: Tee) -> bytes | None:
         tee.abandon("decoded" if "content-encoding" in native.headers else INCOMPLETE)
         return None
     return native.content
-
-
-async def _keep(body: bytes, tee: Tee) -> None:
-    await tee.take(body)
 
 
 def arrived_whole(native: httpx2.Response) -> bytes | None:
@@ -267,7 +249,7 @@ def arrived_whole(native: httpx2.Response) -> bytes | None:
     return body_here(bytes(data), expected, headers)  # pyright: ignore[reportUnknownArgumentType]
 
 
-class StoredStream(httpx2.SyncByteStream):
+class _StoredStream:
     """A large stored body; each chunk is verified before a byte of it is given.
 
     Holds nothing of the store between two chunks; outlives the transport.
@@ -279,18 +261,18 @@ class StoredStream(httpx2.SyncByteStream):
         self._body = body
         self._coded = coded
 
+
+class StoredStream(_StoredStream, httpx2.SyncByteStream):
+    """One that blocks."""
+
     def __iter__(self) -> Iterator[bytes]:
         with _mapped():
             while data := do(self._body.read()):
                 yield from _pieces(data, coded=self._coded)
 
 
-class AsyncStoredStream(httpx2.AsyncByteStream):
+class AsyncStoredStream(_StoredStream, httpx2.AsyncByteStream):
     """The same for tasks."""
-
-    def __init__(self, body: StoredBody, *, coded: bool) -> None:
-        self._body = body
-        self._coded = coded
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with _mapped():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from functools import partial
 from typing import Any, Final
 
 import anyio.lowlevel
@@ -12,12 +14,14 @@ from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.decoding import not_offered
 from sansio_cache_adapters.cache.engine import CLOSE_SECONDS
+from sansio_cache_adapters.cache.exchange import Delivered
 from sansio_cache_adapters.cache.stored_responses import AsyncStoredResponses, StoredResponses
 from sansio_cache_adapters.cache.switches import is_off
+from sansio_cache_adapters.stores.work import awaited
 
-from .bodies import AsyncStoredStream, StoredStream, stored_stream, tee_into, tee_into_async
+from .bodies import AsyncStoredStream, AsyncTeeStream, StoredStream, TeeStream, stored_stream, tee_into
 from .common import bypassed, core_request, follow, known, stored_response
-from .lookup import given_response, given_response_async, plain_client, request_maker
+from .lookup import given_response, plain_client, request_maker
 from .peers import Peer
 from .tasks import Tasks
 from .transfers import AsyncSending, Sending
@@ -38,70 +42,65 @@ class Handler:
     :param own: it was made by us, without settings.
     """
 
-    def __init__(self, cache: BlockingCache, inner: object, named: str | None, *, own: bool) -> None:
-        self._cache = cache
+    _sending: type[Sending] = Sending
+    _stored: type[StoredStream | AsyncStoredStream] = StoredStream
+    _tee: type[TeeStream | AsyncTeeStream] = TeeStream
+
+    def __init__(self, cache: BlockingCache | AsyncCache, inner: object, named: str | None, *, own: bool) -> None:
+        self._cache: Any = cache
         self._peer = Peer(inner, named, own=own)
 
-    def stored_responses(self) -> StoredResponses:
-        """The ``session.cache``: finds, deletes, verifies and counts stored responses."""
-        return StoredResponses(self._cache, request_maker(self._peer), given_response)
-
-    def answer(self, transport: Any, request: httpx2.Request) -> httpx2.Response:
-        """The response to a request, stored or from the network."""
-        inner: httpx2.BaseTransport = transport.inner
-        if is_off(transport):
-            authenticated.bypassed(inner, str(request.url), request.headers.multi_items())
-            return bypassed(inner.handle_request(request))
-        transport._close_left()
-        asked = core_request(request, self._peer)
-        delivered = self._cache.answer(asked, Sending(inner, request, asked))
-        answer, native, tee = delivered
-        engine = self._cache.engine
-        if native is None:
-            return stored_response(answer, engine, stored_stream(answer, engine, StoredStream))
-        native.extensions.update(known(answer, engine))
-        if tee is not None:
-            tee_into(native, tee, transport._left)
-            follow(native.extensions, tee)
-        return native
-
-
-class AsyncHandler:
-    """See :class:`Handler`."""
-
-    def __init__(self, cache: AsyncCache, inner: object, named: str | None, *, own: bool) -> None:
-        self._cache = cache
-        self._peer = Peer(inner, named, own=own)
-
-    def stored_responses(self) -> AsyncStoredResponses:
-        """The ``session.cache``: finds, deletes, verifies and counts stored responses."""
-        return AsyncStoredResponses(self._cache, request_maker(self._peer), given_response_async)
+    def stored_responses(self) -> Any:
+        """The ``transport.cache``: finds, deletes, verifies and counts stored responses."""
+        return StoredResponses(self._cache, request_maker(self._peer), partial(given_response, httpx2.Response.read))
 
     async def answer(self, transport: Any, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network."""
-        inner: httpx2.AsyncBaseTransport = transport.inner
         if is_off(transport):
-            authenticated.bypassed(inner, str(request.url), request.headers.multi_items())
-            return bypassed(await inner.handle_async_request(request))
-        await transport._close_left()
+            authenticated.bypassed(transport.inner, str(request.url), request.headers.multi_items())
+            return bypassed(await awaited(transport._ask_network(request)))
+        await awaited(transport._close_left())
         asked = core_request(request, self._peer)
-        transfer = AsyncSending(inner, request, asked, transport._aborted)
-        try:
-            delivered = await self._cache.answer(asked, transfer)
-        except BaseException:
-            await transport._close_aborted()
-            raise
+        transfer = self._sending(transport.inner, request, asked, transport._aborted)
+        delivered: Delivered[httpx2.Response] = await awaited(self._cache.answer(asked, transfer))
         answer, native, tee = delivered
         engine = self._cache.engine
         if native is None:
-            # A hit waits for nothing else: other tasks get their turn, and cancellation its chance.
-            await anyio.lowlevel.checkpoint()
-            return stored_response(answer, engine, stored_stream(answer, engine, AsyncStoredStream))
+            await awaited(self._pause())
+            return stored_response(answer, engine, stored_stream(answer, engine, self._stored))
         native.extensions.update(known(answer, engine))
         if tee is not None:
-            await tee_into_async(native, tee, transport._left)
+            await tee_into(native, tee, transport._left, self._tee)
             follow(native.extensions, tee)
         return native
+
+    def _pause(self) -> Awaitable[None] | None:
+        """Let others have their turn: a hit waits for nothing else."""
+        return None
+
+
+class AsyncHandler(Handler):
+    """The same for tasks."""
+
+    _sending = AsyncSending
+    _stored = AsyncStoredStream
+    _tee = AsyncTeeStream
+
+    def stored_responses(self) -> Any:
+        """See :meth:`Handler.stored_responses`."""
+        take = partial(given_response, httpx2.Response.aread)
+        return AsyncStoredResponses(self._cache, request_maker(self._peer), take)
+
+    async def answer(self, transport: Any, request: httpx2.Request) -> httpx2.Response:
+        """See :meth:`Handler.answer`."""
+        try:
+            return await super().answer(transport, request)
+        except BaseException:
+            await transport._close_aborted()
+            raise
+
+    def _pause(self) -> Awaitable[None]:
+        return anyio.lowlevel.checkpoint()
 
 
 class Bypassing(httpx2.BaseTransport, httpx2.AsyncBaseTransport):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
@@ -10,11 +11,12 @@ import httpx2
 from sansio_cache.messages import Request
 from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
 from sansio_cache_adapters.cache.putting import GivenResponse, decoded, no_response
+from sansio_cache_adapters.stores.work import awaited
 
 from .common import core_headers, core_request
 from .peers import Peer
 
-__all__ = ["given_response", "given_response_async", "plain_client", "request_maker"]
+__all__ = ["given_response", "plain_client", "request_maker"]
 
 
 @cache
@@ -39,26 +41,15 @@ def request_maker(peer: Peer) -> RequestMaker:
     return asked
 
 
-def given_response(response: object) -> GivenResponse:
-    """A response of httpx2, read, as it is put in.
+async def given_response(
+    read: Callable[[httpx2.Response], bytes | Awaitable[bytes]], response: object
+) -> GivenResponse:
+    """A response of httpx2 as it is put in.
 
+    :param read: how its body is read.
     :raises SettingError: it is none.
     """
-    body = _response(response).read()
-    return _given(_response(response), body)
-
-
-async def given_response_async(response: object) -> GivenResponse:
-    """The same for a transport that awaits."""
-    body = await _response(response).aread()
-    return _given(_response(response), body)
-
-
-def _response(response: object) -> httpx2.Response:
     if not isinstance(response, httpx2.Response):
         raise no_response("an httpx2.Response", response)
-    return response
-
-
-def _given(response: httpx2.Response, body: bytes) -> GivenResponse:
+    body = await awaited(read(response))
     return decoded(response.status_code, response.reason_phrase, core_headers(response.headers), body)

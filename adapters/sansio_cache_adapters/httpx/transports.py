@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, Unpack
 
 import anyio
 import httpx2
@@ -23,9 +23,10 @@ from sansio_cache.policy import Policy
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.cache.first_use import at_first_use, imported, is_made
 from sansio_cache_adapters.cache.keywords import FixedSettings, refuse_unknown
-from sansio_cache_adapters.cache.setup import Setup, checked_name, set_up, split_policy
+from sansio_cache_adapters.cache.setup import checked_name, set_up, split_policy
 from sansio_cache_adapters.cache.switches import Block, switched_off
 from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
+from sansio_cache_adapters.stores.work import do
 
 if TYPE_CHECKING:
     # Modules that answer requests are imported with the first one: see `setup`.
@@ -45,16 +46,58 @@ __all__ = ["AsyncCacheTransport", "CacheTransport", "wrapped"]
 
 
 _ROOM: Final = f"{__package__}.handling"
+Transport = TypeVar("Transport", httpx2.BaseTransport, httpx2.AsyncBaseTransport)
 
 
-class _Transport(FixedSettings):
+class _Transport(FixedSettings, Generic[Transport]):
     """What both transports have in common.
 
+    :cvar _network: makes the transport below where none is given.
+    :cvar _method: what a transport of this colour has.
+    :ivar _left: takes streams that were dropped unread.
+    :ivar _aborted: takes the responses of exchanges that failed or were cancelled, where to close them is to wait.
     :ivar _above: that which this one is a copy of, above another transport; they have one cache.
     """
 
-    _told: Setup
+    _network: Callable[[], Any]
+    _method: str
     _above: Any = None
+
+    def __init__(
+        self,
+        inner: Transport | None = None,
+        cache: CacheLocation = None,
+        *,
+        secret_key: SecretKey | Ungiven = UNGIVEN,
+        policy: Policy | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Callable[[], float] = time.time,
+        peer: str | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        keywords: dict[str, Any] = {**settings}
+        policy = split_policy(keywords, policy)
+        otherwise = "it takes the settings of Policy; what concerns the network is said to inner="
+        refuse_unknown(type(self).__name__, keywords, otherwise)
+        self._own = inner is None
+        self.inner: Transport = self._checked(self._network() if inner is None else inner)
+        self._left: Left = deque(maxlen=64)
+        self._aborted: list[httpx2.Response] = []
+        self._named = checked_name(peer)
+        self._told = set_up(cache, secret_key, policy, on_event, clock)
+        self._made = True
+
+    def _checked(self, inner: Any) -> Any:
+        """What a user gives as ``inner=``.
+
+        :raises SettingError: for another type.
+        """
+        if not callable(getattr(inner, self._method, None)):
+            raise SettingError(
+                f"inner takes a transport of httpx2 that has {self._method}, not {inner!r}; "
+                "the place of the cache is cache=…"
+            )
+        return inner
 
     @property
     def policy(self) -> Policy:
@@ -65,19 +108,23 @@ class _Transport(FixedSettings):
         """Bypass the cache within a block of ``with`` or ``async with``; other threads and tasks are not touched."""
         return switched_off(self)
 
-    def _over(self, inner: Any, method: str) -> Self:
+    def over(self, inner: Transport) -> Self:
         """The same cache above another transport."""
         other = copy.copy(self)
         vars(other).pop("_handler", None)
-        vars(other).update(inner=_checked(inner, method), _own=False, _above=self)
+        vars(other).update(inner=self._checked(inner), _own=False, _above=self)
         return other
+
+    def _ask_network(self, request: httpx2.Request) -> Any:
+        """The response of the transport below, or what is to be awaited for it."""
+        return getattr(self.inner, self._method)(request)
 
     def _has_to_close(self) -> bool:
         """Whether there is a cache: an unused one was never made, and a store that was given is closed."""
         return is_made(self, "_cache") or self._told.given is not None
 
 
-class CacheTransport(_Transport, httpx2.BaseTransport):
+class CacheTransport(_Transport[httpx2.BaseTransport], httpx2.BaseTransport):
     """A transport that answers from a cache, or by the transport below it.
 
     What a single request says to the cache goes into its extensions, and what the cache knows comes in the response's::
@@ -112,26 +159,8 @@ class CacheTransport(_Transport, httpx2.BaseTransport):
     :raises KeyRequired: on first use: the store is signed, and no secret was given.
     """
 
-    def __init__(
-        self,
-        inner: httpx2.BaseTransport | None = None,
-        cache: CacheLocation = None,
-        *,
-        secret_key: SecretKey | Ungiven = UNGIVEN,
-        policy: Policy | None = None,
-        on_event: Callable[[Event], object] | None = None,
-        clock: Callable[[], float] = time.time,
-        peer: str | None = None,
-        **settings: Unpack[Settings],
-    ) -> None:
-        policy = _policy(self, {**settings}, policy)
-        self._own = inner is None
-        self.inner: httpx2.BaseTransport = httpx2.HTTPTransport() if inner is None else inner
-        _checked(self.inner, "handle_request")
-        self._left: Left = deque(maxlen=64)
-        self._named = checked_name(peer)
-        self._told = set_up(cache, secret_key, policy, on_event, clock)
-        self._made = True
+    _network = httpx2.HTTPTransport
+    _method = "handle_request"
 
     @at_first_use
     def _cache(self) -> BlockingCache:
@@ -150,7 +179,8 @@ class CacheTransport(_Transport, httpx2.BaseTransport):
     @property
     def cache(self) -> StoredResponses:
         """Looks after the cache: find, delete, verify, count."""
-        return self._handler.stored_responses()
+        stored: StoredResponses = self._handler.stored_responses()
+        return stored
 
     @classmethod
     def wrap(
@@ -163,10 +193,6 @@ class CacheTransport(_Transport, httpx2.BaseTransport):
         wrapped(client, cls(httpx2.BaseTransport(), cache, **keywords))
         return client
 
-    def over(self, inner: httpx2.BaseTransport) -> Self:
-        """The same cache above another transport."""
-        return self._over(inner, "handle_request")
-
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network.
 
@@ -175,7 +201,7 @@ class CacheTransport(_Transport, httpx2.BaseTransport):
         :raises SettingError: for an option of wrong name, type or value in the request's extensions.
         :raises httpx2.HTTPError: as without a cache.
         """
-        return self._handler.answer(self, request)
+        return do(self._handler.answer(self, request))
 
     def _close_left(self) -> None:
         """Close streams that were dropped unread; bodies that have arrived are kept."""
@@ -212,7 +238,7 @@ class CacheTransport(_Transport, httpx2.BaseTransport):
             self.inner.__exit__(exc_type, exc_value, traceback)
 
 
-class AsyncCacheTransport(_Transport, httpx2.AsyncBaseTransport):
+class AsyncCacheTransport(_Transport[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport):
     """The same for ``httpx2.AsyncClient``, on asyncio and trio; see :class:`CacheTransport`.
 
     Background validation runs in tasks of its own, which :meth:`aclose` ends.
@@ -221,27 +247,8 @@ class AsyncCacheTransport(_Transport, httpx2.AsyncBaseTransport):
     :raises SettingError: for a setting of wrong type or value.
     """
 
-    def __init__(
-        self,
-        inner: httpx2.AsyncBaseTransport | None = None,
-        cache: CacheLocation = None,
-        *,
-        secret_key: SecretKey | Ungiven = UNGIVEN,
-        policy: Policy | None = None,
-        on_event: Callable[[Event], object] | None = None,
-        clock: Callable[[], float] = time.time,
-        peer: str | None = None,
-        **settings: Unpack[Settings],
-    ) -> None:
-        policy = _policy(self, {**settings}, policy)
-        self._own = inner is None
-        self.inner: httpx2.AsyncBaseTransport = httpx2.AsyncHTTPTransport() if inner is None else inner
-        _checked(self.inner, "handle_async_request")
-        self._named = checked_name(peer)
-        self._told = set_up(cache, secret_key, policy, on_event, clock)
-        self._left: Left = deque(maxlen=64)
-        self._aborted: list[httpx2.Response] = []
-        self._made = True
+    _network = httpx2.AsyncHTTPTransport
+    _method = "handle_async_request"
 
     @at_first_use
     def _cache(self) -> AsyncCache:
@@ -266,7 +273,8 @@ class AsyncCacheTransport(_Transport, httpx2.AsyncBaseTransport):
     @property
     def cache(self) -> AsyncStoredResponses:
         """Looks after the cache: find, delete, verify, count."""
-        return self._handler.stored_responses()
+        stored: AsyncStoredResponses = self._handler.stored_responses()
+        return stored
 
     @classmethod
     def wrap(
@@ -275,10 +283,6 @@ class AsyncCacheTransport(_Transport, httpx2.AsyncBaseTransport):
         """See :meth:`CacheTransport.wrap`."""
         wrapped(client, cls(httpx2.AsyncBaseTransport(), cache, **keywords))
         return client
-
-    def over(self, inner: httpx2.AsyncBaseTransport) -> Self:
-        """The same cache above another transport."""
-        return self._over(inner, "handle_async_request")
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, stored or from the network; see :meth:`CacheTransport.handle_request`.
@@ -356,26 +360,3 @@ def wrapped(client: Any, host: Any) -> None:
     client._transport = host.over(client._transport)
     for pattern, transport in client._mounts.items():
         client._mounts[pattern] = None if transport is None else host.over(transport)
-
-
-def _checked(inner: Any, method: str) -> Any:
-    """What a user gives as ``inner=``.
-
-    :param method: what it must have to be a transport.
-    :raises SettingError: for another type.
-    """
-    if not callable(getattr(inner, method, None)):
-        raise SettingError(
-            f"inner takes a transport of httpx2 that has {method}, not {inner!r}; the place of the cache is cache=…"
-        )
-    return inner
-
-
-def _policy(transport: object, settings: dict[str, Any], policy: Policy | None) -> Policy:
-    policy = split_policy(settings, policy)
-    refuse_unknown(
-        type(transport).__name__,
-        settings,
-        "it takes the settings of Policy; what concerns the network is said to inner=",
-    )
-    return policy

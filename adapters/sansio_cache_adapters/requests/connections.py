@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from queue import Queue
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, PoolManager
@@ -52,16 +52,16 @@ def _renew(adapter: BaseAdapter, /, *, idle: bool) -> bool:
 
     Connections in use are in no pool: see :class:`_Bodies`.
     """
-    parts = [each for each in within(adapter, BaseAdapter, *_POOLS) if isinstance(each, _POOLS)]
+    parts: list[object] = within(adapter, BaseAdapter, *_POOLS)[1:]
     for part in parts:
-        private = cast(Any, part)
+        private: Any = part
         if isinstance(part, HTTPConnectionPool):
             _empty(part)
         elif isinstance(part, RecentlyUsedContainer):
             # Not the same pools: a response that is still being read would give its connection back to them.
             private._container.clear()
             private.lock = threading.RLock()
-    return bool(parts)
+    return any(isinstance(part, _POOLS) for part in parts)
 
 
 def _empty(pool: HTTPConnectionPool) -> None:
