@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from sansio_cache.errors import StoreError
 from sansio_cache.records import CHUNK_SIZE, Item
 from sansio_cache_adapters.stores.rows import Row
-from sansio_cache_adapters.stores.system.folders import File, Folder, is_misplaced
+from sansio_cache_adapters.stores.system.folders import Folder, OpenFile, is_misplaced
 
 from .heads import rows_of
 from .layout import Root, is_hex, skipping
@@ -35,7 +35,6 @@ __all__ = [
     "remove_body",
     "settle",
     "write_chunk",
-    "write_whole",
 ]
 
 _MAGIC: Final = b"SCbody1\n"
@@ -60,7 +59,7 @@ def _pending(root: Root) -> Folder:
 
 
 def write_chunk(root: Root, entry: bytes, index: int, data: bytes) -> None:
-    """Write a chunk of a pending body.
+    """Write a chunk of a pending body; the first may be all of a larger one.
 
     :raises StoreError: if the chunks before it are not there.
     """
@@ -73,11 +72,6 @@ def write_chunk(root: Root, entry: bytes, index: int, data: bytes) -> None:
         raise StoreError("the pending body was given up") from error
     if not added:
         raise StoreError("the pending body lacks a chunk")
-
-
-def write_whole(root: Root, entry: bytes, body: bytes) -> None:
-    """Write a pending body that is whole already."""
-    _pending(root).write_new(entry.hex(), [body])
 
 
 def give_up(root: Root, entry: bytes) -> None:
@@ -113,7 +107,7 @@ def settle(root: Root, entry: bytes, item: Item) -> None:
 
 
 @contextmanager
-def _opened(root: Root, entry: bytes) -> Generator[tuple[File, _End]]:
+def _opened(root: Root, entry: bytes) -> Generator[tuple[OpenFile, _End]]:
     name = entry.hex()
     try:
         with root.reach("bodies", name[:2]).opened(name) as file:

@@ -12,7 +12,7 @@ from . import bodies, marks
 from .heads import edit, fitting
 from .layout import Root
 
-__all__ = ["commit", "exchange", "take_out"]
+__all__ = ["commit", "exchange"]
 
 
 def commit(root: Root, item: Item, *, vary_limit: int, max_bytes: int, now: float) -> tuple[bool, list[Row]]:
@@ -39,7 +39,7 @@ def _body_of(root: Root, entry: bytes, item: Item) -> tuple[bytes | None, bool]:
         body = item.body or b""
         if len(body) <= INLINE_LIMIT:
             return body, len(body) == item.size
-        bodies.write_whole(root, entry, body)
+        bodies.write_chunk(root, entry, 0, body)
         return None, True
     if item.size == 0:
         return b"", True
@@ -63,20 +63,14 @@ def _adding(root: Root, row: Row, item: Item, vary_limit: int, now: float) -> Ca
 
 
 def exchange(
-    root: Root, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]], change: Callable[[Row], Row]
-) -> int:
-    """Put something else in the places of the records of these variants and revs; how many were still there."""
+    root: Root, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]], change: Callable[[Row], list[Row]]
+) -> list[Row]:
+    """Put something else, or nothing, in the places of the records of these variants and revs; those still there."""
     found: list[Row] = []
 
     def changed(old: list[Row]) -> list[Row]:
         found[:] = [row for row in old if (row.variant, row.rev) in seen]
-        return [change(row) if row in found else row for row in old]
+        return [new for row in old for new in (change(row) if row in found else [row])]
 
     edit(root, resource, partition, changed)
-    return len(found)
-
-
-def take_out(root: Root, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]]) -> list[Row]:
-    """Remove the records of these variants and revs; those that were still there."""
-    _, gone = edit(root, resource, partition, lambda old: [row for row in old if (row.variant, row.rev) not in seen])
-    return gone
+    return found

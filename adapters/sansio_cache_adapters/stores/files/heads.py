@@ -152,15 +152,15 @@ def drop_folder(root: Root, resource: bytes) -> tuple[list[Row], str]:
     return rows, away
 
 
-def remove_dangling(root: Root, pointers: Folder, name: str) -> bool:
-    """Remove a pointer that leads nowhere (its writer died between it and the rename). Whether it went."""
+def remove_dangling(root: Root, pointers: Folder, name: str) -> None:
+    """Remove a pointer that leads nowhere (its writer died between it and the rename)."""
     resource = _resource_in(pointers.pointed(name), name)
     if not resource:
-        return pointers.remove(name)
-    if _is_there(root, resource, name):
-        return False
-    with root.locked("resources", resource[:2]):
-        return not _is_there(root, resource, name) and pointers.remove(name)
+        pointers.remove(name)
+    elif not _is_there(root, resource, name):
+        with root.locked("resources", resource[:2]):
+            if not _is_there(root, resource, name):
+                pointers.remove(name)
 
 
 def _is_there(root: Root, resource: str, name: str) -> bool:

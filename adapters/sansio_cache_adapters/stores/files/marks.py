@@ -36,13 +36,13 @@ def most_marks(max_bytes: int) -> int:
     return max(max_bytes // 16 // SMALL_FILE, 4)
 
 
-def _read(folder: Folder, name: str, size: int) -> bytes:
-    """A file of exactly this size; empty where there is none."""
+def _read(folder: Folder, name: str) -> bytes:
+    """A mark; empty where there is none."""
     try:
-        data = folder.read(name, size)
+        data = folder.read(name, _MARK.size)
     except FileNotFoundError:
         return b""
-    return data if data is not None and len(data) == size else b""
+    return data if data is not None and len(data) == _MARK.size else b""
 
 
 def _write(root: Root, folder: Folder, name: str, data: bytes) -> None:
@@ -53,21 +53,13 @@ def _write(root: Root, folder: Folder, name: str, data: bytes) -> None:
         replace(root, folder, name, [data])
 
 
-def _mark_of(root: Root, resource: bytes) -> bytes:
-    """The mark of a resource; empty where it has none.
+def _mark_in(root: Root, name: str, *folder: str) -> bytes:
+    """A mark; empty where there is none, nor a folder for it.
 
     :raises OSError: that is_misplaced knows, where there may be one that cannot be read.
     """
-    name = resource.hex()
     try:
-        return _read(root.reach("marks", name[:2]), name, _MARK.size)
-    except FileNotFoundError:
-        return b""
-
-
-def _mark_for_all(root: Root) -> bytes:
-    try:
-        return _read(root.reach("marks"), _FOR_ALL, _MARK.size)
+        return _read(root.reach("marks", *folder), name)
     except FileNotFoundError:
         return b""
 
@@ -87,7 +79,7 @@ def mark(root: Root, resource: bytes, now: float) -> None:
     """Mark a resource as dropped at ``now``; of two marks the later one stays."""
     name = resource.hex()
     with root.locked("marks", name[:2]) as folder:
-        _write(root, folder, name, _latest(now, _read(folder, name, _MARK.size)))
+        _write(root, folder, name, _latest(now, _read(folder, name)))
 
 
 def is_dropped(root: Root, resource: bytes, *, requested_at: float, now: float) -> bool:
@@ -95,8 +87,9 @@ def is_dropped(root: Root, resource: bytes, *, requested_at: float, now: float) 
 
     :raises OSError: that is_misplaced knows, where that cannot be known.
     """
+    name = resource.hex()
     # In this order: a mark is folded into the one for all before it goes.
-    marks = _time_of(_mark_of(root, resource)), _time_of(_mark_for_all(root))
+    marks = _time_of(_mark_in(root, name, name[:2])), _time_of(_mark_in(root, _FOR_ALL))
     return any(requested_at <= when and abs(now - when) < MARK_SECONDS for when in marks)
 
 
@@ -106,10 +99,10 @@ def fold_marks(root: Root, now: float) -> None:
     for number in SHARDS:
         for name in names_in(root, "marks", number):
             with skipping():
-                found.append((number, name, _read(root.reach("marks", number), name, _MARK.size)))
+                found.append((number, name, _read(root.reach("marks", number), name)))
     folder = root.reach("marks", make=True)
     with folder.lock():
-        before = _read(folder, _FOR_ALL, _MARK.size)
+        before = _read(folder, _FOR_ALL)
         _write(root, folder, _FOR_ALL, _latest(now, before, *(data for *_, data in found)))
     for number, name, data in found:
         _remove_unchanged(root, number, name, data)
@@ -117,7 +110,7 @@ def fold_marks(root: Root, now: float) -> None:
 
 def _remove_unchanged(root: Root, number: str, name: str, data: bytes) -> None:
     with skipping(), root.locked("marks", number) as folder:
-        if _read(folder, name, _MARK.size) == data:
+        if _read(folder, name) == data:
             folder.remove(name)
 
 
@@ -133,7 +126,7 @@ def sweep_shard(root: Root, number: str, now: float) -> int:
     for name in names_in(root, "marks", number):
         data = b""
         with skipping():
-            data = _read(root.reach("marks", number), name, _MARK.size)
+            data = _read(root.reach("marks", number), name)
         if data and abs(now - _time_of(data)) < MARK_SECONDS:
             kept += 1
         else:

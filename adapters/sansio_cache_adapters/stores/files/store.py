@@ -237,18 +237,13 @@ class FileStore(MaintainedStore):
         return sum(self._change(*place, wanted, new) for place, wanted in places.items())
 
     def _change(self, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]], new: Item | bytes | None) -> int:
-        found = resource or self._with_root(heads.resource_of, partition)
-        if found is None:
+        place = resource or self._with_root(heads.resource_of, partition)
+        if place is None:
             return 0
+        found = self._if_in_place([], commits.exchange, place, partition, seen, partial(_changed, new))
         if new is None:
-            return self._take_out(found, partition, seen)
-        change = partial(Row.resealed, sealed=new) if isinstance(new, bytes) else partial(Row.freshened, item=new)
-        return self._if_in_place(0, commits.exchange, found, partition, seen, change)
-
-    def _take_out(self, resource: bytes, partition: bytes, seen: set[tuple[bytes, int]]) -> int:
-        gone = self._if_in_place([], commits.take_out, resource, partition, seen)
-        self._let_go(gone, time.time())
-        return len(gone)
+            self._let_go(found, time.time())
+        return len(found)
 
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and free what this process claimed of it."""
@@ -354,3 +349,10 @@ class FileStore(MaintainedStore):
         self._root = None
         self._claims.close()
         self._sweeper.forget()
+
+
+def _changed(new: Item | bytes | None, row: Row) -> list[Row]:
+    """The record that takes the place of one, if any."""
+    if new is None:
+        return []
+    return [row.resealed(new) if isinstance(new, bytes) else row.freshened(new)]

@@ -8,11 +8,14 @@ import stat
 from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
-from .protocol import File
+from .protocol import is_absent
 
 __all__ = ["AnyFolder", "OpenFile", "misplaced", "write_all"]
+
+# What is there already, be it a link or a pipe, is not opened by this on any system.
+_NEW: Final[int] = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class OpenFile:
@@ -56,6 +59,10 @@ class AnyFolder:
         """Whether something belongs to the owner of this folder."""
 
     @abstractmethod
+    def open(self, name: str, flags: int) -> int:
+        """A descriptor of a file, made for its owner only, for one who closes it."""
+
+    @abstractmethod
     def _opened(self, name: str, flags: int) -> AbstractContextManager[tuple[int, os.stat_result]]: ...
 
     @abstractmethod
@@ -84,10 +91,32 @@ class AnyFolder:
         return folder
 
     @contextmanager
-    def opened(self, name: str, *, change: bool = False) -> Generator[File]:
+    def opened(self, name: str, *, change: bool = False) -> Generator[OpenFile]:
         """A regular file; one to be changed must be ours, and be known by no other name."""
         with self._opened(name, os.O_RDWR if change else os.O_RDONLY) as (fd, seen):
             yield self._file(fd, seen.st_size)
+
+    def holds(self, folder: str, name: str) -> bool:
+        """Whether a folder in this one has a file of this name."""
+        try:
+            return self.at(folder).look(name) is not None
+        except OSError as error:
+            if not is_absent(error):
+                raise
+            return False
+
+    def write_new(self, name: str, pieces: Sequence[bytes]) -> None:
+        """Write a file that does not exist yet, for its owner only; nothing is left of it on failure."""
+        fd = self.open(name, _NEW)
+        try:
+            try:
+                for piece in pieces:
+                    write_all(fd, piece)
+            finally:
+                os.close(fd)
+        except BaseException:
+            self.remove(name)
+            raise
 
     def append(self, name: str, size: int, data: bytes) -> bool:
         """Add to a file, if it has this size; whether it had."""

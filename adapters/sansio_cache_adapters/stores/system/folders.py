@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import SYSTEM
+from .any_folder import OpenFile
 from .posix import POSIX
-from .protocol import File, is_absent, is_misplaced
+from .protocol import is_absent, is_misplaced
 
-__all__ = ["File", "Folder", "is_absent", "is_misplaced", "open_root", "runs_as_root"]
+__all__ = ["Folder", "OpenFile", "is_absent", "is_misplaced", "open_root", "runs_as_root"]
 
 if TYPE_CHECKING or SYSTEM is POSIX:
     from .posix_folder import Folder, open_root, runs_as_root

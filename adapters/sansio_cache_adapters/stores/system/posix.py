@@ -6,33 +6,42 @@ import os
 import stat
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final
 
 from sansio_cache.errors import StoreBusy
 
-__all__ = ["POSIX", "Posix", "locked_at_once", "unlock", "user"]
+__all__ = ["POSIX", "Posix", "flocked", "user"]
 
 _ALONE_WITHIN: Final = 1.0
 _EFFECTIVE: Final = os.access in os.supports_effective_ids
 
 
-def locked_at_once(descriptor: int) -> bool:
-    """Lock what a descriptor has open, against other descriptors of it; whether it is ours now."""
+@contextmanager
+def flocked(descriptor: int, within: float, busy: str) -> Generator[None]:
+    """Hold the lock of what a descriptor has open, against other descriptors of it, and close that at the end.
+
+    :param busy: what to say of others who hold it for so many seconds.
+    :raises StoreBusy: others do.
+    """
     import fcntl  # where it is used: this module can be read on any system
 
+    pause, end = 0.0001, time.monotonic() + within
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def unlock(descriptor: int) -> None:
-    """End it, in children too that have the descriptor."""
-    import fcntl
-
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+        while True:
+            # flock knows no time limit; a lock is held for a fraction of a millisecond.
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() > end:
+                raise StoreBusy(busy)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.01)
+        yield
+    finally:
+        # Closing is not enough: a child that was forked meanwhile has the descriptor, too.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
 
 def user() -> int:
@@ -80,19 +89,10 @@ class Posix:
         """0600 from the first moment on."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
-    @contextmanager
-    def alone(self, folder: str) -> Generator[None]:
+    def alone(self, folder: str) -> AbstractContextManager[None]:
         """By a lock of the folder itself: nothing need be made for it."""
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        deadline = time.monotonic() + _ALONE_WITHIN
-        try:
-            while not locked_at_once(descriptor):
-                if time.monotonic() >= deadline:
-                    raise StoreBusy(f"{folder}: another process is at its files")
-                time.sleep(0.001)
-            yield
-        finally:
-            os.close(descriptor)
+        return flocked(descriptor, _ALONE_WITHIN, f"{folder}: another process is at its files")
 
     def uri(self, path: str) -> str:
         """With an empty authority: a path may begin with two slashes."""

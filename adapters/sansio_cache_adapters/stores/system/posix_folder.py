@@ -9,17 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final
-
-from sansio_cache.errors import StoreBusy
 
 from .any_folder import AnyFolder, OpenFile, misplaced
 from .exchanging import exchanged
-from .posix import locked_at_once, unlock, user
-from .protocol import is_absent
+from .posix import flocked, user
 
 __all__ = ["Folder", "open_root", "runs_as_root"]
 
@@ -29,7 +25,6 @@ _DIRECTORY: Final[int] = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
 _PASSING: Final[int] = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY
 # O_NONBLOCK: somebody may have put a FIFO in the place of our file.
 _FILE: Final[int] = getattr(os, "O_NONBLOCK", 0) | _NO_LINK
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE
 _OTHERS: Final = 0o7077
 _SMALL: Final = 8192
 _LOCK_WAIT: Final = 0.5
@@ -141,61 +136,26 @@ class Folder(AnyFolder):
         except FileNotFoundError:
             return None
 
-    @contextmanager
-    def lock(self) -> Generator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Hold the folder's lock, which ends with its process.
 
         :raises StoreBusy: if others hold it for half a second.
         """
-        fd = self._again()
-        try:
-            _take(fd)
-            yield
-        finally:
-            # Closing is not enough: a child that was forked meanwhile has the descriptor, too.
-            unlock(fd)
-            os.close(fd)
+        return flocked(self._again(), _LOCK_WAIT, "somebody holds a lock in the folder of the cache")
 
     # Files
 
     def read(self, name: str, most: int) -> bytes | None:
         """A whole file; None where it is larger than ``most``."""
-        try:
-            fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=self.fd)
-        except PermissionError as error:
-            raise misplaced("cannot be read", name) from error
-        try:
-            return _whole(fd, most)
-        finally:
-            os.close(fd)
+        return _whole(self.fd, name, most)
 
     def read_below(self, folder: str, name: str, most: int) -> bytes | None:
         """A whole file of a folder in this one: what a hit does."""
         between = os.open(folder, _PASSING, dir_fd=self.fd)
         try:
-            fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=between)
-        except PermissionError as error:
-            raise misplaced("cannot be read", name) from error
+            return _whole(between, name, most)
         finally:
             os.close(between)
-        try:
-            return _whole(fd, most)
-        finally:
-            os.close(fd)
-
-    def holds(self, folder: str, name: str) -> bool:
-        """Whether there is anything under a name of a folder in this one."""
-        try:
-            between = os.open(folder, _PASSING, dir_fd=self.fd)
-            try:
-                os.stat(name, dir_fd=between, follow_symlinks=False)
-            finally:
-                os.close(between)
-        except OSError as error:
-            if not is_absent(error):
-                raise
-            return False
-        return True
 
     @contextmanager
     def _opened(self, name: str, flags: int) -> Generator[tuple[int, os.stat_result]]:
@@ -216,21 +176,8 @@ class Folder(AnyFolder):
             os.close(fd)
 
     def open(self, name: str, flags: int) -> int:
-        """A descriptor of a file, for one who only locks its bytes, and closes it."""
+        """A descriptor of a file, made for its owner only, for one who closes it."""
         return os.open(name, flags, 0o600, dir_fd=self.fd)
-
-    def write_new(self, name: str, pieces: Sequence[bytes]) -> None:
-        """Write a file that does not exist yet, for its owner only; nothing is left of it on failure."""
-        fd = os.open(name, _NEW, 0o600, dir_fd=self.fd)
-        try:
-            with open(fd, "wb", buffering=0) as file:
-                for piece in pieces:
-                    view = memoryview(piece)
-                    while view:
-                        view = view[file.write(view) :]
-        except BaseException:
-            self.remove(name)
-            raise
 
     def set_time(self, name: str, when: float) -> None:
         """Set the time of a file's last change."""
@@ -279,27 +226,24 @@ class Folder(AnyFolder):
             self.unlink(name)
 
 
-def _take(fd: int) -> None:
-    pause, end = 0.0001, time.monotonic() + _LOCK_WAIT
-    while not locked_at_once(fd):
-        # flock knows no time limit; a lock is held for a fraction of a millisecond.
-        if time.monotonic() > end:
-            raise StoreBusy("somebody holds a lock in the folder of the cache")
-        time.sleep(pause)
-        pause = min(2 * pause, 0.01)
-
-
 def _restrict(fd: int, seen: os.stat_result) -> None:
     if seen.st_mode & _OTHERS:
         os.fchmod(fd, stat.S_IMODE(seen.st_mode) & ~_OTHERS)
 
 
-def _whole(fd: int, most: int) -> bytes | None:
-    # Most files are small: then one call is all, and what is no file of ours does not read like one.
-    data = os.read(fd, _SMALL)
-    if len(data) < _SMALL:
-        return data if len(data) <= most else None
-    seen = os.fstat(fd)
-    if not stat.S_ISREG(seen.st_mode):
-        raise misplaced("is not a file", "")
-    return os.pread(fd, seen.st_size, 0) if seen.st_size <= most else None
+def _whole(folder: int, name: str, most: int) -> bytes | None:
+    try:
+        fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=folder)
+    except PermissionError as error:
+        raise misplaced("cannot be read", name) from error
+    try:
+        # Most files are small: then one call is all, and what is no file of ours does not read like one.
+        data = os.read(fd, _SMALL)
+        if len(data) < _SMALL:
+            return data if len(data) <= most else None
+        seen = os.fstat(fd)
+        if not stat.S_ISREG(seen.st_mode):
+            raise misplaced("is not a file", "")
+        return os.pread(fd, seen.st_size, 0) if seen.st_size <= most else None
+    finally:
+        os.close(fd)

@@ -7,7 +7,7 @@ import os
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-__all__ = ["File", "System", "is_absent", "is_misplaced"]
+__all__ = ["System", "is_absent", "is_misplaced"]
 
 
 class System(Protocol):
@@ -71,20 +71,6 @@ class System(Protocol):
 
     def fault_of(self, path: str) -> str:
         """Why no file can have this absolute path; empty if one can."""
-        ...
-
-
-class File(Protocol):
-    """An open file of a file store, of so many bytes."""
-
-    size: int
-
-    def read(self, at: int, count: int) -> bytes:
-        """So many bytes from there on."""
-        ...
-
-    def write(self, at: int, data: bytes) -> None:
-        """Put other bytes in the place of those."""
         ...
 
 

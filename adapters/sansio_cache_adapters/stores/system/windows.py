@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final
 from urllib.parse import quote
 
@@ -119,12 +119,10 @@ class Windows:
         """The mode is for other systems on which this is tried."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600))
 
-    @contextmanager
-    def alone(self, folder: str) -> Generator[None]:
+    def alone(self, folder: str) -> AbstractContextManager[None]:
         """By a file in it: a folder cannot be locked there."""
         path = os.path.join(folder, _LOCK_NAME)
-        with lock_file(path, _ALONE_WITHIN, f"{folder}: another process is at its files"):
-            yield
+        return lock_file(path, _ALONE_WITHIN, f"{folder}: another process is at its files")
 
     def uri(self, path: str) -> str:
         r"""Slashes, and one before the letter of a drive. ``\\?\`` allows no slashes: all of it is escaped."""

@@ -12,12 +12,11 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final, TypeVar
 
 from .any_folder import AnyFolder, OpenFile, misplaced, write_all
-from .protocol import is_absent
 from .windows import lock_file
 
 __all__ = ["Folder", "open_root", "runs_as_root"]
@@ -25,7 +24,6 @@ __all__ = ["Folder", "open_root", "runs_as_root"]
 T = TypeVar("T")
 
 _BINARY: Final[int] = getattr(os, "O_BINARY", 0)
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
 _LOCK_NAME: Final = "folder.lock"
 _LOCK_WAIT: Final = 0.5
 _OPEN_ELSEWHERE: Final = 0.25
@@ -116,16 +114,14 @@ class Folder(AnyFolder):
         except FileNotFoundError:
             return None
 
-    @contextmanager
-    def lock(self) -> Generator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Hold the folder's lock, which ends with its process.
 
         :raises StoreBusy: if others hold it for half a second.
         """
         if not os.path.isdir(self.path):
             raise FileNotFoundError(errno.ENOENT, "is not there", self.path)
-        with lock_file(self._of(_LOCK_NAME), _LOCK_WAIT, "somebody holds a lock in the folder of the cache"):
-            yield
+        return lock_file(self._of(_LOCK_NAME), _LOCK_WAIT, "somebody holds a lock in the folder of the cache")
 
     # Files
 
@@ -137,16 +133,6 @@ class Folder(AnyFolder):
     def read_below(self, folder: str, name: str, most: int) -> bytes | None:
         """A whole file of a folder in this one: what a hit does."""
         return self.at(folder).read(name, most)
-
-    def holds(self, folder: str, name: str) -> bool:
-        """Whether a folder in this one has a file of this name."""
-        try:
-            seen = self.at(folder).look(name)
-        except OSError as error:
-            if not is_absent(error):
-                raise
-            return False
-        return seen is not None
 
     @contextmanager
     def _opened(self, name: str, flags: int) -> Generator[tuple[int, os.stat_result]]:
@@ -164,21 +150,8 @@ class Folder(AnyFolder):
             os.close(fd)
 
     def open(self, name: str, flags: int) -> int:
-        """A descriptor of a file, for one who only locks its bytes, and closes it."""
+        """A descriptor of a file, made for its owner only, for one who closes it."""
         return os.open(self._of(name), flags, 0o600)
-
-    def write_new(self, name: str, pieces: Sequence[bytes]) -> None:
-        """Write a file that does not exist yet; nothing is left of it on failure."""
-        fd = os.open(self._of(name), _NEW, 0o600)
-        try:
-            try:
-                for piece in pieces:
-                    write_all(fd, piece)
-            finally:
-                os.close(fd)
-        except BaseException:
-            self.remove(name)
-            raise
 
     def set_time(self, name: str, when: float) -> None:
         """Set the time of a file's last change."""
