@@ -91,11 +91,9 @@ def test_close_waits_for_what_runs_and_drops_what_waits(background: Background, 
 
 def test_a_child_does_without_what_waits(background: Background, worker: ByHand) -> None:
     background.submit("a", nothing)
-    background.before_fork()
-    background.after_fork(child=False)
     assert not background.submit("a", nothing)
     background._changed.acquire()
-    background.after_fork(child=True)
+    background.begin_anew()
     assert background.submit("a", nothing)
 
 

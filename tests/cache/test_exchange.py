@@ -170,7 +170,7 @@ def test_a_body_that_takes_too_long_is_waited_for_by_nobody() -> None:
 def test_all_bodies_together_are_waited_for_no_longer_than_one() -> None:
     made = Performed()
     for waited, left in ((0.75, 1.0), (0.5, 0.25), (0.0, 0.0)):
-        made.engine.flights.reset()
+        made.engine.flights.begin_anew()
         made.engine.flights.join(made.engine.store_id, KEYS, "another")
         done = (call.wait(ANY, left), after(made.engine.clock, waited, True))
         assert made.claim((HEAD_CAME, True), done) is Landed

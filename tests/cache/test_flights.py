@@ -125,7 +125,7 @@ def test_a_child_begins_without_flights_even_if_the_lock_was_held() -> None:
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(30)
-    flights.reset()
+    flights.begin_anew()
     led(flights, keys(), "child")
     release.set()
     thread.join()

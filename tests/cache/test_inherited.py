@@ -30,18 +30,14 @@ def used() -> UsedConnections[Any]:
 
 def fork(used: UsedConnections[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Go on as a child does."""
-    used.before_fork()
     monkeypatch.setattr(FORKS, "generation", FORKS.generation + 1)
-    used.after_fork(child=True)
+    used.begin_anew()
 
 
 @pytest.mark.parametrize("seen", [True, False])
 def test_before_a_fork_nothing_is_given_up(used: UsedConnections[Any], seen: bool) -> None:
     owner = Owner(seen=seen)
     assert (used.use(owner), used.use(owner), owner.emptied) == ("", "", [])
-    used.before_fork()
-    used.after_fork(child=False)
-    assert (used.use(owner), owner.emptied) == ("", [])
 
 
 @pytest.mark.parametrize(("seen", "refusal"), [(True, ""), (False, INHERITED)])

@@ -21,10 +21,11 @@ class Background:
 
     def __init__(self) -> None:
         self._worker = Worker("sansio-cache-background", size=_THREADS)
-        self._begin()
+        self.begin_anew()
         follow_forks(self)
 
-    def _begin(self) -> None:
+    def begin_anew(self) -> None:
+        """Begin without jobs: in the child of a fork, too, which needs none of those that wait."""
         self._changed = threading.Condition()
         self._waiting: dict[Hashable, Callable[[], None]] = {}
         self._running: set[Hashable] = set()
@@ -63,14 +64,6 @@ class Background:
                     return False
                 self._changed.wait(left)
             return True
-
-    def before_fork(self) -> None:
-        """Do nothing: the child needs none of the jobs that wait."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """The threads have stayed in the parent; the lock may be held there."""
-        if child:
-            self._begin()
 
 
 ALARMS: Final = Worker()

@@ -133,14 +133,10 @@ class CircuitBreaker:
         if (stop := self.__dict__.get("_stop")) is not None:
             stop.ring()
 
-    def before_fork(self) -> None:
-        """Do nothing: no thread need pause."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child begin anew: a probing thread stays in the parent, and may hold the lock there."""
-        if child:
-            self._lock = threading.RLock()
-            self.reopen()
+    def begin_anew(self) -> None:
+        """In the child of a fork: a probing thread stays in the parent, and may hold the lock there."""
+        self._lock = threading.RLock()
+        self.reopen()
 
 
 class _Stop:

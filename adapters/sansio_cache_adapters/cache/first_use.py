@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any, Final, Generic, TypeVar, overload
 
-from sansio_cache_adapters.stores.forking import follow_forks, renew_in_child
+from sansio_cache_adapters.stores.forking import RestingLock
 
 __all__ = ["at_first_use", "imported", "is_made"]
 
 T = TypeVar("T")
 
-_lock = threading.RLock()
-renew_in_child(sys.modules[__name__], "_lock", threading.RLock)
+_making: Final = RestingLock()
+"""Has a fork wait until what is being made, or imported for it, is there.
 
-
-class _Making:
-    """Has a fork wait until what is being made, or imported for it, is there.
-
-    A child has none of the other threads, and a module that one of them was importing would stay locked for ever.
-    """
-
-    _held = False
-
-    def before_fork(self) -> None:
-        self._held = _lock.acquire(timeout=1.0)
-
-    def after_fork(self, *, child: bool) -> None:
-        if self._held and not child:
-            _lock.release()
-
-
-_making: Final = _Making()
-follow_forks(_making)
+A child has none of the other threads, and a module that one of them was importing would stay locked for ever.
+"""
 
 
 class at_first_use(Generic[T]):  # noqa: N801 - a decorator, as cached_property is
@@ -60,7 +41,7 @@ class at_first_use(Generic[T]):  # noqa: N801 - a decorator, as cached_property 
     def __get__(self, owner: object | None, kind: type) -> at_first_use[T] | T:
         if owner is None:
             return self
-        with _lock:
+        with _making:
             known: dict[str, T] = vars(owner)
             if self._name not in known:
                 known[self._name] = self._make(owner)
@@ -97,5 +78,5 @@ async def imported(module: str) -> None:
 
 
 def _import(module: str) -> None:
-    with _lock:
+    with _making:
         import_module(module)

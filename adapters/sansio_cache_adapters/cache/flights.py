@@ -6,7 +6,6 @@ Serves threads, asyncio and trio alike, and all sessions on one store: they wait
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from concurrent.futures import Future, InvalidStateError
@@ -15,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from sansio_cache.keys import Keys
+from sansio_cache_adapters.stores.forking import follow_forks
 
 __all__ = ["FLIGHTS", "Duty", "Flight", "Flights", "NotStorable", "OwnFlight", "wait_blocking"]
 
@@ -98,6 +98,11 @@ class Flights:
     """The flights of a process, by store and partition."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+        follow_forks(self)
+
+    def begin_anew(self) -> None:
+        """Forget everything: in the child of a fork the leaders are in another process."""
         # A finalizer may end a flight in the midst of anything, this lock's own holder included.
         self._lock = threading.RLock()
         self._flights: dict[tuple[bytes, bytes], Flight] = {}
@@ -144,12 +149,6 @@ class Flights:
         with self._lock:
             return len(self._flights)
 
-    def reset(self) -> None:
-        """Forget everything: after fork the leaders are in another process, and the lock may be held there."""
-        self._lock = threading.RLock()
-        self._flights = {}
-        self._not_storable = {}
-
 
 def _resolve(future: Future[None]) -> None:
     if not future.done():
@@ -166,5 +165,3 @@ def wait_blocking(future: Future[Any], seconds: float) -> bool:
 
 FLIGHTS: Final = Flights()
 """The flights of this process."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=FLIGHTS.reset)

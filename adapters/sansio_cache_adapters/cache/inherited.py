@@ -45,12 +45,8 @@ class UsedConnections(Generic[T]):
                 self._empty(owner, idle=True)
         return INHERITED if FORKS.generation and owner in self._unseen else ""
 
-    def before_fork(self) -> None:
-        """Do nothing: the parent keeps its connections, and the child gives them up without a lock."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, give up every connection."""
-        if child:
-            for owner in self._known.all():
-                if not self._empty(owner, idle=False):
-                    self._unseen.add(owner)
+    def begin_anew(self) -> None:
+        """In the child of a fork, give up every connection, without a lock; the parent keeps them."""
+        for owner in self._known.all():
+            if not self._empty(owner, idle=False):
+                self._unseen.add(owner)

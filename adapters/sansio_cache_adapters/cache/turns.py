@@ -8,7 +8,6 @@ Nothing depends on turns: a thread that has waited for a while, or finds the tur
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections import deque
@@ -16,6 +15,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Final
 
+from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.protocol import Instant, ReadingAtOnce
 from sansio_cache_adapters.stores.worker import Bell
 
@@ -32,13 +32,14 @@ _Waiting = tuple[int, Bell]
 class Turns:
     """The thread whose turn it is. Threads share it without a lock: at worst two go on at the same time."""
 
-    __slots__ = ("_seen", "_until", "_waiting", "_whose")
+    __slots__ = ("__weakref__", "_seen", "_until", "_waiting", "_whose")
 
     def __init__(self) -> None:
         self.begin_anew()
+        follow_forks(self)
 
     def begin_anew(self) -> None:
-        """Begin anew: a forked child has one thread, so no other waits."""
+        """Begin without threads: the child of a fork has one, so no other waits."""
         self._whose = 0
         self._seen = self._until = 0.0
         self._waiting: deque[_Waiting] = deque()
@@ -111,8 +112,6 @@ class _NoTurns(Turns):
 _NONE: Final = _NoTurns()
 TURNS: Final = Turns() if getattr(sys, "_is_gil_enabled", lambda: True)() else _NONE
 """The turns of this process; without a lock of the interpreter no thread waits."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=TURNS.begin_anew)
 
 
 def turns_for(store: object) -> Turns:

@@ -31,13 +31,9 @@ class _Bodies:
         """Follow a response until it is dropped."""
         self._under_way.add(response)
 
-    def before_fork(self) -> None:
-        """Do nothing: see :meth:`after_fork`."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, end what is under way: each byte read there would be missing in what the parent keeps."""
-        if child:
-            cut_off(_descriptor(each) for each in self._under_way.all())
+    def begin_anew(self) -> None:
+        """In a fork's child, end what is under way: each byte read there would be missing in what the parent keeps."""
+        cut_off(_descriptor(each) for each in self._under_way.all())
 
 
 def _descriptor(socket: Any) -> int:

@@ -197,21 +197,17 @@ class Claims:
         self._locks = locks
         count = 0 if locks is None else locks.count
         self._places = max(count // 2 - _RESERVED, 1)
-        self._begin_anew()
+        self.begin_anew()
         follow_forks(self)
 
-    def _begin_anew(self) -> None:
+    def begin_anew(self) -> None:
+        """Begin without claims: in the child of a fork, too, since they stay with the parent.
+
+        The fork waits for nothing: no thread holds a lock for longer than it takes to open a file.
+        """
         self._at: LockPlace | None = None
         self._file: LockFile | None = None
         self._taken: dict[tuple[bytes, bytes], tuple[LockFile, int]] = {}
-
-    def before_fork(self) -> None:
-        """Do nothing: no thread holds a lock for longer than it takes to open a file."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """Claims stay with the parent; the child has none."""
-        if child:
-            self._begin_anew()
 
     def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
         """Claim a partition; OPEN where there are no claims, too.

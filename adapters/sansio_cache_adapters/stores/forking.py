@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-__all__ = ["FORKS", "Forking", "Living", "cut_off", "follow_forks", "renew_in_child"]
+__all__ = ["FORKS", "Forking", "Living", "Renewing", "RestingLock", "cut_off", "follow_forks", "renew_in_child"]
 
 logger = logging.getLogger("sansio_cache")
 
@@ -80,8 +81,9 @@ class Living(Generic[T]):
         return [each for reference in list(self._references.values()) if (each := reference()) is not None]
 
 
+@runtime_checkable
 class Forking(Protocol):
-    """An object that is told of forks."""
+    """An object that is told of forks, in the parent and in the child."""
 
     def before_fork(self) -> None:
         """Come to rest, waiting a second at most: the child begins with what memory holds now."""
@@ -92,15 +94,50 @@ class Forking(Protocol):
         ...
 
 
-_following: Living[Forking] = Living()
+class Renewing(Protocol):
+    """An object that goes on in the parent as it is, and begins anew in the child."""
+
+    def begin_anew(self) -> None:
+        """Forget what is the parent's. No other thread lives in the child, and its locks may be held for ever."""
+        ...
+
+
+_following: Living[Forking | Renewing] = Living()
 """Shared by threads without a lock: each step on its dict is one."""
 _renewals: dict[int, tuple[weakref.ref[object], dict[str, Callable[[], object]]]] = {}
 """Shared by threads without a lock: an entry is set and removed in one step, and read from a list of them."""
 
 
-def follow_forks(each: Forking) -> None:
+def follow_forks(each: Forking | Renewing) -> None:
     """Tell ``each`` of all forks from now on, as long as it lives."""
     _following.add(each)
+
+
+class RestingLock:
+    """A lock that no thread holds during a fork, if it is given back within a second. The child has a free one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._rests = False
+        follow_forks(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def before_fork(self) -> None:
+        """See :class:`Forking`."""
+        self._rests = self._lock.acquire(timeout=1.0)
+
+    def after_fork(self, *, child: bool) -> None:
+        """See :class:`Forking`."""
+        if self._rests:
+            self._lock.release()
+        elif child:
+            # The thread of the parent that holds it will never give it back here.
+            self._lock = threading.RLock()
 
 
 def renew_in_child(owner: object, name: str, make: Callable[[], object]) -> None:
@@ -119,7 +156,8 @@ def renew_in_child(owner: object, name: str, make: Callable[[], object]) -> None
 def _before() -> None:
     # The newest first: a store is made after what it locks last.
     for each in reversed(_following.all()):
-        each.before_fork()
+        if isinstance(each, Forking):
+            each.before_fork()
 
 
 def _after(*, child: bool) -> None:
@@ -131,7 +169,10 @@ def _after(*, child: bool) -> None:
                     setattr(owner, name, make())
     for each in sorted(_following.all(), key=lambda each: bool(getattr(each, "last", False))):
         try:
-            each.after_fork(child=child)
+            if isinstance(each, Forking):
+                each.after_fork(child=child)
+            elif child:
+                each.begin_anew()
         except Exception:
             # The others must go on all the same: their locks would be held for ever.
             logger.exception("%s failed after a fork", type(each).__name__)

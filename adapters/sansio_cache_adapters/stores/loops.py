@@ -38,15 +38,11 @@ class _Loops:
         if loop not in self._known:
             self._known.add(loop)
 
-    def before_fork(self) -> None:
-        """Do nothing: the parent's loops stay as they are."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, part the loops from the parent's."""
-        if child:
-            for loop in self._known.all():
-                if not loop.is_closed():
-                    _part(loop)
+    def begin_anew(self) -> None:
+        """In the child of a fork, part the loops from the parent's."""
+        for loop in self._known.all():
+            if not loop.is_closed():
+                _part(loop)
 
 
 def _part(loop: Any) -> None:

@@ -41,9 +41,9 @@ class MaintenanceThread:
     def __init__(self, store: Maintained) -> None:
         worker = self._worker = Worker()
         self._store = ref(store, lambda _: worker.stop())
-        self.forget()
+        self.begin_anew()
 
-    def forget(self) -> None:
+    def begin_anew(self) -> None:
         """Begin anew, in the child of a fork: no maintenance is due."""
         self._expected = _thread.allocate_lock()
 
@@ -101,13 +101,9 @@ class MaintainedStore(StoreRepr):
         self._clock = (0.0, 0.0)
         _living.add(self)
 
-    def before_fork(self) -> None:
-        """Do nothing: a child needs none of what is held in memory."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, begin with a new thread."""
-        if child:
-            self._maintenance.forget()
+    def begin_anew(self) -> None:
+        """In the child of a fork, begin with a new thread."""
+        self._maintenance.begin_anew()
 
     def see(self, now: float) -> None:
         """Note the time that a caller gave."""

@@ -74,10 +74,11 @@ class Queue:
         self.worker = Worker(
             "sansio-cache writer", group=_GROUP, perform=partial(_perform, store), idle=IDLE, lingers=LINGERS
         )
-        self._forget()
+        self.begin_anew()
         queues.add(self)
 
-    def _forget(self) -> None:
+    def begin_anew(self) -> None:
+        """Forget all: queued writes stay with the parent of a fork. The worker forgets its own jobs itself."""
         self._lock = threading.RLock()
         self._bytes = self._count = 0
         self._waiting: deque[Future[None]] = deque()
@@ -85,10 +86,6 @@ class Queue:
         self.overlay = Overlay()
         self.drops = 0
         self.broken: OrderedDict[bytes, None] = OrderedDict()
-
-    def begin_anew(self) -> None:
-        """Forget all: queued writes stay with the parent. The worker forgets its own jobs itself."""
-        self._forget()
 
     # Room
 

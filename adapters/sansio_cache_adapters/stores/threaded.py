@@ -330,14 +330,10 @@ class Threaded:
         finally:
             _let_end(self._queue.worker, self._readers)
 
-    def before_fork(self) -> None:
-        """Do nothing: queued writes stay with the parent."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """Go on; the child with an empty queue."""
-        if child:
-            self._queue.begin_anew()
-            self._returning = ReturnedClaims()
+    def begin_anew(self) -> None:
+        """In the child of a fork, begin with an empty queue: what is queued stays with the parent."""
+        self._queue.begin_anew()
+        self._returning = ReturnedClaims()
 
 
 def _not_at_once(_: bytes) -> None:

@@ -101,12 +101,9 @@ class TrioCachedSession(FixedSettings, HTTPSession):
 
         return Handler(self, self._cache, self._peer, self._verified_by, TrioCachedSession)
 
-    def before_fork(self) -> None:
-        """Do nothing: the parent keeps its connections."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, give up the connections that were opened before it."""
-        if child and is_made(self, "pool"):
+    def begin_anew(self) -> None:
+        """In the child of a fork, give up the connections that were opened before it; the parent keeps them."""
+        if is_made(self, "pool"):
             cut_off(each.fileno() for each in self.pool.give_up_all())
 
     @property

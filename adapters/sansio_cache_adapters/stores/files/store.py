@@ -96,12 +96,11 @@ class FileStore(MaintainedStore):
         self._sweeper = Sweeper(max_bytes, inf if max_entries is None else max_entries)
         follow_forks(self)
 
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, begin with locks and a thread of its own."""
-        super().after_fork(child=child)
-        if child:
-            self._lock = threading.RLock()
-            self._sweeper.forget()
+    def begin_anew(self) -> None:
+        """In the child of a fork, begin with locks and a thread of its own."""
+        super().begin_anew()
+        self._lock = threading.RLock()
+        self._sweeper.forget()
 
     def __reduce__(self) -> tuple[Callable[[], FileStore], tuple[()]]:
         bounds: dict[str, Any] = {"max_bytes": self.max_bytes, "max_entries": self.max_entries}

@@ -34,13 +34,9 @@ class AsyncRedisStore(StoreRepr):
         self._runner = runner
         follow_forks(self)
 
-    def before_fork(self) -> None:
-        """Nothing is held in memory that a child could not do without."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, begin with connections of its own."""
-        if child:
-            self._runner.forget()
+    def begin_anew(self) -> None:
+        """In the child of a fork, begin with connections of its own."""
+        self._runner.begin_anew()
 
     @property
     def location(self) -> str:

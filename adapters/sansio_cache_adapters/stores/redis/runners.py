@@ -151,9 +151,9 @@ class Runner:
     def __init__(self, target: Target, timeout: float) -> None:
         self._target = target
         self._timeout = timeout
-        self.forget()
+        self.begin_anew()
 
-    def forget(self) -> None:
+    def begin_anew(self) -> None:
         """Begin anew, in the child of a fork."""
         self._lock = threading.RLock()
         self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
@@ -253,9 +253,9 @@ class AsyncRunner:
         self._target = target
         self._timeout = timeout
         self._blocking = blocking
-        self.forget()
+        self.begin_anew()
 
-    def forget(self) -> None:
+    def begin_anew(self) -> None:
         """Begin anew, in the child of a fork: it must neither use nor close what its parent has open."""
         for each in self.__dict__.get("_connected", {}).values():
             cut_off(_descriptors(each.client))

@@ -89,11 +89,10 @@ class RedisStore(MaintainedStore):
         self._runner = Runner(self._target, self._timeout)
         follow_forks(self)
 
-    def after_fork(self, *, child: bool) -> None:
-        """In the child, begin with connections and a thread of its own."""
-        super().after_fork(child=child)
-        if child:
-            self._runner.forget()
+    def begin_anew(self) -> None:
+        """In the child of a fork, begin with connections and a thread of its own."""
+        super().begin_anew()
+        self._runner.begin_anew()
 
     def __reduce__(self) -> tuple[Callable[[], RedisStore], tuple[()]]:
         return partial(type(self), self._place, **self._given, secret_key=keys_of(self.sealer)), ()

@@ -147,11 +147,12 @@ class FileMaintenance:
         self._claims = claims
         self._bounds = Bounds(max_bytes, max_entries)
         self._worker = Worker("sansio-cache maintenance")
-        self._begin_anew()
+        self.begin_anew()
         follow_forks(self)
         _living.add(self)
 
-    def _begin_anew(self) -> None:
+    def begin_anew(self) -> None:
+        """Begin without a thread: in the child of a fork, too, which waits for the locks that each step holds."""
         self._shift: object = None
         self._is_due = self._is_hasty = False
         self._written = 0
@@ -330,14 +331,6 @@ class FileMaintenance:
                 connections.write(lambda _: connections.read(_bring_in), longest=MAINTENANCE)
             elif connections.read(_bring_in) > _LONG_LOG:
                 connections.alone(lambda db: _checkpoint(db, "RESTART"))
-
-    def before_fork(self) -> None:
-        """Do nothing: each step of the thread holds a lock that the fork waits for."""
-
-    def after_fork(self, *, child: bool) -> None:
-        """Go on; in the child there is no thread yet."""
-        if child:
-            self._begin_anew()
 
 
 def _checkpoint(db: sqlite3.Connection, how: str) -> tuple[int, int, int]:

@@ -11,7 +11,6 @@ import os
 import re
 import sqlite3
 import stat
-import threading
 import time
 from contextlib import suppress
 from enum import Enum
@@ -21,7 +20,7 @@ from typing import Final, NamedTuple
 from sansio_cache.errors import ForeignStore
 from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.foreign import START, describe_file, describe_folder, left_alone
-from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.forking import RestingLock
 
 from .schema import APPLICATION_ID, IDENTIFY, SCHEMA_VERSION, migrate
 
@@ -41,7 +40,6 @@ __all__ = [
 _MAGIC: Final = b"SQLite format 3\0"
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 _LEFT_OVER_AFTER: Final = 60.0
-_REST_WITHIN: Final = 1.0
 
 
 class Inode(NamedTuple):
@@ -67,32 +65,8 @@ class Found(Enum):
     OURS = "ours"
 
 
-class _Examining:
-    """Held by the one who looks at a file, until it is open and kept in mind; at rest during a fork."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._rests = False
-        follow_forks(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-    def before_fork(self) -> None:
-        self._rests = self._lock.acquire(timeout=_REST_WITHIN)
-
-    def after_fork(self, *, child: bool) -> None:
-        if self._rests:
-            self._lock.release()
-        elif child:
-            # A thread of the parent that looked at a file will never finish here.
-            self._lock = threading.RLock()
-
-
-examining = _Examining()
+examining: Final = RestingLock()
+"""Held by the one who looks at a file, until it is open and kept in mind."""
 _ours: dict[Inode, int] = {}
 _foreign: dict[Inode, int] = {}
 _looked_at: dict[Inode, int] = {}
