@@ -10,13 +10,13 @@ import aiohttp
 import httpx2
 import pytest
 import requests
+from client_arguments import CLIENT_ARGUMENTS, Decides
 from requests.adapters import HTTPAdapter
 from urllib3.poolmanager import PoolKey
 
 from sansio_cache.keys import KeyMaker
 from sansio_cache.messages import Headers, Request
 from sansio_cache.policy import ALIASES, SETTINGS, Policy
-from sansio_cache_adapters.cache.client_arguments import CLIENT_ARGUMENTS, Decides
 from sansio_cache_adapters.trio.http.client import HTTPSession, RequestOptions
 
 

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from client_arguments import CLIENT_ARGUMENTS, Decides
 
 from sansio_cache.credentials import DEFAULT_IDENTITY, EXCEPTIONS
-from sansio_cache_adapters.cache.client_arguments import CLIENT_ARGUMENTS, Decides
 
 pytestmark = pytest.mark.once
 

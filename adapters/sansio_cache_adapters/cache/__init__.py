@@ -11,10 +11,9 @@ In reading order:
   ``blocking`` and ``asynchronous``, by which a session answers;
 - ``session.cache``: ``lookup`` (the request that a stored response is named by), ``maintenance``, ``selecting``,
   ``reading``, ``response_attributes``, ``putting`` and ``stored_responses``;
-- whose answer it is: ``peers``, ``tls``, ``client_certificates``, ``connection_auth`` and ``client_arguments`` (all
-  arguments that decide it); ``inherited`` (connections from before a fork) and ``within`` (what adapters and
-  transports hold); for the fast paths ``environment``, ``prepared`` and ``turns`` (of threads that hit at the
-  same time).
+- whose answer it is: ``peers``, ``tls``, ``client_certificates`` and ``connection_auth``; ``inherited`` (connections
+  from before a fork) and ``within`` (what adapters and transports hold); for the fast paths ``environment``,
+  ``prepared`` and ``turns`` (of threads that hit at the same time).
 
 Every client imports from here; nothing here imports a client.
 """
