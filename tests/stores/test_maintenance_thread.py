@@ -45,7 +45,7 @@ def test_tending_goes_on_as_long_as_there_is_more() -> None:
         while place.visits < visits:
             assert time.monotonic() < end
             time.sleep(0.001)
-    assert keeper.stop(30)
+    assert keeper.end(30)
     assert place.visits == 4
 
 
@@ -55,45 +55,45 @@ def test_it_tends_again_after_it_was_stopped() -> None:
     keeper = MaintenanceThread(place)
     keeper.later()
     assert place.visited.wait(30)
-    assert keeper.stop(30)
+    assert keeper.end(30)
     place.visited.clear()
     keeper.later()
     assert place.visited.wait(30)
-    keeper.stop(30)
+    keeper.end(30)
 
 
 def test_it_works_in_a_thread_of_its_own() -> None:
     place = Place(None)
     keeper = MaintenanceThread(place)
-    assert not keeper.is_running
-    assert keeper.drain(0.0)
-    assert keeper.stop(0.0)
+    assert not keeper.works
+    assert keeper.wait(0.0)
+    assert keeper.end(0.0)
     threads: list[int] = []
-    keeper.soon(lambda: threads.append(threading.get_ident()))
-    assert keeper.drain(30)
+    keeper(lambda: threads.append(threading.get_ident()))
+    assert keeper.wait(30)
     assert threads != [threading.get_ident()]
     keeper.later()
     keeper.later()
     assert place.visited.wait(30)
-    assert keeper.is_running
-    assert keeper.stop(30)
-    keeper.soon(lambda: threads.append(0))
-    assert keeper.drain(30)
+    assert keeper.works
+    assert keeper.end(30)
+    keeper(lambda: threads.append(0))
+    assert keeper.wait(30)
     assert threads[-1] == 0
-    assert keeper.stop(30)
+    assert keeper.end(30)
 
 
 def test_draining_takes_no_longer_than_allowed() -> None:
     keeper = MaintenanceThread(Place())
     go_on = threading.Event()
-    keeper.soon(lambda: go_on.wait(20))
+    keeper(lambda: go_on.wait(20))
     began = time.monotonic()
-    assert not keeper.drain(0.05)
-    assert not keeper.stop(0.05)
+    assert not keeper.wait(0.05)
+    assert not keeper.end(0.05)
     assert time.monotonic() - began < 5
     go_on.set()
-    assert keeper.drain(30)
-    keeper.stop(30)
+    assert keeper.wait(30)
+    keeper.end(30)
 
 
 def test_it_ends_with_what_it_looks_after() -> None:
@@ -104,7 +104,7 @@ def test_it_ends_with_what_it_looks_after() -> None:
     del place
     gc.collect()
     end = time.monotonic() + 30
-    while keeper.is_running:
+    while keeper.works:
         assert time.monotonic() < end
         time.sleep(0.005)
 
@@ -114,16 +114,16 @@ def test_jobs_may_be_given_by_finalizers() -> None:
 
     class Forgotten:
         def __del__(self) -> None:
-            keeper.soon(lambda: done.append(1))
+            keeper(lambda: done.append(1))
 
     done: list[int] = []
     keeper = MaintenanceThread(Place())
     for _ in range(500):
         cycle = [Forgotten()]
         cycle.append(cycle)  # type: ignore[arg-type]
-        keeper.soon(partial(gc.collect, 1))  # what is young: all of it takes long after thousands of tests
+        keeper(partial(gc.collect, 1))  # what is young: all of it takes long after thousands of tests
     del cycle
     gc.collect()
-    assert keeper.drain(60)
+    assert keeper.wait(60)
     assert len(done) == 500
-    keeper.stop(30)
+    keeper.end(30)

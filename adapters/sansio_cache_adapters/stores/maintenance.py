@@ -5,7 +5,6 @@ from __future__ import annotations
 import _thread
 import atexit
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
@@ -32,38 +31,25 @@ class Maintained(Protocol):
         ...
 
 
-class MaintenanceThread:
-    """Runs jobs one after the other in a thread, and :meth:`Maintained.maintain` now and then.
+class MaintenanceThread(Worker):
+    """Does jobs one after the other in a thread, and :meth:`Maintained.maintain` now and then.
 
-    Jobs may be given from a finalizer. It ends with :meth:`stop`, or when the store is no longer in use.
+    A job that fails is only logged: a sweep does its work later. It ends when the store is no longer in use.
     """
 
     def __init__(self, store: Maintained) -> None:
-        worker = self._worker = Worker()
-        self._store = ref(store, lambda _: worker.stop())
-        self.begin_anew()
+        super().__init__()
+        self._store = ref(store, lambda _: self.stop())
 
     def begin_anew(self) -> None:
-        """Begin anew, in the child of a fork: no maintenance is due."""
+        """Begin without jobs, and with no maintenance that is due: in the child of a fork, too."""
+        super().begin_anew()
         self._expected = _thread.allocate_lock()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the thread runs."""
-        return self._worker.works
-
-    def soon(self, job: Callable[[], object]) -> None:
-        """Run a job as soon as possible; if it fails, a sweep does its work later. Never blocks."""
-        self._worker(job)
-
-    def surely(self, job: Callable[[], object], seconds: float) -> None:
-        """Run a job as soon as possible; while it fails, run it again for so many seconds. Never blocks."""
-        self._worker.insist(job, seconds)
 
     def later(self, seconds: float | None = None) -> None:
         """Run :meth:`Maintained.maintain` in a while, unless it is due already. Never blocks."""
         expects = self._expected.acquire(blocking=False)
-        if expects and not self._worker.after(_PAUSE if seconds is None else seconds, self._maintain):
+        if expects and not self.after(_PAUSE if seconds is None else seconds, self._maintain):
             # No thread can be started now: the next call tries again.
             self._expect_nothing()
 
@@ -78,13 +64,9 @@ class MaintenanceThread:
         with suppress(RuntimeError):
             self._expected.release()
 
-    def drain(self, timeout: float) -> bool:
-        """Wait until all jobs given so far have run, at most ``timeout`` seconds; whether they have."""
-        return self._worker.wait(timeout)
-
-    def stop(self, timeout: float) -> bool:
-        """Run the jobs that were given, then end the thread; whether that took ``timeout`` seconds at most."""
-        done = self._worker.end(timeout)
+    def end(self, seconds: float) -> bool:
+        """See :meth:`.Worker.end`. What was expected is expected no more."""
+        done = super().end(seconds)
         self._expect_nothing()
         return done
 
@@ -100,10 +82,6 @@ class MaintainedStore(StoreRepr):
         self._uses: dict[tuple[bytes, bytes], float] = {}
         self._clock = (0.0, 0.0)
         _living.add(self)
-
-    def begin_anew(self) -> None:
-        """In the child of a fork, begin with a new thread."""
-        self._maintenance.begin_anew()
 
     def see(self, now: float) -> None:
         """Note the time that a caller gave."""
@@ -138,12 +116,12 @@ class MaintainedStore(StoreRepr):
 
     def flush(self, timeout: float) -> bool:
         """Wait until the maintenance thread has done all its jobs, at most ``timeout`` seconds; whether it has."""
-        self._maintenance.soon(partial(MaintainedStore.maintain, self))
-        return self._maintenance.drain(timeout)
+        self._maintenance(partial(MaintainedStore.maintain, self))
+        return self._maintenance.wait(timeout)
 
     def close_within(self, seconds: float) -> None:
         """Do all jobs of the maintenance thread, in so many seconds at most: at exit there may be many stores."""
-        if self._maintenance.stop(max(seconds, 0.0)):
+        if self._maintenance.end(max(seconds, 0.0)):
             with suppress(StoreError):
                 self.maintain()
 

@@ -190,12 +190,13 @@ class Worker:
     ) -> None:
         self._made = _Made(name, size, group, perform, idle, rests, lingers)
         self._resting = False
-        self._begin_anew()
+        self.begin_anew()
         follow_forks(self)
         if drains:
             atexit.register(self._at_exit)
 
-    def _begin_anew(self) -> None:
+    def begin_anew(self) -> None:
+        """Begin without jobs and threads."""
         self._queue = _Queue(self._made)
         self._owed: deque[tuple[Job, float]] = deque(maxlen=_MOST_OWED)
         self._next_try = 0.0
@@ -328,7 +329,7 @@ class Worker:
     def after_fork(self, *, child: bool) -> None:
         """Go on; in the child without a thread, and without jobs: they are the parent's."""
         if child:
-            self._begin_anew()
+            self.begin_anew()
         elif self._resting:
             self._queue.works.release()
 

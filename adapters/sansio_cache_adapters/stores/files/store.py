@@ -97,8 +97,7 @@ class FileStore(MaintainedStore):
         follow_forks(self)
 
     def begin_anew(self) -> None:
-        """In the child of a fork, begin with locks and a thread of its own."""
-        super().begin_anew()
+        """In the child of a fork, begin with locks of its own."""
         self._lock = threading.RLock()
         self._sweeper.forget()
 
@@ -210,7 +209,7 @@ class FileStore(MaintainedStore):
     def abort(self, entry: bytes) -> None:
         """Mark a pending body as given up; the maintenance thread removes it."""
         if entry:
-            self._maintenance.soon(lambda: self._with_root(bodies.give_up, entry))
+            self._maintenance(lambda: self._with_root(bodies.give_up, entry))
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
@@ -250,9 +249,9 @@ class FileStore(MaintainedStore):
         self._if_in_place(None, marks.mark, resource, now)
         gone, away = self._if_in_place(([], ""), heads.drop_folder, resource)
         self._let_go(gone, now)
-        self._maintenance.soon(lambda: self._with_root(bodies.clear_pending, away, before=inf))
+        self._maintenance(lambda: self._with_root(bodies.clear_pending, away, before=inf))
         if self._sweeper.marked():
-            self._maintenance.soon(lambda: self._with_root(marks.fold_marks, now))
+            self._maintenance(lambda: self._with_root(marks.fold_marks, now))
         self._claims.free(resource)
         return len(gone)
 
@@ -320,7 +319,7 @@ class FileStore(MaintainedStore):
     def sweep(self, *, now: float, limit: int = 500) -> int:
         """One batch of what has expired, was replaced or left over, and then of what is over the bound."""
         self.see(now)
-        self._maintenance.drain(_DRAIN_SECONDS)
+        self._maintenance.wait(_DRAIN_SECONDS)
         return self._with_root(self._sweeper.sweep, now, limit)
 
     def maintain(self) -> float | None:

@@ -90,8 +90,7 @@ class RedisStore(MaintainedStore):
         follow_forks(self)
 
     def begin_anew(self) -> None:
-        """In the child of a fork, begin with connections and a thread of its own."""
-        super().begin_anew()
+        """In the child of a fork, begin with connections of its own."""
         self._runner.begin_anew()
 
     def __reduce__(self) -> tuple[Callable[[], RedisStore], tuple[()]]:
@@ -142,7 +141,7 @@ class RedisStore(MaintainedStore):
     def abort(self, entry: bytes) -> None:
         """Mark a pending body as given up; the maintenance thread removes it."""
         if entry:
-            self._maintenance.soon(lambda: self._runner.run(self.verbs.abort(entry)))
+            self._maintenance(lambda: self._runner.run(self.verbs.abort(entry)))
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
@@ -170,7 +169,7 @@ class RedisStore(MaintainedStore):
         """Give the lease back; the maintenance thread does it, at once, or when the server answers again."""
         open_for = open_until - self.now if open_until else 0.0
         give_back = partial(self.verbs.release, partition, token, open_for=open_for)
-        self._maintenance.surely(lambda: self._runner.run(give_back()), LEASE_SECONDS)
+        self._maintenance.insist(lambda: self._runner.run(give_back()), LEASE_SECONDS)
 
     # Maintenance
 
@@ -212,7 +211,7 @@ class RedisStore(MaintainedStore):
 
     def sweep(self, *, now: float, limit: int = 500) -> int:
         """Removes bodies that were given up; returns 0, since the server itself removes expired records."""
-        self._maintenance.drain(self._timeout)
+        self._maintenance.wait(self._timeout)
         return 0
 
     def write_uses(self, uses: dict[tuple[bytes, bytes], float]) -> None:
