@@ -13,10 +13,9 @@ from core_rows import BODY, META, SECRET, ask, got, item_of, record_of, rules_of
 from scripted import ClaimingStore, Row, ScriptedStore, played, scripted_engine
 
 from sansio_cache.actions import BodyStart, LoadBody
-from sansio_cache.cache_status import Fwd
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
-from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, NotCached, SettingError, StoreError
+from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, SettingError, StoreError
 from sansio_cache.keeping import Superseded
 from sansio_cache.policy import Policy
 from sansio_cache.records import Meta, Stored
@@ -279,16 +278,3 @@ def test_other_errors_are_not_the_caches() -> None:
     engine = scripted_engine()
     engine.tell_error(OSError("no route"))
     assert not any(engine.stats)
-
-
-def test_without_a_store_the_answer_is_the_networks() -> None:
-    engine = scripted_engine(opened=False)
-    answer = engine.without_store(ask(), got("A: b", status=203))
-    assert (answer.status, answer.headers.get("a"), answer.from_cache) == (203, "b", False)
-    said = answer.cache_status
-    assert (said.fwd, said.fwd_status, said.detail) == (Fwd.BYPASS, 203, "store-unavailable")
-
-
-def test_offline_and_without_a_store_there_is_no_answer() -> None:
-    with pytest.raises(NotCached):
-        scripted_engine(policy=Policy(offline=True), opened=False).without_store(ask())

@@ -9,6 +9,7 @@ import pytest
 
 from sansio_cache import FileStore, MemoryStore, RedisStore, SettingError, SQLiteStore
 from sansio_cache_adapters.cache.opening import awaitable, probing, resolve, sealer_for
+from sansio_cache_adapters.stores.redis.asynchronous import AsyncRedisStore
 from sansio_cache_adapters.stores.settings import UNGIVEN
 
 ONE, OTHER = "the first secret of all", "another secret of this test"
@@ -63,22 +64,17 @@ def test_a_session_that_leaves_it_out_does_not_take_anothers() -> None:
 def test_a_probe_opens_and_checks_where_it_can(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "a.sqlite", secret_key=ONE)
     sealer = sealer_for(store, UNGIVEN)
-    assert probing(lambda: store, sealer)().signed
+    assert probing(store, sealer)().signed
     memory = MemoryStore()
-    assert not probing(lambda: memory, sealer_for(memory, UNGIVEN))().signed
+    assert not probing(memory, sealer_for(memory, UNGIVEN))().signed
     store.close()
 
 
 def test_awaiting_sessions_on_one_store_share_its_threads(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "files")
-    first, blocking = awaitable(store)
-    second, _ = awaitable(store)
-    assert first is second
-    assert blocking() is store
+    assert awaitable(store) is awaitable(store) is not store
 
 
 def test_a_store_that_awaits_by_itself_is_asked_for_that() -> None:
     store = RedisStore("redis://127.0.0.1:1/0")
-    awaiting, blocking = awaitable(store)
-    assert awaiting is not store
-    assert blocking() is store
+    assert isinstance(awaitable(store), AsyncRedisStore)

@@ -9,13 +9,16 @@ import pytest
 from clock import Clock
 
 from sansio_cache import MemoryStore
+from sansio_cache.cache_status import Fwd
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
+from sansio_cache.errors import NotCached
 from sansio_cache.messages import Headers, Request
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.exchange import NativeResponse
+from sansio_cache_adapters.stores.default import Nowhere
 from sansio_cache_adapters.stores.work import do
 
 
@@ -117,3 +120,23 @@ def test_nothing_is_looked_for_while_the_store_is_bypassed(cache: BlockingCache)
     assert cache.look(asked()) is None
     delivered = cache.answer(asked(), Network(fresh("native")))
     assert (delivered.answer.status, delivered.native, delivered.tee) == (200, "native", None)
+
+
+def unopened(clock: Clock, **settings: Any) -> BlockingCache:
+    return BlockingCache(Policy(**settings), Nowhere("there is none"), Sealer(()), clock=clock)
+
+
+def test_without_a_store_the_answer_is_the_networks(clock: Clock) -> None:
+    network = Network(NativeResponse(203, "Edited", Headers([("A", "b")]), "native"))
+    answer, native, tee = unopened(clock).answer(asked(), network)
+    assert (answer.status, answer.reason, answer.headers.get("a")) == (203, "Edited", "b")
+    assert (answer.from_cache, native, tee) == (False, "native", None)
+    said = answer.cache_status
+    assert (said.fwd, said.fwd_status, said.detail) == (Fwd.BYPASS, 203, "store-unavailable")
+
+
+def test_offline_and_without_a_store_there_is_no_answer(clock: Clock) -> None:
+    network = Network(fresh("native"))
+    with pytest.raises(NotCached):
+        unopened(clock, offline=True).answer(asked(), network)
+    assert not network.sent

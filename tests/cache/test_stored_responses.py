@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,7 @@ class Cached:
         settings = Policy() if policy is None else policy
         self.responses: Any
         if awaits:
-            usable, blocking = awaitable(self.store)
-            probe = lambda: blocking().open(signed=False)  # noqa: E731
+            usable, probe = awaitable(self.store), partial(self.store.open, signed=False)
             inner = AsyncCache(settings, usable, UNSIGNED, probe=probe, spawn=lambda *_: None, clock=clock)
             self.responses = AsyncStoredResponses(inner, asked_later, taken_later)
         else:

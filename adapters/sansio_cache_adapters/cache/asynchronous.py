@@ -24,7 +24,7 @@ from sansio_cache_adapters.stores.protocol import (
     Store,
 )
 from sansio_cache_adapters.stores.waiting import current_task, pause, wait_for
-from sansio_cache_adapters.stores.work import Work, awaited
+from sansio_cache_adapters.stores.work import Work
 
 from .engine import Engine
 from .events import logger
@@ -92,10 +92,10 @@ class AsyncCache(SessionCache):
     @classmethod
     def of(cls, told: Setup, spawn: Spawn, undecodable: frozenset[str]) -> Self:
         """The cache that a session was told to have; see :meth:`.BlockingCache.of`."""
-        store, blocking = awaitable(store_of(told))
-        probe = probing(blocking, told.sealer)
+        store = store_of(told)
+        probe = probing(store, told.sealer)
         options: dict[str, Any] = {"on_event": told.on_event, "clock": told.clock, "undecodable": undecodable}
-        return cls(told.policy, store, told.sealer, probe=probe, spawn=spawn, **options)
+        return cls(told.policy, awaitable(store), told.sealer, probe=probe, spawn=spawn, **options)
 
     async def open(self) -> None:
         """Open the store, if that was not done.
@@ -146,10 +146,4 @@ class AsyncCache(SessionCache):
 
     async def close(self) -> None:
         """Write what is queued, close the store's connections."""
-        await self.engine.remove_superseded()
-        self.engine.breaker.close()
-        try:
-            await awaited(self.engine.store.close())
-        except Exception as error:
-            logger.warning("closing the cache at %s failed: %s", self.engine.store.location, error)
-        self.engine.breaker.reopen()
+        await self._closed()

@@ -18,7 +18,6 @@ from sansio_cache_adapters.stores.work import Work, do
 
 from .background import Background
 from .engine import CLOSE_SECONDS, Engine
-from .events import logger
 from .exchange import Delivered, Transfer
 from .flights import wait_blocking
 from .opening import probing, store_of
@@ -36,7 +35,7 @@ class BlockingCache(SessionCache):
     """The cache of a blocking session: an engine whose work is done by calling. The first request opens the store."""
 
     def __init__(self, policy: Policy, store: Store, sealer: Sealer, **options: Any) -> None:
-        probe = probing(lambda: store, sealer)
+        probe = probing(store, sealer)
         engine = Engine(
             *(policy, store, sealer),
             probe=probe,
@@ -96,13 +95,7 @@ class BlockingCache(SessionCache):
     def close(self) -> None:
         """Wait for background validation (at most 5 s), write what is queued, close the store's connections."""
         self.background.close(CLOSE_SECONDS)
-        do(self.engine.remove_superseded())
-        self.engine.breaker.close()
-        try:
-            self.engine.store.close()
-        except Exception as error:
-            logger.warning("closing the cache at %s failed: %s", self.engine.store.location, error)
-        self.engine.breaker.reopen()
+        do(self._closed())
 
 
 def _restored(policy: Policy, store: Store, keys: Sequence[bytes], options: dict[str, Any]) -> BlockingCache:

@@ -128,11 +128,6 @@ class CircuitBreaker:
         self.down = self.read_only = False
         self._stop = _Stop()
 
-    def __del__(self) -> None:
-        # The session is gone: probing for it ends.
-        if (stop := self.__dict__.get("_stop")) is not None:
-            stop.ring()
-
     def begin_anew(self) -> None:
         """In the child of a fork: a probing thread stays in the parent, and may hold the lock there."""
         self._lock = threading.RLock()

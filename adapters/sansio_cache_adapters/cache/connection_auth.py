@@ -14,6 +14,8 @@ from sansio_cache.connection_auth import CONNECTION_AUTH, ConnectionAuth, said_b
 from sansio_cache.messages import Headers, Request
 from sansio_cache.urls import origin
 
+from .lookup import as_fields
+
 __all__ = ["authenticated"]
 
 _EVERYWHERE: Final = ""
@@ -35,7 +37,7 @@ class _Authenticated:
 
     def bypassed(self, pool: object, url: str, fields: Iterable[tuple[Any, Any]]) -> None:
         """To be called with a request that went by the cache and may have had an effect on the pool all the same."""
-        self._note(pool, url, said_by_request(Headers([(_text(name), _text(value)) for name, value in fields])))
+        self._note(pool, url, said_by_request(as_fields(fields)))
 
     def why_not_kept(self, pool: object, request: Request, status: int, headers: Headers) -> str:
         """Why nothing of an answer may be kept, once its head is there; ``""`` where it may."""
@@ -66,10 +68,6 @@ class _Authenticated:
             return self._marked.get(pool)
         except TypeError:
             return self._nameless
-
-
-def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 authenticated: Final = _Authenticated()

@@ -288,8 +288,8 @@ def taken_off(content_encoding: str, data: bytes) -> Iterator[bytes]:
     :raises BrokenCoding: one cannot be taken off, or has not ended.
     """
     chain = decoders(content_encoding)
-    if not chain:
-        raise BrokenCoding(undecodable(content_encoding))
+    if not chain and (why := undecodable(content_encoding)):
+        raise BrokenCoding(why)
     yield from decode(chain, data)
     for decoder in chain:
         decoder.finish()

@@ -16,13 +16,12 @@ from functools import partial
 from typing import Any, Final
 
 from sansio_cache.actions import Action, BodyStart, Load, LoadBody, Loaded
-from sansio_cache.cache_status import CacheStatus, Fwd
-from sansio_cache.decisions import Answer, FromNetwork
+from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused, run_if_stored
-from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, NotCached, SettingError
+from sansio_cache.errors import BadSignature, BrokenRecord, KeyRequired, SettingError
 from sansio_cache.exchange import exchange
 from sansio_cache.keeping import Superseded
-from sansio_cache.messages import Received, Request
+from sansio_cache.messages import Request
 from sansio_cache.policy import Policy
 from sansio_cache.records import Head, Meta
 from sansio_cache.rules import Rules
@@ -246,19 +245,6 @@ class Engine:
             return error
         self.events.tell("flaw", head.method, head.url, head.status, reason, head.partition)
         return BrokenRecord(reason)
-
-    def without_store(self, request: Request, received: Received | None = None) -> Answer:
-        """The answer while the store cannot be opened at all: the network's, as if there were no cache.
-
-        :param received: None to ask whether the network may be asked.
-        :raises NotCached: ``offline``.
-        """
-        if self.policy.offline:
-            raise NotCached(request.url)
-        if received is None:
-            received = Received(0, "", request.headers, 0.0, 0.0)
-        status = CacheStatus(fwd=Fwd.BYPASS, fwd_status=received.status, detail="store-unavailable")
-        return Answer(received.status, received.reason, received.headers, FromNetwork(), status)
 
 
 def _taken(engine: weakref.ref[Engine], probe: Callable[[], Meta]) -> None:

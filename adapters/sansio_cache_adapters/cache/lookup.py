@@ -11,7 +11,7 @@ from typing import Any
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Request
 
-__all__ = ["RequestMaker", "as_url", "named", "request_like"]
+__all__ = ["RequestMaker", "as_fields", "as_url", "named", "request_like"]
 
 RequestMaker = Callable[[Any, str, dict[str, Any]], Request | Awaitable[Request]]
 """Makes a core request of a thing, a method for a URL, and what a request of the client takes beside them."""
@@ -46,7 +46,12 @@ def request_like(thing: object, keywords: Mapping[str, object]) -> Request:
     headers: Any = getattr(thing, "headers", None) or ()
     pairs: Iterable[tuple[object, object]] = headers.items() if hasattr(headers, "items") else headers
     method: object = getattr(thing, "method", None) or "GET"
-    return Request(str(method), url, Headers([(_text(name), _text(value)) for name, value in pairs]))
+    return Request(str(method), url, as_fields(pairs))
+
+
+def as_fields(pairs: Iterable[tuple[object, object]]) -> Headers:
+    """Header fields that a client may have as bytes or as text."""
+    return Headers([(_text(name), _text(value)) for name, value in pairs])
 
 
 def _text(value: object) -> str:

@@ -116,9 +116,7 @@ class Maintenance:
         if not isinstance(plan, LookUp):
             return False
         for keys in (plan.keys, *plan.others):
-            stored = await awaited(self._engine.store.load(keys.partition))
-            records, flaws = rules.open(stored, keys)
-            self._engine.events.warn_of(flaws)
+            records, _ = await self._of_request(keys)
             choice = rules.choose(request, rules.matching(request, records), self._engine.clock())
             if isinstance(choice, Reuse | ReuseStale):
                 return True
@@ -150,11 +148,15 @@ class Maintenance:
             return next(iter(await self.of_entry(thing)), None)
         request = await awaited(self._ask(thing, method, keywords))
         rules = await self.rules()
-        keys = rules.maker.keys(request)
-        stored = await awaited(self._engine.store.load(keys.partition))
-        records, flaws = rules.open(stored, keys)
-        self._engine.events.warn_of(flaws)
+        records, _ = await self._of_request(rules.maker.keys(request))
         return next(iter(rules.matching(request, records)), None)
+
+    async def _of_request(self, keys: Keys) -> tuple[list[Record], list[Flaw]]:
+        """The records of the keys of a request, all variants, and what is wrong with others."""
+        rules = await self.rules()
+        records, flaws = rules.open(await awaited(self._engine.store.load(keys.partition)), keys)
+        self._engine.events.warn_of(flaws)
+        return records, flaws
 
     async def body(self, record: Record) -> bytes:
         """The body of a record, coding kept."""
@@ -213,19 +215,13 @@ class Maintenance:
         for thing in criteria.requests:
             request = await awaited(self._ask(thing, "GET", {}))
             keys = rules.maker.keys(request)
-            removed, all_read = await self._delete_request(rules, keys)
-            count += removed
-            if not all_read:
+            records, flaws = await self._of_request(keys)
+            count += await self._remove(records)
+            if flaws:
                 unreadable.add(keys.partition)
         if criteria.walks or unreadable:
             count += await self._delete_walking(criteria, unreadable)
         return count
-
-    async def _delete_request(self, rules: Rules, keys: Keys) -> tuple[int, bool]:
-        """Remove what is stored for one request, all variants; how many, and whether every record could be read."""
-        stored = await awaited(self._engine.store.load(keys.partition))
-        records, flaws = rules.open(stored, keys)
-        return await self._remove(records), not flaws
 
     async def _delete_walking(self, criteria: Criteria, unreadable: set[bytes]) -> int:
         """Look at every record, and remove those that match.
@@ -324,8 +320,6 @@ def criteria_of(
 
     :raises SettingError: for nothing to go by, and for one thing in the place of a list.
     """
-    if isinstance(urls, str | bytes):
-        raise SettingError(f"urls takes a list, not {urls!r}")
     for name, value in (("urls", urls), ("requests", requests), ("tags", tags)):
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             raise SettingError(f"{name} takes a list, not {value!r}")

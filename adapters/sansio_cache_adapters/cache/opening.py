@@ -105,34 +105,32 @@ def sealer_for(store: object, secret_key: SecretKey | Sealer | Ungiven) -> Seale
         return known
 
 
-def probing(store: Callable[[], Any], sealer: Sealer) -> Callable[[], Meta]:
+def probing(store: Store, sealer: Sealer) -> Callable[[], Meta]:
     """A function that opens a store again and raises while it is in trouble; blocking.
 
     A store that has a ``check`` beside ``open`` (SQLite, files) is asked whether it could be written to, too.
     """
 
     def probe() -> Meta:
-        meta: Meta = store().open(signed=sealer.signed)
-        found = store()
-        if isinstance(found, Checking):
-            found.check()
+        meta = store.open(signed=sealer.signed)
+        if isinstance(store, Checking):
+            store.check()
         return meta
 
     return probe
 
 
-def awaitable(store: Any) -> tuple[AsyncStore | Store, Callable[[], Store]]:
-    """A store as tasks use it, and a way to its blocking form, by which it is probed.
+def awaitable(store: Store) -> AsyncStore | Store:
+    """A blocking store as tasks use it.
 
     Stores of ours and of users that are blocking are run in threads (``Threaded``), one for each store object however
     many sessions use it; one with a ``for_async`` of its own (Redis) is asked for it. A store whose every verb takes
     microseconds (``store.instant``, as MemoryStore has it) is called by tasks as it is.
     """
-    blocking: Store = store
     if isinstance(store, Instant) and store.instant:
-        return blocking, lambda: blocking
+        return store
     if isinstance(store, ForTasks):
-        return store.for_async(), lambda: blocking
+        return store.for_async()
     from sansio_cache_adapters.stores.threaded import threaded
 
-    return threaded(blocking), lambda: blocking
+    return threaded(store)

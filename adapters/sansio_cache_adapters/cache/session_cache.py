@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sansio_cache.actions import Steps
-from sansio_cache.decisions import Answer
+from sansio_cache.cache_status import CacheStatus, Fwd
+from sansio_cache.decisions import Answer, FromNetwork
 from sansio_cache.drivers import Paused
+from sansio_cache.errors import NotCached
 from sansio_cache.exchange import exchange
-from sansio_cache.messages import Received, Request
+from sansio_cache.messages import Request
 from sansio_cache_adapters.stores.work import Work, awaited
 
 from .engine import Engine
@@ -59,14 +61,28 @@ class SessionCache(ABC):
         return await self._answering(request, transfer, background=background)
 
     async def _without_store(self, request: Request, transfer: Transfer[N]) -> Delivered[N]:
+        """The network's answer, as if there were no cache.
+
+        :raises NotCached: ``offline``.
+        """
+        if self.engine.policy.offline:
+            raise NotCached(request.url)
+        sent = await awaited(transfer.send(request))
+        status = CacheStatus(fwd=Fwd.BYPASS, fwd_status=sent.status, detail="store-unavailable")
+        answer = Answer(sent.status, sent.reason, sent.headers, FromNetwork(), status)
+        self.engine.answered(request, answer)
+        return Delivered(answer, sent.native, None)
+
+    async def _closed(self) -> None:
+        """Write what is queued, close the store's connections."""
         engine = self.engine
-        engine.without_store(request)
-        asked = engine.clock()
-        response = await awaited(transfer.send(request))
-        received = Received(response.status, response.reason, response.headers, asked, engine.clock())
-        answer = engine.without_store(request, received)
-        engine.answered(request, answer)
-        return Delivered(answer, response.native, None)
+        await engine.remove_superseded()
+        engine.breaker.close()
+        try:
+            await awaited(engine.store.close())
+        except Exception as error:
+            logger.warning("closing the cache at %s failed: %s", engine.store.location, error)
+        engine.breaker.reopen()
 
     def _later(self, transfer: Transfer[Any], request: Request, key: tuple[bytes, bytes]) -> None:
         self._submit(key, partial(self._validating, request, transfer.detached()))
