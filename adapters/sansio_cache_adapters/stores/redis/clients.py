@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from sansio_cache.errors import SettingError
 
-__all__ = ["Opened", "Target", "asyncio_client", "blocking_client", "describe", "redis_module"]
+__all__ = ["Opened", "Target", "describe", "open_client", "redis_module"]
 
 _PLAIN: Final = ("host", "port", "db", "username", "password", "credential_provider", "client_name", "socket_keepalive")
 _EXPECTED: Final = (
@@ -181,11 +181,15 @@ class Opened(NamedTuple):
     closing: tuple[Any, ...]
 
 
-def _make(target: Target, timeout: float, package: str) -> Opened:
+def open_client(target: Target, timeout: float, package: str) -> Opened:
+    """A client that waits at most ``timeout`` seconds for a connection, and as long for a reply.
+
+    :param package: ``redis``, or ``redis.asyncio`` for one that belongs to the running event loop.
+    """
     if target.given is not None:
         # Whose it is closes it.
         return Opened(target.given, ())
-    client, errors = redis_module(package), redis_module("redis.exceptions")
+    redis, errors = redis_module(package), redis_module("redis.exceptions")
     retries, backoff = redis_module(f"{package}.retry"), redis_module("redis.backoff").NoBackoff()
     again = retries.Retry(backoff, 1, supported_errors=(errors.ConnectionError,))
     if target.cluster:
@@ -193,24 +197,14 @@ def _make(target: Target, timeout: float, package: str) -> Opened:
         # The cluster's client retries time limits too, after asking all nodes for the slots: so it may not.
         bounded = _bounded(cluster.RedisCluster, target.options, timeout / 2, retries.Retry(backoff, 0))
         nodes = [cluster.ClusterNode(host, port) for host, port in target.nodes]
-        made = cluster.RedisCluster(startup_nodes=nodes, **bounded, **target.extra)
-        return Opened(made, (made,))
-    bounded = _bounded(client.Redis, target.options, timeout, again)
+        client = cluster.RedisCluster(startup_nodes=nodes, **bounded, **target.extra)
+        return Opened(client, (client,))
+    bounded = _bounded(redis.Redis, target.options, timeout, again)
     if target.service is None:
-        made = client.Redis(**bounded)
-        return Opened(made, (made,))
+        client = redis.Redis(**bounded)
+        return Opened(client, (client,))
     sentinel = redis_module(f"{package}.sentinel").Sentinel([], **target.extra)
-    sentinel.sentinels = [client.Redis(**_bounded(client.Redis, each, timeout / 2, again)) for each in target.nodes]
+    sentinel.sentinels = [redis.Redis(**_bounded(redis.Redis, each, timeout / 2, again)) for each in target.nodes]
     make = sentinel.master_for if target.master else sentinel.slave_for
-    made = make(target.service, **{name: value for name, value in bounded.items() if name not in ("host", "port")})
-    return Opened(made, (made, *sentinel.sentinels))
-
-
-def blocking_client(target: Target, timeout: float) -> Opened:
-    """A client of redis-py that waits at most ``timeout`` seconds for a connection, and as long for a reply."""
-    return _make(target, timeout, "redis")
-
-
-def asyncio_client(target: Target, timeout: float) -> Opened:
-    """The same for asyncio; it belongs to the running event loop."""
-    return _make(target, timeout, "redis.asyncio")
+    client = make(target.service, **{name: value for name, value in bounded.items() if name not in ("host", "port")})
+    return Opened(client, (client, *sentinel.sentinels))

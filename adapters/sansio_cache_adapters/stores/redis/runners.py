@@ -19,7 +19,7 @@ from sansio_cache_adapters.stores.loops import loops
 from sansio_cache_adapters.stores.waiting import in_thread
 from sansio_cache_adapters.stores.work import awaited, do
 
-from .clients import Opened, Target, asyncio_client, blocking_client, redis_module
+from .clients import Opened, Target, open_client, redis_module
 from .commands import Call, Command, Steps
 from .scripts import SCRIPTS
 
@@ -199,7 +199,7 @@ class Runner:
         with self._lock:
             if self._shared is None:
                 # Connecting takes two steps that may each have to wait: the socket, and the first reply.
-                self._shared = _Shared(blocking_client(self._target, self._timeout / 2))
+                self._shared = _Shared(open_client(self._target, self._timeout / 2, "redis"))
             return self._shared
 
     def close(self) -> None:
@@ -265,10 +265,8 @@ class AsyncRunner:
     async def run(self, steps: Steps[T], *, longest: float | None = None) -> T:
         """The result of a verb; see :meth:`Runner.run`."""
         loop = _running_loop()
-        if loop is None:
-            return await in_thread(lambda: self._blocking.run(steps, longest=longest))
-        if self._target.given is not None:
-            return await asyncio.to_thread(self._blocking.run, steps, longest=longest)
+        if loop is None or self._target.given is not None:
+            return await in_thread(partial(self._blocking.run, steps, longest=longest))
         try:
             with _mapped(self._target.location):
                 async with asyncio.timeout(self._timeout if longest is None else longest):
@@ -282,7 +280,7 @@ class AsyncRunner:
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> _Connected:
         connected = self._connected.get(loop)
         if connected is None:
-            connected = _Connected(asyncio_client(self._target, self._timeout))
+            connected = _Connected(open_client(self._target, self._timeout, "redis.asyncio"))
             with self._lock:
                 for old in [each for each in self._connected if each.is_closed()]:
                     del self._connected[old]
