@@ -23,7 +23,7 @@ from . import schema as sql
 from .connections import MAINTENANCE, Connections
 from .guarded import Guarded
 from .reader import Reader
-from .records import bits, give_up
+from .records import bits
 from .sweep import CHUNKS, Bounds, delete_chunks, sweep
 
 __all__ = ["Backlog", "FileMaintenance"]
@@ -79,7 +79,8 @@ class Backlog:
         """Write what was given up. It is forgotten when it is written, not before."""
         aborted = list(self.aborted)
         if aborted:
-            connections.write(partial(_settle, aborted), longest=MAINTENANCE)
+            rows = [(entry,) for entry in aborted]
+            connections.write(lambda db: db.executemany(sql.GIVE_UP_PENDING, rows), longest=MAINTENANCE)
             _forget(self.aborted, aborted)
 
     def write(self, connections: Connections) -> None:
@@ -128,12 +129,6 @@ def _forget(waiting: deque[T], written: list[T]) -> None:
         # Another thread may have settled it too, which does no harm.
         with suppress(ValueError):
             waiting.remove(each)
-
-
-def _settle(aborted: list[bytes], db: sqlite3.Connection) -> None:
-    for entry in aborted:
-        row = db.execute(sql.PENDING_BODY, (entry,)).fetchone()
-        give_up(db, [row] if row is not None else [])
 
 
 class FileMaintenance:

@@ -17,7 +17,7 @@ from .guarded import Guarded, connect
 from .reader import Corrupt, Mapping, Unopened
 from .schema import META, META_IS_SOUND, SCHEMA_VERSION
 
-__all__ = ["LOG_PAGES", "UNCHANGING", "WRITING", "open_at", "open_to_read", "open_to_write"]
+__all__ = ["LOG_PAGES", "UNCHANGING", "WRITING", "open_at", "open_to_read"]
 
 LOG_PAGES: Final = 24_576
 """A log of so many pages is checkpointed by who commits; long before, maintenance does it."""
@@ -72,7 +72,7 @@ def _open_now(
     path: str, ids: tuple[bytes, bytes] | None, longest: int, patience: float, only_reads: bool
 ) -> OpenedFile:
     with place.examining:
-        if place.examine(path) is not place.Found.OURS:
+        if not place.examine(path):
             if only_reads:
                 raise StoreError(f"{path}: there is no cache")
             place.begin(path, ids)
@@ -81,7 +81,7 @@ def _open_now(
         try:
             with Mapping(path):
                 if looked_at.may_be_written:
-                    connection, how = open_to_write(path, longest, patience), WRITING
+                    connection, how = _opened(path, longest, patience, WRITING), WRITING
                 else:
                     connection, how = open_to_read(path, longest, patience)
         except (Corrupt, Unopened) as error:
@@ -101,21 +101,14 @@ def _gone(path: str) -> FileNotFoundError:
     return FileNotFoundError(f"{path}: it went, or was replaced, while it was opened")
 
 
-def open_to_write(path: str, longest: int, patience: float) -> Guarded:
-    """A connection that writes to a file of ours.
-
-    :param longest: bytes of a value at most.
-    :param patience: seconds to wait for others.
-    :raises ForeignStore: if a newer version has made it.
-    :raises Corrupt: if it is not as ours are; sqlite3.Error too.
-    """
-    return _opened(path, longest, patience, WRITING)
-
-
 def open_to_read(path: str, longest: int, patience: float) -> tuple[Guarded, str]:
     """A connection that reads, and how further ones are opened.
 
-    :raises StoreError: if there is a log beside the file that cannot be read here; as :func:`open_to_write`, too.
+    :param longest: bytes of a value at most.
+    :param patience: seconds to wait for others.
+    :raises StoreError: if there is a log beside the file that cannot be read here.
+    :raises ForeignStore: if a newer version has made it.
+    :raises Corrupt: if it is not as ours are; sqlite3.Error too.
     """
     try:
         return _opened(path, longest, patience, _READING), _READING

@@ -13,7 +13,6 @@ import sqlite3
 import stat
 import time
 from contextlib import suppress
-from enum import Enum
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -57,14 +56,6 @@ class State(NamedTuple):
     changed_at: int
 
 
-class Found(Enum):
-    """What there is at a place."""
-
-    NOTHING = "nothing"
-    EMPTY = "empty"
-    OURS = "ours"
-
-
 examining: Final = RestingLock()
 """Held by the one who looks at a file, until it is open and kept in mind."""
 _ours: dict[Inode, int] = {}
@@ -99,8 +90,8 @@ def forget(inode: Inode) -> None:
                 os.close(descriptor)
 
 
-def examine(path: str) -> Found:
-    """The file at ``path``.
+def examine(path: str) -> bool:
+    """Whether a file of ours lies at ``path``; else there is nothing, or an empty file.
 
     :raises ForeignStore: if it is neither nothing, nor empty, nor a file of ours that this version can read.
     :raises OSError: if it cannot be looked at.
@@ -111,10 +102,10 @@ def examine(path: str) -> Found:
         # A link that a stranger put there would have us make a file in any place where the user may.
         if os.path.islink(path):
             raise ForeignStore(left_alone(path, "is a link that leads to nothing")) from None
-        return Found.NOTHING
+        return False
     inode = Inode(status.st_dev, status.st_ino)
     if inode in _ours:
-        return Found.OURS
+        return True
     if not stat.S_ISREG(status.st_mode):
         folder = stat.S_ISDIR(status.st_mode)
         raise ForeignStore(left_alone(path, describe_folder(os.listdir(path)) if folder else "is no regular file"))
@@ -122,14 +113,14 @@ def examine(path: str) -> Found:
         # A link that a stranger put there would have us fill any empty file of the user's.
         if os.path.islink(path) or not system.SYSTEM.owns(status):
             raise ForeignStore(left_alone(path, "leads to an empty file that was not made for it"))
-        return Found.EMPTY
+        return False
     header = _header(path, inode)
     if not _says_ours(header):
         raise ForeignStore(left_alone(path, describe_file(header)))
     if int.from_bytes(header[60:64], "big") > SCHEMA_VERSION:
         raise ForeignStore(left_alone(path, "was made by a newer version of sansio-cache"))
     _make_private(path, status)
-    return Found.OURS
+    return True
 
 
 def _make_private(path: str, status: os.stat_result) -> None:
@@ -267,7 +258,7 @@ def set_aside(path: str, inode: Inode) -> str | None:
 
 def _is_broken_and_ours(path: str, inode: Inode) -> bool:
     if inode not in _ours:
-        return examine(path) is Found.OURS
+        return examine(path)
     # Open here: whatever is looked at stays open until its last connection is closed.
     if inode not in _looked_at:
         _looked_at[inode] = system.SYSTEM.open_to_look(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,9 +22,9 @@ __all__ = [
     "Placed",
     "delete_removed",
     "change",
+    "chunk_ids",
     "commit",
     "drop",
-    "give_up",
     "let_go",
     "placed",
     "remove",
@@ -70,21 +70,15 @@ def write(db: sqlite3.Connection, entry: bytes, index: int, data: bytes, now: fl
     execute(sql.ADD_CHUNK, (row[0] << sql.INDEX_BITS | index, data))
 
 
-def give_up(db: sqlite3.Connection, bodies: Iterable[tuple[int, int]]) -> None:
-    """Give up pending bodies (id, size): they count no more, and their chunks go by and by."""
-    for body, _ in bodies:
-        db.execute(sql.GIVE_UP_BODY, (body,))
-
-
 def _pending(db: sqlite3.Connection, entry: bytes) -> tuple[int, int] | None:
     row: tuple[int, int] | None = db.execute(sql.PENDING_BODY, (entry,)).fetchone()
     return row
 
 
-def _chunks_as_one(db: sqlite3.Connection, body: int) -> bytes:
+def chunk_ids(body: int) -> tuple[int, int]:
+    """The first and the last id that a chunk of a body can have."""
     first = body << sql.INDEX_BITS
-    last = first | (1 << sql.INDEX_BITS) - 1
-    return b"".join([row[0] for row in db.execute(sql.CHUNKS, (first, last))])
+    return first, first | (1 << sql.INDEX_BITS) - 1
 
 
 # Records
@@ -102,7 +96,8 @@ def commit(db: sqlite3.Connection, *, item: Item, vary_limit: int, now: float, m
     dropped_at = rows[0][6]
     dropped = isinstance(dropped_at, float) and item.requested_at <= dropped_at and abs(now - dropped_at) < MARK_SECONDS
     if dropped or weight > max_bytes:
-        give_up(db, [pending] if pending else [])
+        if pending is not None:
+            execute(sql.GIVE_UP_BODY, (pending[0],))
         return False
     if rows[0][0] is not None:
         others = sorted((row for row in rows if row[4] != item.variant), key=lambda row: _time(row[5]), reverse=True)
@@ -148,7 +143,7 @@ def _place_body(
         if item.size > INLINE_LIMIT:
             execute(sql.KEEP_BODY, (item.hashes, pending[0]))
             return None, None, pending[0]
-        body = _chunks_as_one(db, pending[0])
+        body = b"".join([row[0] for row in execute(sql.CHUNKS, chunk_ids(pending[0]))])
         execute(sql.GIVE_UP_BODY, (pending[0],))
     body = body or b""
     if len(body) <= sql.IN_ROW:

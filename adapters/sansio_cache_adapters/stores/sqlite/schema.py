@@ -260,9 +260,14 @@ PENDING_BYTES: Final = f"SELECT coalesce(sum(size), 0) FROM bodies WHERE state =
 KEEP_BODY: Final = f"UPDATE bodies SET state = {KEPT}, hashes = ? WHERE id = ?"
 LET_GO_BODY: Final = f"UPDATE bodies SET state = {LET_GO}, at = ? WHERE id = ?"
 GIVE_UP_BODY: Final = f"UPDATE bodies SET state = {DEAD} WHERE id = ?"
-# The second bound: after the clock was set back what is from the future would stay until it comes.
-DEAD_WRITERS: Final = f"SELECT id, size FROM bodies WHERE state = {PENDING} AND (at <= ? OR at >= ?) LIMIT ?"
-READ_LONG_AGO: Final = f"SELECT id FROM bodies WHERE state = {LET_GO} AND (at <= ? OR at >= ?) LIMIT ?"
+GIVE_UP_PENDING: Final = f"UPDATE bodies SET state = {DEAD} WHERE entry = ? AND state = {PENDING}"
+# Of dead writers, and read long ago. After the clock was set back what is from the future would stay until it comes.
+GIVE_UP_OLD: Final = tuple(
+    f"""UPDATE bodies SET state = {DEAD} WHERE id IN (
+        SELECT id FROM bodies WHERE state = {state} AND (at <= ? OR at >= ?) LIMIT ?
+    )"""
+    for state in (PENDING, LET_GO)
+)
 LET_GO_BYTES: Final = f"SELECT coalesce(sum(size), 0) FROM bodies WHERE state = {LET_GO}"
 OLDEST_LET_GO: Final = f"SELECT id, CAST(size AS INTEGER) FROM bodies WHERE state = {LET_GO} ORDER BY at"
 NEXT_DEAD: Final = f"SELECT id FROM bodies WHERE state = {DEAD} LIMIT 1"

@@ -129,7 +129,7 @@ class SQLiteStore(StoreRepr):
         :raises StoreError: if that cannot be told.
         """
         with self._connections.mapping, place.examining:
-            return place.examine(self.path) is place.Found.OURS
+            return place.examine(self.path)
 
     def for_reading(self) -> SQLiteStore:
         """A store over the same file that never writes to it, and makes none where there is none."""
@@ -150,9 +150,7 @@ class SQLiteStore(StoreRepr):
     def load_nowait(self, partition: bytes) -> Sequence[Stored] | None:
         """All records of a partition, or None where a lock or their size would make it long, or it is not open."""
         reader = self._connections.reader()
-        if reader is None:
-            return None
-        if not reader.lock.acquire(blocking=False):
+        if reader is None or not reader.lock.acquire(blocking=False):
             return None
         try:
             cursor = reader.cursor or reader.prepare()

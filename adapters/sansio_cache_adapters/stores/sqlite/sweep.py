@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sansio_cache_adapters.stores.protocol import KEEP_REPLACED, LEASE_SECONDS, MARK_BYTES, MARK_SECONDS, marks_at_most
 
 from . import schema as sql
-from .records import Going, delete_removed, give_up, let_go
+from .records import Going, chunk_ids, delete_removed, let_go
 
 __all__ = ["CHUNKS", "Bounds", "delete_chunks", "sweep"]
 
@@ -35,9 +35,8 @@ def sweep(db: sqlite3.Connection, *, now: float, limit: int, bounds: Bounds) -> 
     if _excess(db, bounds) is None and (deleted := delete_removed(db, limit)):
         return deleted, False
     execute = db.execute
-    give_up(db, execute(sql.DEAD_WRITERS, (now - LEASE_SECONDS, now + _AHEAD, limit)).fetchall())
-    for (body,) in execute(sql.READ_LONG_AGO, (now - KEEP_REPLACED, now + _AHEAD, limit)).fetchall():
-        execute(sql.GIVE_UP_BODY, (body,))
+    for statement, seconds in zip(sql.GIVE_UP_OLD, (LEASE_SECONDS, KEEP_REPLACED), strict=True):
+        execute(statement, (now - seconds, now + _AHEAD, limit))
     _bound_kept_bodies(db, bounds.bytes // 4)
     _fold_marks(db, marks_at_most(bounds.bytes))
     swept = delete_chunks(db, min(limit, CHUNKS))
@@ -76,9 +75,7 @@ def delete_chunks(db: sqlite3.Connection, limit: int) -> int:
     """Remove chunks of bodies that can no longer be read, from their ends."""
     gone = 0
     while gone < limit and (row := db.execute(sql.NEXT_DEAD).fetchone()) is not None:
-        first = row[0] << sql.INDEX_BITS
-        last = first | (1 << sql.INDEX_BITS) - 1
-        chunks = db.execute(sql.DELETE_CHUNKS, (first, last, limit - gone)).rowcount
+        chunks = db.execute(sql.DELETE_CHUNKS, (*chunk_ids(row[0]), limit - gone)).rowcount
         gone += chunks
         if gone < limit:
             db.execute(sql.DELETE_BODY, row)
