@@ -49,30 +49,19 @@ NOT_STORABLE_SECONDS: Final = 10.0
 N = TypeVar("N")
 
 
-class NativeResponse(Generic[N]):
+class NativeResponse(NamedTuple, Generic[N]):
     """A client's own response with what the rules need of it.
 
-    :param version: that of HTTP, in tenths.
-    :param refusal: why nothing of it may be kept, whatever the rules say; ``""`` where it may.
+    :ivar refusal: why nothing of it may be kept, whatever the rules say; ``""`` where it may.
+    :ivar version: that of HTTP, in tenths.
     """
 
-    __slots__ = ("headers", "native", "reason", "refusal", "status", "version")
-
-    def __init__(
-        self,
-        status: int,
-        reason: str,
-        headers: Headers,
-        native: N,
-        refusal: str = "",
-        version: int = HTTP_1_1,
-    ) -> None:
-        self.version: int = version
-        self.status: int = status
-        self.reason: str = reason
-        self.headers: Headers = headers
-        self.native: N = native
-        self.refusal: str = refusal
+    status: int
+    reason: str
+    headers: Headers
+    native: N
+    refusal: str = ""
+    version: int = HTTP_1_1
 
 
 class Transfer(Protocol[N]):

@@ -7,7 +7,7 @@ imports. So all that making a session needs is here and in ``keywords``; the oth
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sansio_cache.errors import SettingError
 from sansio_cache.policy import SETTINGS, Policy, make_policy
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Setup", "check_place", "checked_name", "set_up", "split_policy"]
 
 
-class Setup:
+class Setup(NamedTuple):
     """The arguments from which the cache of a session is made.
 
     :ivar given: the store that the user gave, or that a URL names; None where a SQLite file is opened later.
@@ -31,26 +31,13 @@ class Setup:
     :ivar owned: whether the store is made for this session, and closed with it.
     """
 
-    __slots__ = ("clock", "given", "on_event", "owned", "path", "policy", "sealer")
-
-    def __init__(
-        self,
-        given: Any,
-        path: str | None,
-        sealer: Sealer,
-        policy: Policy,
-        on_event: Callable[[Event], object] | None,
-        clock: Callable[[], float],
-        *,
-        owned: bool = True,
-    ) -> None:
-        self.given: Any = given
-        self.owned: bool = owned
-        self.path: str | None = path
-        self.sealer: Sealer = sealer
-        self.policy: Policy = policy
-        self.on_event: Callable[[Event], object] | None = on_event
-        self.clock: Callable[[], float] = clock
+    given: Any
+    path: str | None
+    sealer: Sealer
+    policy: Policy
+    on_event: Callable[[Event], object] | None
+    clock: Callable[[], float]
+    owned: bool = True
 
     @property
     def location(self) -> str:
