@@ -65,10 +65,11 @@ async def imported(module: str) -> None:
     """
     if module in _imported:
         return
-    from sansio_cache_adapters.stores.waiting import answer_of, begun
+    from sansio_cache_adapters.stores.waiting import answer_of
+    from sansio_cache_adapters.stores.worker import Worker
 
     try:
-        done = begun(partial(_import, module))
+        done = Worker("sansio-cache", idle=0.0).submit(partial(_import, module))
     except RuntimeError:
         # At the end of a program no thread begins any more.
         import_module(module)

@@ -192,14 +192,11 @@ class Tee:
         try:
             await work
         except Exception as error:
-            self._failed(error)
+            self._engine.breaker.trip(error)
+            self.abandon("store-unavailable")
         except BaseException:
             self.abandon("cancelled")
             raise
-
-    def _failed(self, error: Exception) -> None:
-        self._engine.breaker.trip(error)
-        self.abandon("store-unavailable")
 
     async def _pause(self) -> None:
         await awaited(self._engine.pause(0.0))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["AtPath", "InFolder", "LockFolder", "LockPlace", "beside"]
+if TYPE_CHECKING:
+    from .system.any_folder import AnyFolder
+
+__all__ = ["AtPath", "InFolder", "LockPlace", "beside"]
 
 
 class LockPlace(Protocol):
@@ -40,26 +43,14 @@ class AtPath:
         return os.open(self._path, flags, 0o600)
 
 
-class LockFolder(Protocol):
-    """An open folder."""
-
-    def look(self, name: str) -> os.stat_result | None:
-        """The status of the file under a name, links not followed."""
-        ...
-
-    def open(self, name: str, flags: int) -> int:
-        """A descriptor of a file of this name."""
-        ...
-
-
 class InFolder:
     """A lock file below an open folder, wherever that may be moved."""
 
-    def __init__(self, folder: Callable[[], LockFolder | None], name: str) -> None:
+    def __init__(self, folder: Callable[[], AnyFolder | None], name: str) -> None:
         self._folder = folder
         self._name = name
 
-    def _opened(self) -> LockFolder:
+    def _opened(self) -> AnyFolder:
         folder = self._folder()
         if folder is None:
             raise FileNotFoundError(errno.ENOENT, "the folder is not open", self._name)

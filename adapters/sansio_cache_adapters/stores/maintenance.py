@@ -15,12 +15,12 @@ from sansio_cache.errors import StoreError
 from .store_repr import StoreRepr
 from .worker import Worker
 
-__all__ = ["MaintenanceThread", "Maintained", "MaintainedStore"]
+__all__ = ["CLOSE_SECONDS", "MaintenanceThread", "Maintained", "MaintainedStore"]
 
 _PAUSE: Final = 2.0
 """Seconds for which what can wait is gathered."""
 _MOST_USES: Final = 10_000
-_AT_EXIT: Final = 5.0
+CLOSE_SECONDS: Final = 5.0
 
 
 class Maintained(Protocol):
@@ -119,6 +119,10 @@ class MaintainedStore(StoreRepr):
         self._maintenance(partial(MaintainedStore.maintain, self))
         return self._maintenance.wait(timeout)
 
+    def close(self) -> None:
+        """Write what is left (at most 5 s) and close what is open. Using the store again reopens it."""
+        self.close_within(CLOSE_SECONDS)
+
     def close_within(self, seconds: float) -> None:
         """Do all jobs of the maintenance thread, in so many seconds at most: at exit there may be many stores."""
         if self._maintenance.end(max(seconds, 0.0)):
@@ -132,7 +136,7 @@ _living: WeakSet[MaintainedStore] = WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    deadline = time.monotonic() + _AT_EXIT  # of all together
+    deadline = time.monotonic() + CLOSE_SECONDS  # of all together
     for store in list(_living):
         with suppress(StoreError):
             store.close_within(deadline - time.monotonic())

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
-__all__ = ["answer_of", "begun", "current_task", "in_thread", "pause", "wait_for"]
+__all__ = ["answer_of", "current_task", "in_thread", "pause", "wait_for"]
 
 T = TypeVar("T")
 
@@ -104,23 +104,6 @@ async def answer_of(future: Future[T], seconds: float | None = None) -> T | None
     :raises Exception: what the future was given instead of a result.
     """
     return future.result() if await wait_for(future, seconds) else None
-
-
-def begun(work: Callable[[], T]) -> Future[T]:
-    """A future of ``work``, which begins now in a thread of its own.
-
-    :raises RuntimeError: no thread begins any more.
-    """
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="sansio-cache").start()
-    return done
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -52,7 +52,6 @@ logger = logging.getLogger("sansio_cache")
 
 T = TypeVar("T")
 P = ParamSpec("P")
-_CLOSE_SECONDS: Final = 5.0
 _DRAIN_SECONDS: Final = 0.5
 
 
@@ -335,12 +334,8 @@ class FileStore(MaintainedStore):
         for (partition, entry), now in uses.items():
             self._if_in_place(None, heads.set_used, partition, entry, now)
 
-    def close(self) -> None:
-        """Write what is left (at most 5 s) and close the folder. Using the store again reopens it."""
-        self.close_within(_CLOSE_SECONDS)
-
     def close_within(self, seconds: float) -> None:
-        """The same, waiting for so long at most."""
+        """Write what is left, waiting for so long at most, and close the folder."""
         if self._root is None:
             return
         super().close_within(seconds)

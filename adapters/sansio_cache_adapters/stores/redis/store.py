@@ -14,7 +14,7 @@ from sansio_cache.policy import SETTINGS
 from sansio_cache.records import Item, Meta, Stored
 from sansio_cache.sealing import Sealer, SecretKey, make_sealer
 from sansio_cache_adapters.stores.forking import follow_forks
-from sansio_cache_adapters.stores.maintenance import MaintainedStore
+from sansio_cache_adapters.stores.maintenance import CLOSE_SECONDS, MaintainedStore
 from sansio_cache_adapters.stores.protocol import (
     DEFAULT_MAX_BYTES,
     LEASE_SECONDS,
@@ -33,7 +33,6 @@ from .verbs import Bound, Verbs, unseen
 
 __all__ = ["LISTED_AT_ONCE", "RedisStore"]
 
-_CLOSE_SECONDS: Final = 5.0
 LISTED_AT_ONCE: Final = 500
 _OF_THE_SERVER: Final = (
     "What it holds in all is bounded at the server: maxmemory says how much, and maxmemory-policy what makes room "
@@ -216,11 +215,11 @@ class RedisStore(MaintainedStore):
 
     def write_uses(self, uses: dict[tuple[bytes, bytes], float]) -> None:
         """Write down when records were used."""
-        self._runner.run(self.verbs.use(uses), longest=_CLOSE_SECONDS)
+        self._runner.run(self.verbs.use(uses), longest=CLOSE_SECONDS)
 
     def close(self) -> None:
         """Write what is left (at most 5 s) and close every connection. Using the store again reopens it."""
-        super().close_within(_CLOSE_SECONDS)
+        super().close_within(CLOSE_SECONDS)
         self._runner.close()
 
     def close_within(self, seconds: float) -> None:
