@@ -128,7 +128,7 @@ class AsyncCache(SessionCache):
         :param begun: what :meth:`look` has given for this request, a moment ago.
         :raises Exception: see :func:`sansio_cache.exchange.exchange`.
         """
-        return self._answering(request, transfer, begun)
+        return self.answering(request, transfer, begun)
 
     def _submit(self, key: tuple[bytes, bytes], work: Callable[[], Work[None]]) -> None:
         spawn = self._spawn()

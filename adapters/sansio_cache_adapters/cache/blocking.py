@@ -87,7 +87,7 @@ class BlockingCache(SessionCache):
         :param begun: what :meth:`look` has given for this request, a moment ago.
         :raises Exception: see :func:`sansio_cache.exchange.exchange`.
         """
-        return do(self._answering(request, transfer, begun))
+        return do(self.answering(request, transfer, begun))
 
     def _submit(self, key: tuple[bytes, bytes], work: Callable[[], Work[None]]) -> None:
         self.background.submit(key, lambda: do(work()))

@@ -35,7 +35,7 @@ class SessionCache(ABC):
     def _submit(self, key: tuple[bytes, bytes], work: Callable[[], Work[None]]) -> None:
         """Do work in the background, unless that of its key is under way or there is too much."""
 
-    def _answering(
+    def answering(
         self,
         request: Request,
         transfer: Transfer[N],
@@ -58,7 +58,7 @@ class SessionCache(ABC):
     async def _answering_opened(self, request: Request, transfer: Transfer[N], *, background: bool) -> Delivered[N]:
         if (await self.engine.opened()) is None:
             return await self._without_store(request, transfer)
-        return await self._answering(request, transfer, background=background)
+        return await self.answering(request, transfer, background=background)
 
     async def _without_store(self, request: Request, transfer: Transfer[N]) -> Delivered[N]:
         """The network's answer, as if there were no cache.
@@ -89,7 +89,7 @@ class SessionCache(ABC):
 
     async def _validating(self, request: Request, transfer: Transfer[Any]) -> None:
         try:
-            _, native, tee = await self._answering(request, transfer, background=True)
+            _, native, tee = await self.answering(request, transfer, background=True)
             if native is not None:
                 await awaited(transfer.drain(native, tee))
         except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from functools import partial
 from typing import Any, Final
 
@@ -42,6 +41,7 @@ class Handler:
     :param own: it was made by us, without settings.
     """
 
+    _awaits = False
     _sending: type[Sending] = Sending
     _stored: type[StoredStream | AsyncStoredStream] = StoredStream
     _tee: type[TeeStream | AsyncTeeStream] = TeeStream
@@ -59,14 +59,17 @@ class Handler:
         if is_off(transport):
             authenticated.bypassed(transport.inner, str(request.url), request.headers.multi_items())
             return bypassed(await awaited(transport._ask_network(request)))
-        await awaited(transport._close_left())
+        if transport._left:
+            await awaited(transport._close_left())
         asked = core_request(request, self._peer)
         transfer = self._sending(transport.inner, request, asked, transport._aborted)
-        delivered: Delivered[httpx2.Response] = await awaited(self._cache.answer(asked, transfer))
+        delivered: Delivered[httpx2.Response] = await self._cache.answering(asked, transfer)
         answer, native, tee = delivered
         engine = self._cache.engine
         if native is None:
-            await awaited(self._pause())
+            if self._awaits:
+                # A hit waits for nothing else: other tasks get their turn, and cancellation its chance.
+                await anyio.lowlevel.checkpoint()
             return stored_response(answer, engine, stored_stream(answer, engine, self._stored))
         native.extensions.update(known(answer, engine))
         if tee is not None:
@@ -74,14 +77,11 @@ class Handler:
             follow(native.extensions, tee)
         return native
 
-    def _pause(self) -> Awaitable[None] | None:
-        """Let others have their turn: a hit waits for nothing else."""
-        return None
-
 
 class AsyncHandler(Handler):
     """The same for tasks."""
 
+    _awaits = True
     _sending = AsyncSending
     _stored = AsyncStoredStream
     _tee = AsyncTeeStream
@@ -98,9 +98,6 @@ class AsyncHandler(Handler):
         except BaseException:
             await transport._close_aborted()
             raise
-
-    def _pause(self) -> Awaitable[None]:
-        return anyio.lowlevel.checkpoint()
 
 
 class Bypassing(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
