@@ -9,23 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
 
-from sansio_cache.records import Item, Meta, Stored
+from sansio_cache.records import Item, Stored
 from sansio_cache_adapters.stores.protocol import (
     DEFAULT_MAX_BYTES,
     AsyncClaiming,
     AsyncFlushing,
     AsyncStore,
     Claiming,
-    Lease,
     Listed,
     Seen,
-    Size,
     Store,
 )
+from sansio_cache_adapters.stores.work import awaited
 
 from .bounds import BoundPromises
 from .changes import ChangePromises
@@ -37,123 +36,70 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncStoreContract"]
 
-T = TypeVar("T")
+_VERBS: Final = (
+    *("open", "load", "hashes", "chunk", "write", "abort", "commit", "change", "drop", "touch", "claim", "release"),
+    *("clear", "unsign", "size", "sweep", "flush", "close"),
+)
 
 
-async def _next(rows: AsyncIterator[Listed]) -> Listed | None:
-    return await anext(rows, None)
+async def _called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    return await awaited(function(*arguments, **keywords))
 
 
 class _Blocking:
-    """An awaitable store as a blocking one: every call is made on the loop behind ``portal``."""
+    """An awaitable store as a blocking one, by the verbs that it has: each is called on the loop behind ``portal``."""
 
-    def __init__(self, store: AsyncStore, portal: BlockingPortal) -> None:
+    def __init__(self, store: Any, portal: BlockingPortal) -> None:
         self.store = store
         self.max_bytes = store.max_bytes
+        self.location = store.location
         self._portal = portal
+        for verb in _VERBS:
+            if hasattr(store, verb) and not hasattr(self, verb):
+                setattr(self, verb, partial(self.run, getattr(store, verb)))
 
-    def run(self, function: Callable[[], Awaitable[T]]) -> T:
-        """The result of an async function called on the loop."""
-        return self._portal.call(function)
-
-    @property
-    def location(self) -> str:
-        return self.store.location
-
-    def open(self, *, signed: bool) -> Meta:
-        return self.run(lambda: self.store.open(signed=signed))
-
-    def load(self, partition: bytes) -> Sequence[Stored]:
-        return self.run(lambda: self.store.load(partition))
-
-    def hashes(self, entry: bytes) -> bytes:
-        return self.run(lambda: self.store.hashes(entry))
-
-    def chunk(self, entry: bytes, index: int) -> bytes:
-        return self.run(lambda: self.store.chunk(entry, index))
-
-    def write(self, entry: bytes, index: int, data: bytes) -> None:
-        return self.run(lambda: self.store.write(entry, index, data))
-
-    def abort(self, entry: bytes) -> None:
-        self._portal.call(self.store.abort, entry)
-
-    def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
-        return self.run(lambda: self.store.commit(item, vary_limit=vary_limit, now=now))
-
-    def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
-        return self.run(lambda: self.store.change(seen, new))
-
-    def drop(self, resource: bytes, *, now: float) -> int:
-        return self.run(lambda: self.store.drop(resource, now=now))
-
-    def touch(self, partition: bytes, entry: bytes, *, now: float) -> None:
-        self._portal.call(lambda: self.store.touch(partition, entry, now=now))
-
-    def claim(self, partition: bytes, resource: bytes, token: bytes, *, now: float, until: float) -> Lease:
-        if not isinstance(self.store, AsyncClaiming):
-            pytest.skip("this store has no claims")
-        claiming = self.store
-        return self.run(lambda: claiming.claim(partition, resource, token, now=now, until=until))
-
-    def release(self, partition: bytes, token: bytes, *, open_until: float = 0.0) -> None:
-        assert isinstance(self.store, AsyncClaiming)
-        claiming = self.store
-        self._portal.call(lambda: claiming.release(partition, token, open_until=open_until))
+    def run(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """The result of a function called on the loop."""
+        return self._portal.call(partial(_called, function, *arguments, **keywords))
 
     def listed(self, *, batch: int = 500) -> Iterator[Listed]:
-        rows = self.store.listed(batch=batch)
-        while (row := self.run(lambda: _next(rows))) is not None:
+        rows: AsyncIterator[Listed] = self.store.listed(batch=batch)
+        while (row := self.run(anext, rows, None)) is not None:
             yield row
-
-    def clear(self) -> None:
-        self.run(lambda: self.store.clear())
-
-    def unsign(self) -> None:
-        self.run(lambda: self.store.unsign())
-
-    def size(self) -> Size:
-        return self.run(lambda: self.store.size())
-
-    def sweep(self, *, now: float, limit: int = 500) -> int:
-        return self.run(lambda: self.store.sweep(now=now, limit=limit))
-
-    def flush(self, timeout: float) -> bool:
-        flushing = self.store
-        return self.run(lambda: flushing.flush(timeout)) if isinstance(flushing, AsyncFlushing) else True
-
-    def close(self) -> None:
-        self.run(lambda: self.store.close())
 
 
 class _Settled(_Blocking):
     """A store that answers writes before they are made: here each is asked for its effect instead."""
 
     def _shows(self, partition: bytes, sealed: bytes) -> bool:
-        assert self.flush(5.0)
-        return any(each.sealed == sealed for each in self.load(partition))
+        assert self.run(self.store.flush, 5.0)
+        found: Sequence[Stored] = self.run(self.store.load, partition)
+        return any(each.sealed == sealed for each in found)
 
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
-        return super().commit(item, vary_limit=vary_limit, now=now) and self._shows(item.partition, item.sealed)
+        kept = self.run(self.store.commit, item, vary_limit=vary_limit, now=now)
+        return kept and self._shows(item.partition, item.sealed)
 
     def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
         if any(isinstance(each, Listed) for each in seen):
-            return super().change(seen, new)
+            changed: int = self.run(self.store.change, seen, new)
+            return changed
         before = self._revs(seen)
-        super().change(seen, new)
-        assert self.flush(5.0)
+        self.run(self.store.change, seen, new)
+        assert self.run(self.store.flush, 5.0)
         sealed = new.sealed if isinstance(new, Item) else new
         shown = sealed is None or any(self._shows(each.partition, sealed) for each in seen)
         return len(before - self._revs(seen)) if shown else 0
 
     def _revs(self, seen: Sequence[Seen | Listed]) -> set[int]:
-        there = {each.rev for place in {each.partition for each in seen} for each in self.load(place)}
+        places = {each.partition for each in seen}
+        there: set[int] = {each.rev for place in places for each in self.run(self.store.load, place)}
         return there & {each.rev for each in seen}
 
     def drop(self, resource: bytes, *, now: float) -> int:
         before = [each for each in self.listed() if each.resource == resource]
-        super().drop(resource, now=now)
-        assert self.flush(5.0)
+        self.run(self.store.drop, resource, now=now)
+        assert self.run(self.store.flush, 5.0)
         return len(before) - len([each for each in self.listed() if each.resource == resource])
 
 
@@ -185,7 +131,8 @@ class AsyncStoreContract(RecordPromises, ChangePromises, BoundPromises):
         from anyio.from_thread import start_blocking_portal
 
         with start_blocking_portal(backend) as portal:
-            yield (_Settled if self.queues else _Blocking)(store, portal)
+            blocking: Any = (_Settled if self.queues else _Blocking)(store, portal)
+            yield blocking
 
     @pytest.fixture
     def make(self, tmp_path: Path, backend: str) -> Iterator[MakeStore]:
@@ -227,9 +174,8 @@ class AsyncStoreContract(RecordPromises, ChangePromises, BoundPromises):
 
     def test_a_cancelled_call_leaves_nothing_behind(self, make: MakeStore, now: float) -> None:
         """G23: whatever is cancelled while it waits, the store serves the next caller."""
-        store = make()
-        assert isinstance(store, _Blocking)
-        inner = store.store
+        store: Any = make()
+        inner: AsyncStore = store.store
         item = make_item("one", now=now)
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: inner.load(name("one")),
