@@ -30,9 +30,11 @@ from .opening import UNCHANGING, WRITING, open_at
 from .reader import FOREIGN, Corrupt, Interrupted, Mapping, Reader, TooLarge, Unopened, abandon, close_dropped
 from .records import remove_unsound
 
-__all__ = ["MAINTENANCE", "Connections"]
+__all__ = ["MAINTENANCE", "Connections", "Work"]
 
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+"""What is done within a transaction."""
 
 MAINTENANCE: Final = 30.0
 """Seconds after which work of maintenance is broken off: something must be wrong."""
@@ -141,9 +143,12 @@ class Connections:
 
     # Writing
 
-    def write(self, work: Callable[[sqlite3.Connection], T], *, wait: bool = True, longest: float | None = None) -> T:
+    def write(
+        self, work: Work[T], *, at_once: Work[T] | None = None, wait: bool = True, longest: float | None = None
+    ) -> T:
         """The result of ``work`` in a transaction, which is rolled back if it raises.
 
+        :param at_once: does the same in one statement, or gives what is false.
         :param wait: whether to wait for others, within ``patience``, before it is StoreBusy.
         :param longest: seconds that it may take then, if it is the work of maintenance.
         :raises StoreError: in all its kinds.
@@ -154,7 +159,7 @@ class Connections:
         deadline = time.monotonic() + (self.patience if wait else 0.0)
         longest = self._longest if longest is None else longest
         try:
-            return self._write(work, deadline, longest)
+            return self._write(work, deadline, longest, at_once)
         except TooLarge:
             self._remove_unsound(deadline)
         except (Corrupt, Unopened) as error:
@@ -168,8 +173,7 @@ class Connections:
         except (Corrupt, TooLarge) as error:
             self._mend(error, error.inode, deadline)
 
-    def _write(self, work: Callable[[sqlite3.Connection], T], deadline: float, longest: float) -> T:
-        # As _held does it, which takes longer.
+    def _write(self, work: Work[T], deadline: float, longest: float, at_once: Work[T] | None = None) -> T:
         if not self._lock.acquire(blocking=False):
             self._wait_for_lock(deadline)
         self._holder = threading.get_ident()
@@ -178,7 +182,8 @@ class Connections:
                 db = self._open()
                 if self.read_only:
                     self.refuse_if_read_only()
-                return db.transact(work, deadline, longest)
+                done = None if at_once is None else db.at_once(at_once)
+                return done or db.transact(work, deadline, longest)
             except FOREIGN as error:
                 raise self.mapping.of(error) from error
         except (Corrupt, TooLarge, Unopened) as error:

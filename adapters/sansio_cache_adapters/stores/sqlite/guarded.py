@@ -146,6 +146,17 @@ class Guarded(sqlite3.Connection):
         finally:
             gate.until = until
 
+    def at_once(self, work: Callable[[Guarded], T]) -> T | None:
+        """The result of ``work``: one statement, which is a transaction of its own and was prepared before.
+
+        None where it failed, or has to be prepared anew because the schema has changed: :meth:`transact` sees to both.
+        """
+        self.gate.looks = LOOKS
+        try:
+            return work(self)
+        except sqlite3.Error:
+            return None
+
     def transact(self, work: Callable[[Guarded], T], deadline: float, longest: float) -> T:
         """The result of ``work`` in a transaction, which is rolled back if it raises.
 

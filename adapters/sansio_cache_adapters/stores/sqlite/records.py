@@ -24,7 +24,9 @@ __all__ = [
     "change",
     "chunk_ids",
     "commit",
+    "commit_first",
     "drop",
+    "freshen_seen",
     "let_go",
     "placed",
     "remove",
@@ -91,8 +93,7 @@ def commit(db: sqlite3.Connection, *, item: Item, vary_limit: int, now: float, m
     if item.entry and (pending is None or pending[1] != item.size):
         return False
     weight = item.size + len(item.sealed)
-    partition_64 = bits(item.partition)
-    rows = execute(sql.VARIANTS, (item.resource, partition_64, item.partition)).fetchmany(_VARIANTS_AT_MOST)
+    rows = execute(sql.VARIANTS, (item.resource, bits(item.partition), item.partition)).fetchmany(_VARIANTS_AT_MOST)
     dropped_at = rows[0][6]
     dropped = isinstance(dropped_at, float) and item.requested_at <= dropped_at and abs(now - dropped_at) < MARK_SECONDS
     if dropped or weight > max_bytes:
@@ -103,8 +104,21 @@ def commit(db: sqlite3.Connection, *, item: Item, vary_limit: int, now: float, m
         others = sorted((row for row in rows if row[4] != item.variant), key=lambda row: _time(row[5]), reverse=True)
         replaced = [row for row in rows if row[4] == item.variant]
         let_go(db, [row[:4] for row in replaced + others[max(vary_limit, 1) - 1 :]], now)
-    _insert(db, item, partition_64, pending, weight, now)
+    fresh = os.urandom(24)
+    row = _row(item, fresh, _place_body(db, item, item.entry or fresh[8:], pending), now)
+    # By the statement of commit_first, so that this connection has it prepared from then on.
+    if rows[0][0] is not None or execute(sql.INSERT_FIRST, row).rowcount != 1:
+        execute(sql.INSERT, row)
     return True
+
+
+def commit_first(db: sqlite3.Connection, *, item: Item, now: float, max_bytes: int) -> bool:
+    """Make the first record of a partition visible, in one statement; False where :func:`commit` has to do it."""
+    body = item.body
+    if body is None or len(body) > sql.IN_ROW or item.size + len(item.sealed) > max_bytes:
+        return False
+    row = _row(item, os.urandom(24), (body, None, None), now)
+    return db.execute(sql.INSERT_FIRST, row).rowcount == 1
 
 
 def _time(value: object) -> float:
@@ -112,31 +126,27 @@ def _time(value: object) -> float:
     return value if isinstance(value, float) else 0.0
 
 
-def _insert(
-    db: sqlite3.Connection, item: Item, partition_64: int, pending: tuple[int, int] | None, weight: int, now: float
-) -> None:
-    # Once for both: to ask the system lets go of the GIL.
-    fresh = os.urandom(24)
-    entry = item.entry or fresh[8:]
-    in_row, small_id, body_id = item.body, None, None
-    if in_row is None or len(in_row) > sql.IN_ROW:
-        in_row, small_id, body_id = _place_body(db, item, entry, pending)
-    db.execute(
-        sql.INSERT,
-        (
-            *(partition_64, bits(item.resource), rev_of(fresh), item.status, item.method, item.url),
-            *(_text(item.tags) if item.tags else "[]", item.size, weight),
-            *(item.requested_at, item.received_at, item.stale_at, item.purge_at, now),
-            *(entry, item.partition, item.resource, item.variant),
-            *(small_id, body_id, item.sealed, in_row),
-        ),
+_Place = tuple[bytes | None, int | None, int | None]
+"""Where a body lies: in the row, in ``small`` or in ``chunks``, of which two are None."""
+
+
+def _row(item: Item, fresh: bytes, place: _Place, now: float) -> tuple[object, ...]:
+    """The values of a new row but its id.
+
+    :param fresh: 24 random bytes, for rev and entry: to ask the system for them lets go of the GIL.
+    """
+    in_row, small_id, body_id = place
+    return (
+        *(bits(item.partition), bits(item.resource), rev_of(fresh), item.status, item.method, item.url),
+        *(_text(item.tags) if item.tags else "[]", item.size, item.size + len(item.sealed)),
+        *(item.requested_at, item.received_at, item.stale_at, item.purge_at, now),
+        *(item.entry or fresh[8:], item.partition, item.resource, item.variant),
+        *(small_id, body_id, item.sealed, in_row),
     )
 
 
-def _place_body(
-    db: sqlite3.Connection, item: Item, entry: bytes, pending: tuple[int, int] | None
-) -> tuple[bytes | None, int | None, int | None]:
-    """The place of a body: in the row, in ``small`` or in ``chunks``, of which two are None."""
+def _place_body(db: sqlite3.Connection, item: Item, entry: bytes, pending: tuple[int, int] | None) -> _Place:
+    """Where a body comes to lie."""
     execute = db.execute
     body = item.body
     if pending is not None:
@@ -192,15 +202,25 @@ def change(db: sqlite3.Connection, *, seen: Seen | Listed, new: Item | bytes | N
         return True
     record, _, _, weight, size = row
     sealed = new if isinstance(new, bytes) else new.sealed
-    head = (sealed, rev_of(os.urandom(8)), size + len(sealed))
     if isinstance(new, bytes):
-        db.execute(sql.RESEAL, (*head, record))
-    else:
-        known = (new.status, new.method, new.url, _text(new.tags) if new.tags else "[]")
-        db.execute(sql.FRESHEN, (*head, *known, new.requested_at, new.received_at, new.stale_at, new.purge_at, record))
+        db.execute(sql.RESEAL, (sealed, rev_of(os.urandom(8)), size + len(sealed), record))
+    elif not freshen_seen(db, seen=seen, new=new):
+        rev, *known = _freshened(new)
+        db.execute(sql.FRESHEN, (sealed, rev, size + len(sealed), *known, record))
     if size + len(sealed) != weight:  # the totals are a page of their own
         db.execute(sql.WEIGH, (size + len(sealed) - weight, record))
     return True
+
+
+def freshen_seen(db: sqlite3.Connection, *, seen: Seen | Listed, new: Item) -> bool:
+    """Do the same, in one statement; False where :func:`change` has to do it."""
+    found = (bits(seen.partition), seen.partition, seen.variant, seen.rev, len(new.sealed))
+    return db.execute(sql.FRESHEN_SEEN, (new.sealed, *_freshened(new), *found)).rowcount == 1
+
+
+def _freshened(new: Item) -> tuple[object, ...]:
+    known = (new.status, new.method, new.url, _text(new.tags) if new.tags else "[]")
+    return (rev_of(os.urandom(8)), *known, new.requested_at, new.received_at, new.stale_at, new.purge_at)
 
 
 _ASKED_AT_ONCE: Final = 500

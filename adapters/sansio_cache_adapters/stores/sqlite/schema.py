@@ -240,10 +240,23 @@ FORGET_REMOVED: Final = "DELETE FROM removed WHERE id <= ?"
 INSERT: Final = """
 INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+# The same where there is no other row of the partition, and no mark: else there is no ``rev``, and no row without one.
+INSERT_FIRST: Final = """
+INSERT OR IGNORE INTO records VALUES (NULL, ?1, ?2, CASE WHEN
+    EXISTS (SELECT 1 FROM records WHERE partition_64 = ?1 AND partition = ?16)
+    OR EXISTS (SELECT 1 FROM marks WHERE resource IN (?17, x'')) THEN NULL ELSE ?3 END,
+    ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
+"""
 FRESHEN: Final = """
 UPDATE records SET sealed = ?, rev = ?, weight = ?, status = ?, method = ?, url = ?, tags = ?,
     requested_at = ?, received_at = ?, stale_at = ?, purge_at = ?
 WHERE id = ?
+"""
+# The same for a record that keeps its weight, in one step with the look at what was seen of it.
+FRESHEN_SEEN: Final = f"""
+UPDATE records AS r SET sealed = ?, rev = ?, status = ?, method = ?, url = ?, tags = ?,
+    requested_at = ?, received_at = ?, stale_at = ?, purge_at = ?
+WHERE partition_64 = ? AND partition = ? AND variant = ? AND rev = ? AND weight = size + ? AND {_THERE}
 """
 RESEAL: Final = "UPDATE records SET sealed = ?, rev = ?, weight = ? WHERE id = ?"
 USED: Final = """

@@ -25,7 +25,7 @@ from sansio_cache_adapters.stores.store_repr import StoreRepr
 
 from . import place, records
 from . import schema as sql
-from .connections import MAINTENANCE, Connections
+from .connections import MAINTENANCE, Connections, Work
 from .guarded import LOOKS
 from .maintenance import Backlog, FileMaintenance
 from .reader import Reader, TooLarge
@@ -193,8 +193,8 @@ class SQLiteStore(StoreRepr):
 
     # Writing
 
-    def _write(self, work: Callable[[sqlite3.Connection], T], written: int = 0) -> T:
-        result = self._connections.write(work)
+    def _write(self, work: Work[T], written: int = 0, at_once: Work[T] | None = None) -> T:
+        result = self._connections.write(work, at_once=at_once)
         self._maintenance.nudge(written)
         return result
 
@@ -209,7 +209,7 @@ class SQLiteStore(StoreRepr):
     def commit(self, item: Item, *, vary_limit: int, now: float) -> bool:
         """Make a record visible in place of the one of its variant; False where it must not be."""
         work = partial(records.commit, item=item, vary_limit=vary_limit, now=now, max_bytes=self.max_bytes)
-        return self._write(work, item.size)
+        return self._write(work, item.size, partial(records.commit_first, item=item, now=now, max_bytes=self.max_bytes))
 
     def drop(self, resource: bytes, *, now: float) -> int:
         """Remove every record of a resource, mark it, and free what this process claimed of it."""
@@ -271,7 +271,8 @@ class SQLiteStore(StoreRepr):
             if new is None and isinstance(each, Placed):
                 listed.append(each)
             else:
-                changed += self._write(partial(records.change, seen=each, new=new, now=now))
+                at_once = partial(records.freshen_seen, seen=each, new=new) if isinstance(new, Item) else None
+                changed += self._write(partial(records.change, seen=each, new=new, now=now), 0, at_once)
         for first in range(0, len(listed), _REMOVED_AT_ONCE):
             some = listed[first : first + _REMOVED_AT_ONCE]
             changed += self._write(partial(records.remove, listed=some, now=now))
