@@ -130,7 +130,7 @@ def test_opening_is_awaited_once() -> None:
 def test_an_answer_goes_on_with_what_was_found() -> None:
     cache = caching(reading([FRESH]))
     found = cache.look(ask())
-    assert played(cache.answer(ask(), ScriptedTransfer(), found)).answer is found
+    assert played(cache.answering(ask(), ScriptedTransfer(), found)).answer is found
 
 
 def test_background_work_is_started_by_the_session_as_long_as_it_lives() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from unittest.mock import ANY, call
 
 import pytest
@@ -75,7 +75,7 @@ class Session:
         self.engine = scripted_engine(self.store, policy)
         self.asked: list[Any] = []
 
-    def answer(self, request: Any, transfer: Any) -> Any:
+    def answering(self, request: Any, transfer: Any) -> Any:
         self.asked.append(request)
         assert transfer.detached() is transfer
         for each in (transfer.discard, transfer.abort):
@@ -86,7 +86,7 @@ class Session:
 
     def put(self, given: GivenResponse, *script: Row, options: Options | None = None) -> Put:
         request = ask() if options is None else ask(options=options)
-        return played(put(self.engine, self.answer, request, given), *script)
+        return played(put(cast(Any, self), request, given), *script)
 
 
 COMMIT = call.commit(ANY, vary_limit=ANY, now=ANY)

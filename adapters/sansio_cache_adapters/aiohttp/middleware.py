@@ -143,7 +143,7 @@ class AiohttpCache:
             return await handler(request)
         asked, begun = self._seen(wish, request)
         sending = Sending(request, handler, asked, self.tasks, decode=wish.decode, raw=wish.raw)
-        delivered = await self.inner.answer(asked, sending, begun)
+        delivered = await self.inner.answering(asked, sending, begun)
         answer, native, tee = delivered
         if native is None:
             if sending.error is not None and _will_retry(wish, request, sending.error):

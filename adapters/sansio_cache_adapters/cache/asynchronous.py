@@ -28,7 +28,6 @@ from sansio_cache_adapters.stores.work import Work
 
 from .engine import Engine
 from .events import logger
-from .exchange import Delivered, Transfer
 from .opening import awaitable, probing, store_of
 from .session_cache import SessionCache
 from .setup import Setup
@@ -105,7 +104,7 @@ class AsyncCache(SessionCache):
         await self.engine.opened()
 
     def look(self, request: Request) -> Look:
-        """The answer if reading the store is all it takes; else what :meth:`answer` goes on with.
+        """The answer if reading the store is all it takes; else what :meth:`answering` goes on with.
 
         To be awaited where a body must be read first that does not lie beside its head.
 
@@ -119,16 +118,6 @@ class AsyncCache(SessionCache):
         assert isinstance(action, LoadBody)  # noqa: S101 - the caller has looked
         start = await load_body(self.engine, action.record, action.index)
         return self.engine.with_body(paused, start)
-
-    def answer(
-        self, request: Request, transfer: Transfer[N], /, begun: Answer | Paused[Answer] | None = None
-    ) -> Awaitable[Delivered[N]]:
-        """The answer, the client's own response where the body comes from there, and the tee to feed it to.
-
-        :param begun: what :meth:`look` has given for this request, a moment ago.
-        :raises Exception: see :func:`sansio_cache.exchange.exchange`.
-        """
-        return self.answering(request, transfer, begun)
 
     def _submit(self, key: tuple[bytes, bytes], work: Callable[[], Work[None]]) -> None:
         spawn = self._spawn()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from sansio_cache.errors import SettingError
 from sansio_cache.messages import Headers, Kept, Received, Request
-from sansio_cache_adapters.stores.work import awaited
 
-from .engine import Engine
 from .exchange import NativeResponse
+from .session_cache import SessionCache
 from .tee import Tee
 
 __all__ = ["BODY_GONE", "GivenResponse", "Put", "core_given", "decoded", "no_response", "put"]
@@ -107,17 +106,16 @@ class _Transfer:
         return self
 
 
-async def put(engine: Engine, answer: Callable[[Request, Any], Any], request: Request, given: GivenResponse) -> Put:
+async def put(cache: SessionCache, request: Request, given: GivenResponse) -> Put:
     """Judge a response to a request, and store it.
 
-    :param answer: of the session's cache: takes a request and a transfer, blocks or returns an awaitable.
     :raises SettingError: the session writes nothing.
     """
     for name in ("offline", "read_only"):
-        if getattr(engine.policy, name):
+        if getattr(cache.engine.policy, name):
             raise SettingError(f"a session with {name}=True stores nothing: put it in by another")
     asked = replace(request, options=replace(request.options, force_refresh=True))
-    answered, _, tee = await awaited(answer(asked, _Transfer(_aged(given, engine.clock()))))
+    answered, _, tee = await cache.answering(asked, _Transfer(_aged(given, cache.engine.clock())))
     if tee is None:
         return Put(stored=False, reason=answered.cache_status.detail or "not-storable")
     await tee.take(given.body)

@@ -45,8 +45,9 @@ class SessionCache(ABC):
     ) -> Work[Delivered[N]]:
         """The answer to a request, and what its body comes from.
 
-        :param begun: what a look into the store has shown.
+        :param begun: what a look into the store has shown, a moment ago.
         :param background: a validation in the background.
+        :raises Exception: see :func:`sansio_cache.exchange.exchange`.
         """
         engine = self.engine
         if engine.rules is None:

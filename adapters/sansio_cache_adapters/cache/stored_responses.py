@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from datetime import timedelta
 from functools import partial
 from tempfile import TemporaryFile
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
-from sansio_cache.messages import Request
 from sansio_cache.names import OF_CACHE
 from sansio_cache.sealing import SecretKey
 from sansio_cache_adapters.stores.protocol import Size
@@ -22,7 +21,6 @@ from sansio_cache_adapters.stores.settings import UNGIVEN, Ungiven
 from sansio_cache_adapters.stores.waiting import in_thread
 from sansio_cache_adapters.stores.work import awaited, do
 
-from .engine import Engine
 from .events import Stats
 from .keywords import FixedSettings
 from .lookup import RequestMaker, named
@@ -32,6 +30,7 @@ from .options import take_options
 from .putting import GivenResponse, Put, core_given, put
 from .reading import StoredResponse
 from .selecting import Wanted, wanted
+from .session_cache import SessionCache
 
 __all__ = ["AsyncStoredResponses", "StoredResponses", "Entry", "Put", "StoredResponse", "Verified"]
 
@@ -39,24 +38,15 @@ Taking = Callable[[Any], GivenResponse | Awaitable[GivenResponse]]
 """Takes the response of a client's own that is to be put in, which it reads."""
 
 
-class Answering(Protocol):
-    """The cache of a session, blocking or awaiting."""
-
-    engine: Engine
-
-    def answer(self, request: Request, transfer: Any, /) -> Any:
-        """See :class:`~.blocking.BlockingCache`."""
-
-
 class _StoredResponses(FixedSettings):
     """The common part of both."""
 
     _theirs = OF_CACHE
 
-    def __init__(self, cache: Answering, ask: RequestMaker, take: Taking) -> None:
+    def __init__(self, cache: SessionCache, ask: RequestMaker, take: Taking) -> None:
         engine = self._engine = cache.engine
         self._work = Maintenance(engine, ask)
-        self._answer = cache.answer
+        self._cache = cache
         self._ask = ask
         self._take = take
         self._made = True
@@ -85,7 +75,7 @@ class _StoredResponses(FixedSettings):
         given = core_given(response, body)
         if given is None:
             given = await awaited(self._take(response))
-        return await put(self._engine, self._answer, replace(asked, options=options), given)
+        return await put(self._cache, replace(asked, options=options), given)
 
 
 class StoredResponses(_StoredResponses):

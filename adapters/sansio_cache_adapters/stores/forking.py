@@ -28,10 +28,7 @@ class _Forks:
     What was begun in an earlier generation is the parent's to end: its lease, its pending body, its connection.
     """
 
-    __slots__ = ("generation",)
-
-    def __init__(self) -> None:
-        self.generation = 0
+    generation = 0
 
 
 FORKS = _Forks()

@@ -41,7 +41,7 @@ from .table_rows import (
     KeptBody,
     KeptRecord,
     Table,
-    in_state,
+    let_go,
     new_rev,
     of_body,
     of_chunk,
@@ -207,7 +207,7 @@ class TableStore:
             self.table.delete(name)
             body = self._body(record.entry)
             if body is not None:
-                self._put(of_body(record.entry), in_state(body, "let go", time.time()))
+                self._put(of_body(record.entry), let_go(body, time.time()))
         return len(records)
 
     def change(self, seen: Sequence[Seen | Listed], new: Item | bytes | None) -> int:
@@ -349,7 +349,7 @@ class TableStore:
             ended = body.at <= now - STAYS[body.state]
             if body.state == "pending" and (ended or name in aborted):
                 # Its chunks may go in several batches, and it must not be committed in between.
-                self._put(name, in_state(body, "let go", 0.0))
+                self._put(name, let_go(body, 0.0))
                 ended = True
             if ended:
                 dead.append(name)

@@ -20,7 +20,7 @@ __all__ = [
     "Held",
     "KeptRecord",
     "Table",
-    "in_state",
+    "let_go",
     "new_rev",
     "of_body",
     "of_chunk",
@@ -88,9 +88,9 @@ STAYS: Final = {"pending": LEASE_SECONDS, "kept": float("inf"), "let go": KEEP_R
 """Seconds that a body may be in a state before it is dead."""
 
 
-def in_state(body: KeptBody, state: Literal["kept", "let go"], at: float) -> KeptBody:
-    """The same body in another state since ``at``."""
-    return KeptBody(at, body.size, body.hashes, state)
+def let_go(body: KeptBody, at: float) -> KeptBody:
+    """The same body, let go at a time."""
+    return KeptBody(at, body.size, body.hashes, "let go")
 
 
 def new_rev() -> int:

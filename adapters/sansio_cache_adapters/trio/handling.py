@@ -101,7 +101,7 @@ class Handler:
             await checkpoint()
             return stored_hop(self._cache.engine, found)
         transfer = HopTransfer(request, behind, session.pool)
-        delivered = await self._cache.answer(asked, transfer, found)
+        delivered = await self._cache.answering(asked, transfer, found)
         answer, response, tee = delivered
         return await cached_hop(self._cache.engine, answer, response, tee)
 
