@@ -8,14 +8,15 @@ import time
 from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
-from weakref import WeakSet, ref
+from weakref import ref
 
 from sansio_cache.errors import StoreError
 
+from .forking import Living
 from .store_repr import StoreRepr
 from .worker import Worker
 
-__all__ = ["CLOSE_SECONDS", "MaintenanceThread", "Maintained", "MaintainedStore"]
+__all__ = ["CLOSE_SECONDS", "Closing", "MaintenanceThread", "Maintained", "MaintainedStore", "close_at_exit"]
 
 _PAUSE: Final = 2.0
 """Seconds for which what can wait is gathered."""
@@ -29,6 +30,31 @@ class Maintained(Protocol):
     def maintain(self) -> float | None:
         """Do the work that can wait. Returns the seconds until it is due again; None: when there is something new."""
         ...
+
+
+class Closing(Protocol):
+    """A store, or what closes one."""
+
+    def close_within(self, seconds: float) -> None:
+        """Write what is left, and close: at exit there may be many stores. No time may be left."""
+        ...
+
+
+_living: Living[Closing] = Living()
+"""Shared by threads without a lock: each step on its dict is one."""
+
+
+def close_at_exit(each: Closing) -> None:
+    """Close ``each`` at exit, if it lives then; for all together there are 5 s."""
+    _living.add(each)
+
+
+@atexit.register
+def _close_all() -> None:
+    deadline = time.monotonic() + CLOSE_SECONDS
+    for each in _living.all():
+        with suppress(StoreError):
+            each.close_within(deadline - time.monotonic())
 
 
 class MaintenanceThread(Worker):
@@ -81,7 +107,7 @@ class MaintainedStore(StoreRepr):
         self._maintenance = MaintenanceThread(self)
         self._uses: dict[tuple[bytes, bytes], float] = {}
         self._clock = (0.0, 0.0)
-        _living.add(self)
+        close_at_exit(self)
 
     def see(self, now: float) -> None:
         """Note the time that a caller gave."""
@@ -124,19 +150,7 @@ class MaintainedStore(StoreRepr):
         self.close_within(CLOSE_SECONDS)
 
     def close_within(self, seconds: float) -> None:
-        """Do all jobs of the maintenance thread, in so many seconds at most: at exit there may be many stores."""
+        """Do all jobs of the maintenance thread, in so many seconds at most."""
         if self._maintenance.end(max(seconds, 0.0)):
             with suppress(StoreError):
                 self.maintain()
-
-
-_living: WeakSet[MaintainedStore] = WeakSet()
-"""Added to in one step by any thread; read at exit, when no others run."""
-
-
-@atexit.register
-def _close_all() -> None:
-    deadline = time.monotonic() + CLOSE_SECONDS  # of all together
-    for store in list(_living):
-        with suppress(StoreError):
-            store.close_within(deadline - time.monotonic())

@@ -5,7 +5,6 @@ All of it runs in one daemon thread per store, which begins with the first write
 
 from __future__ import annotations
 
-import atexit
 import sqlite3
 import time
 from collections import deque
@@ -16,7 +15,8 @@ from typing import Final, TypeVar
 from sansio_cache.errors import StoreBusy, StoreError
 from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims
 from sansio_cache_adapters.stores.finalizers import CLOSING
-from sansio_cache_adapters.stores.forking import Living, follow_forks
+from sansio_cache_adapters.stores.forking import follow_forks
+from sansio_cache_adapters.stores.maintenance import close_at_exit
 from sansio_cache_adapters.stores.worker import Worker
 
 from . import schema as sql
@@ -53,7 +53,6 @@ _LOG_BYTES: Final = 8 * 1024**2
 """After so many bytes written maintenance does not rest."""
 _LONG_LOG: Final = 16_384
 """Pages."""
-_AT_EXIT: Final = 5.0
 _IS_MENDED: Final = sqlite3.sqlite_version_info >= (3, 51, 3)
 """Whether SQLite itself keeps a checkpoint and a log that is begun anew apart."""
 
@@ -144,7 +143,7 @@ class FileMaintenance:
         self._worker = Worker("sansio-cache maintenance")
         self.begin_anew()
         follow_forks(self)
-        _living.add(self)
+        close_at_exit(self)
 
     def begin_anew(self) -> None:
         """Begin without a thread: in the child of a fork, too, which waits for the locks that each step holds."""
@@ -212,7 +211,7 @@ class FileMaintenance:
         self.stop()
         self._shut()
 
-    def shut_within(self, seconds: float) -> None:
+    def close_within(self, seconds: float) -> None:
         """The same at exit, if there is time left."""
         if seconds > 0.0:
             self._connections.patience = min(self._connections.patience, seconds)
@@ -347,15 +346,3 @@ def _rewrite(db: Guarded) -> bool:
             raise
         return False
     return True
-
-
-_living: Living[FileMaintenance] = Living()
-"""Shared by threads without a lock: each step on its dict is one."""
-
-
-@atexit.register
-def _shut_all() -> None:
-    """At exit: write what is noted, for at most 5 s in all, and close what is open."""
-    deadline = time.monotonic() + _AT_EXIT
-    for each in _living.all():
-        each.shut_within(deadline - time.monotonic())
