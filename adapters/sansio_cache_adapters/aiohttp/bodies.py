@@ -17,7 +17,7 @@ from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, UNREAD, Tee
 
 from .private import coding_complaint
-from .private_reader import is_drained, peeked, pulled
+from .private_reader import PulledBody, is_drained, peeked, pulled
 
 __all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of", "keep_arrived"]
 
@@ -77,7 +77,7 @@ class Decoding:
             raise ClientPayloadError(coding_complaint(self._coding)) from error
 
 
-class NetworkBody:
+class NetworkBody(PulledBody):
     """A body on its way to the reader: every byte, as received, also goes to the store.
 
     Pulls what the reader asks for and no more; errors of the network pass as they are.
@@ -90,8 +90,6 @@ class NetworkBody:
     :param patience: seconds after which those who wait for this body are set free (``wait_for_body``), whether or not
         anyone reads: aiohttp keeps a forgotten response alive as long as its connection.
     """
-
-    at_once = False
 
     def __init__(
         self,
@@ -114,10 +112,6 @@ class NetworkBody:
         self._begun = False
         self._left: asyncio.Task[None] | None = None
         self._timer = None if tee is None or tee.done else asyncio.get_running_loop().call_later(patience, tee.set_free)
-
-    @property
-    def length(self) -> int:
-        return 0
 
     @property
     def at_end(self) -> bool:
@@ -280,14 +274,11 @@ async def _is_coded_so(coding: str, data: bytes) -> bool:
     return True
 
 
-class StoredContent:
+class StoredContent(PulledBody):
     """The content of a response from a store: bytes at hand, or a body that is read in chunks as it is asked for.
 
     :param length: bytes of the content, as far as they are known before it is decoded.
     """
-
-    chunked = False
-    at_once = False
 
     def __init__(self, body: StoredBody | bytes, decoding: Decoding, length: int) -> None:
         self.coded = bool(decoding)
@@ -309,9 +300,6 @@ class StoredContent:
         except StoreError as error:
             raise ClientPayloadError(f"the stored body is gone: {error}") from error
 
-    async def taken(self, data: bytes) -> None:
-        return
-
     def decoded(self, data: bytes) -> Iterator[bytes]:
         return self._decoding.pieces(data)
 
@@ -325,23 +313,8 @@ class StoredContent:
         self._body = b""
         return data
 
-    def leave(self, *, reading: bool) -> None:
-        return
-
-    def exception(self) -> None:
-        return
-
-    def set_exception(self, exc: BaseException, exc_cause: BaseException) -> None:
-        return
-
-    def is_eof(self) -> bool:
-        return True
-
     def on_eof(self, callback: Callable[[], None]) -> None:
         try:
             callback()
         except Exception:  # as aiohttp does
             logger.exception("a callback at the end of a body failed")
-
-    async def wait_eof(self) -> None:
-        return

@@ -62,26 +62,22 @@ def peeked(raw: StreamReader) -> bytes:
 
 
 class PulledBody(Protocol):
-    """The source of a :class:`PulledReader`.
+    """The source of a :class:`PulledReader`. What is said here holds for a body that is here already.
 
-    :ivar at_end: there is nothing left to pull.
     :ivar chunked: it comes in HTTP chunks, whose ends its reader may want to see.
     :ivar coded: a content coding is taken off it.
     :ivar at_once: all that is left of it is about to be read, and held.
+    :ivar length: bytes of content that are known to be here; 0 where only what was read is.
     """
 
-    at_once: bool
+    chunked: bool = False
+    coded: bool = False
+    at_once: bool = False
+    length: int = 0
 
     @property
-    def at_end(self) -> bool: ...
-    @property
-    def chunked(self) -> bool: ...
-    @property
-    def coded(self) -> bool: ...
-
-    @property
-    def length(self) -> int:
-        """Bytes of content that are known to be here; 0 where only what was read is."""
+    def at_end(self) -> bool:
+        """Whether there is nothing left to pull."""
         ...
 
     async def pull(self) -> tuple[bytes, Sequence[int]]:
@@ -90,7 +86,7 @@ class PulledBody(Protocol):
 
     async def taken(self, data: bytes) -> None:
         """Told of what was pulled, once it cannot get lost any more."""
-        ...
+        return
 
     def decoded(self, data: bytes) -> Iterator[bytes]:
         """Pieces of the content, as the reader gets them."""
@@ -106,13 +102,21 @@ class PulledBody(Protocol):
 
     def leave(self, *, reading: bool) -> asyncio.Task[None] | None:
         """Told that nothing more will be pulled; the work that is left to do for what has arrived."""
-        ...
+        return None
 
-    def exception(self) -> BaseException | None: ...
-    def set_exception(self, exc: BaseException, exc_cause: BaseException) -> None: ...
-    def is_eof(self) -> bool: ...
+    def exception(self) -> BaseException | None:
+        return None
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException) -> None:
+        return
+
+    def is_eof(self) -> bool:
+        return True
+
     def on_eof(self, callback: Callable[[], None]) -> None: ...
-    async def wait_eof(self) -> None: ...
+
+    async def wait_eof(self) -> None:
+        return
 
 
 class _Unpaced(BaseProtocol):
