@@ -24,7 +24,7 @@ async def test_the_answer_does_not_wait_for_what_it_invalidates(
     monkeypatch.setattr(threaded, "_SEEN_WITHIN", 30.0)  # so long who asks how many records there were would wait
     url = origin.on("/a", fresh(b"a"))
     store = SQLiteStore(tmp_path / "cache.sqlite", busy_timeout=20)
-    queued, _ = awaitable(store)
+    queued = awaitable(store)
     async with AsyncCachedSession(cache=store) as session:
         for hit in (False, True):
             async with session.get(url) as response:

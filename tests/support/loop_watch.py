@@ -61,7 +61,7 @@ async def main(kind: str, location: str, url: str) -> None:
     async def look(what: str, session: aiohttp.ClientSession, url: str) -> None:
         async def ask() -> None:
             await fetch(session, url, hit=what == "hit")
-            assert await awaitable(store)[0].flush(10)
+            assert await awaitable(store).flush(10)
 
         calmest[what] = min(calmest[what], await longest_step(ask))
 
