@@ -222,13 +222,13 @@ def test_another_url_is_prepared_like_the_last(
 ) -> None:
     """As long as nothing but the URL differs, which names no user, and requests prepares as it always does."""
     anew: list[str] = []
-    prepare = module._prepared_anew
+    prepare = module.prepared_anew
 
     def noted(session: requests.Session, url: str, keywords: dict[str, Any]) -> requests.PreparedRequest:
         anew.append(url)
         return prepare(session, url, keywords)
 
-    monkeypatch.setattr(module, "_prepared_anew", noted)
+    monkeypatch.setattr(module, "prepared_anew", noted)
     urls = [origin.on(f"/{number}", fresh(b"x")) for number in range(6)]
     session.get(urls[0])
     session.get(urls[1])
@@ -242,6 +242,41 @@ def test_another_url_is_prepared_like_the_last(
     monkeypatch.setattr(requests.PreparedRequest, "prepare_auth", lambda *_: None)
     session.get(urls[5])
     assert anew == [urls[0], urls[2], urls[3].replace("://", "://me:pw@"), urls[5]]
+
+
+def test_credentials_are_added_to_what_is_remembered(
+    session: CachedSession, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come last, and each request is given to them as if it were the first."""
+    url = origin.on("/a", fresh(b"x", vary="X-Count"))
+    anew: list[str] = []
+    prepare = module.prepared_anew
+
+    def noted(session: requests.Session, url: str, keywords: dict[str, Any]) -> requests.PreparedRequest:
+        anew.append(url)
+        return prepare(session, url, keywords)
+
+    monkeypatch.setattr(module, "prepared_anew", noted)
+    counts = iter(range(10))
+    seen: list[tuple[Any, ...]] = []
+
+    def counting(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        seen.append(native(request))
+        request.headers["X-Count"] = str(next(counts) % 2)
+        request.headers.pop("Accept", None)
+        return request
+
+    responses = [session.get(url, auth=counting) for _ in range(4)]
+    assert [response.from_cache for response in responses] == [False, False, True, True]
+    assert [response.request.headers["X-Count"] for response in responses] == ["0", "1", "0", "1"]
+    assert anew == [url]
+    assert seen == [seen[0]] * 4
+    # Without a netrc to ask, credentials that are false keep those in the URL out.
+    session.trust_env = False
+    named = url.replace("://", "://me:pw@")
+    for auth, shown in (((), False), (None, True), ((), False), (counting, False), (None, True)):
+        headers = session.get(named, auth=auth).request.headers
+        assert ("Authorization" in headers) is shown
 
 
 @pytest.fixture

@@ -7,17 +7,12 @@ Any other request takes the long way, with the request that was prepared here.
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 import requests
-from requests.cookies import RequestsCookieJar
-from requests.hooks import default_hooks
-from requests.utils import NETRC_FILES
 
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
@@ -25,17 +20,25 @@ from sansio_cache.errors import CacheError
 from sansio_cache.memo import Memo
 from sansio_cache.messages import REDIRECTS, Options, Request
 from sansio_cache_adapters.cache.blocking import BlockingCache
-from sansio_cache_adapters.cache.environment import watching
 from sansio_cache_adapters.cache.keywords import overriding
 from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 
 from .adapter import CacheAdapter
 from .bodies import BodyGone, is_a_miss
-from .common import core_request, items_of
+from .common import core_request
 from .following import copied, followed, sends_plainly
 from .paused import PausedRequest, paused_request
-from .peers import Way, only_the_environment_names_proxies, state_of_environment, state_of_files
+from .peers import Way, only_the_environment_names_proxies, state_of_files
 from .plain import METHODS, PLAIN, methods_of, prepares_plainly
+from .preparing import (
+    auth_of,
+    is_plain,
+    merged_verify,
+    prepared_anew,
+    prepared_like,
+    said_of_proxies,
+    state_of,
+)
 from .response import AnswerFacts, CachedResponse, stored_response
 
 __all__ = ["FastPath", "Going"]
@@ -119,6 +122,19 @@ class Going(NamedTuple):
     begun: Answer | Paused[Answer] | None
 
 
+class _Way(NamedTuple):
+    """What a request would be sent with, as far as it counts before it is prepared.
+
+    :ivar tls: verify, cert and the state of their files, where there may be TLS.
+    :ivar said: all that is said of proxies, where there may be none.
+    """
+
+    verify: Any
+    cert: Any
+    tls: tuple[Any, ...] | None
+    said: object
+
+
 class FastPath:
     """Answers of one session that need no network.
 
@@ -176,45 +192,74 @@ class FastPath:
         return Going(prepared, None) if response is None else response
 
     def _prepared(self, session: requests.Session, url: str, keywords: dict[str, Any], options: Options) -> Prepared:
-        verify = cert = way = proxies = None
-        if not url.startswith("http:"):
-            # As merge_environment_settings merges them. Without TLS they are not used.
-            verify = _merged_verify(session, keywords.get("verify"))
-            cert = session.cert if keywords.get("cert") is None else keywords["cert"]
-            way = verify, cert, state_of_files(verify, cert)
-        if not url.startswith("https:"):
-            proxies = _said_of_proxies(session, keywords)
-        said = way, proxies
-        state = _state(session, keywords, said)
+        way = _way(session, url, keywords)
+        auth = auth_of(session, keywords)
+        state = state_of(session, keywords, (way.tls, way.said), auth)
+        if not auth:
+            return self._as_it_is(session, url, keywords, options, way, state)
+        if state is None or not prepares_plainly():
+            return self._as_it_is(session, url, keywords, options, way, None)
+        # Credentials come last. What they do is not known beforehand, the rest may be.
+        native = self._as_it_is(session, url, {**keywords, "auth": _nobody}, options, way, state).given_out()
+        preparing: Any = native
+        preparing.prepare_auth(auth, url)
+        return self._seen(session, native, keywords, options, way)
+
+    def _as_it_is(
+        self,
+        session: requests.Session,
+        url: str,
+        keywords: dict[str, Any],
+        options: Options,
+        way: _Way,
+        state: object,
+    ) -> Prepared:
+        """A request that is remembered, or prepared now and remembered if it has a state."""
         if state is not None:
             known = self._remembered.get(url)
             if known is not None and known.state == state:
                 return known if known.request.options is options else _with_options(known, options)
         last = self._lately if state is not None and self._differs_by_url(url, state) else None
-        native = _prepared_anew(session, url, keywords) if last is None else _prepared_like(last, url)
-        try:
-            adapter = self._adapter_over(session, native.url or "")
-        except requests.exceptions.InvalidSchema:
-            adapter = None  # sending says so
-        if (way if native.url and not native.url.startswith("http:") else proxies) is None:
-            adapter = None  # an auth callable has changed the scheme: the merged settings do not count
-        chosen = None
-        if proxies is not None and native.url and native.url.startswith("http:"):
-            # They see requests without TLS, and may answer by who asks.
-            chosen = self._proxies(session, native.url, keywords, proxies)
-        if last is not None and last.goes_directly_with(adapter, proxies, chosen):
-            request = last.request_for(native.url or "", options)
-        else:
-            taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
-            request = core_request(native, taken, options, None if last is None else last.request.headers.again())
-        prepared = Prepared(native, request, adapter, None, (verify, cert, chosen))
-        if state is not None and adapter is not None and (last is not None or _plain(native)):
+        native = prepared_anew(session, url, keywords) if last is None else prepared_like(last.native, url)
+        prepared = self._seen(session, native, keywords, options, way, last)
+        if state is not None and prepared.adapter is not None and (last is not None or is_plain(native)):
             prepared.state = state
             self._lately = prepared.sharing(self._lately)
             self._remembered.put(url, prepared, bytes_of(prepared.request))
         elif last is not None:
             prepared.native = native.copy()  # it shares parts with remembered requests
         return prepared
+
+    def _seen(
+        self,
+        session: requests.Session,
+        native: requests.PreparedRequest,
+        keywords: dict[str, Any],
+        options: Options,
+        way: _Way,
+        last: Prepared | None = None,
+    ) -> Prepared:
+        """A prepared request with its adapter, and as the core sees it.
+
+        :param last: one that differs by its URL alone.
+        """
+        try:
+            adapter = self._adapter_over(session, native.url or "")
+        except requests.exceptions.InvalidSchema:
+            adapter = None  # sending says so
+        if (way.tls if native.url and not native.url.startswith("http:") else way.said) is None:
+            adapter = None  # an auth callable has changed the scheme: the merged settings do not count
+        chosen = None
+        if way.said is not None and native.url and native.url.startswith("http:"):
+            # They see requests without TLS, and may answer by who asks.
+            chosen = self._proxies(session, native.url, keywords, way.said)
+        if last is not None and last.goes_directly_with(adapter, way.said, chosen):
+            request = last.request_for(native.url or "", options)
+        else:
+            verify, cert = way.verify, way.cert
+            taken = Way(None, None, verify, cert, chosen) if adapter is None else adapter.way(verify, cert, chosen)
+            request = core_request(native, taken, options, None if last is None else last.request.headers.again())
+        return Prepared(native, request, adapter, None, (way.verify, way.cert, chosen))
 
     def _differs_by_url(self, url: str, state: object) -> bool:
         """Whether a request differs from the last one by its URL alone, which says nothing of who asks."""
@@ -291,106 +336,34 @@ class FastPath:
         if not url.startswith(("http://", "https://")) or not only_the_environment_names_proxies():
             return {**session.merge_environment_settings(url, given, stream, verify, cert)}
         if proxies is None:  # with TLS they were not needed
-            proxies = self._proxies(session, url, keywords, _said_of_proxies(session, keywords))
+            proxies = self._proxies(session, url, keywords, said_of_proxies(session, keywords))
         return {
             # A sender may change what it gets.
             "proxies": proxies.copy(),
             "stream": session.stream if stream is None else stream,
-            "verify": _merged_verify(session, verify),
+            "verify": merged_verify(session, verify),
             "cert": session.cert if cert is None else cert,
         }
 
 
-def _prepared_anew(session: requests.Session, url: str, keywords: dict[str, Any]) -> requests.PreparedRequest:
-    fields: Any = keywords.get("headers")
-    params: Any = keywords.get("params") or {}
-    cookies, auth = keywords.get("cookies"), keywords.get("auth")
-    return session.prepare_request(
-        requests.Request("GET", url, headers=fields, params=params, cookies=cookies, auth=auth)
-    )
+def _way(session: requests.Session, url: str, keywords: dict[str, Any]) -> _Way:
+    verify = cert = tls = said = None
+    if not url.startswith("http:"):
+        # As merge_environment_settings merges them. Without TLS they are not used.
+        verify = merged_verify(session, keywords.get("verify"))
+        cert = session.cert if keywords.get("cert") is None else keywords["cert"]
+        tls = verify, cert, state_of_files(verify, cert)
+    if not url.startswith("https:"):
+        said = said_of_proxies(session, keywords)
+    return _Way(verify, cert, tls, said)
 
 
-def _prepared_like(last: Prepared, url: str) -> requests.PreparedRequest:
-    """The result of :func:`_prepared_anew` for another URL; its fields and its empty jar are those of the last."""
-    prepared = requests.PreparedRequest.__new__(requests.PreparedRequest)
-    vars(prepared).update({**vars(last.native), "hooks": default_hooks(), "url": url})
-    root = url[: url.find("/", 8) + 1]
-    if not (root and (last.native.url or "").startswith(root) and _AS_IT_IS.fullmatch(url, len(root))):
-        native: Any = prepared
-        native.prepare_url(url, {})
+def _nobody(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Credentials that add nothing."""
     return prepared
-
-
-_AS_IT_IS: Final = re.compile(r"(?:[\w~-][\w.~-]*(?:/[\w~-][\w.~-]*)*/?)?(?:\?[\w.~&=-]+)?", re.ASCII)
-"""The part after the first slash of a URL that preparing does not change: no dot segments, nothing to quote."""
-
-
-def _said_of_proxies(session: requests.Session, keywords: dict[str, Any]) -> object:
-    given: Any = keywords.get("proxies")
-    return (
-        session.trust_env,
-        [*session.proxies.items()],
-        [*given.items()] if given else None,
-        state_of_environment(),
-    )
-
-
-def _state(session: requests.Session, keywords: dict[str, Any], said: object) -> object | None:
-    """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
-    jar = session.cookies
-    if session.auth or session.params or type(jar) is not RequestsCookieJar or jar._cookies:  # type: ignore[attr-defined]
-        return None
-    if keywords.get("params") or keywords.get("cookies") or keywords.get("auth"):
-        return None
-    if session.trust_env and _has_netrc():
-        return None
-    given: Any = keywords.get("headers")
-    if given and type(given) is not dict:
-        return None
-    fields: list[tuple[object, object]] = [*given.items()] if given else []
-    return (fields, tuple(items_of(session.headers)), said, tuple(session.adapters.items()))
 
 
 def _with_options(known: Prepared, options: Options) -> Prepared:
     asked = known.request
     request = Request(asked.method, asked.url, asked.headers, asked.body, asked.peer, options)
     return Prepared(known.native, request, known.adapter, known.state, known.way)
-
-
-def _plain(native: requests.PreparedRequest) -> bool:
-    """Whether preparing added nothing that depends on more than its inputs (an auth callable's work, userinfo)."""
-    return "Authorization" not in native.headers and native.body is None and not any(native.hooks.values())
-
-
-_homes: dict[object, tuple[int, bool]] = {}
-"""Shared by threads without a lock: at worst two look at one folder."""
-_said_of_netrc: Final = watching("HOME", "NETRC")
-_SETTLED: Final = 2_000_000_000
-"""Nanoseconds after which a folder's time would show another change: file systems count it in coarse ticks."""
-
-
-def _has_netrc() -> bool:
-    """Whether requests would look into a netrc; asked of the folder's time, which a new file changes."""
-    kept, named = _said_of_netrc()
-    if not kept or named is not None:
-        return True
-    home: Any = kept  # as the system has it
-    try:
-        changed = os.stat(home).st_mtime_ns
-    except OSError:
-        return False
-    known = _homes.get(kept)
-    if known is not None and known[0] == changed:
-        return known[1]
-    # lexists: what a dangling link points to may be made without a change of this folder.
-    there = any(os.path.lexists(os.path.join(os.fsdecode(home), name)) for name in NETRC_FILES)
-    if time.time_ns() - changed > _SETTLED:
-        _homes[kept] = (changed, there)
-    return there
-
-
-def _merged_verify(session: requests.Session, verify: object) -> object:
-    """``verify`` as ``merge_environment_settings`` would merge it."""
-    if session.trust_env and (verify is True or verify is None):
-        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or verify
-    return session.verify if verify is None else verify
