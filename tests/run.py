@@ -31,6 +31,7 @@ HANDFUL: Final = 3
 SIDE_BY_SIDE: Final = ("-n", str((os.cpu_count() or 1) + 2), "--dist", "worksteal")
 """Two more than there are cores: some wait for a server, for a lock or for another process."""
 
+TESTS: Final = Path(__file__).resolve().parent
 IN_MEMORY: Final = "/dev/shm"
 ENOUGH: Final = 3 * 2**30
 """Bytes: several times what all tests leave."""
@@ -44,6 +45,30 @@ def parts(arguments: list[str]) -> list[tuple[str, ...]]:
     if arguments[0] == "--once":
         beside, arguments = "once and not serial", arguments[1:]
     return [("-m", beside, *SIDE_BY_SIDE, *arguments), ("-m", "serial", *arguments)]
+
+
+def is_compiled(file: Path) -> bool:
+    """Whether a test file's assertions have been rewritten by this Python since it was changed."""
+    done = file.parent.glob(f"__pycache__/{file.stem}.{sys.implementation.cache_tag}-pytest-*.pyc")
+    return any(each.stat().st_mtime > file.stat().st_mtime for each in done)
+
+
+def compile_for(part: tuple[str, ...], environment: dict[str, str]) -> None:
+    """Import the test files of a part once, some on each core: else each worker would rewrite all their assertions.
+
+    What cannot be imported is told by the run itself.
+    """
+    if sys.dont_write_bytecode:
+        return
+    files = [each for each in TESTS.rglob("test_*.py") if not is_compiled(each)]
+    files.sort(key=lambda each: each.stat().st_size)
+    cores = os.cpu_count() or 1
+    shares = [files[at::cores] for at in range(cores) if files[at::cores]]
+    collect = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", *part[:2])
+    for each in [
+        subprocess.Popen([*collect, *map(str, share)], env=environment, stdout=subprocess.DEVNULL) for share in shares
+    ]:
+        each.wait()
 
 
 @contextmanager
@@ -75,6 +100,8 @@ def run(part: tuple[str, ...], environment: dict[str, str], *, tries: int) -> tu
 def main(arguments: list[str]) -> int:
     with room() as environment:
         tries = 2 if arguments in ([], ["--once"]) else 1
+        if tries > 1:
+            compile_for(parts(arguments)[0], environment)
         runs = [run(part, environment, tries=tries) for part in parts(arguments)]
     for each in (test for _, late in runs for test in late):
         print(f"PASSED ONLY WHEN TRIED ONCE MORE, mend it: {each}")
