@@ -30,6 +30,7 @@ __all__ = [
     "Received",
     "Request",
     "Unreachable",
+    "headers_of",
     "shown_fields",
     "version_name",
     "version_of",
@@ -236,6 +237,21 @@ class Headers:
 
 
 EMPTY = Headers()
+
+
+def headers_of(fields: Iterable[tuple[Any, Any]]) -> Headers:
+    """Header fields as a client has them, of str or bytes."""
+    # Nearly all are str already.
+    return Headers(
+        [
+            (name if type(name) is str else _text(name), value if type(value) is str else _text(value))
+            for name, value in fields
+        ]
+    )
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from core_rows import fields, rows
 from hypothesis import given
 from strategies import field_names, wild_headers
 
 from sansio_cache.actions import Fetch
-from sansio_cache.messages import EMPTY, Headers, Options, Received, Request, version_name, version_of
+from sansio_cache.messages import EMPTY, Headers, Options, Received, Request, headers_of, version_name, version_of
 
 SOME = Headers([("Accept", "a"), ("X-Other", "1"), ("ACCEPT", "b")])
 
@@ -30,6 +32,13 @@ def test_fields_are_asked_for_by_their_names_in_any_case() -> None:
     assert 5 not in SOME
     with pytest.raises(KeyError, match="Absent"):
         _ = SOME["Absent"]
+
+
+@pytest.mark.parametrize("kind", [str, lambda text: text.encode("latin-1"), type("Istr", (str,), {})])
+def test_fields_of_clients_are_text_by_latin_1(kind: Any) -> None:
+    headers = headers_of([(kind("X-Name"), kind("caf\xe9")), (kind("x-name"), kind("2"))])
+    assert headers.items == (("X-Name", "caf\xe9"), ("x-name", "2"))
+    assert {type(each) for field in headers.items for each in field} == {str}
 
 
 def test_what_is_absent_is_none() -> None:

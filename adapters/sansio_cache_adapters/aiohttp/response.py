@@ -16,7 +16,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from sansio_cache.decisions import Answer, FromStore, Given
-from sansio_cache.messages import Headers
+from sansio_cache.messages import Headers, headers_of
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.response_attributes import AnswerAttributes, moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
@@ -239,7 +239,7 @@ def stored_response(answer: Answer, asked: AskedFor, engine: Engine) -> CachedCl
 
 def received_fields(response: ClientResponse) -> Headers:
     """The header fields of a response as the core has them: byte for byte, by latin-1."""
-    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers])
+    return headers_of(response.raw_headers)
 
 
 async def adopt(

@@ -11,10 +11,8 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from sansio_cache.connection_auth import CONNECTION_AUTH, ConnectionAuth, said_by_request, said_by_response
-from sansio_cache.messages import Headers, Request
+from sansio_cache.messages import Headers, Request, headers_of
 from sansio_cache.urls import origin
-
-from .lookup import as_fields
 
 __all__ = ["authenticated"]
 
@@ -37,7 +35,7 @@ class _Authenticated:
 
     def bypassed(self, pool: object, url: str, fields: Iterable[tuple[Any, Any]]) -> None:
         """To be called with a request that went by the cache and may have had an effect on the pool all the same."""
-        self._note(pool, url, said_by_request(as_fields(fields)))
+        self._note(pool, url, said_by_request(headers_of(fields)))
 
     def why_not_kept(self, pool: object, request: Request, status: int, headers: Headers) -> str:
         """Why nothing of an answer may be kept, once its head is there; ``""`` where it may."""

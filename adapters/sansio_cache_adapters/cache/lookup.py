@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import Headers, Request
+from sansio_cache.messages import Request, headers_of
 
-__all__ = ["RequestMaker", "as_fields", "as_url", "named", "request_like"]
+__all__ = ["RequestMaker", "as_url", "named", "request_like"]
 
 RequestMaker = Callable[[Any, str, dict[str, Any]], Request | Awaitable[Request]]
 """Makes a core request of a thing, a method for a URL, and what a request of the client takes beside them."""
@@ -46,13 +46,4 @@ def request_like(thing: object, keywords: Mapping[str, object]) -> Request:
     headers: Any = getattr(thing, "headers", None) or ()
     pairs: Iterable[tuple[object, object]] = headers.items() if hasattr(headers, "items") else headers
     method: object = getattr(thing, "method", None) or "GET"
-    return Request(str(method), url, as_fields(pairs))
-
-
-def as_fields(pairs: Iterable[tuple[object, object]]) -> Headers:
-    """Header fields that a client may have as bytes or as text."""
-    return Headers([(_text(name), _text(value)) for name, value in pairs])
-
-
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return Request(str(method), url, headers_of(pairs))

@@ -18,13 +18,14 @@ from sansio_cache.bodies import expected_length
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.errors import StoreError
 from sansio_cache.framing import body_here
+from sansio_cache.messages import headers_of
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.stores.finalizers import RELEASING
 from sansio_cache_adapters.stores.work import do
 
-from .common import Timeouts, core_headers
+from .common import Timeouts
 
 __all__ = [
     "AsyncStoredStream",
@@ -61,7 +62,7 @@ class _Passing:
         self.here = tee.outcome == ""
         self.tee = tee
         self._extensions = native.extensions
-        self._expected = expected_length(native.request.method, native.status_code, core_headers(native.headers))
+        self._expected = expected_length(native.request.method, native.status_code, headers_of(native.headers.raw))
         self._taken = 0
 
     async def take(self, data: bytes) -> None:
@@ -243,7 +244,7 @@ def arrived_whole(native: httpx2.Response) -> bytes | None:
     received = getattr(stream, "trailing_data", None)
     if not isinstance(received, tuple):
         return None
-    headers = core_headers(native.headers)
+    headers = headers_of(native.headers.raw)
     expected = expected_length(native.request.method, native.status_code, headers)
     data: bytes = received[0]  # pyright: ignore[reportUnknownVariableType]
     return body_here(bytes(data), expected, headers)  # pyright: ignore[reportUnknownArgumentType]

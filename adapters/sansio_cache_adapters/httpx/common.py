@@ -10,7 +10,7 @@ import httpx2
 
 from sansio_cache.decisions import Answer
 from sansio_cache.errors import SettingError
-from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request, version_name, version_of
+from sansio_cache.messages import NO_OPTIONS, Headers, Options, Request, headers_of, version_name, version_of
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import NativeResponse
@@ -27,7 +27,6 @@ __all__ = [
     "EXTENSION",
     "Timeouts",
     "bypassed",
-    "core_headers",
     "core_request",
     "core_response",
     "follow",
@@ -43,13 +42,8 @@ EXTENSION: Final = "sansio_cache"
 _NAMES: Final = frozenset(OPTIONS)
 
 
-def core_headers(headers: httpx2.Headers) -> Headers:
-    """Header fields as the core has them: in order, by latin-1."""
-    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw])
-
-
 def native_headers(headers: Headers) -> httpx2.Headers:
-    """The same the other way round, byte for byte."""
+    """Header fields as httpx2 has them, byte for byte."""
     return httpx2.Headers([(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers])
 
 
@@ -63,7 +57,7 @@ def core_request(request: httpx2.Request, peer: Peer) -> Request:
     if not _NAMES.isdisjoint(request.extensions):
         _tell_misplaced(request.extensions)
     options = NO_OPTIONS if given is None else _options(given)
-    return Request(request.method, str(request.url), core_headers(request.headers), body, peer.of(request), options)
+    return Request(request.method, str(request.url), headers_of(request.headers.raw), body, peer.of(request), options)
 
 
 def _tell_misplaced(extensions: Mapping[str, object]) -> None:
@@ -125,7 +119,7 @@ def core_response(
     :param inner: the transport that brought it.
     """
     reason: bytes = native.extensions.get("reason_phrase", b"")
-    headers = core_headers(native.headers)
+    headers = headers_of(native.headers.raw)
     refusal = refusal or authenticated.why_not_kept(inner, asked, native.status_code, headers)
     version: bytes = native.extensions.get("http_version", b"")
     tenths = version_of(version.decode("latin-1"))

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx2
 
-from sansio_cache.messages import Request
+from sansio_cache.messages import Request, headers_of
 from sansio_cache_adapters.cache.lookup import RequestMaker, as_url, request_like
 from sansio_cache_adapters.cache.putting import GivenResponse, decoded, no_response
 from sansio_cache_adapters.stores.work import awaited
 
-from .common import core_headers, core_request
+from .common import core_request
 from .peers import Peer
 
 __all__ = ["given_response", "plain_client", "request_maker"]
@@ -52,4 +52,4 @@ async def given_response(
     if not isinstance(response, httpx2.Response):
         raise no_response("an httpx2.Response", response)
     body = await awaited(read(response))
-    return decoded(response.status_code, response.reason_phrase, core_headers(response.headers), body)
+    return decoded(response.status_code, response.reason_phrase, headers_of(response.headers.raw), body)

@@ -8,11 +8,11 @@ from typing import Any, cast
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from sansio_cache.messages import Headers, Options, Request
+from sansio_cache.messages import Headers, Options, Request, headers_of
 
 from .peers import Way
 
-__all__ = ["core_headers", "core_request", "items_of"]
+__all__ = ["core_request", "items_of"]
 
 
 def core_request(
@@ -32,19 +32,8 @@ def core_request(
         known = body if isinstance(body, bytes) else None
     url = prepared.url or ""
     if fields is None:
-        fields = core_headers(items_of(prepared.headers))
+        fields = headers_of(items_of(prepared.headers))
     return Request(prepared.method or "", url, fields, known, way.peer(prepared), options)
-
-
-def core_headers(fields: Iterable[tuple[Any, Any]]) -> Headers:
-    """Header fields, of str or bytes, as the core has them."""
-    # Nearly all are str already.
-    return Headers(
-        [
-            (name if type(name) is str else _text(name), value if type(value) is str else _text(value))
-            for name, value in fields
-        ]
-    )
 
 
 def items_of(headers: Any) -> Iterable[tuple[Any, Any]]:
@@ -52,7 +41,3 @@ def items_of(headers: Any) -> Iterable[tuple[Any, Any]]:
     kind = cast(object, type(headers))
     found: Iterable[tuple[Any, Any]] = headers._store.values() if kind is CaseInsensitiveDict else headers.items()
     return found
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value

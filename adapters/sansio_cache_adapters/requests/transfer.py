@@ -10,14 +10,13 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Request
+from sansio_cache.messages import CONDITIONAL, HTTP_1_1, Headers, Request, headers_of
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.exchange import NativeResponse
 from sansio_cache_adapters.cache.tee import Tee
 from sansio_cache_adapters.stores.work import do
 
 from .bodies import Left, TeeResponse, whole_at_once
-from .common import core_headers
 from .connections import adapters
 from .following import parted
 from .foreign import ForeignTee
@@ -62,7 +61,7 @@ class Sending:
             response.request = self._prepared
         raw: Any = response.raw
         fields = getattr(raw, "headers", None) or response.headers
-        headers = core_headers(fields.items())
+        headers = headers_of(fields.items())
         version = getattr(raw, "version", None)
         version = version if isinstance(version, int) and 9 <= version <= 99 else HTTP_1_1
         refusal = refusal or authenticated.why_not_kept(self._inner, request, response.status_code, headers)
