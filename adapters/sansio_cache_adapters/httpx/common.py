@@ -32,7 +32,6 @@ __all__ = [
     "follow",
     "known",
     "native_headers",
-    "nothing_known",
     "outgoing",
     "stored_response",
 ]
@@ -40,6 +39,7 @@ __all__ = [
 EXTENSION: Final = "sansio_cache"
 """The request extension that holds what a single request says to the cache."""
 _NAMES: Final = frozenset(OPTIONS)
+_NO_TIMES: Final = dict.fromkeys(("created_at", "stored_at", "expires", "expires_at"))
 
 
 def native_headers(headers: Headers) -> httpx2.Headers:
@@ -148,17 +148,9 @@ def follow(extensions: dict[str, Any], tee: Tee) -> None:
     """Let response extensions say what became of a body that is to be stored, now and later."""
     extensions["cache_status"] = str(tee.status)
     if tee.lost:
-        for name in ("created_at", "stored_at", "expires", "expires_at"):
-            extensions[name] = None
+        extensions.update(_NO_TIMES)
     elif tee.outcome is None:
         tee.told = partial(follow, extensions)
-
-
-def nothing_known(cache_status: str) -> dict[str, Any]:
-    """The same for a response with which the cache had nothing to do."""
-    moments = dict.fromkeys(("created_at", "stored_at", "expires", "expires_at"))
-    nothing = {"from_cache": False, **moments, "cache_key": "", "revalidated": False}
-    return {**nothing, "cache_status": cache_status}
 
 
 def stored_response(
@@ -176,7 +168,8 @@ def stored_response(
 
 def bypassed(native: httpx2.Response) -> httpx2.Response:
     """A response of the transport below, with what there is to be known of it."""
-    native.extensions.update(nothing_known(bypassed_status(native.status_code, DISABLED)))
+    status = bypassed_status(native.status_code, DISABLED)
+    native.extensions.update(_NO_TIMES, from_cache=False, cache_key="", revalidated=False, cache_status=status)
     return native
 
 

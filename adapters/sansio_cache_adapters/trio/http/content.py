@@ -118,24 +118,12 @@ class StreamBody:
         return self._start()
 
 
-class _FilePieces:
+async def _file_pieces(file: IO[bytes], start: int | None) -> AsyncIterator[bytes]:
     """The rest of an open file, read in worker threads: a disk may be slow."""
-
-    def __init__(self, file: IO[bytes], start: int | None) -> None:
-        self._file = file
-        self._start = start
-
-    def __aiter__(self) -> _FilePieces:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._start is not None:
-            await to_thread.run_sync(self._file.seek, self._start)
-            self._start = None
-        piece = await to_thread.run_sync(self._file.read, PIECE)
-        if not piece:
-            raise StopAsyncIteration
-        return piece
+    if start is not None:
+        await to_thread.run_sync(file.seek, start)
+    while piece := await to_thread.run_sync(file.read, PIECE):
+        yield piece
 
 
 def encode_content(
@@ -188,7 +176,7 @@ def _file_body(file: IO[bytes]) -> StreamBody:
         start = file.tell()
         length = max(file.seek(0, os.SEEK_END) - start, 0)
         file.seek(start)
-    return StreamBody(partial(_FilePieces, file, start), length=length, replayable=start is not None)
+    return StreamBody(partial(_file_pieces, file, start), length=length, replayable=start is not None)
 
 
 # The request
