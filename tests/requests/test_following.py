@@ -136,7 +136,7 @@ def test_a_body_is_read_as_requests_reads_it(origin: Origin, reply: Reply) -> No
     def left(session: requests.Session) -> tuple[object, ...]:
         response = session.get(url)
         raw: Any = response.raw
-        return response.content, [*response.iter_content(2)], raw.tell(), raw.closed, raw.read(), raw._connection
+        return response.content, [*response.iter_content(2)], raw.closed, raw.read(), raw._connection
 
     with CachedSession(MemoryStore()) as cached, requests.Session() as plain:
         assert left(cached) == left(plain)

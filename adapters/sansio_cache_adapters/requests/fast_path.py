@@ -223,7 +223,8 @@ class FastPath:
         native = prepared_anew(session, url, keywords) if last is None else prepared_like(last.native, url)
         prepared = self._seen(session, native, keywords, options, way, last)
         if state is not None and prepared.adapter is not None and (last is not None or is_plain(native)):
-            prepared.state = state
+            # Equal, and to compare what is one object is quick.
+            prepared.state = state if last is None else last.state
             self._lately = prepared.sharing(self._lately)
             self._remembered.put(url, prepared, bytes_of(prepared.request))
         elif last is not None:

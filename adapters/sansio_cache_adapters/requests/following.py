@@ -13,6 +13,8 @@ from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
+from sansio_cache.messages import REDIRECTS
+
 from .plain import PLAIN
 
 __all__ = ["copied", "followed", "parted", "sends_plainly", "sets_cookies"]
@@ -49,7 +51,7 @@ def followed(
         extract(session.cookies, each.request, each.raw)
     if _may_set_cookies(session, response):
         extract(session.cookies, native, response.raw)
-    if session.get_redirect_target(response) is not None:
+    if _may_redirect(response) and session.get_redirect_target(response) is not None:
         resolve = cast(Any, session).resolve_redirects
         following: Iterator[Any] = resolve(response, native, yield_requests=not follow, **settings)
         if follow:
@@ -61,6 +63,12 @@ def followed(
     if not settings["stream"]:
         _read(response)
     return response
+
+
+def _may_redirect(response: requests.Response) -> bool:
+    """Whether a response has to be asked where it redirects to, for which it makes its fields."""
+    facts = vars(response).get("_facts")
+    return facts is None or facts.answer.status in REDIRECTS
 
 
 def _read(response: requests.Response) -> None:

@@ -67,7 +67,8 @@ class Handler:
 
         :raises requests.exceptions.InvalidSchema: none is mounted.
         """
-        adapter: BaseAdapter = self._behind(session).get_adapter(url)
+        behind: Any = super(self._part, session)
+        adapter: BaseAdapter = behind.get_adapter(url)
         if isinstance(adapter, CacheAdapter):
             return None
         wrapped = self._wrapped.get(id(adapter))
