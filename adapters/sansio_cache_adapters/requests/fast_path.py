@@ -85,11 +85,13 @@ class Prepared:
             mine = ours["headers"]
             if mine is not theirs["headers"] and [*mine.items()] == [*other.native.headers.items()]:
                 ours["headers"] = theirs["headers"]
-            # Empty: with cookies nothing is remembered.
-            ours["_cookies"] = theirs["_cookies"]
+            # Empty: with cookies or hooks nothing is remembered.
+            ours["_cookies"], ours["hooks"] = theirs["_cookies"], theirs["hooks"]
             self.request.headers.items = other.request.headers.items
             if self.state == other.state:
                 self.state = other.state
+            if self.way == other.way:
+                self.way = other.way
         return self
 
     def given_out(self) -> requests.PreparedRequest:

@@ -83,7 +83,7 @@ class OursRequests(_Ours, BlockingClient):
 
 
 class OursRequestsPrepared(OursRequests):
-    """The same with an auth callable: no remembered preparation provably holds, so that each request is prepared."""
+    """The same with an auth callable: each request is given to it, so that none can be remembered as a whole."""
 
     def begin(self) -> None:
         super().begin()

@@ -20,8 +20,10 @@ from .schema import LOAD
 
 __all__ = ["FOREIGN", "Corrupt", "Interrupted", "Mapping", "Reader", "TooLarge", "Unopened", "abandon", "close_dropped"]
 
+_CACHE: Final = 1000
 _BULK_CACHE: Final = 128
-"""KiB."""
+"""KiB of the file that a connection holds in memory at most. The system holds its pages, too: twice as much made no hit
+of a small body faster, not even one out of 100,000."""
 _AT_ONCE: Final = 0.01
 """Seconds that preparing a read that must not wait may take: the schema is compared."""
 
@@ -143,6 +145,7 @@ class Reader:
         """The connection for all but chunks, in a transaction until :meth:`settle`; the caller holds the lock."""
         if self.connection is None:
             self.connection = self._opener.open(HEADS)
+            self.connection.cache = _CACHE
         self._begin(self.connection)
         return self.connection
 
