@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -90,3 +91,52 @@ def test_a_fork_waits_for_what_is_being_made() -> None:
     thread.join()
     waker.join()
     assert owner.it == 1  # the parent goes on
+
+
+@pytest.mark.serial
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system cannot block signals")
+def test_a_handler_of_signals_waits_for_what_is_being_made() -> None:
+    """G32: it would find modules that its own thread has imported by half."""
+    seen: list[bool] = []
+
+    class Interrupted:
+        @at_first_use
+        def it(self) -> int:
+            os.kill(os.getpid(), signal.SIGALRM)
+            return 1
+
+        @at_first_use
+        def failing(self) -> int:
+            os.kill(os.getpid(), signal.SIGALRM)
+            raise ValueError
+
+    owner = Interrupted()
+    before = signal.signal(signal.SIGALRM, lambda *_: seen.append(is_made(owner, "it")))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        assert owner.it == 1
+        with pytest.raises(ValueError):
+            _ = owner.failing
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert seen == [True, True]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+
+
+def test_what_a_handler_made_meanwhile_stays() -> None:
+    """One that was let through: of a session's cache there is one."""
+
+    class Twice:
+        made = 0
+
+        @at_first_use
+        def it(self) -> object:
+            self.made += 1
+            if self.made == 1:
+                within.append(self.it)
+            return object()
+
+    within: list[object] = []
+    owner = Twice()
+    assert owner.it is within[0]
+    assert owner.it is within[0]

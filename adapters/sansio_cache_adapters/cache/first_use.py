@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, Final, Generic, TypeVar, overload
 
@@ -41,11 +43,44 @@ class at_first_use(Generic[T]):  # noqa: N801 - a decorator, as cached_property 
     def __get__(self, owner: object | None, kind: type) -> at_first_use[T] | T:
         if owner is None:
             return self
-        with _making:
+        with _undisturbed(), _making:
             known: dict[str, T] = vars(owner)
             if self._name not in known:
-                known[self._name] = self._make(owner)
+                made = self._make(owner)
+                # A handler that was let through may have made it meanwhile.
+                return known.setdefault(self._name, made)
             return known[self._name]
+
+
+@contextmanager
+def _undisturbed() -> Generator[None]:
+    """Let handlers of signals wait until the block ends.
+
+    One that asks a session would find modules that its own thread has imported by half, which nothing can wait for.
+    Where there are other threads the system may give a signal to one of them, and the handler runs all the same.
+    """
+    import signal  # which not every client brings
+
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield  # handlers run in the main thread alone
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _handled())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_NAMES: Final = "ALRM CHLD CONT HUP INT IO PROF QUIT TERM TSTP URG USR1 USR2 VTALRM WINCH XCPU"
+
+
+@lru_cache(maxsize=1)
+def _handled() -> frozenset[int]:
+    """Signals that programs have handlers for. To ask which they are takes twenty times as long as to block them."""
+    import signal
+
+    found: list[int | None] = [getattr(signal, f"SIG{name}", None) for name in _NAMES.split()]
+    return frozenset(each for each in found if each is not None)
 
 
 def is_made(owner: object, name: str) -> bool:
