@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -18,9 +15,8 @@ from yarl import URL
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache.messages import Headers, headers_of
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.response_attributes import AnswerAttributes, moment
+from sansio_cache_adapters.cache.response_attributes import AnswerAttributes, AnswerState
 from sansio_cache_adapters.cache.stored_body import StoredBody
-from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
 
 from .bodies import Decoding, Keep, NetworkBody, StoredContent, coding_of, keep_arrived
@@ -42,43 +38,7 @@ __all__ = [
 class CachedClientResponse(LazyResponse, AnswerAttributes):
     """An ``aiohttp.ClientResponse`` with what the cache knows of it."""
 
-    _answer: Answer | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
-    _kept_at: float | None = None
-    _tee: Tee | None = None
-    _clock: Callable[[], float] = staticmethod(time.time)
-    _why_bypassed: str = ""
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When the stored response was received; aware, UTC; None where nothing was stored."""
-        answer = self._answer
-        record = None if answer is None else answer.record
-        return moment(None if self._lost else self._kept_at if record is None else record.head.received_at)
-
-    @property
-    def expires(self) -> datetime | None:
-        """When it becomes stale; None for never, and where it is not stored."""
-        return None if self._answer is None or self._lost else moment(self._answer.expires)
-
-    @property
-    def _lost(self) -> bool:
-        """Whether it was to be stored, and is not."""
-        return self._tee is not None and self._tee.lost
-
-    @property
-    def is_expired(self) -> bool:
-        """Whether it has become stale by now."""
-        expires = None if self._answer is None or self._lost else self._answer.expires
-        if expires is None:
-            return False
-        return expires <= (self._clock() if self._makings is None else self._makings.now)
-
-    @property
-    def cache_status(self) -> str:
-        """How the cache handled the request, and why (RFC 9211)."""
-        if self._answer is None:
-            return bypassed(self.status, self._why_bypassed)
-        return str(self._answer.cache_status if self._tee is None else self._tee.status)
+    _state: AnswerState | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 def cached_class(base: type[ClientResponse]) -> type[CachedClientResponse]:
@@ -112,8 +72,8 @@ def bypassing(response: ClientResponse, why: str) -> ClientResponse:
 
 def is_kept(response: CachedClientResponse) -> bool:
     """Whether a response is stored, or being stored."""
-    answer = response._answer  # pyright: ignore[reportPrivateUsage]
-    return answer is not None and answer.expires is not None and not response._lost  # pyright: ignore[reportPrivateUsage]
+    state = response._state  # pyright: ignore[reportPrivateUsage]
+    return state is not None and state.stale_at is not None
 
 
 _classes: WeakKeyDictionary[type[ClientResponse], type[CachedClientResponse]] = WeakKeyDictionary()
@@ -154,15 +114,15 @@ class AskedFor:
         return RequestInfo(self.url, self.method, CIMultiDictProxy(self.fields), self.real_url)
 
 
-class _Stored:
+class _Stored(AnswerState):
     """The makings of a response from a store."""
 
-    __slots__ = ("_answer", "_asked", "_engine")
+    __slots__ = ("_asked",)
 
     def __init__(self, answer: Answer, asked: AskedFor, engine: Engine) -> None:
-        self._answer = answer
+        # All that a hit needs, without a call.
+        self.answer, self.engine, self.tee, self.kept_at = answer, engine, None, None
         self._asked = asked
-        self._engine = engine
 
     @property
     def method(self) -> str:
@@ -182,33 +142,29 @@ class _Stored:
 
     @property
     def version(self) -> int:
-        return self._answer.version
-
-    @property
-    def now(self) -> float:
-        return self._engine.clock()
+        return self.answer.version
 
     @property
     def reason(self) -> str:
-        return _utf8(self._answer.reason)
+        return _utf8(self.answer.reason)
 
     def headers(self) -> CIMultiDictProxy[str]:
-        return CIMultiDictProxy(CIMultiDict([(_utf8(name), _utf8(value)) for name, value in self._answer.headers]))
+        return CIMultiDictProxy(CIMultiDict([(_utf8(name), _utf8(value)) for name, value in self.answer.headers]))
 
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        return tuple((_bytes(name), _bytes(value)) for name, value in self._answer.headers)
+        return tuple((_bytes(name), _bytes(value)) for name, value in self.answer.headers)
 
     def request_info(self) -> RequestInfo:
         return self._asked.request_info()
 
     def whole(self) -> bytes | None:
-        record = self._answer.record
+        record = self.answer.record
         if record is not None and record.head.facts.coded and self._asked.decode:
             return None
         return self._at_hand()
 
     def _at_hand(self) -> bytes | None:
-        source = self._answer.body
+        source = self.answer.body
         if isinstance(source, FromStore):
             body = source.record.stored.body
             if body is None or (source.start == 0 and source.stop == len(body)):
@@ -217,12 +173,12 @@ class _Stored:
         return source.data if isinstance(source, Given) else b""
 
     def content(self, *, read: bytes | None) -> StreamReader:
-        asked, source = self._asked, self._answer.body
+        asked, source = self._asked, self.answer.body
         body: StoredBody | bytes | None = self._at_hand() if read is None else b""
         if body is None:
             assert isinstance(source, FromStore)  # noqa: S101 - what is not at hand is in the store
-            body = StoredBody(self._engine, source)
-        decoding = Decoding(coding_of(self._answer.headers) if asked.decode and body != b"" else "")
+            body = StoredBody(self.engine, source)
+        decoding = Decoding(coding_of(self.answer.headers) if asked.decode and body != b"" else "")
         length = 0 if read is None else len(read)
         if read is None and not decoding:
             length = source.stop - source.start if isinstance(source, FromStore) else 0
@@ -232,8 +188,9 @@ class _Stored:
 
 def stored_response(answer: Answer, asked: AskedFor, engine: Engine) -> CachedClientResponse:
     """The response that an answer without the network gives; nothing of it is built before it is looked at."""
-    response = new_response(asked.cls, _Stored(answer, asked, engine), answer.status)
-    response.__dict__["_answer"] = answer
+    made = _Stored(answer, asked, engine)
+    response = new_response(asked.cls, made, answer.status)
+    response.__dict__["_state"] = made
     return response
 
 
@@ -257,10 +214,7 @@ async def adopt(
     One whose body is neither stored nor decoded stays as it is.
     """
     if isinstance(response, CachedClientResponse):
-        response.__dict__["_answer"] = answer
-        response.__dict__["_tee"] = tee
-        response.__dict__["_clock"] = engine.clock
-        response.__dict__["_kept_at"] = engine.clock() if answer.keeping is not None else None
+        response.__dict__["_state"] = AnswerState(answer, engine, tee)
     decoding = Decoding(coding_of(answer.headers) if decode and CONTENT_ENCODING in response.headers else "")
     if response.status == 101 or (tee is None and not decoding):
         return

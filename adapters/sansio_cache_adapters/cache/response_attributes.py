@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from sansio_cache.decisions import Answer
 
-__all__ = ["AnswerAttributes", "TimeAttributes", "moment"]
+from .engine import Engine
+from .switches import bypassed
+from .tee import Tee
+
+__all__ = ["AnswerAttributes", "AnswerState", "TimeAttributes", "moment"]
 
 
 class _Timed(Protocol):
@@ -35,32 +39,94 @@ class TimeAttributes:
         return self.expires
 
 
+class AnswerState:
+    """An answer on its way to its reader, and what became of its body by now.
+
+    :ivar tee: stores the body that the network brings.
+    :ivar kept_at: when it was received, if it is to be stored; POSIX seconds.
+    """
+
+    __slots__ = ("answer", "engine", "kept_at", "tee")
+
+    def __init__(self, answer: Answer, engine: Engine, tee: Tee | None) -> None:
+        self.answer: Answer = answer
+        self.engine: Engine = engine
+        self.tee: Tee | None = tee
+        self.kept_at: float | None = None if answer.keeping is None else engine.clock()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was to be stored, and is not."""
+        return self.tee is not None and self.tee.lost
+
+    @property
+    def received_at(self) -> float | None:
+        """When what is stored of it was received; None where nothing is."""
+        record = self.answer.record
+        return None if self.lost else self.kept_at if record is None else record.head.received_at
+
+    @property
+    def stale_at(self) -> float | None:
+        """When it becomes stale; None for never, and where it is not stored."""
+        return None if self.lost else self.answer.expires
+
+    @property
+    def cache_status(self) -> str:
+        """How the cache handled the request, and why (RFC 9211)."""
+        return str(self.answer.cache_status if self.tee is None else self.tee.status)
+
+
 class AnswerAttributes(TimeAttributes):
     """Attributes of a response that come from its answer."""
 
     __slots__ = ()
 
+    _why_bypassed: str = ""
+
     if TYPE_CHECKING:
+        status: int
 
         @property
-        def _answer(self) -> Answer | None:
-            """The answer that it was made from; None where the cache was bypassed."""
+        def _state(self) -> AnswerState | None:
+            """What it was made from; None where the cache was bypassed."""
 
     @property
     def from_cache(self) -> bool:
         """Whether it was made from a stored response."""
-        answer = self._answer
-        return answer is not None and answer.record is not None and answer.from_cache
+        state = self._state
+        return state is not None and state.answer.record is not None and state.answer.from_cache
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the stored response was received; aware, UTC; None where nothing was stored."""
+        return None if self._state is None else moment(self._state.received_at)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it becomes stale; None for never, and where it is not stored."""
+        return None if self._state is None else moment(self._state.stale_at)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it has become stale by now."""
+        state = self._state
+        stale_at = None if state is None else state.stale_at
+        return state is not None and stale_at is not None and stale_at <= state.engine.clock()
 
     @property
     def cache_key(self) -> str:
         """The partition key, hexadecimal; ``""`` where the cache was bypassed."""
-        return "" if self._answer is None else self._answer.key.hex()
+        return "" if self._state is None else self._state.answer.key.hex()
 
     @property
     def revalidated(self) -> bool:
         """Whether the origin has just confirmed it."""
-        return self._answer is not None and self._answer.revalidated
+        return self._state is not None and self._state.answer.revalidated
+
+    @property
+    def cache_status(self) -> str:
+        """How the cache handled the request, and why (RFC 9211)."""
+        return bypassed(self.status, self._why_bypassed) if self._state is None else self._state.cache_status
 
 
 def moment(at: float | None) -> datetime | None:

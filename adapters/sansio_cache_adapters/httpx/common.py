@@ -39,7 +39,7 @@ __all__ = [
 EXTENSION: Final = "sansio_cache"
 """The request extension that holds what a single request says to the cache."""
 _NAMES: Final = frozenset(OPTIONS)
-_NO_TIMES: Final = dict.fromkeys(("created_at", "stored_at", "expires", "expires_at"))
+_NO_TIMES: Final[dict[str, None]] = dict.fromkeys(("created_at", "stored_at", "expires", "expires_at"))
 
 
 def native_headers(headers: Headers) -> httpx2.Headers:

@@ -17,7 +17,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from sansio_cache.decisions import Answer, FromStore, Given
 from sansio_cache_adapters.cache.engine import Engine
-from sansio_cache_adapters.cache.response_attributes import TimeAttributes, moment
+from sansio_cache_adapters.cache.response_attributes import AnswerState, TimeAttributes, moment
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.switches import bypassed
 from sansio_cache_adapters.cache.tee import Tee
@@ -74,7 +74,7 @@ class CachedResponse(requests.Response, TimeAttributes):
         return sorted({*super().__dir__(), *(_LAZY if "_facts" in self.__dict__ else ())})
 
 
-class AnswerFacts:
+class AnswerFacts(AnswerState):
     """The values from which the lazy attributes of a response are made.
 
     :param prepare: gives the prepared request.
@@ -82,7 +82,7 @@ class AnswerFacts:
     :param tee: stores the body that the network brings.
     """
 
-    __slots__ = ("adapter", "answer", "data", "elapsed", "engine", "kept_at", "prepare", "prepared", "tee")
+    __slots__ = ("adapter", "data", "elapsed", "prepare", "prepared")
 
     def __init__(
         self,
@@ -107,11 +107,6 @@ class AnswerFacts:
     def settled(self) -> bool:
         """Whether it is known what became of the body."""
         return self.tee is None or self.tee.outcome is not None
-
-    @property
-    def lost(self) -> bool:
-        """Whether it was to be stored, and is not."""
-        return self.tee is not None and self.tee.lost
 
     def request(self) -> requests.PreparedRequest:
         """The request, prepared when it is first looked at."""
@@ -148,11 +143,6 @@ def _headers(facts: AnswerFacts) -> CaseInsensitiveDict[str]:
     return CaseInsensitiveDict({name: headers.get(name.lower()) or "" for name, _ in headers})
 
 
-def _created_at(facts: AnswerFacts) -> datetime | None:
-    record = facts.answer.record
-    return moment(None if facts.lost else facts.kept_at if record is None else record.head.received_at)
-
-
 _LAZY: Final[dict[str, Callable[[AnswerFacts], Any]]] = {
     "raw": _raw,
     "headers": _headers,
@@ -167,11 +157,11 @@ _LAZY: Final[dict[str, Callable[[AnswerFacts], Any]]] = {
     "connection": lambda facts: facts.adapter(),
     "_next": lambda facts: None,
     "from_cache": lambda facts: facts.answer.record is not None and facts.answer.from_cache,
-    "created_at": _created_at,
-    "expires": lambda facts: None if facts.lost else moment(facts.answer.expires),
+    "created_at": lambda facts: moment(facts.received_at),
+    "expires": lambda facts: moment(facts.stale_at),
     "cache_key": lambda facts: facts.answer.key.hex(),
     "revalidated": lambda facts: facts.answer.revalidated,
-    "cache_status": lambda facts: str(facts.answer.cache_status if facts.tee is None else facts.tee.status),
+    "cache_status": lambda facts: facts.cache_status,
 }
 _OPEN: Final = frozenset({"cache_status", "created_at", "expires"})
 """Attributes that may change until the body was stored or given up."""

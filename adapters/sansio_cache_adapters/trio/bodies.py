@@ -16,6 +16,7 @@ from sansio_cache.messages import Headers, Request, version_name, version_of
 from sansio_cache_adapters.cache.connection_auth import authenticated
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.exchange import NativeResponse
+from sansio_cache_adapters.cache.response_attributes import AnswerState
 from sansio_cache_adapters.cache.stored_body import StoredBody
 from sansio_cache_adapters.cache.tee import INCOMPLETE, Tee
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
@@ -34,7 +35,7 @@ class StoredBodyGone(ReadError):
     """A stored body is gone from the store; its record was dropped."""
 
 
-class CachedHop(Hop):
+class CachedHop(Hop, AnswerState):
     """A hop that the cache has looked at."""
 
     def __init__(
@@ -42,30 +43,7 @@ class CachedHop(Hop):
     ) -> None:
         version = version_name(answer.version) if response is None else response.version
         super().__init__(answer.status, answer.reason, list(answer.headers.items), chunks, version)
-        self.clock = engine.clock
-        self.answer = answer
-        self._tee = tee
-        self._kept_at = None if answer.keeping is None else engine.clock()
-
-    @property
-    def kept_at(self) -> float | None:
-        """When what is stored of it was received; POSIX seconds."""
-        record = self.answer.record
-        return None if self._lost else self._kept_at if record is None else record.head.received_at
-
-    @property
-    def expires(self) -> float | None:
-        """When it becomes stale, POSIX seconds; None where it is not stored."""
-        return None if self._lost else self.answer.expires
-
-    @property
-    def status_line(self) -> str:
-        """How the cache handled it, as far as that is settled."""
-        return str(self.answer.cache_status if self._tee is None else self._tee.status)
-
-    @property
-    def _lost(self) -> bool:
-        return self._tee is not None and self._tee.lost
+        AnswerState.__init__(self, answer, engine, tee)
 
     @property
     def coding(self) -> str:

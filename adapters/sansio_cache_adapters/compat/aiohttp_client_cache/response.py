@@ -204,10 +204,11 @@ async def as_theirs(response: ClientResponse) -> ClientResponse:
             continue
         if type(each) is not CachedClientResponse:
             continue
-        if each.from_cache or each._tee is not None:  # pyright: ignore[reportPrivateUsage]
+        state = each._state  # pyright: ignore[reportPrivateUsage]
+        if each.from_cache or (state is not None and state.tee is not None):
             await _read(each)
         if each.from_cache:
-            record = each._answer.record if each._answer is not None else None  # pyright: ignore[reportPrivateUsage]
+            record = None if state is None else state.answer.record
             each.__class__ = CachedResponse
             if record is not None:
                 _show_as_stored(each, record)
@@ -263,7 +264,6 @@ class _Kept:
         self.url = URL(url)
         self.real_url = URL(url if real_url is None else real_url)
         self.reason = reason
-        self.now = 0.0
         self.session: Any = self
         self._body = body
         self._fields, self._asked = fields

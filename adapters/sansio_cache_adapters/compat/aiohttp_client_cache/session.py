@@ -168,11 +168,11 @@ with warnings.catch_warnings():
 
         async def _forget(self, response: ClientResponse) -> None:
             """Remove what has just been stored."""
-            answer = getattr(response, "_answer", None)
-            if answer is not None and answer.keeping is not None:
+            state = getattr(response, "_state", None)
+            if state is not None and state.answer.keeping is not None:
                 engine = self._cache.engine
                 # A mark stays, so that a write that is still on its way is not kept either.
-                await awaited(engine.store.drop(answer.keeping.keys.resource, now=engine.clock()))
+                await awaited(engine.store.drop(state.answer.keeping.keys.resource, now=engine.clock()))
 
         def _resolve_url(self, str_or_url: StrOrURL) -> URL:
             url = URL(str_or_url)
