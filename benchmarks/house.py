@@ -148,10 +148,11 @@ _begun: Counter[int] = Counter()
 
 
 def _traced(connect: Callable[..., sqlite3.Connection], *arguments: Any, **keywords: Any) -> sqlite3.Connection:
-    """A connection that counts its transactions, whatever class it is of."""
+    """A connection that counts its transactions, those of a single statement too, whatever class it is of."""
 
     def trace(statement: str) -> None:
-        if re.match(r"\s*BEGIN IMMEDIATE", statement):
+        alone = re.match(r"\s*(INSERT|UPDATE|DELETE|REPLACE)\b", statement) and not connection.in_transaction
+        if alone or re.match(r"\s*BEGIN IMMEDIATE", statement):
             _begun[threading.get_ident()] += 1
 
     connection = connect(*arguments, **keywords)
