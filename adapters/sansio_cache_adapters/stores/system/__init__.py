@@ -1,8 +1,8 @@
 """The operating system, where one differs from another: two implementations behind one interface.
 
-``protocol`` says what a store asks for; ``posix`` and ``windows`` answer for the files of a SQLite store (``SYSTEM``),
-``posix_folder`` (with ``exchanging``) and ``windows_folder`` for the folder of a file store (``folders``), both built
-on ``any_folder``. Beside these only ``stores/byte_locks`` names what only one system has. They are chosen by what there
+``posix``, and ``windows`` where that differs, answer for the files of a SQLite store (``SYSTEM``),
+``posix_folder`` (with ``exchanging``) and ``windows_folder``, built on ``any_folder``, for the folder of a file store
+(``folders``). Beside these only ``stores/byte_locks`` names what only one system has. They are chosen by what there
 is (``fcntl``), not by a system's name.
 """
 

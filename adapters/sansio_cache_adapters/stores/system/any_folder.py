@@ -10,9 +10,7 @@ from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import ClassVar, Final, Self
 
-from .protocol import is_absent
-
-__all__ = ["AnyFolder", "OpenFile", "misplaced", "write_all"]
+__all__ = ["AnyFolder", "OpenFile", "is_absent", "is_misplaced", "misplaced", "write_all"]
 
 # What is there already, be it a link or a pipe, is not opened by this on any system.
 _NEW: Final[int] = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -144,6 +142,26 @@ class AnyFolder:
             self._remove_folder(name)
             return True
         return False
+
+
+# The errors where something else than a file or folder of ours is opened, read or replaced.
+_MISPLACED: Final = frozenset(
+    {
+        *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+        *(errno.ELOOP, errno.EMLINK),  # a link; the second on FreeBSD
+        *(errno.ENXIO, errno.EOPNOTSUPP, errno.EAGAIN),  # a socket, a device, a pipe
+    }
+)
+
+
+def is_misplaced(error: OSError) -> bool:
+    """Whether something else lies where a file or folder of ours belongs: trouble of one name, not of the disk."""
+    return error.errno in _MISPLACED
+
+
+def is_absent(error: OSError) -> bool:
+    """Whether a name is not there, or not what it should be: it is trouble of this name, and the others are well."""
+    return isinstance(error, FileNotFoundError) or is_misplaced(error)
 
 
 def misplaced(what: str, name: str) -> OSError:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import SYSTEM
-from .any_folder import OpenFile
+from .any_folder import OpenFile, is_absent, is_misplaced
 from .posix import POSIX
-from .protocol import is_absent, is_misplaced
 
 __all__ = ["Folder", "OpenFile", "is_absent", "is_misplaced", "open_root", "runs_as_root"]
 

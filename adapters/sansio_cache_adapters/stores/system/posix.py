@@ -50,62 +50,80 @@ def user() -> int:
 
 
 class Posix:
-    """See :class:`~.protocol.System`."""
+    """The operations on the file of a SQLite store, and on those beside it.
 
-    moves_open_files = True
-    # POSIX drops all locks of a process on a file with any descriptor of it that is closed.
-    closing_unlocks = True
+    :ivar moves_open_files: whether a file that somebody has open can be renamed, replaced and removed.
+    :ivar closing_unlocks: whether closing any descriptor of a file ends all locks of the process on it. Then a file
+        that SQLite has open is never opened and closed beside it.
+    :ivar pragmas: for connections that write, so that what SQLite syncs is on the disk afterwards.
+    """
+
+    moves_open_files: bool = True
+    closing_unlocks: bool = True
     # On macOS fsync leaves data in the drive's cache, and it may reach the disk in another order than it was written;
     # a checkpoint is the one step that must not. Elsewhere SQLite has no such call and the pragma does nothing.
-    pragmas = ("checkpoint_fullfsync = ON",)
+    pragmas: tuple[str, ...] = ("checkpoint_fullfsync = ON",)
 
     def owns(self, seen: os.stat_result) -> bool:
-        """See the protocol, as for all below."""
+        """Whether a file belongs to the user as whom we run."""
         return seen.st_uid == user()
 
     def may_be_altered(self, path: str, seen: os.stat_result) -> bool:
-        """Whether others than root may write to it."""
+        """Whether a file that is not ours may be written to by others than the system's administrator."""
         return seen.st_uid != 0 or bool(seen.st_mode & 0o022) or self.may_write(path)
 
     def may_write(self, path: str) -> bool:
-        """By the rights of who runs us, not of who started us, where the system tells them apart."""
+        """Whether we may write to a file, or into a folder.
+
+        By the rights of who runs us, not of who started us, where the system tells them apart.
+        """
         return os.access(path, os.W_OK, effective_ids=_EFFECTIVE)
 
     def restrict(self, path: str, seen: os.stat_result) -> None:
-        """Its mode says what others may do."""
+        """Take from all others what they may do with a file of ours."""
         if stat.S_IMODE(seen.st_mode) & 0o077:
             with suppress(OSError):  # on a medium that can only be read
                 os.chmod(path, stat.S_IMODE(seen.st_mode) & 0o700)
 
     def open_to_look(self, path: str) -> int:
-        """O_NONBLOCK: a FIFO would wait for who writes to it."""
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        """A descriptor by which a file of unknown kind can be looked at: nothing is waited for."""
+        # O_NONBLOCK: a FIFO would wait for who writes to it. On Windows a device has no place in a folder.
+        return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
 
     def read_start(self, descriptor: int, count: int) -> bytes:
-        """Without moving where the descriptor stands."""
+        """So many of the first bytes of a file, wherever the descriptor stands."""
         return os.pread(descriptor, count, 0)
 
     def make(self, path: str) -> None:
-        """0600 from the first moment on."""
+        """Make an empty file where there is nothing, for its owner only: 0600 from the first moment on.
+
+        :raises FileExistsError: there is something.
+        """
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def alone(self, folder: str) -> AbstractContextManager[None]:
-        """By a lock of the folder itself: nothing need be made for it."""
+        """No other process begins a file of ours in this folder, or sets one aside. Ends with its process.
+
+        By a lock of the folder itself: nothing need be made for it.
+
+        :raises StoreBusy: if others do for a second.
+        """
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         return flocked(descriptor, _ALONE_WITHIN, f"{folder}: another process is at its files")
 
     def uri(self, path: str) -> str:
-        """With an empty authority: a path may begin with two slashes."""
+        """The URI by which SQLite opens the file at an absolute path."""
         from urllib.parse import quote  # when a file is opened: a session can be made without it
 
+        # With an empty authority: a path may begin with two slashes.
         return f"file://{quote(os.fsencode(path))}"
 
     def path_in(self, url: str) -> str:
-        """The same."""
+        """The path that stands in a URL after the authority, as the system writes it."""
         return url
 
     def fault_of(self, path: str) -> str:
-        """Any name can be had."""
+        """Why no file can have this absolute path; empty if one can."""
         return ""
 
 

@@ -18,10 +18,12 @@ from urllib.parse import quote
 
 from sansio_cache.errors import StoreBusy
 
-__all__ = ["WINDOWS", "Windows", "lock_file"]
+from .posix import Posix
 
-# Without O_BINARY the C library would change line breaks and end a file at Ctrl+Z.
-_BINARY: Final[int] = getattr(os, "O_BINARY", 0)
+__all__ = ["BINARY", "WINDOWS", "Windows", "lock_file"]
+
+# Without OBINARY the C library would change line breaks and end a file at Ctrl+Z.
+BINARY: Final[int] = getattr(os, "OBINARY", 0)
 # The system removes the file with its last descriptor, however its process ends.
 _TEMPORARY: Final[int] = getattr(os, "O_TEMPORARY", 0)
 _ALONE_WITHIN: Final = 1.0
@@ -59,7 +61,7 @@ def _held(path: str, deadline: float, busy: str) -> Generator[None]:
     descriptor = -1
     while descriptor < 0:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY | _TEMPORARY, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY | _TEMPORARY, 0o600)
         # Windows says that access is denied as long as a file that was removed is still open somewhere.
         except (FileExistsError, PermissionError) as error:
             if time.monotonic() >= deadline:
@@ -83,20 +85,19 @@ def _remove_lost(path: str) -> None:
             os.unlink(path)
 
 
-class Windows:
-    """See :class:`~.protocol.System`."""
+class Windows(Posix):
+    """The same there, where no mode and no owner is told, and what is open stays where it is."""
 
     moves_open_files = False
     # Locks belong to handles there.
     closing_unlocks = False
-    pragmas: tuple[str, ...] = ()
+    pragmas = ()
 
     def owns(self, seen: os.stat_result) -> bool:
-        """A file has an owner there, but Python does not say which; anyone who may write into the folder has it."""
-        return True
+        """A file has an owner there, but Python does not say which; anyone who may write into the folder has it.
 
-    def may_be_altered(self, path: str, seen: os.stat_result) -> bool:
-        """Not asked where all is ours."""
+        So nobody asks whether one that is not ours may be altered.
+        """
         return True
 
     def may_write(self, path: str) -> bool:
@@ -106,18 +107,10 @@ class Windows:
     def restrict(self, path: str, seen: os.stat_result) -> None:
         """Do nothing: see the top."""
 
-    def open_to_look(self, path: str) -> int:
-        """A device has no place in a folder there."""
-        return os.open(path, os.O_RDONLY | _BINARY)
-
     def read_start(self, descriptor: int, count: int) -> bytes:
         """From the start, wherever the descriptor stands."""
         os.lseek(descriptor, 0, os.SEEK_SET)
         return os.read(descriptor, count)
-
-    def make(self, path: str) -> None:
-        """The mode is for other systems on which this is tried."""
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600))
 
     def alone(self, folder: str) -> AbstractContextManager[None]:
         """By a file in it: a folder cannot be locked there."""

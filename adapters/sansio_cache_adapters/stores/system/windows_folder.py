@@ -17,13 +17,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final, TypeVar
 
 from .any_folder import AnyFolder, OpenFile, misplaced, write_all
-from .windows import lock_file
+from .windows import BINARY, lock_file
 
 __all__ = ["Folder", "open_root", "runs_as_root"]
 
 T = TypeVar("T")
 
-_BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 _LOCK_NAME: Final = "folder.lock"
 _LOCK_WAIT: Final = 0.5
 _OPEN_ELSEWHERE: Final = 0.25
@@ -140,7 +139,7 @@ class Folder(AnyFolder):
         before = os.lstat(path)
         if _is_link(before) or not stat.S_ISREG(before.st_mode):
             raise misplaced("is not a file", name)
-        fd = _patiently(lambda: os.open(path, flags | _BINARY))
+        fd = _patiently(lambda: os.open(path, flags | BINARY))
         try:
             seen = os.fstat(fd)
             if flags != os.O_RDONLY and seen.st_nlink > 1:
