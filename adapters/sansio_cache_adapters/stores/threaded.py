@@ -63,11 +63,9 @@ class Threaded:
     """An :class:`AsyncStore` over a blocking store. One object serves any number of tasks, loops and threads.
 
     Take it from :func:`threaded`, so that all sessions on one store share one queue.
-
-    :param on_error: is told, in the writing thread, of each queued write that failed or found no room.
     """
 
-    def __init__(self, store: Store, *, on_error: OnError | None = None) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.max_bytes = store.max_bytes
         # Its protocols are looked up once: to look takes as long as a call.
@@ -78,8 +76,6 @@ class Threaded:
         self._watched = False
         self._readers = Worker("sansio-cache reader", size=2, idle=IDLE)
         self._queue = Queue(store)
-        if on_error is not None:
-            self.listen(on_error)
         weakref.finalize(self, _let_end, self._queue.worker, self._readers).atexit = False
         _drain_at_exit()
         follow_forks(self)
@@ -93,7 +89,10 @@ class Threaded:
         return self.store.location
 
     def listen(self, on_error: OnError) -> Callable[[], None]:
-        """Tell ``on_error`` too of queued writes that fail; call what is returned to end that."""
+        """Tell ``on_error``, in the writing thread, of each queued write that failed or found no room.
+
+        Call what is returned to end that.
+        """
         self._queue.listeners.append(on_error)
 
         def end() -> None:

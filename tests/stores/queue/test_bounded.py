@@ -83,7 +83,8 @@ class TestNobodyWaits:
 
         async def main() -> None:
             told: list[BaseException] = []
-            store = Threaded(SQLiteStore(inner.path, busy_timeout=30), on_error=told.append)
+            store = Threaded(SQLiteStore(inner.path, busy_timeout=30))
+            store.listen(told.append)
             await store.open(signed=False)
             other.execute("BEGIN IMMEDIATE")
             kept = 0
@@ -133,7 +134,8 @@ class TestNobodyWaits:
 
         async def main() -> None:
             told: list[BaseException] = []
-            store = Threaded(inner, on_error=told.append)
+            store = Threaded(inner)
+            store.listen(told.append)
             entry = new_entry()
             other.execute("BEGIN IMMEDIATE")
             await store.write(entry, 0, bytes(CHUNK_SIZE))
@@ -156,7 +158,8 @@ class TestNobodyWaits:
 
         async def main() -> None:
             told: list[BaseException] = []
-            store = Threaded(SQLiteStore(path), on_error=lambda _: 1 / 0)
+            store = Threaded(SQLiteStore(path))
+            store.listen(lambda _: 1 / 0)
             end = store.listen(told.append)
             assert await committed(store, "one")
             await store.flush(30)
@@ -179,7 +182,8 @@ class TestNobodyWaits:
 
         async def main() -> None:
             told: list[BaseException] = []
-            store = Threaded(inner, on_error=told.append)
+            store = Threaded(inner)
+            store.listen(told.append)
             await store.open(signed=False)
             other.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
@@ -203,7 +207,8 @@ class TestNobodyWaits:
 
         async def main() -> None:
             told: list[BaseException] = []
-            store = Threaded(SQLiteStore(inner.path, busy_timeout=30), on_error=told.append)
+            store = Threaded(SQLiteStore(inner.path, busy_timeout=30))
+            store.listen(told.append)
             await store.open(signed=False)
             other.execute("BEGIN IMMEDIATE")
             for index in range(10):

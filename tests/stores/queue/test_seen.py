@@ -102,7 +102,8 @@ class TestSeenAtOnce:
 
         async def main() -> None:
             told: list[BaseException] = []
-            store = Threaded(inner, on_error=told.append)
+            store = Threaded(inner)
+            store.listen(told.append)
             await store.open(signed=False)
             other.execute("BEGIN IMMEDIATE")
             assert await store.drop(name("one"), now=NOW) == 0

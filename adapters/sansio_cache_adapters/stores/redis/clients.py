@@ -95,7 +95,7 @@ def _options(found: dict[str, Any], connection_class: object) -> dict[str, Any]:
         options["socket_keepalive_options"] = keepalive
     if found.get("path"):
         options["unix_socket_path"] = found["path"]
-    if isinstance(connection_class, type) and "SSL" in connection_class.__name__:
+    if found.get("ssl") or (isinstance(connection_class, type) and "SSL" in connection_class.__name__):
         options["ssl"] = True
         options |= {name: value for name, value in found.items() if name.startswith("ssl_")}
     return options
@@ -130,8 +130,6 @@ def _of_cluster(client: Any) -> Target:
     manager = client.nodes_manager
     kwargs: dict[str, Any] = getattr(client, "connection_kwargs", None) or manager.connection_kwargs
     options = _options(kwargs, kwargs.get("connection_class"))
-    if kwargs.get("ssl"):
-        options |= {name: value for name, value in kwargs.items() if name == "ssl" or name.startswith("ssl_")}
     for name in ("host", "port", "db"):
         options.pop(name, None)
     known = [*manager.startup_nodes.values(), *manager.nodes_cache.values()]

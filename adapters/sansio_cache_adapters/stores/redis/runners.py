@@ -304,7 +304,9 @@ class AsyncRunner:
                 async with connected.turns:
                     if keys is None:
                         keys = aiter(connected.client.scan_iter(pattern, size))
-                    page = [key async for key in _first(keys, size)]
+                    page: list[bytes] = []
+                    while len(page) < size and (key := await anext(keys, None)) is not None:
+                        page.append(key)
             if not page:
                 return
             yield page
@@ -320,14 +322,6 @@ class AsyncRunner:
                     await each.close()
                 elif loop.is_running():
                     asyncio.run_coroutine_threadsafe(each.close(), loop)
-
-
-async def _first(keys: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
-    for _ in range(size):
-        try:
-            yield await anext(keys)
-        except StopAsyncIteration:
-            return
 
 
 def _descriptors(client: Any) -> Iterator[int]:

@@ -84,7 +84,6 @@ class RedisStore(MaintainedStore):
         self._target = describe(url_or_client)
         self._timeout = float(timeout)
         self.verbs: Verbs = Verbs(prefix, max_bytes=self.max_bytes)
-        self._prefix = prefix
         self._runner = Runner(self._target, self._timeout)
         follow_forks(self)
 
@@ -104,7 +103,7 @@ class RedisStore(MaintainedStore):
     @property
     def location(self) -> str:
         """Where it lies, without any password, and the prefix."""
-        return f"{self._target.location}#{self._prefix}"
+        return f"{self._target.location}#{self.verbs.names.prefix}"
 
     def open(self, *, signed: bool) -> Meta:
         """The meta record; ``signed=True`` marks the store as signed.
