@@ -21,7 +21,7 @@ from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.foreign import START, describe_file, describe_folder, left_alone
 from sansio_cache_adapters.stores.forking import RestingLock
 
-from .schema import APPLICATION_ID, IDENTIFY, SCHEMA_VERSION, migrate
+from .schema import APPLICATION_ID, IDENTIFY, SCHEMA_VERSION, create
 
 __all__ = [
     "Inode",
@@ -209,7 +209,7 @@ def _build(draft: str, ids: tuple[bytes, bytes] | None) -> None:
     try:
         # In the file itself, not in a log beside it, so that the header says from the first byte whose it is.
         connection.execute("PRAGMA journal_mode = MEMORY")
-        migrate(connection)
+        create(connection)
         if ids is not None:
             connection.execute(IDENTIFY, ids)
         connection.execute("PRAGMA journal_mode = WAL")

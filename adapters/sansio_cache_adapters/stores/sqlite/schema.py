@@ -22,7 +22,7 @@ from typing import Final
 from sansio_cache.records import CHUNK_SIZE, INLINE_LIMIT
 from sansio_cache.sealing import MAX_HEAD
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TABLES", "create", "migrate"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TABLES", "create"]
 
 APPLICATION_ID: Final = 0x5CAC4E91
 """Stands in bytes 68 to 71 of a cache file. A file without it is not ours and never touched."""
@@ -114,24 +114,9 @@ TABLES: Final = frozenset({"meta", "records", "removed", "small", "bodies", "chu
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Make the schema as it is now."""
-    connection.executescript(_VERSION_1)
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date, in one transaction; a second process finds it done."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
-            # Not by executescript(), which commits first.
-            for statement in _VERSION_1.split(";\n"):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.rollback()
-        raise
+    """Make the schema as it is now in an empty database, in one transaction."""
+    said = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
+    connection.executescript(f"BEGIN; {_VERSION_1} {said} COMMIT;")
 
 
 _HEAVIEST: Final = 1 << 40
