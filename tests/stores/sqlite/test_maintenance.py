@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sqlite3
 import time
@@ -19,7 +20,7 @@ from sansio_cache.sealing import make_sealer
 from sansio_cache_adapters.stores.claims import CHECKPOINT, Claims
 from sansio_cache_adapters.stores.lock_places import beside
 from sansio_cache_adapters.stores.protocol import Lease, new_entry
-from sansio_cache_adapters.stores.sqlite import maintenance
+from sansio_cache_adapters.stores.sqlite import maintenance, place
 from sansio_cache_adapters.stores.sqlite.store import SQLiteStore
 from sansio_cache_adapters.testing import make_item, name, put, stream
 
@@ -99,6 +100,28 @@ class TestByItself:
         store._maintenance._checkpoint()
         assert found == {"free" if is_mended else "SQLITE_BUSY"}
         put(store, make_item("two", now=NOW), now=NOW)
+
+    @pytest.mark.skipif(not hasattr(os, "fdatasync"), reason="this system has no such call")
+    @pytest.mark.parametrize("names", [1, 2])
+    def test_others_commit_while_the_log_is_written_to_the_disk(
+        self, store: SQLiteStore, path: Path, names: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Which takes most of the time of a checkpoint. A log under a second name is left to SQLite."""
+        put(store, make_item("one", now=NOW), now=NOW)
+        log = path.with_name(f"{path.name}-wal")
+        if names > 1:
+            os.link(log, path.with_name("second"))
+        synced: list[int] = []
+
+        def committing(descriptor: int) -> None:
+            synced.append(os.fstat(descriptor).st_ino)
+            put(store, make_item("two", now=NOW), now=NOW)
+
+        monkeypatch.setattr(place, "_fdatasync", committing)
+        monkeypatch.setattr(maintenance, "_IS_MENDED", False)
+        store._maintenance._checkpoint()
+        assert synced == ([log.stat().st_ino] if names == 1 else [])
+        assert len(store.load(name("two"))) == len(synced)
 
     def test_totals_stay_true_when_the_last_records_go(self, store: SQLiteStore) -> None:
         """Ids are given again: what was counted must not be taken for what comes in its place."""

@@ -19,6 +19,7 @@ from sansio_cache_adapters.stores.forking import follow_forks
 from sansio_cache_adapters.stores.maintenance import close_at_exit
 from sansio_cache_adapters.stores.worker import Worker
 
+from . import place
 from . import schema as sql
 from .connections import MAINTENANCE, Connections
 from .guarded import Guarded
@@ -322,6 +323,8 @@ class FileMaintenance:
             if not alone:
                 return
             if not _IS_MENDED:
+                # It begins with this, which takes most of its time and need not keep anyone waiting.
+                place.sync_log(connections.path)
                 connections.write(lambda _: connections.read(_bring_in), longest=MAINTENANCE)
             elif connections.read(_bring_in) > _LONG_LOG:
                 connections.alone(lambda db: _checkpoint(db, "RESTART"))

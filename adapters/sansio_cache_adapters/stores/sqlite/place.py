@@ -12,6 +12,7 @@ import re
 import sqlite3
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -34,6 +35,7 @@ __all__ = [
     "remember",
     "set_aside",
     "state_of",
+    "sync_log",
 ]
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -71,6 +73,23 @@ def inode_at(path: str) -> Inode | None:
     except FileNotFoundError:
         return None
     return Inode(status.st_dev, status.st_ino)
+
+
+_fdatasync: Final[Callable[[int], None] | None] = getattr(os, "fdatasync", None)
+
+
+def sync_log(path: str) -> None:
+    """Have the system write what it holds of a file's log to the disk, as far as it can; without any lock."""
+    log = f"{os.path.realpath(path)}-wal"
+    with suppress(OSError):
+        found = os.stat(log, follow_symlinks=False)
+        # Under another name it could be a file on which SQLite holds locks: see above.
+        if _fdatasync is not None and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                _fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def remember(inode: Inode) -> None:
