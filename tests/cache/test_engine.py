@@ -254,7 +254,11 @@ def test_only_what_writes_later_is_asked_to_write() -> None:
     assert store.noted == [5.0]
 
 
-@pytest.mark.parametrize(("store", "claims"), [(ClaimingStore(), True), (ScriptedStore(), False)])
+class InMemory(ClaimingStore):
+    instant = True
+
+
+@pytest.mark.parametrize(("store", "claims"), [(ClaimingStore(), True), (ScriptedStore(), False), (InMemory(), False)])
 def test_claims_are_made_where_the_store_has_them(store: ScriptedStore, claims: bool) -> None:
     assert (scripted_engine(store).claims is not None) is claims
 

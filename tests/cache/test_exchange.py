@@ -127,6 +127,16 @@ def test_a_lease_that_is_held_is_not_asked_for_again() -> None:
     assert made.claim() is Granted
 
 
+class InMemory(ClaimingStore):
+    instant = True
+
+
+@pytest.mark.parametrize(("there", "reply"), [([], Granted), ([SEEN_BEFORE], Granted), ([SEEN_BEFORE, NEW], Landed)])
+def test_in_the_memory_of_one_process_flights_stand_for_claims(there: list[Any], reply: type[object]) -> None:
+    """Another flight may have ended between the look into the store and the beginning of ours."""
+    assert Performed(InMemory()).claim((LOAD, there)) is reply
+
+
 @pytest.mark.parametrize("begun_before_fork", [True, False])
 def test_alone_where_there_are_no_claims(begun_before_fork: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a child the exchange is a copy of the parent's, which leads; a store may have no claims at all."""

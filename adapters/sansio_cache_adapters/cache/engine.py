@@ -27,7 +27,15 @@ from sansio_cache.records import Head, Meta
 from sansio_cache.rules import Rules
 from sansio_cache.sealing import Sealer
 from sansio_cache_adapters.stores.forking import renew_in_child
-from sansio_cache_adapters.stores.protocol import AsyncClaiming, AsyncFlushing, AsyncStore, Claiming, Seen, Store
+from sansio_cache_adapters.stores.protocol import (
+    AsyncClaiming,
+    AsyncFlushing,
+    AsyncStore,
+    Claiming,
+    Instant,
+    Seen,
+    Store,
+)
 from sansio_cache_adapters.stores.work import awaited
 
 from .circuit_breaker import CircuitBreaker
@@ -57,6 +65,7 @@ class Engine:
     :param clock: POSIX seconds.
     :param blocks: whether all that it does is done by calling, in a thread of the caller's own.
     :param undecodable: see :class:`sansio_cache.rules.Rules`.
+    :ivar instant: see :class:`~sansio_cache_adapters.stores.protocol.Instant`.
     :ivar noted: records that are not to be used again, by their partitions; see :meth:`supersede`.
     :ivar owed: what gives back the leases that could not be; see :meth:`settle`.
     """
@@ -78,7 +87,9 @@ class Engine:
     ) -> None:
         self.policy = policy
         self.store = store
-        self.claims: Claiming | AsyncClaiming | None = store if isinstance(store, Claiming) else None
+        self.instant: bool = isinstance(store, Instant) and store.instant
+        claims = store if isinstance(store, Claiming) else None
+        self.claims: Claiming | AsyncClaiming | None = None if self.instant else claims
         self.sealer = sealer
         self.me = me
         self.wait = wait

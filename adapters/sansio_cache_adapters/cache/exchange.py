@@ -240,7 +240,7 @@ class Exchange(Generic[N]):
         claims = engine.claims
         if claims is None:
             # Our own flight goes on: the others of this process share this fetch.
-            return Alone(engine.clock())
+            return await self._granted(lead, action) if engine.instant else Alone(engine.clock())
         if engine.owed:
             engine.settle()
         deadline = engine.clock() + action.patience
@@ -257,11 +257,7 @@ class Exchange(Generic[N]):
             if lease is Lease.GRANTED:
                 if waited:
                     return Landed(engine.clock())
-                # Another may have had the lease, and given it back, between our look into the store and our claim.
-                there = await engine.breaker.attempting((), partial(engine.store.load, lead.partition))
-                # A record that is gone meanwhile answers no request, and is no news.
-                is_news = not {each.rev for each in there}.issubset(action.seen)
-                return Landed(engine.clock()) if is_news else Granted(engine.clock())
+                return await self._granted(lead, action)
             lead.leased = False
             if lease is Lease.OPEN or now >= deadline:
                 # Our own flight goes on: the others of this process still share this fetch.
@@ -269,6 +265,14 @@ class Exchange(Generic[N]):
             waited = True
             await awaited(engine.pause(pause))
             pause = min(2 * pause, LAST_POLL)
+
+    async def _granted(self, lead: Lead, action: Claim) -> Granted | Landed:
+        engine = self._engine
+        # Another may have led, and ended, between our look into the store and our claim.
+        there = await engine.breaker.attempting((), partial(engine.store.load, lead.partition))
+        # A record that is gone meanwhile answers no request, and is no news.
+        is_news = bool(there) and not {each.rev for each in there}.issubset(action.seen)
+        return Landed(engine.clock()) if is_news else Granted(engine.clock())
 
     async def fetch(self, action: Fetch) -> Received | Unreachable:
         """Send a request; a failure of the network is a reply."""

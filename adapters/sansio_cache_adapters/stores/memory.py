@@ -210,7 +210,7 @@ class MemoryStore(StoreRepr):
     def _show(self, partition: bytes) -> None:
         rows = self._partitions.get(partition)
         if rows:
-            self._loaded[partition] = tuple(row.stored for row in rows.values())
+            self._loaded[partition] = tuple([row.stored for row in rows.values()])
         else:
             self._loaded.pop(partition, None)
 
@@ -278,7 +278,10 @@ class MemoryStore(StoreRepr):
             partition, token, open_until = self._released.popleft()
             claim = self._claims.get(partition)
             if claim is not None and claim.token == token:
-                self._claims[partition] = HeldClaim(claim.resource, b"", open_until, open=True)
+                if open_until > 0.0:
+                    self._claims[partition] = HeldClaim(claim.resource, b"", open_until, open=True)
+                else:
+                    del self._claims[partition]
 
     def _forget_claims(self, unwanted: Callable[[HeldClaim], bool]) -> None:
         for partition in [key for key, claim in self._claims.items() if unwanted(claim)]:

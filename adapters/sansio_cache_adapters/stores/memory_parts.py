@@ -72,8 +72,12 @@ class Marks:
 
     def refuse(self, item: Item, now: float) -> bool:
         """Whether a response was requested before its resource was dropped."""
-        marks = (self._at.get(item.resource, -inf), self._of_all)
-        return any(item.requested_at <= at and abs(now - at) < MARK_SECONDS for at in marks)
+        at, of_all = self._at.get(item.resource), self._of_all
+        # Nothing was dropped: so it nearly always is.
+        if at is None and of_all == -inf:
+            return False
+        marks = (-inf if at is None else at, of_all)
+        return any(item.requested_at <= each and abs(now - each) < MARK_SECONDS for each in marks)
 
     def forget(self, now: float) -> None:
         """Remove those that count no more."""

@@ -392,6 +392,6 @@ class TakingSalt(Protocol):
 
 @runtime_checkable
 class Instant(Protocol):
-    """Every verb takes microseconds: tasks may call it where they are."""
+    """It lies in the memory of this process: tasks may call any verb where they are, and flights stand for claims."""
 
     instant: bool
