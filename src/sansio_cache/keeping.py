@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final, NamedTuple
 
 from .bodies import expected_length
@@ -38,8 +37,7 @@ def purge_time(stale_at: float, facts: Facts, policy: Policy) -> float:
     """From when a record may be removed: stale, with room for stale use and validation. POSIX seconds."""
     room = _ROOM if facts.validator else _LITTLE_ROOM
     terms = facts.terms(policy)
-    graces = [each for each in (policy.error_grace, policy.stale_grace) if math.isfinite(each)]
-    return stale_at + max(room, terms.while_revalidate, terms.if_error, *graces)
+    return stale_at + max(room, terms.while_revalidate, terms.if_error, policy.longest_grace)
 
 
 class Superseded(NamedTuple):

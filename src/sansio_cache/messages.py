@@ -274,7 +274,7 @@ class Options(msgspec.Struct, frozen=True):
 NO_OPTIONS = Options()
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """A request as it would go out: one hop, every field final.
 
     :ivar body: the content; ``b""`` for none, None where it cannot be known without consuming it.

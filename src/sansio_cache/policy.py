@@ -62,6 +62,8 @@ class _Meaning:
     separates: FieldNames
     error_grace: float
     stale_grace: float
+    longest_grace: float
+    """The longer one of those that end."""
 
 
 class Policy(Value, _Meaning):
@@ -116,6 +118,7 @@ class Policy(Value, _Meaning):
         put("separates", FieldNames(self.separating))
         put("error_grace", _grace(self.stale_if_error, "stale_if_error"))
         put("stale_grace", _grace(self.stale_while_revalidate, "stale_while_revalidate"))
+        put("longest_grace", max([0.0, *filter(math.isfinite, (self.error_grace, self.stale_grace))]))
         for name in ("wait_for_body", "wait_for_leader"):
             put(name, _bounded(getattr(self, name), name))
 
