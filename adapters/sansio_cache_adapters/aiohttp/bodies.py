@@ -19,7 +19,7 @@ from sansio_cache_adapters.cache.tee import INCOMPLETE, UNREAD, Tee
 from .private import coding_complaint
 from .private_reader import PulledBody, is_drained, peeked, pulled
 
-__all__ = ["ARRIVED_LIMIT", "Decoding", "NetworkBody", "StoredContent", "coding_of", "keep_arrived"]
+__all__ = ["ARRIVED_LIMIT", "NO_DECODING", "Decoding", "NetworkBody", "StoredContent", "coding_of", "keep_arrived"]
 
 ARRIVED_LIMIT: Final = 65_536
 """Bytes that are taken, without waiting, of a body that is given up unread."""
@@ -75,6 +75,9 @@ class Decoding:
                 each.finish()
         except BrokenCoding as error:
             raise ClientPayloadError(coding_complaint(self._coding)) from error
+
+
+NO_DECODING: Final = Decoding("")
 
 
 class NetworkBody(PulledBody):
@@ -250,15 +253,18 @@ async def keep_arrived(raw: StreamReader, tee: Tee, check: str) -> None:
 async def _keep(data: bytes, tee: Tee, check: str) -> None:
     try:
         await tee.feed(data)
-        if await _is_coded_so(check, data):
+        if check not in _READERS_JUDGE or await _is_coded_so(check, data):
             await tee.finish()
-    finally:
+            return
+    except BaseException:
         tee.abandon(INCOMPLETE)
+        raise
+    tee.abandon(INCOMPLETE)
 
 
 async def _is_coded_so(coding: str, data: bytes) -> bool:
     """Whether an unread body comes to the end of its coding, as its reader's decoder would have found."""
-    if coding not in _READERS_JUDGE or not data:
+    if not data:
         return True
     pieces = 0
     try:

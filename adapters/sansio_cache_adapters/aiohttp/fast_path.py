@@ -13,7 +13,7 @@ from aiohttp import ClientRequest, ClientResponse, ClientSession, ClientTimeout,
 from aiohttp.hdrs import COOKIE
 from aiohttp.typedefs import StrOrURL
 from msgspec.structs import replace
-from multidict import getversion
+from multidict import CIMultiDict, getversion
 from yarl import URL
 
 from sansio_cache.decisions import Answer
@@ -36,26 +36,17 @@ Found = CachedClientResponse | PausedClientRequest
 """The result of a look into the store: a response, or a request that goes on."""
 
 
-class _Remembered:
-    """The request that aiohttp made of a GET.
+class _Remembered(AskedFor):
+    """The request that aiohttp made of a GET: one object, of which thousands are remembered.
 
     :ivar version: that of the session's default headers.
+    :ivar request: as the core sees it.
     """
 
-    __slots__ = ("asked", "request", "version")
+    __slots__ = ("request", "version")
 
-    def __init__(self, version: int, request: Request, asked: AskedFor) -> None:
-        self.version = version
-        self.request = request
-        self.asked = asked
-
-    def sharing(self, other: _Remembered | None) -> _Remembered:
-        """Itself, with the fields of another where they are the same: thousands are remembered, none is changed."""
-        if other is not None and other.request.headers.items == self.request.headers.items:
-            self.request.headers.items = other.request.headers.items
-            if [*other.asked.fields.items()] == [*self.asked.fields.items()]:
-                self.asked.fields = other.asked.fields
-        return self
+    version: int
+    request: Request
 
 
 class FastPath:
@@ -103,7 +94,7 @@ class FastPath:
         known = self._remembered.get(key)
         if known is None or known.version != getversion(self._defaults):
             return None
-        if len(self._jar) and self._jar.filter_cookies(known.asked.url):
+        if len(self._jar) and self._jar.filter_cookies(known.url):
             return None
         request = known.request if options is NO_OPTIONS else replace(known.request, options=options)
         found = self._cache.look(request)
@@ -122,10 +113,10 @@ class FastPath:
         self, request: Request, found: Answer | Paused[Answer], known: _Remembered, keywords: dict[str, Any]
     ) -> Found:
         if isinstance(found, Paused) or (found.status in REDIRECTS and keywords.get("allow_redirects", True)):
-            return PausedClientRequest(request, found, known.asked)
+            return PausedClientRequest(request, found, known)
         answer = found
         self._engine.answered(request, answer)
-        response = stored_response(answer, known.asked, self._engine)
+        response = stored_response(answer, known, self._engine)
         if answer.status >= 400:
             raising = keywords.get("raise_for_status")
             if self._session.raise_for_status if raising is None else raising:
@@ -141,29 +132,39 @@ class FastPath:
         if known is None or known.version != version:
             if not is_kept(response):
                 return
-            known = _made(self._session, version, wish)
+            known = _made(self._session, version, wish, self._lately)
             if known is not None:
-                self._lately = known.sharing(self._lately)
+                self._lately = known
                 self._remembered.put(key, known, bytes_of(known.request))
 
 
-def _made(session: ClientSession, version: int, wish: Wish) -> _Remembered | None:
-    """The request that was made, or None where that depends on more than its key."""
+def _made(session: ClientSession, version: int, wish: Wish, like: _Remembered | None) -> _Remembered | None:
+    """The request that was made, or None where that depends on more than its key.
+
+    :param like: another one, whose fields it shares where they are the same: thousands are remembered, none is changed.
+    """
     assert wish.seen is not None  # noqa: S101 - the caller has looked
     native, request = wish.seen
     if native.method != "GET" or request.body != b"" or COOKIE in native.headers:
         return None
-    asked = AskedFor(
+    made = _Remembered(
         session,
         cached_class(native.response_class),
         native.method,
         native.url,
         native.original_url,
-        native.headers.copy(),
+        like.fields if like is not None and _same(like.fields, native.headers) else native.headers.copy(),
         decode=wish.decode,
         bufsize=session_part(session, "read_bufsize"),
     )
-    return _Remembered(version, replace(request, options=NO_OPTIONS), asked)
+    made.version = version
+    made.request = request if request.options is NO_OPTIONS else replace(request, options=NO_OPTIONS)
+    return made
+
+
+def _same(fields: CIMultiDict[str], others: CIMultiDict[str]) -> bool:
+    """Whether fields are the same in spelling and order, too."""
+    return [*fields.items()] == [*others.items()]
 
 
 def _is_plain(session: ClientSession) -> bool:

@@ -7,6 +7,7 @@ import copy
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Never, Self, Unpack
 
 from aiohttp import (
@@ -14,7 +15,6 @@ from aiohttp import (
     ClientOSError,
     ClientRequest,
     ClientResponse,
-    ClientSession,
     ServerDisconnectedError,
 )
 from aiohttp.client_middlewares import ClientHandlerType
@@ -133,6 +133,7 @@ class AiohttpCache:
         self._peer = peer
         self.tasks: Tasks = Tasks()
         self._made_store = told.owned
+        self._lately = EMPTY
         self.inner: AsyncCache = AsyncCache.of(told, self.tasks.spawn, not_offered(default_accept_encoding()))
         self.engine: Engine = self.inner.engine
 
@@ -164,7 +165,11 @@ class AiohttpCache:
         if wish.codings is not None and request.headers.get(ACCEPT_ENCODING) == _THEIR_CODINGS:
             request.headers[ACCEPT_ENCODING] = wish.codings
         looked = wish.take_paused(request)
-        asked = core_request(request, wish.options, self._peer) if looked is None else looked.asked
+        if looked is None:
+            asked = core_request(request, wish.options, self._peer, self._lately)
+            self._lately = asked.headers
+        else:
+            asked = looked.asked
         wish.seen = request, asked
         wish.hops += 1
         return asked, None if looked is None else looked.begun
@@ -184,7 +189,7 @@ class AiohttpCache:
             request.original_url,
             request.headers,
             decode=wish.decode,
-            bufsize=_bufsize(wish, request.session),
+            bufsize=_bufsize(wish, request),
         )
         response = stored_response(answer, asked, self.engine)
         # Cookies that come with a confirmation are this exchange's own: aiohttp's jar takes them from the response.
@@ -202,7 +207,7 @@ class AiohttpCache:
                 warn_once(_DECODED)
                 answer = replace(answer, keeping=None, expires=None, cache_status=tee.status)
                 tee = None
-        bufsize = _bufsize(wish, sending.session)
+        bufsize = partial(_bufsize, wish, sending)
         await adopt(native, answer, tee, decode=decode, bufsize=bufsize, keep=self.tasks.keep, engine=engine)
         if wish.follows and native.status in REDIRECTS and isinstance(native.content, PulledReader):
             await _read_redirect(native.content, engine.policy.wait_for_body)
@@ -216,8 +221,8 @@ class AiohttpCache:
             await self.inner.flush()
 
 
-def _bufsize(wish: Wish, session: ClientSession) -> int:
-    bufsize: int = session_part(session, "read_bufsize") if wish.bufsize is None else wish.bufsize
+def _bufsize(wish: Wish, of: ClientRequest | Sending) -> int:
+    bufsize: int = session_part(of.session, "read_bufsize") if wish.bufsize is None else wish.bufsize
     return bufsize
 
 

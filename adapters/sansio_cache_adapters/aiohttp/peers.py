@@ -23,7 +23,10 @@ def peer_of(request: ClientRequest, named: str | None) -> str:
 
     :param named: what the user says of it (``peer=``).
     """
-    own, socket = connector_tls(request.session)
+    session = request.session
+    if named is None and type(session.connector) is TCPConnector and request.proxy is None and not request.is_ssl():
+        return ""  # nothing of it counts where there is no TLS
+    own, socket = connector_tls(session)
     parts = [part("named", named), part("socket", socket)]
     if request.is_ssl():
         parts += _tls(own if request.ssl is True else request.ssl, named)

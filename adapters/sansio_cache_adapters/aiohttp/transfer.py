@@ -27,12 +27,14 @@ __all__ = ["Sending", "core_request"]
 _EMPTY: Final = frozenset({204, 304})
 
 
-def core_request(request: ClientRequest, options: Options, peer: str | None) -> Request:
+def core_request(request: ClientRequest, options: Options, peer: str | None, like: Headers) -> Request:
     """A request as the core sees it; it is not touched, and its body not consumed.
 
     :param peer: what the user says of whom the session talks to.
+    :param like: the fields of another request: where they are the same, what is known of them is used again.
     """
-    fields = Headers([(str(name), value) for name, value in request.headers.items()])
+    items = tuple(request.headers.items())
+    fields = like.again() if items == like.items else Headers([(str(name), value) for name, value in items])
     body = known_body(request)
     return Request(request.method, str(request.url), fields, body, peer_of(request, peer), options)
 
@@ -95,7 +97,9 @@ class Sending:
         if self._decode and CONTENT_ENCODING in response.headers and not self.was_decoded(response):
             _check_coding(native, response, coding_of(fields))
         refusal = refusal or authenticated.why_not_kept(pool, request, response.status, fields)
-        reason = (response.reason or "").encode("utf-8", "surrogateescape").decode("latin-1")
+        reason = response.reason or ""
+        if not reason.isascii():
+            reason = reason.encode("utf-8", "surrogateescape").decode("latin-1")
         version = response.version
         tenths = HTTP_1_1 if version is None else 10 * version.major + version.minor
         return NativeResponse(response.status, reason, fields, response, refusal, tenths)
