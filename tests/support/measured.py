@@ -28,8 +28,9 @@ from sansio_cache.sealing import UNSIGNED
 from sansio_cache.urls import redact
 from sansio_cache.vary import _lately as fields_lately
 
-__all__ = ["READINGS", "fastest", "for_key", "peak", "step", "without_collector"]
+__all__ = ["READINGS", "fastest", "for_key", "is_one_step", "peak", "step", "without_collector"]
 
+STEP: Final = 0.02
 GLOBS: Final = ("*.a*.b*.example.com", "a*a*a*a*a*.com", "example.com/*a*a*a*a*b", "*/*/*/*/x", "*?*?*:1", "http://*x")
 _FRESH: Final = ("Cache-Control: max-age=60", 'ETag: "a"', "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT")
 _PLAIN: Final = Rules(Policy(), META, UNSIGNED, frozenset({"br"}))
@@ -130,7 +131,12 @@ def step() -> float:
 
     Measured anew each time, beside what it is a bound of: a machine is not equally slow at all times.
     """
-    return max(0.02, 5 * fastest(_work, 3))
+    return max(STEP, 5 * fastest(_work, 3))
+
+
+def is_one_step(seconds: float) -> bool:
+    """Whether a step of a loop may take so long. How slow the machine is, is measured only where that matters."""
+    return seconds < STEP or seconds < step()
 
 
 def _work() -> None:
