@@ -28,24 +28,25 @@ MOST = 60.0
 """Seconds; each word that is completed is a process of Python's."""
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder with the command, a cache's file, and what the manual's lines have made of it."""
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "sansio-cache"
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "bin").mkdir()
+    program = folder / "bin" / "sansio-cache"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sansio_cache "$@"\n')
     program.chmod(0o755)
-    (tmp_path / "mine.sqlite").touch()
-    with running() as origin, CachedSession(tmp_path / "http.sqlite") as session:
+    (folder / "mine.sqlite").touch()
+    with running() as origin, CachedSession(folder / "http.sqlite") as session:
         for path in ("/items/1?page=2&all=yes", "/items/1?token=abc", "/tagged"):
             session.get(origin.url + path)
-            session.cache.copy_to(tmp_path / "signed.sqlite", secret_key="a secret of at least 16 bytes")
+            session.cache.copy_to(folder / "signed.sqlite", secret_key="a secret of at least 16 bytes")
     section = PAGE.read_text("utf-8").partition("## `completion`")[2].partition("\n## ")[0]
     lines = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
     assert len(lines) == 5
-    done = subprocess.run(["sh", "-e"], input="\n".join(lines), text=True, env=environment(tmp_path), timeout=60)
+    done = subprocess.run(["sh", "-e"], input="\n".join(lines), text=True, env=environment(folder), timeout=60)
     assert done.returncode == 0
-    return tmp_path
+    return folder
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -37,9 +37,11 @@ async def await_other(place):
         await answer.read()
 
 with tempfile.TemporaryDirectory() as folder:  # what is imported late
-    with CachedSession(folder + "/1.sqlite") as session:
-        session.get(other)
-    asyncio.run(await_other(folder + "/2.sqlite"))
+    if client == "requests":
+        with CachedSession(folder + "/1.sqlite") as session:
+            session.get(other)
+    else:
+        asyncio.run(await_other(folder + "/2.sqlite"))
 if int(who):
     os.setgid(int(who)); os.setuid(int(who))
 options = {"secret_key": key} | json.loads(settings)
