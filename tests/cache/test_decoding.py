@@ -119,6 +119,7 @@ def test_any_garbage_is_decoded_or_an_error(names: str, body: bytes) -> None:
         decoded(names, body)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("names", "encode"), [row[1:] for row in CODINGS[5:]], ids=[row[0] for row in CODINGS[5:]])
 def test_a_bomb_costs_no_memory(names: str, encode: Encode) -> None:
     size = 32 * 1024 * 1024

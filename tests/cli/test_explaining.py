@@ -16,6 +16,7 @@ from sansio_cache import CachedSession
 every_store = pytest.mark.parametrize("place", ["sqlite", "files", "redis"], indirect=True)
 
 
+@pytest.mark.once
 @every_store
 @pytest.mark.parametrize("name", ["one", "two", "packed", "big", "secret"])
 def test_a_session_does_as_is_explained(

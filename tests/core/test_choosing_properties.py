@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from core_rows import NOW, ask, record_of, rules_of
 from core_words import choice_said
 from hypothesis import given
@@ -38,6 +39,7 @@ def _record(request: Request, reply: Received, policy: Policy) -> Record | None:
     return record_of(*lines, status=reply.status, delay=NOW - reply.requested_at, request=plain, rules=rules)
 
 
+@pytest.mark.once
 @given(requests, replies, policies, moments, st.none() | moments)
 def test_a_decision_is_a_function_of_its_inputs(
     request: Request, reply: Received, policy: Policy, now: float, waited_since: float | None
@@ -49,6 +51,7 @@ def test_a_decision_is_a_function_of_its_inputs(
     assert one == other
 
 
+@pytest.mark.once
 @given(replies, policies, moments, st.floats(0, 1e9))
 def test_a_later_now_never_makes_a_stale_response_reusable(
     reply: Received, policy: Policy, now: float, later: float
@@ -60,6 +63,7 @@ def test_a_later_now_never_makes_a_stale_response_reusable(
         assert not isinstance(second, Reuse | ReuseStale)
 
 
+@pytest.mark.once
 @given(replies, policies, moments, permissive_requests)
 def test_no_request_directive_relaxes_a_prohibition(
     reply: Received, policy: Policy, now: float, directives: str
@@ -74,6 +78,7 @@ def test_no_request_directive_relaxes_a_prohibition(
         assert not isinstance(asked, Reuse | ReuseStale)
 
 
+@pytest.mark.once
 @given(requests, replies, moments, st.sampled_from([None, Resident(60.0)]))
 def test_offline_and_only_if_cached_never_ask_the_origin(
     request: Request, reply: Received, now: float, expiry: Expiry | None

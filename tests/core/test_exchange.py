@@ -367,6 +367,7 @@ def test_awaited_it_is_the_same(
 # Properties
 
 
+@pytest.mark.once
 @given(requests, st.lists(replies, min_size=4, max_size=4), policies, st.floats(0, 1e6))
 def test_any_exchange_ends_in_an_answer_or_an_error_of_ours(
     request: Request, heads: list[Received], policy: Policy, pause: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from core_rows import DATE, NOW, ask, fields, got, record_of, rows, rules_of
 from core_words import judged, verdict_said
 from hypothesis import given
@@ -349,6 +350,7 @@ def test_a_head_whose_answer_only_the_origin_gives_is_stored_as_any() -> None:
     assert verdict_said(judged(got(DATE, FRESH, TAG), record_of(DATE, FRESH, TAG), request)) == "Keep 200 network stale"
 
 
+@pytest.mark.once
 @given(requests, replies, policies)
 def test_what_forbids_to_store_is_what_storing_finds(request: Request, reply: Received, policy: Policy) -> None:
     """A shortcut for private caches gives what the long way gives."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from core_rows import DATE, NOW, ask, fields, got, record_of, rows, rules_of
 from core_words import judged, verdict_said
 from hypothesis import given
@@ -181,6 +182,7 @@ def test_the_network_may_fail_what_passes_by() -> None:
     assert passed(Unreachable(GONE, NOW)) == Fail(GONE)
 
 
+@pytest.mark.once
 @given(requests, replies, policies, replies)
 def test_any_reply_is_judged(request: Request, stored: Received, policy: Policy, reply: Received) -> None:
     """G18: no head raises out of the core, whatever is stored; what is kept can be sealed."""

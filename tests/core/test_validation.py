@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from core_rows import DATE, NOW, SECRET, ask, fields, got, record_of, rows, rules_of
 from hypothesis import given
 from strategies import requests, response_headers
@@ -291,6 +292,7 @@ def test_a_stored_age_does_not_outlive_the_update() -> None:
     assert freshened_headers(fields("Age: 5"), fields("Age: 7")) == fields("Age: 7")
 
 
+@pytest.mark.once
 @given(requests, response_headers)
 def test_the_users_own_fields_are_never_lost(request: Request, stored: Headers) -> None:
     """A conditional request says all that the user's said; only If-None-Match may say more."""

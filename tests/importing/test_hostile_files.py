@@ -208,6 +208,7 @@ def test_what_lies_beside_the_table_does_not_run(tmp_path: Path) -> None:
     assert (report.imported, report.skipped) == (1, {})
 
 
+@pytest.mark.once
 def test_values_of_any_kind_and_size(tmp_path: Path) -> None:
     large = made(tmp_path / "old.sqlite", pickle.dumps(HARMLESS), None, 7, 1.5, "text", b"", b"\x80" * 9)
     with closing(sqlite3.connect(large)) as file, file:

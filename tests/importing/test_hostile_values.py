@@ -157,6 +157,7 @@ def _nested_bson(depth: int) -> bytes:
     return data
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_costs_little_more_than_reading_it(name: str) -> None:
     read, data = BOMBS[name]

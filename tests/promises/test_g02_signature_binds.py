@@ -214,6 +214,7 @@ CHANGES: dict[str, str] = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("secret", [True, False])
 @pytest.mark.parametrize("policy", ["raise", "miss"])

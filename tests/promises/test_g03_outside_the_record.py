@@ -36,6 +36,7 @@ def test_every_other_column_is_named_here(sessions: Any, cache_file: Path, origi
     assert {*Attacker(cache_file).columns()} == {"id", "sealed", "body", *COLUMNS}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_column_decides_nothing(sessions: Any, cache_file: Path, origin: Origin, column: str) -> None:
     """G3: whatever is written into it, the answer is what the origin said, from the store or from the network."""
@@ -70,6 +71,7 @@ def test_a_stale_record_is_not_revived(
     assert session.get(url).content == b"2"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "statement",
     [

@@ -20,6 +20,7 @@ def echo(seen: Seen) -> Any:
     return fresh(repr(sorted(seen.fields)).encode())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", sorted(DEFAULT_IDENTITY))
 def test_each_identity_field_separates(session: CachedSession, origin: Origin, name: str) -> None:
     """G10: in whatever case, absent or empty as well."""

@@ -54,6 +54,7 @@ if kind == "sqlite":
 """
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("when", ["in use", "before it is opened"])
 @pytest.mark.parametrize("kind", ["sqlite", "files"])
 def test_no_room_left_on_the_disk(place: Path, origin: Origin, kind: str, when: str) -> None:

@@ -71,6 +71,7 @@ class TestAsyncRedisStore(AsyncStoreContract):
         return made(self.url, tmp_path, max_bytes).for_async()
 
 
+@pytest.mark.once
 class TestRedisCluster(StoreContract):
     own_clock = True
     bounded = False
@@ -87,6 +88,7 @@ class TestRedisCluster(StoreContract):
         return made(self.client, tmp_path, max_bytes)
 
 
+@pytest.mark.once
 class TestAsyncRedisCluster(AsyncStoreContract):
     own_clock = True
     bounded = False
