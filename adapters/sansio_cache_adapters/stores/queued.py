@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any, Final, Generic, TypeVar
@@ -33,6 +34,7 @@ _GROUP: Final = 32
 _REMEMBERED: Final = 1024
 
 
+@dataclass(slots=True, eq=False)
 class _Write(Generic[T]):
     """Something to do to the store, and what is to happen when it was done or has failed.
 
@@ -40,29 +42,18 @@ class _Write(Generic[T]):
     :ivar late: it is done after the transaction with the others, whatever became of that.
     """
 
-    __slots__ = ("_after", "_work", "alone", "late")
-
-    def __init__(
-        self, work: Callable[[], T], after: Callable[[T | None, BaseException | None], object], *, alone: bool
-    ) -> None:
-        self._work = work
-        self._after = after
-        self.alone = alone
-        self.late = False
-
-    def do(self) -> T:
-        return self._work()
-
-    def end(self, result: T | None, error: BaseException | None) -> None:
-        self._after(result, error)
+    work: Callable[[], T]
+    after: Callable[[T | None, BaseException | None], object]
+    alone: bool = False
+    late: bool = False
 
     def __call__(self) -> None:
         try:
-            result = self._work()
+            result = self.work()
         except BaseException as error:
-            self._after(None, error)
+            self.after(None, error)
         else:
-            self._after(result, None)
+            self.after(result, None)
 
 
 class Queue:
@@ -139,9 +130,7 @@ class Queue:
 
     def put_late(self, work: Callable[[], object]) -> None:
         """Queue what frees those who wait for the writes before it: when these can be seen, or have failed."""
-        write = _Write(work, _nothing_after, alone=False)
-        write.late = True
-        self.worker.must(write, waits=True)
+        self.worker.must(_Write(work, _nothing_after, late=True), waits=True)
 
     def ask(self, work: Callable[[], T], *, alone: bool = True) -> Future[T]:
         """Queue a write for whose result a task waits. The future can be cancelled until the write has begun."""
@@ -233,14 +222,14 @@ def _in_one_transaction(in_one: Callable[[Callable[[], list[Any]]], list[Any]], 
 
 def _write_together(in_one: Callable[[Callable[[], list[Any]]], list[Any]], group: list[_Write[Any]]) -> None:
     try:
-        results = in_one(lambda: [write.do() for write in group])
+        results = in_one(lambda: [write.work() for write in group])
     except StoreBusy as error:
         # Each by itself would only wait as long again.
         for write in group:
-            write.end(None, error)
+            write.after(None, error)
     except BaseException:
         for write in group:
             write()
     else:
         for write, result in zip(group, results, strict=True):
-            write.end(result, None)
+            write.after(result, None)
