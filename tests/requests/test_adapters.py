@@ -203,3 +203,21 @@ def test_many_adapters_do_not_pile_up(session: CachedSession) -> None:
         session.mount("http://here.test/", Canned())
         session.get("http://here.test/a")
     assert len(session._handler._wrapped) <= 64
+
+
+@pytest.mark.parametrize("target", ["class", "session"])
+def test_the_cache_is_asked_again_after_requests_mock(session: CachedSession, origin: Origin, target: str) -> None:
+    """Which puts the method of ``requests.Session`` into the session that was asked meanwhile."""
+    requests_mock = pytest.importorskip("requests_mock")
+    url = origin.on("/x", fresh(b"x"))
+    session.get(url)
+    with requests_mock.Mocker(session=session if target == "session" else None) as mock:
+        mock.get("http://example.org/", text="mocked")
+        assert session.get("http://example.org/").text == "mocked"
+    assert session.get(url).from_cache
+    assert vars(session).keys().isdisjoint({"send", "get_adapter"})
+    own = session.get_adapter
+    session.get_adapter = lambda url: Canned()  # type: ignore[method-assign, assignment]
+    assert session.get(url).text == "canned"
+    session.get_adapter = own  # type: ignore[method-assign]
+    assert session.get(url).from_cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Never, NoReturn, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Never, NoReturn, Self, Unpack, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -97,6 +97,14 @@ class CacheMixin(FixedSettings, _Session):
             raise TypeError(
                 f"{cls.__name__}: CacheMixin belongs before requests.Session, which calls no class behind it"
             )
+
+    if not TYPE_CHECKING:  # to a type checker any attribute would be one that there is
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name in _PUT_BACK and _is_own(self, name, value):
+                vars(self).pop(name, None)
+            else:
+                super().__setattr__(name, value)
 
     def _begin(self, told: Setup | BlockingCache, peer: str | None) -> None:
         for name in ("_cache", "_handler"):
@@ -201,6 +209,21 @@ class CacheMixin(FixedSettings, _Session):
         plain: Any = super()
         plain.__setstate__(state["session"])
         self._begin(state["cache"], state["peer"])
+
+
+_PUT_BACK: Final = frozenset({"get_adapter", "send"})
+"""Methods that doubles of the network replace in an object."""
+
+
+def _is_own(session: requests.Session, name: str, value: object) -> bool:
+    """Whether a value is the method that a session has in any case, or that of the plain one.
+
+    Doubles put back what they have found, as an attribute of the object; requests_mock, that of ``requests.Session``.
+    There it would go before ours, and the cache would never be asked again.
+    """
+    function = getattr(value, "__func__", None)
+    own = getattr(value, "__self__", None) is session
+    return own and function in (getattr(type(session), name), PLAIN.get_adapter)
 
 
 class CachedSession(CacheMixin, requests.Session):
