@@ -131,26 +131,19 @@ class CacheAdapter(FixedSettings, OuterAdapter):
         :raises BadSignature: see ``docs/topics/security.md``.
         :raises requests.RequestException: as without a cache.
         """
+        current = take_options(options) if options else current_options.get()
         if options:
-            current = take_options(options)
-            if options:
-                raise TypeError(f"send() got an unexpected keyword argument {next(iter(options))!r}")
-            token = current_options.set(current)
-            try:
-                return self._send(request, stream, timeout, verify, cert, proxies)
-            finally:
-                current_options.reset(token)
-        return self._send(request, stream, timeout, verify, cert, proxies)
+            raise TypeError(f"send() got an unexpected keyword argument {next(iter(options))!r}")
+        token = current_options.set(current)
+        try:
+            asked, begun = self._asked(request, verify, cert, proxies)
+            sending = {"stream": stream, "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
+            return self.go_on(request, asked, begun, sending)
+        finally:
+            current_options.reset(token)
 
     def way(self, verify: object, cert: object, proxies: Mapping[str, str] | None) -> Way:
         return Way(self.inner, self._peer, verify, cert, proxies)
-
-    def _send(
-        self, request: requests.PreparedRequest, stream: bool, timeout: Any, verify: Any, cert: Any, proxies: Any
-    ) -> requests.Response:
-        asked, begun = self._asked(request, verify, cert, proxies)
-        sending = {"stream": stream, "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies}
-        return self.go_on(request, asked, begun, sending)
 
     def go_on(
         self,

@@ -80,11 +80,11 @@ class _TeeReader(io.RawIOBase):
         """At most ``size`` bytes as received, coding kept; all for a negative size; ``b""`` at the end."""
         if self.closed:
             return b""
+        wanted = None if size is None or size < 0 else size
         if self._chunks is not None:
-            return self._from_chunks(size)
-        everything = size is None or size < 0
-        data = self._passed(self._inner.read, None if everything else size)
-        if not self._ended and (everything or self._at_end(size, data)):
+            return self._from_chunks(wanted)
+        data = self._passed(self._inner.read, wanted)
+        if not self._ended and (wanted is None or self._at_end(wanted, data)):
             self._end()
         return data
 
@@ -92,13 +92,11 @@ class _TeeReader(io.RawIOBase):
         """The next bytes, at most ``size``: a chunk as it comes, without waiting for more."""
         if self.closed or size == 0:
             return b""
+        wanted = None if size is None or size < 0 else size
         if self._inner.chunked and self._inner.supports_chunked_reads():
-            data = self._held or self._next_chunk()
-            cut = len(data) if size is None or size < 0 else size
-            self._held = data[cut:]
-            return data[:cut]
-        data = self._passed(self._inner.read1, None if size is None or size < 0 else size)
-        if not self._ended and self._at_end(size, data):
+            return self._cut(self._held or self._next_chunk(), wanted)
+        data = self._passed(self._inner.read1, wanted)
+        if not self._ended and self._at_end(wanted, data):
             self._end()
         return data
 
@@ -137,13 +135,14 @@ class _TeeReader(io.RawIOBase):
         """``read`` after ``read1``: the rest of a body that is read chunk by chunk."""
         pieces = [self._held]
         had = len(self._held)
-        while (size is None or size < 0 or had < size) and (piece := self._next_chunk()):
+        while (size is None or had < size) and (piece := self._next_chunk()):
             pieces.append(piece)
             had += len(piece)
-        data = b"".join(pieces)
-        cut = len(data) if size is None or size < 0 else size
-        self._held = data[cut:]
-        return data[:cut]
+        return self._cut(b"".join(pieces), size)
+
+    def _cut(self, data: bytes, size: int | None) -> bytes:
+        self._held = b"" if size is None else data[size:]
+        return data[:size]
 
     def isclosed(self) -> bool:
         """Whether the end was read, as http.client means it."""

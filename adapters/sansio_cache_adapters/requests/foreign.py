@@ -34,13 +34,12 @@ class ForeignTee:
         return data
 
     def _stream(self, *arguments: Any, **keywords: Any) -> Iterator[Any]:
-        pieces = iter(self._raw.stream(*arguments, **keywords))
-        while (data := self._given(next, pieces, None)) is not None:
-            yield data
-        do(self._tee.finish())
+        return self._pieces(iter(self._raw.stream(*arguments, **keywords)))
 
     def __iter__(self) -> Iterator[Any]:
-        pieces = iter(self._raw)
+        return self._pieces(iter(self._raw))
+
+    def _pieces(self, pieces: Iterator[Any]) -> Iterator[Any]:
         while (data := self._given(next, pieces, None)) is not None:
             yield data
         do(self._tee.finish())

@@ -6,11 +6,10 @@ other request takes the long way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from http.cookiejar import CookieJar
 from types import NoneType
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, cast
 
 from msgspec.structs import replace as changed
 
@@ -22,11 +21,9 @@ from sansio_cache_adapters.cache.prepared import PREPARED_BYTES, bytes_of
 from sansio_cache_adapters.trio.http.client import HTTPSession
 from sansio_cache_adapters.trio.http.content import OutgoingRequest
 from sansio_cache_adapters.trio.http.limits import Timeout
-from sansio_cache_adapters.trio.http.sending import RequestOptions
+from sansio_cache_adapters.trio.http.sending import RequestOptions, with_cookies
 
 __all__ = ["FastPath", "Ready"]
-
-S = TypeVar("S", bound=HTTPSession)
 
 _KNOWN: Final = frozenset({"headers", "timeout", "follow_redirects", *OPTIONS})
 _STEPS: Final = ("prepare", "hop", "respond")
@@ -51,35 +48,22 @@ class Ready:
         self.state = state
 
 
-class FastPath(Generic[S]):
+class FastPath:
     """The remembered requests of one session.
 
     It is told the session with each request and does not hold it, so that one that is dropped is gone at once.
 
     :param plain: the session's class without what users' classes change.
-    :param see: the request as the core sees it.
-    :param with_cookies: the request with what the jar adds; the same object where that is nothing.
-    :param peer_of: whom a URL leads to, as the core sees it.
     """
 
-    def __init__(
-        self,
-        session: S,
-        plain: type[HTTPSession],
-        see: Callable[[S, OutgoingRequest], Request],
-        with_cookies: Callable[[S, OutgoingRequest], OutgoingRequest],
-        peer_of: Callable[[S, str], str],
-    ) -> None:
-        self._see = see
-        self._with_cookies = with_cookies
-        self._peer_of = peer_of
+    def __init__(self, session: Any, plain: type[HTTPSession]) -> None:
         self._remembered = Memo[str, Ready](PREPARED_BYTES)
         self._lately: Ready | None = None
         kind = type(session)
         alone = not overriding(kind, plain, HTTPSession, *_STEPS)
         self._is_plain = alone and all(getattr(kind, name) is getattr(plain, name) for name in _STEPS)
 
-    def ready(self, session: S, url: str, options: RequestOptions) -> Ready | None:
+    def ready(self, session: Any, url: str, options: RequestOptions) -> Ready | None:
         """A GET with these options, prepared; None where it takes the long way.
 
         :raises Exception: what preparing it raises.
@@ -92,11 +76,11 @@ class FastPath(Generic[S]):
             known = self._prepared(session, url, options, state)
         return self._with_options(session, known, options) if options else self._with_jar(session, known)
 
-    def _leads_elsewhere(self, session: S, asked: Request) -> bool:
+    def _leads_elsewhere(self, session: Any, asked: Request) -> bool:
         """Whether a URL leads to another peer by now: without TLS it never does."""
-        return asked.url.startswith("https:") and asked.peer != self._peer_of(session, asked.url)
+        return asked.url.startswith("https:") and bool(asked.peer != session._handler.peer_of(asked.url))
 
-    def _state(self, session: S, url: str, options: RequestOptions) -> object | None:
+    def _state(self, session: Any, url: str, options: RequestOptions) -> object | None:
         """All that preparing a plain GET reads beside its URL, to be compared; None where it cannot be known."""
         if not self._is_plain or type(url) is not str or session.params:
             return None
@@ -112,10 +96,11 @@ class FastPath(Generic[S]):
         own: tuple[Any, ...] = tuple(given.items()) if given else ()
         return session.base_url, auth, session.timeout, tuple(session.headers.items()), own
 
-    def _prepared(self, session: S, url: str, options: RequestOptions, state: object) -> Ready:
+    def _prepared(self, session: Any, url: str, options: RequestOptions, state: object) -> Ready:
         plain: RequestOptions = {"headers": options.get("headers")}
-        outgoing = session.prepare("GET", url, plain)
-        asked, lately = self._see(session, outgoing), self._lately
+        outgoing: OutgoingRequest = session.prepare("GET", url, plain)
+        asked: Request = session._handler.core_request(outgoing)
+        lately = self._lately
         if lately is not None and lately.asked.headers == asked.headers:
             # Thousands are remembered, and their fields are mostly the same.
             asked.headers.items = lately.asked.headers.items
@@ -126,7 +111,7 @@ class FastPath(Generic[S]):
         self._remembered.put(url, ready, bytes_of(ready.asked))
         return ready
 
-    def _with_options(self, session: S, known: Ready, options: RequestOptions) -> Ready:
+    def _with_options(self, session: Any, known: Ready, options: RequestOptions) -> Ready:
         keywords = cast("dict[str, Any]", dict(options))
         taken = take_options(keywords)
         outgoing = known.outgoing
@@ -135,13 +120,13 @@ class FastPath(Generic[S]):
         asked = known.asked if taken is NO_OPTIONS else changed(known.asked, options=taken)
         return self._with_jar(session, Ready(outgoing, outgoing, asked, known.state))
 
-    def _with_jar(self, session: S, known: Ready) -> Ready:
+    def _with_jar(self, session: Any, known: Ready) -> Ready:
         jar: Any = session.cookies
         # To iterate over an empty jar takes as long as half of the rest.
         if type(jar) is CookieJar and not jar._cookies:  # type: ignore[attr-defined]
             return known
-        sent = self._with_cookies(session, known.outgoing)
+        sent = with_cookies(session, known.outgoing)
         if sent is known.outgoing:
             return known
-        asked = changed(self._see(session, sent), options=known.asked.options)
+        asked = changed(session._handler.core_request(sent), options=known.asked.options)
         return Ready(known.outgoing, sent, asked, known.state)

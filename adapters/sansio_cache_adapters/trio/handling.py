@@ -60,7 +60,7 @@ class Handler:
         self._cache = cache
         self._kind = kind
         self.peer_of = partial(_peer_of, part("named", peer), verified_by)
-        self.fast = FastPath[Any](session, kind, _seen, with_cookies, _led_to)
+        self.fast = FastPath(session, kind)
 
     def stored(self, session: Any) -> AsyncStoredResponses:
         """The ``session.cache``: finds, deletes, verifies and counts stored responses."""
@@ -150,19 +150,6 @@ class Handler:
 
 async def _found(look: Look) -> Answer | Paused[Answer] | None:
     return look if look is None or isinstance(look, Answer | Paused) else await look
-
-
-# A session's handler, asked through the session: the fast path must not hold what holds it.
-
-
-def _seen(session: Any, request: OutgoingRequest) -> Request:
-    asked: Request = session._handler.core_request(request)
-    return asked
-
-
-def _led_to(session: Any, url: str) -> str:
-    peer: str = session._handler.peer_of(url)
-    return peer
 
 
 def _peer_of(named: str, verified_by: ssl.SSLContext | bool, url: str) -> str:
