@@ -161,8 +161,10 @@ UPDATE meta SET entries = entries - ?, bytes = bytes - ?,
 WEIGH: Final = "UPDATE meta SET bytes = bytes + ? WHERE counted >= ?"
 COUNT_ON: Final = f"""
 UPDATE meta SET
-    entries = entries + (SELECT count(*) FROM records r WHERE id > meta.counted AND {_THERE}),
-    bytes = bytes + (SELECT coalesce(sum({_WEIGHT}), 0) FROM records r WHERE id > meta.counted AND {_THERE}),
+    (entries, bytes) = (
+        SELECT meta.entries + count(*), meta.bytes + coalesce(sum({_WEIGHT}), 0)
+        FROM records r WHERE id > meta.counted AND {_THERE}
+    ),
     counted = (SELECT coalesce(max(id), 0) FROM records)
 WHERE counted < (SELECT max(id) FROM records)
 """
