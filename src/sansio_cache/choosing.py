@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from .answering import answer_from, gateway_timeout
 from .cache_control import NO_DIRECTIVES, Directives, parse_cache_control
@@ -35,7 +37,7 @@ class Standing(Enum):
     MUST_VALIDATE = auto()
 
 
-class _Judged(NamedTuple):
+class _Judged(msgspec.Struct, frozen=True):
     standing: Standing
     ttl: float
     reason: str

@@ -6,8 +6,9 @@ The world is asked by yielding actions; what it cannot do comes back as a value,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
+import msgspec
 from msgspec.structs import replace
 
 from .actions import (
@@ -93,7 +94,7 @@ def exchange(request: Request, rules: Rules, now: float, *, background: bool = F
     return replace(answer, flaws=flaws) if flaws else answer
 
 
-class _Seen(NamedTuple):
+class _Seen(msgspec.Struct, frozen=True):
     """The result of a look into the store.
 
     :ivar older: records that an answer of the origin may be about; None before the first look.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from .answering import answer_from
@@ -46,7 +47,7 @@ class Context(NamedTuple):
     sealer: Sealer
 
 
-class _Case(NamedTuple):
+class _Case(msgspec.Struct, frozen=True):
     """A reply of the origin's, and what it is a reply to.
 
     :ivar request: the user's, without the validators that were added.
@@ -207,7 +208,8 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
     current = replace(reply, status=record.head.status, reason=record.head.reason, headers=fields)
     facts = read_facts(current, authorized="authorization" in request.headers)
     stored = storable_headers(fields, policy)
-    expiry, remembered = told(request, record.head.remembered, policy, reply.received_at)
+    time = told(request, record.head.remembered, policy, reply.received_at)
+    expiry = time.expiry
     expires = expires_at(facts, record.head.status, reply.received_at, policy, expiry)
     head = replace(
         record.head,
@@ -216,7 +218,7 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
         requested_at=reply.requested_at,
         received_at=reply.received_at,
         stale_at=expires,
-        remembered=remembered,
+        remembered=time.remembered,
     )
     new = Record(head, record.stored, stored)
     ttl = expires - reply.received_at

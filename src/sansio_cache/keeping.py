@@ -118,8 +118,9 @@ class Keeping:
         self.headers: Headers = response.headers
         self.expected: int | None = expected_length(self.method, self.status, self.headers)
         self.vary_limit: int = policy.vary_limit
-        expiry, self._remembered = told(request, None, policy, response.received_at) if time is None else time
-        self.stale_at: float = expires_at(facts, self.status, response.received_at, policy, expiry)
+        time = told(request, None, policy, response.received_at) if time is None else time
+        self._remembered = time.remembered
+        self.stale_at: float = expires_at(facts, self.status, response.received_at, policy, time.expiry)
 
     def finish(
         self, body: bytes | None, entry: bytes, length: int, hashes: bytes, decode: Decode | None = None

@@ -6,7 +6,7 @@ Most specific first: this request's ``expire_after``; the one of an earlier requ
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from .expiry import ANY_SETTINGS, DoNotCache, Expiry, Until, pack, unpack
 from .messages import Request
@@ -16,7 +16,7 @@ from .records import Remembered
 __all__ = ["Told", "remembered", "told", "user_time"]
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True):
     """The user's time for an answer, or None where the answer decides, and what its record is to remember of it."""
 
     expiry: Expiry | None

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from .keeping import Superseded
 from .messages import Received, Request
@@ -27,7 +29,7 @@ _NO_SUCH_METHOD: Final = frozenset({405, 501})
 _TOTAL: Final = re.compile(r"bytes (?:\*|[0-9]+-[0-9]+)/([0-9]{1,18})", re.ASCII)
 
 
-class Newest(NamedTuple):
+class Newest(msgspec.Struct, frozen=True):
     """An answer of the origin's.
 
     :ivar forbids: the answer forbids to store what it is about.

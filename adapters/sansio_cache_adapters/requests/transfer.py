@@ -99,10 +99,11 @@ def bypassed(adapter_for: Callable[[str], BaseAdapter], response: requests.Respo
 def _changed_fields(asked: Request, request: Request) -> dict[str, str | None]:
     """The preconditions that the core has added to the user's request or changed; None for those it has removed."""
     before, after = asked.headers, request.headers
+    there = before.names() | after.names()
     return {
         spelled: after.get(name)
         for name, spelled in CONDITIONAL.items()
-        if (before.has(name) or after.has(name)) and before.get(name) != after.get(name)
+        if name in there and before.get(name) != after.get(name)
     }
 
 

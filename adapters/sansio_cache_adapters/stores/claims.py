@@ -14,7 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from .byte_locks import BYTE_LOCKS, ByteLocks
 from .finalizers import RELEASING
@@ -36,7 +39,7 @@ _LONGEST: Final = 2 * LEASE_SECONDS
 _MOST_OPEN: Final = 1024
 
 
-class _Holding(NamedTuple):
+class _Holding(msgspec.Struct, frozen=True):
     """The holder of a byte in this process, for which resource, and until when (POSIX seconds) others wait for it."""
 
     token: bytes
@@ -124,7 +127,7 @@ class LockFile:
             with suppress(OSError):
                 self._locks.unlock(self.descriptor, offset, _BOTH)
             if open_until > 0.0:
-                self._tell_open(offset, holding._replace(until=open_until))
+                self._tell_open(offset, replace(holding, until=open_until))
 
     def _tell_open(self, offset: int, holding: _Holding) -> None:
         with suppress(OSError):

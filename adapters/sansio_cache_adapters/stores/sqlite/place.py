@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
+
 from sansio_cache.errors import ForeignStore
 from sansio_cache_adapters.stores import system
 from sansio_cache_adapters.stores.foreign import START, describe_file, describe_folder, left_alone
@@ -43,7 +45,7 @@ _BESIDE: Final = ("-wal", "-shm", "-journal")
 _LEFT_OVER_AFTER: Final = 60.0
 
 
-class Inode(NamedTuple):
+class Inode(msgspec.Struct, frozen=True):
     """Which file it is, whatever its name."""
 
     device: int
