@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import ClientRequest, ClientResponse
@@ -25,25 +26,19 @@ Look = Callable[[str, str, dict[str, Any]], Awaitable[Request | None]]
 def session_request_maker(look: Look) -> RequestMaker:
     """Makes requests as a session would, its middlewares, cookies and credentials included."""
 
-    async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
-        url = as_url(thing)
-        if url is None:
-            return _given(thing, keywords)
+    async def of_url(method: str, url: str, keywords: dict[str, Any]) -> Request:
         request = await look(method, url, keywords)
         if request is None:
             raise SettingError("a middleware of the session answers this request itself: the cache never sees it")
         return request
 
-    return asked
+    return partial(_asked, of_url)
 
 
 def plain_request_maker() -> RequestMaker:
     """Makes requests as a session without settings of its own would: a middleware does not know its session."""
 
-    async def asked(thing: Any, method: str, keywords: dict[str, Any]) -> Request:
-        url = as_url(thing)
-        if url is None:
-            return _given(thing, keywords)
+    async def of_url(method: str, url: str, keywords: dict[str, Any]) -> Request:
         headers = {**ClientRequest.DEFAULT_HEADERS, "User-Agent": SERVER_SOFTWARE, **keywords.pop("headers", {})}
         if keywords:
             raise SettingError(
@@ -52,12 +47,17 @@ def plain_request_maker() -> RequestMaker:
             )
         return Request(method.upper(), str(URL(url)), Headers(headers.items()))
 
-    return asked
+    return partial(_asked, of_url)
 
 
-def _given(thing: Any, keywords: dict[str, Any]) -> Request:
+async def _asked(
+    of_url: Callable[[str, str, dict[str, Any]], Awaitable[Request]], thing: Any, method: str, keywords: dict[str, Any]
+) -> Request:
     if isinstance(thing, Request):
         return thing
+    url = as_url(thing)
+    if url is not None:
+        return await of_url(method, url, keywords)
     return request_like(thing.request_info if isinstance(thing, ClientResponse) else thing, keywords)
 
 

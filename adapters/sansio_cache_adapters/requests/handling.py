@@ -67,7 +67,7 @@ class Handler:
 
         :raises requests.exceptions.InvalidSchema: none is mounted.
         """
-        behind: Any = super(self._part, session)
+        behind = cast(Any, super(self._part, session))
         adapter: BaseAdapter = behind.get_adapter(url)
         if isinstance(adapter, CacheAdapter):
             return None

@@ -56,7 +56,7 @@ class FastPath:
     :param plain: the session's class without what users' classes change.
     """
 
-    def __init__(self, session: Any, plain: type[HTTPSession]) -> None:
+    def __init__(self, session: HTTPSession, plain: type[HTTPSession]) -> None:
         self._remembered = Memo[str, Ready](PREPARED_BYTES)
         self._lately: Ready | None = None
         kind = type(session)
