@@ -11,8 +11,10 @@ import hmac
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import unquote
+
+import msgspec
 
 from .errors import SettingError
 from .functions import plain_result
@@ -32,7 +34,7 @@ _PARTITION = b"sansio-cache.partition.1"
 _SHAPE = b"sansio-cache.shape.1"
 
 
-class Keys(NamedTuple):
+class Keys(msgspec.Struct, frozen=True, gc=False):
     """Where a stored response lies; both are 32 bytes."""
 
     resource: bytes
@@ -57,7 +59,7 @@ _LENGTHS: Final = [length.to_bytes(8, "big") for length in range(_SHORT)]
 """The prefixes of nearly all parts."""
 
 
-class _Located(NamedTuple):
+class _Located(msgspec.Struct, frozen=True, gc=False):
     """The parts of a URL that go into a key: the resource that it names, and its userinfo."""
 
     resource: bytes
@@ -143,12 +145,12 @@ class KeyMaker:
 
     def _made(self, request: Request) -> Keys:
         policy = self._policy
-        resource, userinfo = self._locate(request.url)
+        located = self._locate(request.url)
         said = None if policy.key_fn is None else self._said(request)
-        resource = _at_host(resource, request) if said is None else _custom(said)
+        resource = _at_host(located.resource, request) if said is None else _custom(said)
         # GET and HEAD share a partition: a stored GET answers HEAD (RFC 9110 §9.3.2).
         method = b"GET" if request.method in ("GET", "HEAD") else request.method.encode()
-        identity = self._identity(request.headers, userinfo)
+        identity = self._identity(request.headers, located.userinfo)
         matched = b"" if policy.matched == frozenset() else self._matched(request.headers)
         covered = isinstance(said, CoversBody) or (method == b"GET" and not request.body)
         body = b"" if covered else self._body(request)
