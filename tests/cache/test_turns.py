@@ -54,6 +54,29 @@ def test_one_who_does_something_else_keeps_nobody_waiting() -> None:
         took.shutdown()
 
 
+def test_one_who_waits_looks_again_as_soon_after_any_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a turn has lasted, the next begins as soon after its last hit."""
+    mine, now, looks = Turns(), [0.0], list[float]()
+
+    class Clockwork(turns.Bell):
+        """Lets the time pass in which it would be waited for; the other goes on hitting for ten of these."""
+
+        def wait(self, seconds: float) -> bool:
+            looks.append(seconds)
+            now[0] += seconds
+            if len(looks) <= 10:
+                mine._seen = now[0]
+            return False
+
+    monkeypatch.setattr(turns, "Bell", Clockwork)
+    monkeypatch.setattr(turns, "perf_counter", lambda: now[0])
+    mine._begin(-1, now[0])
+    mine.take()
+    assert mine._whose == threading.get_ident()
+    assert len(looks) == 11
+    assert max(looks) < 0.001
+
+
 def test_which_stores_have_turns(tmp_path: Path) -> None:
     """Those that read files: who waits for a network must not wait for another who does, and memory is never let go."""
     assert turns_for(SQLiteStore(tmp_path / "cache.sqlite")) is turns.TURNS

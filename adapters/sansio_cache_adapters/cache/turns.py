@@ -22,8 +22,10 @@ from sansio_cache_adapters.stores.worker import Bell
 __all__ = ["Turns", "turns_for"]
 
 _TURN: Final = 0.003
-_ABSENT: Final = 0.0003
+_ABSENT: Final = 0.0002
 """Seconds without a hit after which the turn is free."""
+_LOOK: Final = 0.0005
+"""Seconds between two looks whether it is. Each disturbs the one whose turn it is; with longer ones nobody goes on."""
 _PATIENCE: Final = 0.05
 
 _Waiting = tuple[int, Bell]
@@ -78,12 +80,10 @@ class Turns:
         bell, until = Bell(), now + _PATIENCE
         mine = me, bell
         self._waiting.append(mine)
-        pause = _ABSENT
         while True:
-            # The first in the queue sees to it that it is somebody's turn. Each look disturbs the one whose turn it is.
+            # The first in the queue sees to it that it is somebody's turn.
             first = self._waiting and self._waiting[0] is mine
-            bell.wait(pause if first else _PATIENCE)
-            pause = min(2 * pause, _TURN) if first else pause
+            bell.wait(_LOOK if first else _PATIENCE)
             now = perf_counter()
             if self._whose != me and (now - self._seen > _ABSENT or now > until):
                 with suppress(ValueError):
