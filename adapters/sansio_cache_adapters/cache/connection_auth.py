@@ -53,18 +53,14 @@ class _Authenticated:
             return
         marked = self._of(pool)
         if marked is None:
-            marked = set[str]()
-            try:
-                marked = self._marked.setdefault(pool, marked)
-            except TypeError:  # nothing can be remembered of it: it counts with all such
-                marked = self._nameless
+            marked = self._marked.setdefault(pool, set())
         self._any = True
         marked.add(_EVERYWHERE if said is ConnectionAuth.BY_PROXY or len(marked) >= _MOST else origin(url))
 
     def _of(self, pool: object) -> set[str] | None:
         try:
             return self._marked.get(pool)
-        except TypeError:
+        except TypeError:  # nothing can be remembered of it: it counts with all such
             return self._nameless
 
 

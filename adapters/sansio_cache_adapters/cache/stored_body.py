@@ -169,12 +169,12 @@ class StoredBody:
         if opened is None:
             start = await load_body(self._engine, record, index)
             if start is None:
-                raise await self._gone()
+                raise await self._failed(StoreError("the stored body is gone"))
             found = open_body(record.head, start.hashes, index, start.chunk)
             if found is Flaw.DIGEST:
                 raise StoreError(f"the stored body cannot be verified: {NOT_INSTALLED}")  # it stays for those who can
             if isinstance(found, Flaw):
-                raise await self._broken()
+                raise await self._failed(found)
             opened = self._opened = found
         return opened
 
@@ -198,12 +198,11 @@ class StoredBody:
 
     async def _failed(self, failure: Exception | Flaw) -> Exception:
         """What the reader is told of a chunk that cannot be given."""
-        if isinstance(failure, Flaw):
-            return await self._broken()
-        if isinstance(failure, StoreError):
-            await discard(self._engine, self._source.record)
-            return failure
-        self._engine.breaker.trip(failure)
+        engine, record = self._engine, self._source.record
+        if isinstance(failure, Flaw | StoreError):
+            await discard(engine, record)
+            return failure if isinstance(failure, StoreError) else engine.unreadable_body(record.head, "body")
+        engine.breaker.trip(failure)
         return StoreError(f"the stored body cannot be read: {str(failure) or type(failure).__name__}")
 
     async def _begin(self, hashes: HashList, index: int) -> None:
@@ -226,11 +225,3 @@ class StoredBody:
         except Exception as error:  # told when its turn comes
             return failed(error)
         return soon(partial(checked, hashes, index, chunk))
-
-    async def _gone(self) -> StoreError:
-        await discard(self._engine, self._source.record)
-        return StoreError("the stored body is gone")
-
-    async def _broken(self) -> Exception:
-        await discard(self._engine, self._source.record)
-        return self._engine.unreadable_body(self._source.record.head, "body")
