@@ -228,14 +228,13 @@ def _freshened(case: _Case, record: Record) -> Freshened | Pass | Again:
         return Again(Forward(request, record, Fwd.REQUEST, "precondition-or-range"))
     # Fields of this reply that are not stored still go to the user: cookies, and those of "no-cache=" (§5.2.2.4).
     kept = {*stored.names(), "age"} - {"set-cookie"}  # no answer shows what is stored of it
-    own = update.without(kept)
-    if own:
-        answer = replace(answer, headers=Headers([*answer.headers, *own]))
+    if not kept.issuperset(update.names()):
+        answer = replace(answer, headers=Headers([*answer.headers, *update.without(kept)]))
     storing = may_store(request, current, facts, policy, expiry)
     if storing is Storing.READ_ONLY:
         return Freshened(answer, None, record.stored.rev)
     # A 304 that names other fields in Vary tells nothing of the values that the stored response was chosen by.
-    revaried = nominated(fields) != tuple(name for name, _ in record.head.vary)
+    revaried = nominated(fields) != tuple([name for name, _ in record.head.vary])
     if storing is not Storing.KEEP or revaried or not all_read(reply.headers):
         # The stored response must not be reused by what it used to say.
         return Pass(answer, (record.head.resource,))
