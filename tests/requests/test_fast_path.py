@@ -279,6 +279,22 @@ def test_credentials_are_added_to_what_is_remembered(
         assert ("Authorization" in headers) is shown
 
 
+def test_what_stands_in_the_place_of_netrc_is_asked_each_time(
+    session: CachedSession, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G10: it may know of other credentials by now, or of some for this URL."""
+    urls = [origin.on(path, fresh(b"x")) for path in ("/a", "/b")]
+    session.get(urls[0])
+    known: dict[str, tuple[str, str]] = {}
+    monkeypatch.setattr(requests.sessions, "get_netrc_auth", known.get)
+    assert session.get(urls[0]).from_cache
+    known[urls[0]] = known[urls[1]] = ("me", "pw")
+    for url in urls:
+        assert not session.get(url).from_cache
+        assert origin.last().get("Authorization")
+        assert session.get(url).from_cache
+
+
 @pytest.fixture
 def url(session: CachedSession, origin: Origin) -> str:
     """Of a response that is stored, and whose request is remembered."""

@@ -12,9 +12,9 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 import requests
-from requests import models, sessions
+from requests import models, sessions, utils
 
-__all__ = ["METHODS", "PLAIN", "methods_of", "prepares_plainly"]
+__all__ = ["METHODS", "PLAIN", "asks_netrc_alone", "methods_of", "prepares_plainly"]
 
 PLAIN: Final = requests.Session
 
@@ -38,3 +38,12 @@ def prepares_plainly() -> bool:
     """Whether a request is prepared by the methods of requests alone."""
     found: tuple[Any, ...] = _preparing(_PREPARED)
     return found == _PREPARING
+
+
+_sessions: Final = vars(sessions)
+_NETRC: Final = _written_in(utils, [_sessions["get_netrc_auth"]])
+
+
+def asks_netrc_alone() -> bool:
+    """Whether credentials that nobody has given come from a netrc alone; some programs put a keyring in its place."""
+    return (_sessions["get_netrc_auth"],) == _NETRC

@@ -20,6 +20,7 @@ from sansio_cache_adapters.cache.environment import watching
 
 from .common import items_of
 from .peers import state_of_environment
+from .plain import asks_netrc_alone
 
 __all__ = [
     "auth_of",
@@ -84,7 +85,7 @@ def state_of(session: requests.Session, keywords: dict[str, Any], said: object, 
         return None
     if keywords.get("params") or keywords.get("cookies"):
         return None
-    if not auth and (auth is not None or (session.trust_env and _has_netrc())):
+    if not auth and (auth is not None or (session.trust_env and (_has_netrc() or not asks_netrc_alone()))):
         return None
     given: Any = keywords.get("headers")
     if given and type(given) is not dict:
