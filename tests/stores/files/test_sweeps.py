@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from file_store import in_folder, large, sweep_all
@@ -15,6 +16,7 @@ from file_store import in_folder, large, sweep_all
 from sansio_cache.errors import StoreError
 from sansio_cache_adapters.stores import maintenance
 from sansio_cache_adapters.stores.files import sweep as files_sweep
+from sansio_cache_adapters.stores.files.layout import Root
 from sansio_cache_adapters.stores.files.store import FileStore
 from sansio_cache_adapters.stores.protocol import DEFAULT_MAX_BYTES, MARK_SECONDS, Lease
 from sansio_cache_adapters.testing import make_item, name, put, stream
@@ -23,6 +25,24 @@ DAY = 86_400.0
 
 
 # Sweeps
+
+
+def test_a_sweep_looks_into_the_shards_that_there_are(
+    store: FileStore, now: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not into 256 of each kind: what it costs goes by what is stored."""
+    put(store, make_item("one", now=now), now=now)
+    looked: list[tuple[str, ...]] = []
+    reach = Root.reach
+
+    def watched(root: Root, kind: str, *names: str, make: bool = False) -> Any:
+        looked.append((kind, *names))
+        return reach(root, kind, *names, make=make)
+
+    monkeypatch.setattr(Root, "reach", watched)
+    assert store.sweep(now=now) == 0
+    assert [each.partition for each in store.listed()] == [name("one")]
+    assert len(looked) < 30
 
 
 def test_what_the_dead_left_behind_is_swept(store: FileStore, path: Path, now: float) -> None:

@@ -31,7 +31,6 @@ from . import bodies, heads, marks, sweep
 from . import commit as commits
 from .layout import (
     LOCK_FILE,
-    SHARDS,
     TROUBLE,
     Ids,
     Root,
@@ -44,7 +43,7 @@ from .layout import (
     take_salt,
     trouble,
 )
-from .sweep import Sweeper, walk
+from .sweep import Sweeper, shards, walk
 
 __all__ = ["FileStore"]
 
@@ -291,7 +290,9 @@ class FileStore(MaintainedStore):
 
     def listed(self, *, batch: int = 500) -> Iterator[Listed]:
         """Every record; no lock is held at any time."""
-        for number in SHARDS:
+        with mapped(self._location):
+            there = shards(self._root or self._reopened(), "resources")
+        for number in there:
             with mapped(self._location):
                 root = self._root or self._reopened()
                 rows = [row for *_, each in walk(root, number) for row in each]

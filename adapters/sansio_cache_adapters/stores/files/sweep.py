@@ -21,13 +21,23 @@ from sansio_cache_adapters.stores.rows import Row
 from . import bodies, heads, marks
 from .layout import SHARDS, Root, is_hex, mark_signed, names_in, probe, restrict_all, skipping
 
-__all__ = ["Sweeper", "clear", "measure", "walk"]
+__all__ = ["Sweeper", "clear", "measure", "shards", "walk"]
 
 _SWEPT: Final = "swept"
 _ROUND_EVERY: Final = 60.0
 """Seconds after which a store in use is swept anyway, by one of its processes."""
 _CANDIDATES: Final = 4096
 """How many records a round can evict at most: its memory is bounded."""
+
+
+def shards(root: Root, *kinds: str) -> list[str]:
+    """The shards that there are in any of these folders: in a small store few of the 256."""
+    root.forget()
+    there: set[str] = set()
+    for kind in kinds:
+        with skipping():
+            there.update(root.reach(kind).names())
+    return sorted(there.intersection(SHARDS))
 
 
 def walk(root: Root, number: str) -> Iterator[tuple[bytes, bytes, list[Row]]]:
@@ -49,7 +59,7 @@ def walk(root: Root, number: str) -> Iterator[tuple[bytes, bytes, list[Row]]]:
 
 def measure(root: Root) -> Size:
     """How much the store holds."""
-    costs = [row.cost for number in SHARDS for *_, rows in walk(root, number) for row in rows]
+    costs = [row.cost for number in shards(root, "resources") for *_, rows in walk(root, number) for row in rows]
     return Size(len(costs), sum(costs) + bodies.pending_bytes(root))
 
 
@@ -58,13 +68,13 @@ def clear(root: Root) -> None:
     probe(root)
     for name in root.reach("pending", make=True).names():
         bodies.clear_pending(root, name, before=inf)
-    for number in SHARDS:
+    for number in shards(root, "resources"):
         for resource, partition, _ in walk(root, number):
             with skipping():
                 _, gone = heads.edit(root, resource, partition, lambda _: [])
                 for row in gone:
                     bodies.remove_body(root, row.entry)
-    for number in SHARDS:
+    for number in shards(root, "bodies"):
         for name in names_in(root, "bodies", number, size=32):
             with skipping():
                 if bodies.is_spare(root, bytes.fromhex(name), before=inf):
@@ -95,7 +105,7 @@ class _Round:
         """Walk, yielding once for each thing that was removed."""
         probe(self.root)
         restrict_all(self.root)
-        for number in SHARDS:
+        for number in shards(self.root, "resources"):
             for place in walk(self.root, number):
                 yield from self._visit(*place)
         self.bytes += bodies.pending_bytes(self.root) + self._small_files()
@@ -103,7 +113,7 @@ class _Round:
         for name in self.root.reach("pending", make=True).names():
             if bodies.clear_pending(self.root, name, before=self.now - LEASE_SECONDS):
                 yield
-        for number in SHARDS:
+        for number in shards(self.root, "bodies", "partitions"):
             yield from self._visit_bodies(number)
             pointers = self.root.found("partitions", number)
             if pointers is not None:
@@ -113,7 +123,8 @@ class _Round:
 
     def _small_files(self) -> int:
         """Sweep marks; bytes that those take which are left."""
-        kept = sum(marks.sweep_shard(self.root, number, self.now) for number in SHARDS)
+        there = shards(self.root, "marks", "leases")
+        kept = sum(marks.sweep_shard(self.root, number, self.now) for number in there)
         if kept > marks.most_marks(self.max_bytes):
             marks.fold_marks(self.root, self.now)
             kept = 0
