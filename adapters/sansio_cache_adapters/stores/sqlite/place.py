@@ -87,7 +87,7 @@ def sync_log(path: str) -> None:
         found = os.stat(log, follow_symlinks=False)
         # Under another name it could be a file on which SQLite holds locks: see above.
         if _fdatasync is not None and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
-            descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(log, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))  # not inherited: Python opens so
             try:
                 _fdatasync(descriptor)
             finally:
