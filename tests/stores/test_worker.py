@@ -247,7 +247,7 @@ def test_a_worker_that_nobody_has_is_collected() -> None:
     gc.collect()
     assert gone() is None
     assert queue.places[0].locked()
-    queue.jobs.put(module._Due(0.0, 0, None))
+    queue.jobs.put(None)
     until(lambda: not queue.places[0].locked())
 
 

@@ -51,11 +51,13 @@ class Overlay:
 
     def commit(self, item: Item) -> Layer:
         """A record queued to be committed."""
-        stored = Stored(item.sealed, item.body, item.entry, self._new_rev(item.partition, item.sealed))
-        layer = Layer(item.partition, stored, variant=item.variant)
+        partition, variant = item.partition, item.variant
+        stored = Stored(item.sealed, item.body, item.entry, self._new_rev(partition, item.sealed))
+        layer = Layer(partition, stored, variant)
         with self._lock:
-            others = [each for each in self.of(item.partition) if each.variant != item.variant]
-            self._layers[item.partition] = (*others, layer)
+            there = self._layers.get(partition)
+            others = [each for each in there if each.variant != variant] if there else ()
+            self._layers[partition] = (*others, layer)
             self.entries.add(item.entry)
         return layer
 
@@ -71,7 +73,7 @@ class Overlay:
     def remove(self, layer: Layer) -> None:
         """A layer was written, or never will be."""
         with self._lock:
-            left = tuple(each for each in self.of(layer.partition) if each is not layer)
+            left = tuple([each for each in self._layers.get(layer.partition, ()) if each is not layer])
             if left:
                 self._layers[layer.partition] = left
             else:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from typing import Any, Final, Generic, TypeVar
 
 from sansio_cache.errors import StoreBusy
@@ -23,6 +22,7 @@ __all__ = ["IDLE", "QUEUED_BYTES", "OnError", "Queue", "queues"]
 
 T = TypeVar("T")
 OnError = Callable[[BaseException], object]
+InOne = Callable[[Callable[[], list[Any]]], list[Any]]
 
 QUEUED_BYTES: Final = 16 * 1024**2
 IDLE: Final = 30.0
@@ -62,8 +62,9 @@ class Queue:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.listeners: list[OnError] = []
+        in_one = store.together if isinstance(store, Grouping) else None
         self.worker = Worker(
-            "sansio-cache writer", group=_GROUP, perform=partial(_perform, store), idle=IDLE, lingers=LINGERS
+            "sansio-cache writer", group=_GROUP, perform=partial(_perform, in_one), idle=IDLE, lingers=LINGERS
         )
         self.begin_anew()
         queues.add(self)
@@ -90,10 +91,12 @@ class Queue:
             return True
 
     def _give_back(self, size: int) -> None:
+        waiting: Iterable[Future[None]] = ()
         with self._lock:
             self._bytes -= size
             self._count -= 1
-            waiting, self._waiting = self._waiting, deque()
+            if self._waiting:
+                waiting, self._waiting = self._waiting, deque()
         for each in waiting:
             each.set_result(None)
 
@@ -200,27 +203,36 @@ queues: Living[Queue] = Living()
 """The queues of this process."""
 
 
-def _perform(store: Store, works: list[Callable[[], object]]) -> None:
-    """Do queued writes in order, those that belong together in one transaction if the store has ``together``."""
-    in_one = store.together if isinstance(store, Grouping) else None
-    for together, writes in groupby(works, lambda work: isinstance(work, _Write) and not work.alone):
-        group: list[_Write[Any]] = [write for write in writes if isinstance(write, _Write)]
-        if in_one is None or not together or len(group) == 1:
-            for write in group:
-                write()
-        else:
+def _perform(in_one: InOne | None, works: list[Callable[[], object]]) -> None:
+    """Do queued writes in order, those that belong together in one transaction.
+
+    :param in_one: the store's ``together``, if it has one.
+    """
+    group: list[_Write[Any]] = []
+    for work in works:
+        if in_one is not None and isinstance(work, _Write) and not work.alone:
+            group.append(work)
+            continue
+        if in_one is not None and group:
             _in_one_transaction(in_one, group)
+            group = []
+        work()
+    if in_one is not None and group:
+        _in_one_transaction(in_one, group)
 
 
-def _in_one_transaction(in_one: Callable[[Callable[[], list[Any]]], list[Any]], writes: list[_Write[Any]]) -> None:
-    group = [write for write in writes if not write.late]
-    _write_together(in_one, group)
+def _in_one_transaction(in_one: InOne, writes: list[_Write[Any]]) -> None:
+    if len(writes) == 1:
+        writes[0]()
+        return
+    if group := [write for write in writes if not write.late]:
+        _write_together(in_one, group)
     for write in writes:
         if write.late:
             write()
 
 
-def _write_together(in_one: Callable[[Callable[[], list[Any]]], list[Any]], group: list[_Write[Any]]) -> None:
+def _write_together(in_one: InOne, group: list[_Write[Any]]) -> None:
     try:
         results = in_one(lambda: [write.work() for write in group])
     except StoreBusy as error:

@@ -61,14 +61,11 @@ class Bell:
 
 
 class _Due(NamedTuple):
-    """A job, when it is due by the monotonic clock (0: at once), and its number among all, which keeps their order.
-
-    The job None ends its thread.
-    """
+    """A job for later, when it is due by the monotonic clock, and its number among all, which keeps their order."""
 
     at: float
     number: int
-    job: Job | None
+    job: Job
 
 
 class _Queue:
@@ -76,7 +73,8 @@ class _Queue:
 
     def __init__(self, made: _Made) -> None:
         self.made = made
-        self.jobs: SimpleQueue[_Due] = SimpleQueue()
+        # None ends the thread that gets it.
+        self.jobs: SimpleQueue[Job | _Due | None] = SimpleQueue()
         # Each held by a thread as long as it serves. So one thread serves after the other where there is one place.
         self.places = [_thread.allocate_lock() for _ in range(made.size)]
         self.works = _thread.allocate_lock()
@@ -97,38 +95,43 @@ class _Queue:
             vars(threading)["_active"].pop(threading.get_ident(), None)
 
     def _serve_until_idle(self) -> None:
-        later: list[_Due] = []
+        group, later = self.made.group, list[_Due]()
         while True:
             pause = max(later[0].at - time.monotonic(), 0.0) if later else self.made.idle
+            soon: list[Job | _Due | None] = []
             try:
-                heapq.heappush(later, self.jobs.get(timeout=pause))
-                if self.made.lingers and len(later) + self.jobs.qsize() < self.made.group:
+                soon.append(self.jobs.get(timeout=pause))
+                if self.made.lingers and 1 + self.jobs.qsize() < group:
                     self.hurry.wait(self.made.lingers)
-                for _ in range(self.made.group - 1):
-                    heapq.heappush(later, self.jobs.get_nowait())
+                while len(soon) < group:
+                    soon.append(self.jobs.get_nowait())
             except Empty:
-                if not later:
+                if not soon and not later:
                     return
-            if self._do_due(later):
+            if self._do_due(soon, later):
                 return
 
-    def _do_due(self, later: list[_Due]) -> bool:
+    def _do_due(self, soon: list[Job | _Due | None], later: list[_Due]) -> bool:
         """Do what is due; whether it ends with that."""
-        ends, due = False, list[Job]()
-        while later and not ends and later[0].at <= time.monotonic():
-            job = heapq.heappop(later).job
-            if job is None:
-                ends = True
+        due: list[Job] = []
+        for at, each in enumerate(soon):
+            if each is None:
+                self._perform(due)
+                # Jobs that others gave after the end are for the next thread; jobs that are not due yet are dropped.
+                for other in soon[at + 1 :]:
+                    if not isinstance(other, _Due):
+                        self.jobs.put(other)
+                return True
+            if isinstance(each, _Due):
+                heapq.heappush(later, each)
             else:
-                due.append(job)
-        while due:
-            self._perform([due.pop(0) for _ in range(min(self.made.group, len(due)))])
-        if ends:
-            # Jobs that others gave after the end are for the next thread; jobs that are not due yet are dropped.
-            for each in later:
-                if each.at == 0.0:
-                    self.jobs.put(each)
-        return ends
+                due.append(each)
+        while later and later[0].at <= time.monotonic():
+            due.append(heapq.heappop(later).job)
+        group = self.made.group
+        for at in range(0, len(due), group):
+            self._perform(due[at : at + group])
+        return False
 
     def _perform(self, jobs: list[Job]) -> None:
         try:
@@ -274,18 +277,21 @@ class Worker:
 
     def _put(self, seconds: float, job: Job | None, *, waits: bool = False) -> bool:
         """Whether there is a thread that will do it."""
-        queue = self._queue
-        queue.jobs.put(_Due(time.monotonic() + seconds if seconds > 0 else 0.0, next(_numbers), job))
+        queue, serves = self._queue, False
+        queue.jobs.put(job if job is None or seconds <= 0 else _Due(time.monotonic() + seconds, next(_numbers), job))
         if not waits:
             queue.hurry.ring()
         for place in queue.places:
-            if not place.locked() and place.acquire(blocking=False):
-                try:
-                    _thread.start_new_thread(queue.serve, (place,))
-                except (RuntimeError, MemoryError):
-                    # There are too many threads, and the next job tries again; or the interpreter is about to end.
-                    place.release()
-        return self.works
+            if place.locked() or not place.acquire(blocking=False):
+                serves = True
+                continue
+            try:
+                _thread.start_new_thread(queue.serve, (place,))
+                serves = True
+            except (RuntimeError, MemoryError):
+                # There are too many threads, and the next job tries again; or the interpreter is about to end.
+                place.release()
+        return serves
 
     # Coming to an end
 
@@ -299,7 +305,8 @@ class Worker:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
-                _one_by_one([self._queue.jobs.get_nowait().job or done.ring])
+                job = self._queue.jobs.get_nowait()
+                _one_by_one([job.job if isinstance(job, _Due) else job or done.ring])
             except Empty:
                 return True
         return False
