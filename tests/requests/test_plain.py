@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from functools import partialmethod
+from functools import partial, partialmethod
 from typing import Any
 
 import pytest
 import requests
-from local_origin import Origin, fresh
+from local_origin import Origin, fresh, redirect
 
 from sansio_cache import CachedSession
 
@@ -61,6 +61,51 @@ def test_a_tool_that_was_there_first_sees_each_request(name: str, origin: Origin
     program = FIRST.replace("NAME", name).replace("URLS", repr(urls))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.stderr) == ("4", "")
+
+
+class Wrapper:
+    """Equals what it wraps and shows its attributes, as those of wrapt do, which most tools for tracing take."""
+
+    def __init__(self, wrapped: Any, seen: list[str]) -> None:
+        self.wrapped, self.seen = wrapped, seen
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.wrapped == other)
+
+    def __hash__(self) -> int:
+        return hash(self.wrapped)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        return self if owner is None else partial(self, owner)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        self.seen.append(self.wrapped.__name__)
+        return self.wrapped(*arguments, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        *((requests.Session, each) for each in ("request", "send", "prepare_request", "merge_environment_settings")),
+        *((requests.Session, each) for each in ("resolve_redirects", "get_redirect_target")),
+        *((CachedSession, each) for each in ("send", "get_adapter")),
+        (requests.PreparedRequest, "prepare_headers"),
+    ],
+)
+def test_a_wrapper_that_equals_what_it_wraps_is_called(
+    session: CachedSession, origin: Origin, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    """For a miss like the one before it, too."""
+    urls = [origin.on(path, redirect("/c")) for path in ("/a", "/b")]
+    origin.on("/c", fresh(b"x"))
+    session.get(urls[0])
+    seen: list[str] = []
+    monkeypatch.setattr(owner, name, Wrapper(getattr(owner, name), seen))
+    session.get(urls[1])
+    assert seen.count(name) >= (2 if name == "send" else 1)  # the redirect, and where it leads
 
 
 def test_a_timeout_that_a_program_gives_to_all_requests_is_given(

@@ -29,7 +29,7 @@ from .common import core_request
 from .following import copied, followed, sends_plainly
 from .paused import PausedRequest, paused_request
 from .peers import Way, only_the_environment_names_proxies, state_of_files
-from .plain import METHODS, PLAIN, methods_of, prepares_plainly
+from .plain import METHODS, PLAIN, prepares_plainly
 from .preparing import (
     auth_of,
     is_plain,
@@ -46,8 +46,10 @@ __all__ = ["FastPath", "Going"]
 _KNOWN: Final = frozenset(
     {"params", "headers", "cookies", "auth", "timeout", "allow_redirects", "proxies", "stream", "verify", "cert"}
 )
-_STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_adapter")
 """Arguments that a hit ignores or takes for granted."""
+_STEPS: Final = ("send", "prepare_request", "merge_environment_settings", "get_adapter")
+_REQUEST, _SEND, _PREPARE, _MERGE = METHODS
+"""Compared by ``is``: wrappers equal what they wrap."""
 _MOST_AUTHORITIES: Final = 256
 _LONGEST_AUTHORITY: Final = 300
 """Of so many hosts, with names of so many characters, it is remembered which proxies there are to choose from."""
@@ -156,7 +158,7 @@ class FastPath:
         self._alone = not overriding(type(session), plain, PLAIN, "request", *_STEPS)
         self._adapter_over = adapter_over
         self._cache = cache
-        self._steps = (plain.send, *METHODS[2:], plain.get_adapter)
+        self._send, self._get_adapter = plain.send, plain.get_adapter
         self._remembered = Memo[str, Prepared](PREPARED_BYTES)
         self._lately: Prepared | None = None
         self._chosen: dict[str, tuple[object, Any]] = {}
@@ -170,10 +172,14 @@ class FastPath:
             and type(url) is str
             and _KNOWN.issuperset(keywords)
             and session.hooks == {"response": []}
-            and (kind.send, kind.prepare_request, kind.merge_environment_settings, kind.get_adapter) == self._steps
+            and kind.send is self._send
+            and kind.get_adapter is self._get_adapter
+            and kind.prepare_request is PLAIN.prepare_request is _PREPARE
+            and kind.merge_environment_settings is PLAIN.merge_environment_settings is _MERGE
             and session.__dict__.keys().isdisjoint(_STEPS)
             # Tools that instrument requests want to see hits too, and some give each request a timeout.
-            and methods_of(PLAIN) == METHODS
+            and PLAIN.request is _REQUEST
+            and PLAIN.send is _SEND
         )
 
     def look(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any, Final, cast
 
 import requests
@@ -29,7 +29,9 @@ _sessions: Final = vars(sessions)
 def sends_plainly(session: requests.Session, native: requests.PreparedRequest) -> bool:
     """Whether sending a request does no more than :func:`followed`, once its adapter was asked."""
     return (
-        _of(type(session)) == _METHODS and session.__dict__.keys().isdisjoint(_NAMES) and not any(native.hooks.values())
+        all(map(is_, _of(type(session)), _METHODS))
+        and session.__dict__.keys().isdisjoint(_NAMES)
+        and not any(native.hooks.values())
     )
 
 

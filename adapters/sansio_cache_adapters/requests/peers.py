@@ -6,6 +6,7 @@ import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from operator import is_
 from typing import Any, Final
 
 import requests
@@ -241,7 +242,7 @@ def only_the_environment_names_proxies() -> bool:
 
     macOS and Windows have settings of theirs, and a program may put something else in the place of these functions.
     """
-    return _ENVIRONMENT_ALONE and [_utils.get(name) for name in _ASKED] == _KNOWN and _sessions[_ASKED[0]] is _KNOWN[0]
+    return _ENVIRONMENT_ALONE and all(map(is_, map(_utils.get, _ASKED), _KNOWN)) and _sessions[_ASKED[0]] is _KNOWN[0]
 
 
 _utils: Final = vars(requests.utils)
