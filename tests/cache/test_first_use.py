@@ -102,12 +102,12 @@ def test_a_handler_of_signals_waits_for_what_is_being_made() -> None:
     class Interrupted:
         @at_first_use
         def it(self) -> int:
-            os.kill(os.getpid(), signal.SIGALRM)
+            signal.pthread_kill(threading.get_ident(), signal.SIGALRM)
             return 1
 
         @at_first_use
         def failing(self) -> int:
-            os.kill(os.getpid(), signal.SIGALRM)
+            signal.pthread_kill(threading.get_ident(), signal.SIGALRM)
             raise ValueError
 
     owner = Interrupted()
