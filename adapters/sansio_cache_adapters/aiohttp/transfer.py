@@ -148,7 +148,8 @@ def _changed(before: Headers, after: Headers) -> list[str]:
     """The preconditions that the core has added, changed or removed, in lower case."""
     if before is after:
         return []
-    return [name for name in CONDITIONAL if before.lines(name) != after.lines(name)]
+    names = before.names() | after.names()
+    return [name for name in CONDITIONAL if name in names and before.lines(name) != after.lines(name)]
 
 
 def _written(value: str | None) -> str | None:
