@@ -72,6 +72,11 @@ class _OfTwin:
         return self._take(make_dataclass(kind.__name__, fields, frozen=True))
 
 
+def _is_class_variable(annotation: object) -> bool:
+    """As ``dataclasses`` does for annotations that may be text, which nothing evaluates."""
+    return str(annotation).partition("[")[0].rpartition(".")[2] == "ClassVar"
+
+
 def _signature(twin: type[Any]) -> object:
     from inspect import signature
 
@@ -80,9 +85,11 @@ def _signature(twin: type[Any]) -> object:
 
 @dataclass_transform(frozen_default=True)
 class Value(Frozen):
-    """A frozen value. Its fields are the annotated names of its class, each with a default.
+    """A frozen value. Its fields are the annotated names of its class but class variables, each with a default.
 
     A dict as default is copied for each value.
+
+    :raises TypeError: for a class with a field without a default.
     """
 
     _fields: ClassVar[dict[str, Any]] = {}
@@ -95,7 +102,11 @@ class Value(Frozen):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls._fields = {**cls._fields, **cls.__annotations__}
+        own = {name: kind for name, kind in cls.__annotations__.items() if not _is_class_variable(kind)}
+        for name in own:
+            if name not in vars(cls):
+                raise TypeError(f"{cls.__name__}.{name} has no default: write {name}: ... = ..., as for each field")
+        cls._fields = {**cls._fields, **own}
         setattr(cls, "__match_args__", tuple(cls._fields))  # noqa: B010 - which mypy takes for fixed
 
     def __init__(self, *values: Any, **named: Any) -> None:

@@ -7,7 +7,8 @@ import dataclasses
 import inspect
 import pickle
 import pprint
-from typing import Any
+import typing
+from typing import Any, ClassVar
 
 import pytest
 
@@ -111,3 +112,19 @@ def test_times_of_two_kinds_are_never_equal() -> None:
     assert Resident(1.0) != Until(1.0)
     assert len({Resident(1.0), Resident(1.0), Until(1.0)}) == 2
     assert repr(Resident(1.0)) == "Resident(seconds=1.0, any_status=False)"
+
+
+def test_class_variables_are_no_fields() -> None:
+    class Counted(Sizes):
+        made: ClassVar[int] = 0
+        known: typing.ClassVar = None
+
+    assert Counted.__match_args__ == Sizes.__match_args__
+    assert "made" not in repr(Counted())
+
+
+def test_a_field_without_a_default_is_refused_with_its_class() -> None:
+    with pytest.raises(TypeError, match=r"Endless\.end has no default: write end: \.\.\. = \.\.\."):
+
+        class Endless(Sizes):
+            end: int
