@@ -107,7 +107,7 @@ def commit(db: sqlite3.Connection, *, item: Item, vary_limit: int, now: float, m
     fresh = os.urandom(24)
     row = _row(item, fresh, _place_body(db, item, item.entry or fresh[8:], pending), now)
     # By the statement of commit_first, so that this connection has it prepared from then on.
-    if rows[0][0] is not None or execute(sql.INSERT_FIRST, row).rowcount != 1:
+    if rows[0][0] is not None or not _insert_first(db, item, row):
         execute(sql.INSERT, row)
     return True
 
@@ -117,8 +117,14 @@ def commit_first(db: sqlite3.Connection, *, item: Item, now: float, max_bytes: i
     body = item.body
     if body is None or len(body) > sql.IN_ROW or item.size + len(item.sealed) > max_bytes:
         return False
-    row = _row(item, os.urandom(24), (body, None, None), now)
-    return db.execute(sql.INSERT_FIRST, row).rowcount == 1
+    return _insert_first(db, item, _row(item, os.urandom(24), (body, None, None), now))
+
+
+def _insert_first(db: sqlite3.Connection, item: Item, row: tuple[object, ...]) -> bool:
+    # Each value in its place: parameters with numbers are deprecated in Python 3.12.0 to 3.12.3.
+    partition_64, resource_64, *others = row
+    seen = partition_64, item.partition, item.resource
+    return db.execute(sql.INSERT_FIRST, (partition_64, resource_64, *seen, *others)).rowcount == 1
 
 
 def _time(value: object) -> float:

@@ -228,11 +228,10 @@ INSERT: Final = """
 INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 # The same where there is no other row of the partition, and no mark: else there is no ``rev``, and no row without one.
-INSERT_FIRST: Final = """
-INSERT OR IGNORE INTO records VALUES (NULL, ?1, ?2, CASE WHEN
-    EXISTS (SELECT 1 FROM records WHERE partition_64 = ?1 AND partition = ?16)
-    OR EXISTS (SELECT 1 FROM marks WHERE resource IN (?17, x'')) THEN NULL ELSE ?3 END,
-    ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
+INSERT_FIRST: Final = f"""
+INSERT OR IGNORE INTO records VALUES (NULL, ?, ?, CASE WHEN
+    EXISTS (SELECT 1 FROM records WHERE partition_64 = ? AND partition = ?)
+    OR EXISTS (SELECT 1 FROM marks WHERE resource IN (?, x'')) THEN NULL ELSE ? END{", ?" * 19})
 """
 FRESHEN: Final = """
 UPDATE records SET sealed = ?, rev = ?, weight = ?, status = ?, method = ?, url = ?, tags = ?,
