@@ -55,7 +55,7 @@ class Tee:
         self._done = False
         self._status = status
         self.outcome: str | None = None
-        self.came_whole = False
+        self.came_whole: bool = False
         self.told: Callable[[Tee], object] | None = None
         self._begun = begun
         self._engine = engine

@@ -211,7 +211,7 @@ def _perform(in_one: InOne | None, works: list[Callable[[], object]]) -> None:
     group: list[_Write[Any]] = []
     for work in works:
         if in_one is not None and isinstance(work, _Write) and not work.alone:
-            group.append(work)
+            group.append(work)  # pyright: ignore[reportUnknownArgumentType] - of any result
             continue
         if in_one is not None and group:
             _in_one_transaction(in_one, group)

@@ -47,7 +47,9 @@ class FileCache(BaseCache):
             options["max_bytes"] = max_cache_bytes
         path = get_cache_path(cache_name, use_cache_dir, use_temp)
         store = store_in_folder(REQUESTS_CACHE, path, **options)
-        self.decodes = decode_content and (serializer is None or getattr(serializer, "name", serializer) in _TEXTS)
+        self.decodes: bool = decode_content and (
+            serializer is None or getattr(serializer, "name", serializer) in _TEXTS
+        )
         self._begin(cache_name, store, kwargs)
         path = Path(store.location)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
