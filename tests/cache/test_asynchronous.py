@@ -12,8 +12,8 @@ from weakref import ref
 
 import pytest
 from clock import Clock
-from core_rows import BODY, META, SECRET, ask, got, item_of, stored_of
-from scripted import Asked, ClaimingStore, ScriptedTransfer, played
+from core_rows import BODY, META, ask, got, item_of, stored_of
+from scripted import Asked, ClaimingStore, ScriptedTransfer, Told, played
 
 from sansio_cache.decisions import Answer
 from sansio_cache.drivers import Paused
@@ -21,10 +21,8 @@ from sansio_cache.errors import StoreError
 from sansio_cache.keeping import Superseded
 from sansio_cache.policy import Policy
 from sansio_cache.records import Stored
-from sansio_cache.sealing import UNSIGNED, Sealer
+from sansio_cache.sealing import UNSIGNED
 from sansio_cache_adapters.cache.asynchronous import AsyncCache
-from sansio_cache_adapters.cache.setup import set_up
-from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.protocol import QueueFull, Seen
 
 pytestmark = pytest.mark.usefixtures("no_probes")
@@ -215,13 +213,7 @@ def test_a_task_leads_and_its_fellows_wait() -> None:
 
 
 def test_it_is_what_its_session_was_told() -> None:
-    store, heard, clock, policy = MemoryStore(), list[object](), Clock(), Policy(max_body=9)
-    session = Spawning()
-    cache = AsyncCache.of(set_up(store, SECRET, policy, heard.append, clock), session.spawn, frozenset({"br"}))
+    told, session, codings = Told(), Spawning(), frozenset({"br"})
+    cache = AsyncCache.of(told.setup, session.spawn, codings)
     asyncio.run(cache.open())
-    engine = cache.engine
-    assert engine.rules is not None
-    assert (engine.store, engine.policy, engine.clock, engine.sealer) == (store, policy, clock, Sealer([SECRET]))
-    assert engine.rules.undecodable == {"br"}
-    engine.events.tell("stored")
-    assert len(heard) == 1
+    told.arrived(cache.engine, codings)

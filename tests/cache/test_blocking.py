@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from clock import Clock
 from core_rows import SECRET, ask, fields
+from scripted import Told
 
 from sansio_cache import MemoryStore, SQLiteStore
 from sansio_cache.decisions import Answer
@@ -21,7 +22,6 @@ from sansio_cache.policy import Policy
 from sansio_cache.sealing import UNSIGNED, Sealer
 from sansio_cache_adapters.cache.blocking import BlockingCache
 from sansio_cache_adapters.cache.exchange import NativeResponse
-from sansio_cache_adapters.cache.setup import set_up
 from sansio_cache_adapters.stores.work import do
 
 pytestmark = pytest.mark.usefixtures("no_probes")
@@ -200,13 +200,7 @@ def test_another_process_gets_the_same_cache(tmp_path: Path) -> None:
 
 
 def test_it_is_what_its_session_was_told() -> None:
-    store, heard, clock, policy = MemoryStore(), list[object](), Clock(), Policy(max_body=9)
-    told = set_up(store, SECRET, policy, heard.append, clock)
-    cache = BlockingCache.of(told, frozenset({"br"}))
+    told, codings = Told(), frozenset({"br"})
+    cache = BlockingCache.of(told.setup, codings)
     assert isinstance(cache.look(ask()), Paused)
-    engine = cache.engine
-    assert engine.rules is not None
-    assert (engine.store, engine.policy, engine.clock, engine.sealer) == (store, policy, clock, Sealer([SECRET]))
-    assert engine.rules.undecodable == {"br"}
-    engine.events.tell("stored")
-    assert len(heard) == 1
+    told.arrived(cache.engine, codings)

@@ -217,18 +217,24 @@ def outcome(session: requests.Session, call: dict[str, Any]) -> object:
         return type(error), str(error)
 
 
-def test_another_url_is_prepared_like_the_last(
-    session: CachedSession, origin: Origin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As long as nothing but the URL differs, which names no user, and requests prepares as it always does."""
-    anew: list[str] = []
+@pytest.fixture
+def anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The URLs of the requests that are not prepared like others."""
+    urls: list[str] = []
     prepare = module.prepared_anew
 
     def noted(session: requests.Session, url: str, keywords: dict[str, Any]) -> requests.PreparedRequest:
-        anew.append(url)
+        urls.append(url)
         return prepare(session, url, keywords)
 
     monkeypatch.setattr(module, "prepared_anew", noted)
+    return urls
+
+
+def test_another_url_is_prepared_like_the_last(
+    session: CachedSession, origin: Origin, anew: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as nothing but the URL differs, which names no user, and requests prepares as it always does."""
     urls = [origin.on(f"/{number}", fresh(b"x")) for number in range(6)]
     session.get(urls[0])
     session.get(urls[1])
@@ -244,19 +250,9 @@ def test_another_url_is_prepared_like_the_last(
     assert anew == [urls[0], urls[2], urls[3].replace("://", "://me:pw@"), urls[5]]
 
 
-def test_credentials_are_added_to_what_is_remembered(
-    session: CachedSession, origin: Origin, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_credentials_are_added_to_what_is_remembered(session: CachedSession, origin: Origin, anew: list[str]) -> None:
     """They come last, and each request is given to them as if it were the first."""
     url = origin.on("/a", fresh(b"x", vary="X-Count"))
-    anew: list[str] = []
-    prepare = module.prepared_anew
-
-    def noted(session: requests.Session, url: str, keywords: dict[str, Any]) -> requests.PreparedRequest:
-        anew.append(url)
-        return prepare(session, url, keywords)
-
-    monkeypatch.setattr(module, "prepared_anew", noted)
     counts = iter(range(10))
     seen: list[tuple[Any, ...]] = []
 

@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 from unittest.mock import call
 
 from clock import Clock
-from core_rows import META
+from core_rows import META, SECRET
 
 from sansio_cache.policy import Policy
 from sansio_cache.sealing import UNSIGNED, Sealer
 from sansio_cache_adapters.cache.engine import Engine
 from sansio_cache_adapters.cache.flights import Flights
+from sansio_cache_adapters.cache.setup import set_up
+from sansio_cache_adapters.stores.memory import MemoryStore
 from sansio_cache_adapters.stores.work import Work
 
 T = TypeVar("T")
@@ -150,3 +152,20 @@ def after(clock: Clock, seconds: float, reply: object) -> Callable[[], object]:
         return reply
 
     return later
+
+
+class Told:
+    """All that a session can be told of its cache, to see whether it arrives."""
+
+    def __init__(self) -> None:
+        self.store, self.clock, self.policy = MemoryStore(), Clock(), Policy(max_body=9)
+        self.heard: list[object] = []
+        self.setup = set_up(self.store, SECRET, self.policy, self.heard.append, self.clock)
+
+    def arrived(self, engine: Engine, undecodable: frozenset[str]) -> None:
+        """Compare an engine, which is open, with all of it."""
+        assert engine.rules is not None
+        assert (engine.store, engine.policy, engine.clock) == (self.store, self.policy, self.clock)
+        assert (engine.sealer, engine.rules.undecodable) == (Sealer([SECRET]), undecodable)
+        engine.events.tell("stored")
+        assert len(self.heard) == 1
